@@ -1,0 +1,26 @@
+"""The neuron models by their versioned id. One file per neuron: equations first, integer step second."""
+
+from __future__ import annotations
+
+from toolchain.errors import InputError, did_you_mean
+from toolchain.network import READOUT, Layer, Network
+from toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
+from toolchain.neurons.neuron import CARRY as CARRY
+from toolchain.neurons.neuron import INACTIVE as INACTIVE
+from toolchain.neurons.neuron import START as START
+from toolchain.neurons.neuron import Neuron as Neuron
+from toolchain.neurons.readout import Readout as Readout
+from toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
+
+HIDDEN_NEURONS: dict[str, Neuron] = {neuron.id: neuron for neuron in (IntegrateAndFire(), SigmaDelta())}
+NEURON_IDS = (*HIDDEN_NEURONS, READOUT)
+SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEURONS}
+
+
+def neuron_of(network: Network, layer: Layer) -> Neuron:
+    """The model that executes `layer`. Raises InputError for an id that this version does not know."""
+    if layer.neuron == READOUT:
+        return Readout(network.across_decisions)
+    if layer.neuron not in HIDDEN_NEURONS:
+        raise InputError("neuron", "unknown neuron id", got=repr(layer.neuron), limit=", ".join(NEURON_IDS), fix=did_you_mean(layer.neuron, NEURON_IDS) or "reconvert the policy")
+    return HIDDEN_NEURONS[layer.neuron]

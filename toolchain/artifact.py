@@ -1,0 +1,168 @@
+"""The artifact: one file that holds a deployable spiking policy, and the hub that every later room knows.
+
+What it holds is here; how it is written to a `.spk` file is in `artifact_file.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.activations import ACTIVATIONS
+from toolchain.contracts import ActionContract, ObservationContract
+from toolchain.errors import violations
+from toolchain.network import READOUT, STATE_LIMIT, Network
+from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
+from toolchain.policies.policy import Policy, Provenance
+from toolchain.quantization.proof import LayerProof, prove
+
+PROBE_DECISIONS = 256
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """The environment that a policy was calibrated in, as recorded; ids never carry a colon."""
+
+    id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[str, ...] = ()
+    control_period_s: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Observations [256, obs] float64 for checks without an environment; flags [256]: 1 starts an episode, 2 resyncs."""
+
+    observations: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A deployable spiking policy.
+
+    `calibration` records the recipe as JSON: steps, seeds that simulate must not use, action error, weight bits,
+    neurons that never fired. `source_macs` is the source ANN's cost and survives without the source itself.
+    """
+
+    network: Network
+    observation: ObservationContract
+    action: ActionContract
+    provenance: Provenance
+    probe: Probe
+    calibration: dict[str, Any]
+    environment: EnvironmentRecord | None = None
+    source: Policy | None = None
+    source_macs: int = 0
+    memory: str = "none"  # what memory the policy needs beyond its own neurons: frame stack, action history
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-adds of the source ANN per decision."""
+        return self.source_macs
+
+    def without_source(self) -> Artifact:
+        return dataclasses.replace(self, source=None)
+
+
+def check(artifact: Artifact, where: str) -> list[LayerProof]:
+    """Validate everything a backend relies on; all violations in one InputError. Returns the range proof."""
+    network, problems = artifact.network, []
+    features, layers = artifact.observation.features, network.layers
+    if not layers:
+        raise violations(where, ["the network has no layer"], fix="reconvert the policy")
+    if network.encoder.scale.shape != (features,) or network.encoder.limit.shape != (features,):
+        problems.append(f"encoder has shapes {network.encoder.scale.shape}, {network.encoder.limit.shape} for {features} features")
+    elif not (np.isfinite(network.encoder.scale).all() and (network.encoder.scale > 0).all() and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()):
+        problems.append(f"encoder scales must be finite and positive, limits 1..{STATE_LIMIT}")
+    if not (1 <= network.timesteps <= 1024 and 0 <= network.alpha <= 64 and network.resync_every >= 0):
+        problems.append(f"timesteps {network.timesteps}, alpha {network.alpha}/64, resync_every {network.resync_every} must be in 1..1024, 0..64, >= 0")
+    inputs = features
+    for index, layer in enumerate(layers):
+        problems += [f"layer {index}: {problem}" for problem in _layer_problems(network, index, inputs)]
+        inputs = layer.outputs
+    if inputs != artifact.action.size:
+        problems.append(f"the readout has {inputs} rows for {artifact.action.size} action channels")
+    probe = artifact.probe
+    if probe.observations.ndim != 2 or probe.observations.shape[1] != artifact.observation.size or probe.flags.shape != probe.observations.shape[:1] or len(probe.flags) < 1:
+        problems.append(f"probe has shapes {probe.observations.shape}, {probe.flags.shape} for {artifact.observation.size} channels")
+    elif not np.isfinite(probe.observations).all() or probe.flags.max() > 2 or (probe.flags == 1).sum() < 2:
+        problems.append("probe must be finite, with flags 0..2 and two episode starts or more")
+    contract = artifact.observation
+    for name, value in (("shift", contract.shift), ("divisor", contract.divisor), ("action scale", artifact.action.scale), ("action offset", artifact.action.offset)):
+        if not np.isfinite(value).all() or (name == "divisor" and (value <= 0).any()):
+            problems.append(f"{name} must be finite{' and positive' if name == 'divisor' else ''}")
+    if artifact.environment is not None and ":" in artifact.environment.id:
+        problems.append(f"environment id {artifact.environment.id!r} carries a colon, which would import code")
+    if artifact.source_macs < 1:
+        problems.append(f"the source's multiply-adds are {artifact.source_macs}, at least 1 expected")
+    if problems:
+        raise violations(where, problems, why="an artifact is loaded whole or not at all", fix="reconvert it from the source policy with `spikeport convert`")
+    return prove(network, where)
+
+
+def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
+    layer, last = network.layers[index], index == len(network.layers) - 1
+    problems = []
+    if layer.neuron not in NEURON_IDS:
+        return [f"unknown neuron {layer.neuron!r}, known are {', '.join(NEURON_IDS)}"]
+    if (layer.neuron == READOUT) != last:
+        problems.append(f"neuron {layer.neuron} in this place; the last layer, and only it, is {READOUT}")
+    if not last and layer.neuron != network.neuron:
+        problems.append(f"neuron {layer.neuron} beside {network.neuron}: one network has one kind of hidden neuron")
+    if layer.neuron == "sdn@1" and network.timesteps != 1:
+        problems.append(f"sdn@1 has one timestep, not {network.timesteps}")
+    if layer.weights.ndim != 2 or layer.weights.shape[1] != inputs or layer.weights.shape[0] < 1:
+        return [*problems, f"weights of shape {layer.weights.shape} where {inputs} inputs arrive"]
+    if layer.weights.min(initial=0) < -127:
+        problems.append("weights must be symmetric, -127..127")
+    for name in ("bias", "threshold", "payload_low", "payload_high", "row_scale", "unit"):
+        if getattr(layer, name).shape != (layer.outputs,):
+            problems.append(f"{name} has shape {getattr(layer, name).shape} for {layer.outputs} rows")
+    if problems:
+        return problems
+    if not (np.isfinite(layer.row_scale).all() and (layer.row_scale > 0).all() and np.isfinite(layer.unit).all() and (layer.unit > 0).all()):
+        problems.append("row scales and units must be finite and positive")
+    if layer.hold_input != (index == 0 and not network.across_decisions):
+        problems.append("hold_input belongs to the first layer of a rate network and to no other")
+    if layer.activation not in ACTIVATIONS:
+        problems.append(f"unknown activation {layer.activation!r}")
+    if last:
+        return problems
+    if (layer.payload_low > 0).any() or (layer.payload_high < 1).any() or (layer.payload_high > STATE_LIMIT).any() or (layer.payload_low < -STATE_LIMIT).any():
+        problems.append("payload ranges must include 0 and 1 within 24 bits")
+    needs_threshold = layer.neuron != "sdn@1" or layer.table is None
+    if needs_threshold and ((layer.threshold < 1) | (layer.threshold > STATE_LIMIT)).any():
+        problems.append(f"thresholds must be 1..{STATE_LIMIT}")
+    if layer.neuron in HIDDEN_NEURONS and layer.neuron != "sdn@1" and layer.activation != "relu":
+        problems.append(f"{layer.neuron} carries relu only, not {layer.activation}")
+    if layer.neuron == "if@1" and ((layer.payload_low != 0) | (layer.payload_high != 1)).any():
+        problems.append("the payload of if@1 is 0 or 1")
+    if layer.trigger < 1:
+        problems.append(f"trigger {layer.trigger}, at least 1 expected")
+    if layer.neuron == "sdn@1" and (layer.table is None) != (layer.activation in ("relu", "identity")):
+        problems.append(f"activation {layer.activation} {'needs' if layer.table is None else 'takes no'} table")
+    if layer.table is not None:
+        problems += _table_problems(layer.table, layer.outputs)
+    return problems
+
+
+def _table_problems(table: Any, neurons: int) -> list[str]:
+    segments = table.start.shape[1] if table.start.ndim == 2 else 0
+    shapes = {table.start.shape, table.multiplier.shape, table.offset.shape}
+    if shapes != {(neurons, segments)} or not 1 <= segments <= 32 or table.shift.shape != (neurons,) or table.error_bound.shape != (neurons,):
+        return [f"activation table of shapes {sorted(shapes)} for {neurons} neurons and 1..32 segments"]
+    problems = []
+    if (table.start[:, 0] != -(2**23)).any() or (np.diff(table.start.astype(np.int64), axis=1) < 0).any():
+        problems.append("table segments must start at -2^23 and ascend")
+    if (np.abs(table.multiplier.astype(np.int64)) >= 2**15).any() or ((table.shift < 1) | (table.shift > 31)).any():
+        problems.append("table multipliers must be below 2^15 and shifts 1..31")
+    if (np.abs(table.offset.astype(np.int64)) > STATE_LIMIT).any():
+        problems.append("table offsets must fit 24 bits")
+    return problems

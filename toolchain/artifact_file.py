@@ -1,0 +1,243 @@
+"""Artifacts on disk: the `.spk` format, specified in docs/format.md.
+
+A safetensors container: tensors by name, and three metadata strings: `format` (`spikeport`), `sha256` over
+everything else, and `spikeport`, the canonical JSON of all that is not an array. Loading executes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
+from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from toolchain.errors import InputError
+from toolchain.network import ActivationTable, Encoder, Layer, Network
+from toolchain.policies.policy import DenseLayer, Policy, Provenance
+
+FORMAT = "spikeport"
+VERSION = (1, 0)
+RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
+MAX_BYTES = 2**31
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
+    """Validate and write an artifact; the file appears whole or not at all.
+
+    Raises InputError for an artifact that does not validate or a path that cannot be written.
+    """
+    from safetensors.numpy import save as serialise
+
+    target = Path(path)
+    check(artifact, target.name)
+    tensors, description = _to_parts(artifact)
+    text = canonical_json(description)
+    blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
+    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+
+
+def load(path: str | os.PathLike[str]) -> Artifact:
+    """Read and validate an artifact.
+
+    Raises InputError that names the first thing found wrong, or all violations of the network's rules.
+    """
+    source = Path(path)
+    tensors, metadata = _read(source)
+    if metadata.get("format") != FORMAT or FORMAT not in metadata:
+        raise InputError(source.name, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
+    try:
+        description = json.loads(metadata[FORMAT])
+        version = tuple(int(part) for part in description["version"].split("."))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(source.name, f"damaged description: {error}", fix=RECONVERT) from None
+    if len(version) != 2 or version[0] != VERSION[0] or version > VERSION:
+        raise InputError(source.name, "format version is not readable here", got=description["version"], limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}", fix=f"update Spikeport, or {RECONVERT}")
+    if metadata.get("sha256") != _digest(tensors, metadata[FORMAT]):
+        raise InputError(source.name, "checksum does not match its content", got=_digest(tensors, metadata[FORMAT])[:12], limit=str(metadata.get("sha256"))[:12], why="the file was damaged or edited", fix=f"copy it again, or {RECONVERT}")
+    try:
+        artifact = _from_parts(dict(tensors), description)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise InputError(source.name, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
+    check(artifact, source.name)
+    return artifact
+
+
+def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
+    """Call `write(temporary)` in the target's folder, then rename; on failure nothing is left behind."""
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    except OSError as error:
+        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        if target.is_dir():
+            raise InputError(str(target), "is a folder", fix="give a file name")
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def canonical_json(value: Any) -> str:
+    """Sorted keys, no spaces, ASCII, no NaN: equal content gives equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(tensors: Tensors, text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = np.ascontiguousarray(tensors[name])
+        digest.update(f"\n{name} {value.dtype.str} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialise
+
+    try:
+        if source.stat().st_size > MAX_BYTES:
+            raise InputError(source.name, "too large for an artifact", got=f"{source.stat().st_size} bytes", limit=MAX_BYTES, fix=RECONVERT)
+        blob = source.read_bytes()
+    except OSError as error:
+        raise InputError(str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
+    try:
+        length = struct.unpack("<Q", blob[:8])[0]
+        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__", {}) if length <= len(blob) - 8 else {}
+        return deserialise(blob), metadata
+    except (SafetensorError, ValueError, struct.error, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(source.name, f"not a readable artifact: {type(error).__name__} {error}", fix=f"give a .spk file; if it was one, {RECONVERT}") from None
+
+
+# --- to and from parts ------------------------------------------------------------------------------
+
+LAYER_ARRAYS = {"weights": np.int8, "bias": np.int32, "row_scale": np.float64, "threshold": np.int32, "payload_low": np.int32, "payload_high": np.int32, "unit": np.float64}
+TABLE_ARRAYS = {"start": np.int32, "multiplier": np.int32, "offset": np.int32, "shift": np.int32, "error_bound": np.float64}
+OBSERVATION_ARRAYS, ACTION_ARRAYS = ("mean", "variance"), ("scale", "offset", "low", "high")
+KNOWN_KEYS = {"version", "layers", "timesteps", "alpha", "resync_every", "observation", "action", "provenance", "calibration", "environment", "source", "source_macs", "memory", "extensions"}
+
+
+def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
+    network, tensors = artifact.network, {}
+    tensors["encoder.scale"], tensors["encoder.limit"] = network.encoder.scale.astype(np.float64), network.encoder.limit.astype(np.int32)
+    layers = []
+    for index, layer in enumerate(network.layers):
+        tensors |= {f"layers.{index}.{name}": getattr(layer, name).astype(kind) for name, kind in LAYER_ARRAYS.items()}
+        if layer.table is not None:
+            tensors |= {f"layers.{index}.table.{name}": getattr(layer.table, name).astype(kind) for name, kind in TABLE_ARRAYS.items()}
+        layers.append({"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None})
+    tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations, artifact.probe.flags
+    for prefix, contract, names in (("observation", artifact.observation, OBSERVATION_ARRAYS), ("action", artifact.action, ACTION_ARRAYS)):
+        tensors |= {f"{prefix}.{name}": getattr(contract, name) for name in names if getattr(contract, name) is not None}
+    if artifact.source is not None:
+        for index, dense in enumerate(artifact.source.layers):
+            tensors |= {f"source.{index}.weight": dense.weight, f"source.{index}.bias": dense.bias}
+    observation, action, provenance, environment = artifact.observation, artifact.action, artifact.provenance, artifact.environment
+    time = observation.time_feature
+    description = {
+        "version": ".".join(map(str, VERSION)),
+        "layers": layers,
+        "timesteps": network.timesteps,
+        "alpha": network.alpha,
+        "resync_every": network.resync_every,
+        "observation": {
+            "size": observation.size, "epsilon": observation.epsilon, "clip": observation.clip, "names": list(observation.names), "units": list(observation.units),
+            "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+        },
+        "action": {"size": action.size, "squash": action.squash, "names": list(action.names), "units": list(action.units)},
+        "provenance": {name: getattr(provenance, name) for name in ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256")} | {"assumptions": list(provenance.assumptions)},
+        "calibration": artifact.calibration,
+        "environment": None if environment is None else {
+            "id": environment.id, "kwargs": environment.kwargs, "wrappers": list(environment.wrappers), "control_period_s": environment.control_period_s, "versions": environment.versions,
+        },
+        "source": None if artifact.source is None else [dense.activation for dense in artifact.source.layers],
+        "source_macs": artifact.source_macs,
+        "memory": artifact.memory,
+        "extensions": artifact.extensions,
+    }  # fmt: skip
+    return tensors, description
+
+
+def _take(tensors: Tensors, name: str, kind: type | None = None) -> NDArray[Any]:
+    if name not in tensors:
+        raise InputError("artifact", f"array {name} is missing", fix=RECONVERT)
+    value = tensors.pop(name)
+    if kind is not None and value.dtype != kind:
+        raise InputError("artifact", f"array {name} has the wrong type", got=value.dtype, limit=np.dtype(kind), fix=RECONVERT)
+    return value
+
+
+def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
+    encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
+    layers = []
+    for index, entry in enumerate(description["layers"]):
+        table = ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
+        arrays = {name: _take(tensors, f"layers.{index}.{name}", kind) for name, kind in LAYER_ARRAYS.items()}
+        layers.append(Layer(neuron=str(entry["neuron"]), activation=str(entry["activation"]), trigger=_integer(entry["trigger"]), hold_input=bool(entry["hold_input"]), table=table, **arrays))
+    network = Network(encoder, tuple(layers), _integer(description["timesteps"]), _integer(description["alpha"]), _integer(description["resync_every"]))
+    facts, time = description["observation"], description["observation"]["time_feature"]
+    observation = ObservationContract(
+        size=_integer(facts["size"]), epsilon=_number(facts["epsilon"]), clip=None if facts["clip"] is None else _number(facts["clip"]), names=tuple(facts["names"]), units=tuple(facts["units"]),
+        time_feature=None if time is None else TimeFeature(_integer(time["max_steps"]), bool(time["test_mode"])),
+        **{name: _take(tensors, f"observation.{name}", np.float64) for name in OBSERVATION_ARRAYS if f"observation.{name}" in tensors},
+    )  # fmt: skip
+    facts = description["action"]
+    arrays = {name: _take(tensors, f"action.{name}", np.float64) for name in ACTION_ARRAYS if f"action.{name}" in tensors}
+    action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=tuple(facts["names"]), units=tuple(facts["units"]), **arrays)
+    facts = description["provenance"]
+    provenance = Provenance(**{**facts, "assumptions": tuple(facts["assumptions"])})
+    source = None
+    if description["source"] is not None:
+        dense = tuple(DenseLayer(_take(tensors, f"source.{index}.weight", np.float32), _take(tensors, f"source.{index}.bias", np.float32), str(activation)) for index, activation in enumerate(description["source"]))
+        source = Policy(dense, observation, action, provenance)
+    facts = description["environment"]
+    environment = None
+    if facts is not None:
+        period = facts["control_period_s"]
+        environment = EnvironmentRecord(str(facts["id"]), dict(facts["kwargs"]), tuple(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"]))
+    probe = Probe(_take(tensors, "probe.observations", np.float64), _take(tensors, "probe.flags", np.uint8))
+    if tensors:
+        raise InputError("artifact", f"unknown arrays {', '.join(sorted(tensors))}", fix=RECONVERT)
+    unknown = {name: value for name, value in description.items() if name not in KNOWN_KEYS}
+    extensions = unknown | dict(description["extensions"])
+    return Artifact(
+        network, observation, action, provenance, probe, dict(description["calibration"]), environment, source,
+        _integer(description["source_macs"]), str(description["memory"]), extensions,
+    )  # fmt: skip
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**53:
+        raise ValueError(f"{value!r} is not an integer in range")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)

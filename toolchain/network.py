@@ -1,0 +1,126 @@
+"""The integer network: everything a backend executes between the encoded observation and the readout.
+
+    encode -> layer 0 -> ... -> layer L-1 (readout) -> decode
+
+Every array is an integer except `row_scale` and `unit`, which say what the integers mean and which only
+encode and decode use. Rules and limits: contract sections 1-3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
+MAX_SEGMENTS = 32  # of a piecewise-linear activation
+READOUT = "readout@1"
+
+Int = NDArray[np.int32]
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit [features]."""
+
+    scale: Float
+    limit: Int
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationTable:
+    """An integer piecewise-linear activation, one row per neuron, K <= 32 segments.
+
+    q = offset[j, k] + (((acc - start[j, k]) * multiplier[j, k] + 2^(shift[j] - 1)) >> shift[j]),
+    k the last segment with start[j, k] <= acc; start[j, 0] = -2^23, shift >= 1, |multiplier| < 2^15.
+    `error_bound` [neurons] bounds |q - f(acc * row_scale) / unit| before clipping, over the whole 24-bit range.
+    """
+
+    start: Int
+    multiplier: Int
+    offset: Int
+    shift: Int
+    error_bound: Float
+
+    def __call__(self, accumulator: NDArray[np.int64]) -> NDArray[np.int64]:
+        """q before clipping for accumulators [..., neurons]."""
+        segment = (accumulator[..., None] >= self.start).sum(-1) - 1
+        neuron = np.broadcast_to(np.arange(self.start.shape[0]), segment.shape)
+        start, multiplier, offset = (table[neuron, segment].astype(np.int64) for table in (self.start, self.multiplier, self.offset))
+        shift = self.shift.astype(np.int64)
+        return offset + (((accumulator - start) * multiplier + (np.int64(1) << (shift - 1))) >> shift)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One weight layer and the neurons behind it, all in the row's integer units.
+
+    weights [out, in]; bias, threshold, payload_low, payload_high, row_scale, unit [out].
+    `threshold` is theta (if, snm, sdn) or lambda (mt, dc); 0 where the neuron has none.
+    `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the spike of if.
+    `unit` is the real value of one unit of payload; it is folded into the next layer's columns already.
+    """
+
+    neuron: str
+    weights: NDArray[np.int8]
+    bias: Int
+    row_scale: Float
+    threshold: Int
+    payload_low: Int
+    payload_high: Int
+    unit: Float
+    activation: str = "relu"
+    table: ActivationTable | None = None
+    trigger: int = 1
+    hold_input: bool = False
+
+    @property
+    def inputs(self) -> int:
+        return self.weights.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        return self.weights.shape[0]
+
+    @cached_property
+    def fan_out(self) -> NDArray[np.int64]:
+        """Non-zero weights per input, [in]: the synops that one non-zero payload causes."""
+        return np.count_nonzero(self.weights, axis=0).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Encoder, layers and time. `alpha` is in 64ths; `resync_every` in decisions, 0 = never."""
+
+    encoder: Encoder
+    layers: tuple[Layer, ...]
+    timesteps: int
+    alpha: int = 0
+    resync_every: int = 0
+
+    @property
+    def neuron(self) -> str:
+        """Id of the hidden neurons (the readout's where there is no hidden layer)."""
+        return self.layers[0].neuron
+
+    @property
+    def across_decisions(self) -> bool:
+        """Whether payloads are changes against the last decision (sdn), not the values themselves."""
+        return self.timesteps == 1 and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
+
+    @property
+    def chip_steps(self) -> int:
+        """Steps of one decision on a chip: T timesteps and one step of delay per layer (contract section 3)."""
+        return self.timesteps + len(self.layers)
+
+    @property
+    def divisor(self) -> int:
+        """What the readout's accumulator is divided by when decoded: the number of timesteps it summed."""
+        return self.timesteps
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))

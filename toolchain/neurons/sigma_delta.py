@@ -1,0 +1,58 @@
+"""`sdn@1`: sigma-delta across decisions. One timestep per decision, state never cleared inside an episode.
+
+    at an episode's start or a resync:  acc = b, ref = 0
+    acc <- acc + sum_i w_i d_i
+    q    = clip((2 * relu(acc) + theta) // (2 * theta), low, high)     relu, low = 0
+    q    = clip((2 * acc + theta) // (2 * theta), low, high)           identity
+    q    = clip(table(acc), low, high)                                 any other scalar activation
+    d    = q - ref;  sent, and ref <- q, if d != 0 and (|d| >= trigger or q = 0)
+
+The payloads telescope: the sum of all d that a neuron sent is its current q exactly, so acc is always the
+bias plus the weighted q of the senders, and nothing drifts.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.network import Layer
+from toolchain.neurons.neuron import START, Long, Neuron, State
+
+
+def quantised_activation(layer: Layer, accumulator: Long) -> Long:
+    """q before clipping, for accumulators [..., neurons]."""
+    if layer.table is not None:
+        return layer.table(accumulator)
+    theta = layer.threshold.astype(np.int64)
+    rectified = np.maximum(accumulator, 0) if layer.activation == "relu" else accumulator
+    return (2 * rectified + theta) // (2 * theta)
+
+
+@final
+class SigmaDelta(Neuron):
+    id = "sdn@1"
+
+    def initial(self, layer: Layer, rows: int) -> State:
+        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("acc", "ref", "saturations")}
+
+    def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        fresh = (control == START)[:, None]
+        state["acc"] = np.where(fresh, layer.bias, state["acc"])
+        state["ref"] = np.where(fresh, 0, state["ref"])
+
+    def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        rows = active[:, None]
+        state["acc"] = np.where(rows, state["acc"] + synaptic, state["acc"])
+        unclipped = quantised_activation(layer, state["acc"])
+        q = np.clip(unclipped, layer.payload_low, layer.payload_high)
+        state["saturations"] += (q != unclipped) & rows
+        change = q - state["ref"]
+        send = rows & (change != 0) & ((np.abs(change) >= layer.trigger) | (q == 0))
+        state["ref"] = np.where(send, q, state["ref"])
+        return np.where(send, change, 0)
+
+    def observed(self, state: State) -> Long:
+        return state["acc"]

@@ -1,0 +1,81 @@
+"""The range proof: no synaptic sum and no persistent accumulator ever leaves 24 bits.
+
+It holds for every input within the declared payload widths and for every order of partial sums
+(contract section 1.4). With r_i = the payloads that input i may carry:
+
+    sum_j      = sum_i |w_ji| * max|r_i| + |b_j|      synaptic sum of a timestep, bias included
+    sdn        q_i in [low_i, high_i], so d_i in [low_i - high_i, high_i - low_i] and, since payloads telescope,
+               acc_j in b_j + [sum_i min(w q), sum_i max(w q)], at every moment of a decision
+    readout    rate neurons: |T b_j| + T * sum_i |w_ji| * max|r_i|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import violations
+from toolchain.network import READOUT, STATE_LIMIT, Layer, Network
+
+Long = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LayerProof:
+    """The largest magnitude that a layer's synaptic sum and accumulator can reach, per row [out]."""
+
+    synaptic: Long
+    accumulator: Long
+
+    @property
+    def bits(self) -> int:
+        """Signed bits that the worst row needs."""
+        worst = int(max(self.synaptic.max(initial=0), self.accumulator.max(initial=0)))
+        return worst.bit_length() + 1
+
+
+def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
+    """Per layer the declared range [low, high] of the values its inputs announce, [in] each."""
+    limit = network.encoder.limit.astype(np.int64)
+    ranges = [(-limit, limit)]
+    ranges += [(layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)) for layer in network.layers[:-1]]
+    return ranges
+
+
+def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, *, across: bool, readout: bool, timesteps: int) -> LayerProof:
+    """Worst cases of rows with integer `weights` [out, in] and `bias` [out], input values in [low, high]."""
+    w, b = weights.astype(np.int64), bias.astype(np.int64)
+    largest_payload = high - low if across else np.maximum(np.abs(low), np.abs(high))
+    synaptic = np.abs(w) @ largest_payload
+    if across:
+        top = b + np.maximum(w, 0) @ high + np.minimum(w, 0) @ low
+        bottom = b + np.maximum(w, 0) @ low + np.minimum(w, 0) @ high
+        accumulator = np.maximum(np.abs(top), np.abs(bottom))
+        return LayerProof(synaptic, np.maximum(accumulator, np.abs(b)))
+    accumulator = timesteps * (synaptic + np.abs(b)) if readout else np.zeros_like(synaptic)
+    return LayerProof(synaptic + np.abs(b), accumulator)
+
+
+def bound(network: Network, index: int) -> LayerProof:
+    """Worst cases of layer `index` of a network."""
+    layer: Layer = network.layers[index]
+    low, high = payload_ranges(network)[index]
+    return bound_rows(
+        layer.weights, layer.bias, low, high, across=network.across_decisions, readout=layer.neuron == READOUT, timesteps=network.timesteps
+    )
+
+
+def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
+    """Prove every layer, or raise one InputError that lists all rows' violations by layer."""
+    proofs, problems = [bound(network, index) for index in range(len(network.layers))], []
+    for index, proof in enumerate(proofs):
+        for name in ("synaptic", "accumulator"):
+            values = getattr(proof, name)
+            bad = np.flatnonzero(values > STATE_LIMIT)
+            if len(bad):
+                problems.append(f"layer {index}: {len(bad)} rows' {name} sum may reach {int(values.max())}, limit {STATE_LIMIT}")
+    if problems:
+        raise violations(where, problems, why="24-bit state must hold for every input within the declared widths", fix=("raise --action-error (narrower payloads)", "lower --weight-bits", "lower --timesteps"))
+    return proofs

@@ -1,0 +1,99 @@
+"""The interface of everything that executes an artifact (contract section 4)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.errors import InputError
+from toolchain.simulation.census import Census
+
+Float = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """Payloads sent and states after each timestep of each window, int32 [decisions, T, neurons]."""
+
+    payloads: NDArray[np.int32]
+    states: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One stream of decisions, in window time; equal on every backend."""
+
+    inputs: NDArray[np.int32]  # payloads of the encoder [decisions, features]
+    layers: tuple[LayerTrace, ...]
+    actions: Float  # [decisions, act]
+    census: Census
+
+
+class Backend(ABC):
+    """Executes an artifact on `rows` independent environments.
+
+    `reset` announces an episode's start, `resync` a restart of all state inside an episode; both take effect
+    in the next decision of the rows in `mask` (all rows if None).
+    """
+
+    name: str
+    max_rows: int | None = None  # None: any number
+
+    def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
+            raise InputError(f"backend {self.name}", "cannot run this many environments at once", got=rows, limit=f"1 to {self.max_rows or 'any'}", fix=f"use rows={self.max_rows or 1} or the fast backend")
+        self.artifact, self.network, self.rows = artifact, artifact.network, rows
+        self.reset()
+
+    @abstractmethod
+    def reset(self, mask: Mask | None = None) -> None:
+        """The rows in `mask` start an episode: nothing is carried over."""
+
+    @abstractmethod
+    def resync(self, mask: Mask | None = None) -> None:
+        """The rows in `mask` restart their state in their next decision, inside the episode."""
+
+    @abstractmethod
+    def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        """Actions [rows, act] for observations [rows, obs]; NaN for rows that are not active."""
+
+    @abstractmethod
+    def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
+        """Run one stream of observations [decisions, obs] from rest, apart from this backend's own rows.
+
+        flags [decisions]: 0 carry, 1 episode start, 2 resync; the first decision starts an episode in any case.
+        """
+
+    @abstractmethod
+    def census(self) -> Census:
+        """Counts of all decisions made by `decide` so far."""
+
+    def close(self) -> None:
+        """Release what the backend holds; it cannot be used afterwards."""
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def checked_observations(artifact: Artifact, observations: Float, rows: int | None = None) -> Float:
+    """Observations as contiguous float64 [rows, obs], or an InputError that names what does not fit."""
+    values = np.ascontiguousarray(observations, np.float64)
+    size = artifact.observation.size
+    if values.ndim != 2 or values.shape[1] != size or (rows is not None and values.shape[0] != rows):
+        raise InputError("decide", "observations do not fit the policy", got=values.shape, limit=(rows if rows is not None else "n", size), fix="pass one row per environment with the channels the policy was trained on")
+    return values
+
+
+def non_finite(decision: int, channel: int, value: float, row: int | None = None) -> InputError:
+    """The error of a NaN or infinity in an observation."""
+    place = f"observation of decision {decision}" + ("" if row is None else f", row {row}")
+    return InputError(place, f"channel {channel} is not finite", got=value, limit="finite numbers", why="a sensor fault must not reach the network", fix="filter the observation before deciding")

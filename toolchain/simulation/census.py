@@ -1,0 +1,99 @@
+"""The census of a run: what happened, counted; pricing it is the energy room's work (contract section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.contracts import ActionContract, ObservationContract
+from toolchain.network import Network
+
+
+@dataclass(frozen=True)
+class LayerCensus:
+    """Counts of one weight layer and the neurons behind it, over all decisions of a run."""
+
+    neurons: int
+    inputs: int
+    synapses: int  # non-zero weights
+    messages_in: int  # non-zero payloads that arrived
+    synops: int  # non-zero payload x non-zero weight
+    spikes: int  # non-zero payloads sent (0 for the readout)
+    neuron_updates: int  # neurons * (T + L) * decisions
+    saturations: int  # of the membrane (rate neurons) or of q (sdn)
+
+
+@dataclass(frozen=True)
+class Census:
+    """Counts of a run. Windows only; equal on every backend."""
+
+    decisions: int
+    timesteps: int
+    chip_steps: int  # per decision, T + L
+    layers: tuple[LayerCensus, ...]
+    encode_saturations: int
+    macs_per_decision: int  # dense multiply-adds of the source ANN
+    host_macs_per_decision: int
+    idle_spikes: int = 0  # activity outside windows (stock LIF only): priced, not compared
+    idle_synops: int = 0
+
+    @property
+    def synops(self) -> int:
+        return sum(layer.synops for layer in self.layers)
+
+    @property
+    def spikes(self) -> int:
+        """Payloads sent by neurons; the input's are `layers[0].messages_in`."""
+        return sum(layer.spikes for layer in self.layers)
+
+    @property
+    def messages(self) -> int:
+        """Payloads that travelled, the input's included."""
+        return sum(layer.messages_in for layer in self.layers)
+
+    @property
+    def neuron_updates(self) -> int:
+        return sum(layer.neuron_updates for layer in self.layers)
+
+    @property
+    def saturations(self) -> int:
+        return self.encode_saturations + sum(layer.saturations for layer in self.layers)
+
+    @property
+    def synops_per_decision(self) -> float:
+        return self.synops / max(self.decisions, 1)
+
+    @property
+    def synops_per_mac(self) -> float:
+        return self.synops_per_decision / self.macs_per_decision
+
+
+def host_macs(observation: ObservationContract, action: ActionContract) -> int:
+    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each action twice."""
+    return observation.features * (2 if observation.mean is not None else 1) + 2 * action.size
+
+
+@dataclass(eq=False)
+class Counters:
+    """What a backend counts while it runs, per weight layer [L]; `census` turns it into the record."""
+
+    messages: NDArray[np.int64]
+    synops: NDArray[np.int64]
+    saturations: NDArray[np.int64]
+    decisions: int = 0
+    encode_saturations: int = 0
+
+    @classmethod
+    def empty(cls, layers: int) -> Counters:
+        return cls(*(np.zeros(layers, np.int64) for _ in range(3)))
+
+    def census(self, network: Network, macs: int, host_macs_per_decision: int) -> Census:
+        sent = [*self.messages[1:], 0]  # what layer l sends is what layer l + 1 receives
+        layers = tuple(
+            LayerCensus(layer.outputs, layer.inputs, int(layer.fan_out.sum()), int(self.messages[index]), int(self.synops[index]), int(sent[index]),
+                        layer.outputs * network.chip_steps * self.decisions, int(self.saturations[index]))
+            for index, layer in enumerate(network.layers)
+        )  # fmt: skip
+        return Census(self.decisions, network.timesteps, network.chip_steps, layers, self.encode_saturations, macs, host_macs_per_decision)

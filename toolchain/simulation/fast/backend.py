@@ -1,0 +1,81 @@
+"""The fast backend's Python side: it owns the arrays, the kernels do the work."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_observations, non_finite
+from toolchain.simulation.census import Census, Counters, host_macs
+from toolchain.simulation.fast import kernels
+from toolchain.simulation.fast.plan import plan
+from toolchain.simulation.host import host_constants
+
+
+@final
+class FastBackend(Backend):
+    name = "fast"
+
+    def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        network, features = artifact.network, artifact.observation.features
+        self._plan = plan(network)
+        self._constants = host_constants(network, artifact.observation, artifact.action)
+        self._neurons = np.ascontiguousarray(self._plan.neurons[:4].astype(np.int32))
+        neurons = self._plan.neurons.shape[1]
+        self._rows = np.zeros((rows, 3), np.int64)
+        self._announced = np.zeros((rows, 2, features), np.int32)
+        self._state = np.zeros((rows, 3 * neurons), np.int32)
+        self._payloads = np.zeros((2, self._plan.widest), np.int32)
+        self._sums = np.zeros((len(network.layers), self._plan.widest), np.int32)
+        self._counts = np.zeros((3, len(network.layers) + 1), np.int64)
+        self._traced = (np.zeros(features, np.int32), np.zeros((network.timesteps, neurons), np.int32), np.zeros((network.timesteps, neurons), np.int32))
+        self._everyone = np.ones(rows, bool)
+        self._shape = (rows, artifact.observation.size)
+        self._actions = (rows, artifact.action.size)
+        super().__init__(artifact, rows)
+
+    def reset(self, mask: Mask | None = None) -> None:
+        self._rows[slice(None) if mask is None else mask, kernels.FRESH] = 1
+
+    def resync(self, mask: Mask | None = None) -> None:
+        self._rows[slice(None) if mask is None else mask, kernels.STALE] = 1
+
+    def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        return self._decide(observations, active, False)
+
+    def _decide(self, observations: Float, active: Mask | None, tracing: bool) -> Float:
+        if not (type(observations) is np.ndarray and observations.dtype == np.float64 and observations.shape == self._shape and observations.flags.c_contiguous):
+            observations = checked_observations(self.artifact, observations, self.rows)
+        active = self._everyone if active is None else np.ascontiguousarray(active, bool)
+        actions = np.empty(self._actions)
+        row, channel = kernels.decide(
+            self._plan, self._constants, self._neurons, observations, active, self._rows, self._announced, self._state, self._payloads, self._sums, self._counts, tracing, *self._traced, actions
+        )
+        if row >= 0:
+            number = 0 if self._rows[row, kernels.FRESH] else int(self._rows[row, kernels.DECISIONS])
+            raise non_finite(number, channel, observations[row, channel], row if self.rows > 1 else None)
+        return actions
+
+    def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
+        values = checked_observations(self.artifact, observations)
+        stream = FastBackend(self.artifact)
+        inputs, payloads, states, actions = [], [], [], []
+        for index in range(len(values)):
+            if flags[index] == 1:
+                stream.reset()
+            elif flags[index] == 2:
+                stream.resync()
+            actions.append(stream._decide(values[index : index + 1], None, True)[0])
+            for kept, traced in zip((inputs, payloads, states), stream._traced, strict=True):
+                kept.append(traced.copy())
+        edges = np.cumsum([0, *(layer.outputs for layer in self.network.layers)])
+        layers = tuple(LayerTrace(np.stack(payloads)[:, :, a:b], np.stack(states)[:, :, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True))
+        return Trace(np.stack(inputs), layers, np.stack(actions), stream.census())
+
+    def census(self) -> Census:
+        counts = self._counts
+        counters = Counters(counts[0, :-1], counts[1, :-1], counts[2, :-1], int(counts[0, -1]), int(counts[2, -1]))
+        return counters.census(self.network, self.artifact.macs, host_macs(self.artifact.observation, self.artifact.action))

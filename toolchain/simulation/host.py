@@ -1,0 +1,97 @@
+"""Encode and decode: the only floating-point arithmetic at run time, one function for every backend.
+
+The functions are compiled so that the fast kernels can call them row by row; the other backends call the
+very same ones. float64, no fast-math, so every backend gets the same bits (contract section 1.3).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.contracts import ActionContract, ObservationContract
+from toolchain.network import Network
+
+Float = NDArray[np.float64]
+
+HAS_TIME, HAS_CLIP = 1, 2  # bits of HostConstants.flags
+SQUASH_TANH, CLIP_ACTION = 4, 8
+
+
+class HostConstants(NamedTuple):
+    """Both contracts and the encoder as flat arrays; a named tuple, so that compiled code takes it whole."""
+
+    shift: Float  # [features]
+    observation_divisor: Float  # [features]
+    scale: Float  # [features]
+    limit: Float  # [features]
+    row_scale: Float  # [act]
+    action_scale: Float  # [act]
+    action_offset: Float  # [act]
+    low: Float  # [act]
+    high: Float  # [act]
+    clip: float
+    time_scale: float  # 1 / max_steps is not exact: the channel is 1 - decision / max_steps
+    divisor: float
+    flags: int
+
+
+def host_constants(network: Network, observation: ObservationContract, action: ActionContract) -> HostConstants:
+    """Collect what encode and decode need from an artifact's parts."""
+    flags = HAS_CLIP * (observation.clip is not None) | SQUASH_TANH * (action.squash == "tanh") | CLIP_ACTION * (action.low is not None)
+    time = observation.time_feature
+    flags |= HAS_TIME * (time is not None)
+    max_steps = math.inf if time is None or time.test_mode else float(time.max_steps)
+    nothing = np.zeros(action.size)
+    return HostConstants(
+        *(np.ascontiguousarray(array, np.float64) for array in (
+            observation.shift, observation.divisor, network.encoder.scale, network.encoder.limit, network.layers[-1].row_scale,
+            action.scale, action.offset, nothing if action.low is None else action.low, nothing if action.high is None else action.high,
+        )),
+        0.0 if observation.clip is None else float(observation.clip), max_steps, float(network.divisor), int(flags),
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, inline="never", boundscheck=False)
+def encode_row(host, observation, decision, q):
+    """q0 of one observation into q [features] (int32).
+
+    Returns (saturated channels, -1), or (0, i) when channel i is not finite.
+    """
+    size, saturated = observation.shape[0], 0
+    for i in range(q.shape[0]):
+        if i < size:
+            value = observation[i]
+            if not math.isfinite(value):
+                return 0, i
+        else:
+            value = 1.0 - decision / host.time_scale
+        value = (value - host.shift[i]) / host.observation_divisor[i]
+        if host.flags & 2:
+            value = min(max(value, -host.clip), host.clip)
+        value = math.floor(value / host.scale[i] + 0.5)
+        if value > host.limit[i]:
+            value = host.limit[i]
+            saturated += 1
+        elif value < -host.limit[i]:
+            value = -host.limit[i]
+            saturated += 1
+        q[i] = np.int32(value)
+    return saturated, -1
+
+
+@numba.njit(cache=True, inline="never", boundscheck=False)
+def decode_row(host, accumulator, action):
+    """Action [act] (float64) of a readout accumulator [act] (int32)."""
+    for k in range(action.shape[0]):
+        value = accumulator[k] * host.row_scale[k] / host.divisor
+        if host.flags & 4:
+            value = math.tanh(value)
+        value = value * host.action_scale[k] + host.action_offset[k]
+        if host.flags & 8:
+            value = min(max(value, host.low[k]), host.high[k])
+        action[k] = value

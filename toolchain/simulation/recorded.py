@@ -1,0 +1,108 @@
+"""Backends that record every window: the reference and both Lava backends.
+
+They differ in who computes a window. Host work, counting and traces are the same and stand here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_observations
+from toolchain.simulation.census import Census, Counters, host_macs
+from toolchain.simulation.host_state import HostState
+
+Long = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One decision of all rows: per layer payloads and states [rows, T, neurons], saturations [L]."""
+
+    payloads: list[NDArray[np.integer]]
+    states: list[NDArray[np.integer]]
+    saturations: Long
+
+    @property
+    def readout(self) -> NDArray[np.integer]:
+        """The readout's accumulator at its window's end, [rows, act]."""
+        return self.states[-1][:, -1]
+
+
+class RecordedBackend(Backend):
+    """Subclasses compute windows; the first input payload of a rate network's window is the only one."""
+
+    def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        self.host = HostState(artifact, rows)
+        self.counters = Counters.empty(len(artifact.network.layers))
+        super().__init__(artifact, rows)
+
+    @abstractmethod
+    def run_window(self, payloads: Long, control: Long) -> Window:
+        """The integer part of one decision: input payloads [rows, features], control words [rows]."""
+
+    def run_windows(self, payloads: list[Long], control: list[Long]) -> list[Window]:
+        """Decisions of a stream in order; backends that can run them in one go override this."""
+        return [self.run_window(*decision) for decision in zip(payloads, control, strict=True)]
+
+    def reset(self, mask: Mask | None = None) -> None:
+        self.host.reset(mask)
+
+    def resync(self, mask: Mask | None = None) -> None:
+        self.host.resync(mask)
+
+    def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        values = checked_observations(self.artifact, observations, self.rows)
+        active = np.ones(self.rows, bool) if active is None else np.asarray(active, bool)
+        control, payloads = self.host.encode(values, active)
+        window = self.run_window(payloads, control)
+        self.count(payloads, window, int(active.sum()))
+        return self.host.decode(window.readout, active)
+
+    def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
+        values = checked_observations(self.artifact, observations)
+        with self.sibling() as stream:
+            return stream.run_stream(values, flags)
+
+    def sibling(self) -> RecordedBackend:
+        """A backend of the same kind with one row at rest."""
+        return type(self)(self.artifact)
+
+    def run_stream(self, values: Float, flags: NDArray[np.integer]) -> Trace:
+        inputs, control = [], []
+        everyone = np.ones(1, bool)
+        for index, row in enumerate(values):
+            if flags[index] == 1:
+                self.reset()
+            elif flags[index] == 2:
+                self.resync()
+            word, payloads = self.host.encode(row[None], everyone)
+            inputs.append(payloads)
+            control.append(word)
+        windows = self.run_windows(inputs, control)
+        for payloads, window in zip(inputs, windows, strict=True):
+            self.count(payloads, window, 1)
+        layers = tuple(
+            LayerTrace(np.stack([w.payloads[index][0] for w in windows]).astype(np.int32), np.stack([w.states[index][0] for w in windows]).astype(np.int32))
+            for index in range(len(self.network.layers))
+        )
+        actions = np.concatenate([self.host.decode(window.readout, everyone) for window in windows])
+        return Trace(np.concatenate(inputs).astype(np.int32), layers, actions, self.census())
+
+    def count(self, inputs: Long, window: Window, decisions: int) -> None:
+        """Add one decision of all rows to the counters (contract section 5)."""
+        arriving = [inputs[:, None], *window.payloads[:-1]]
+        for index, payloads in enumerate(arriving):
+            present = (payloads != 0).sum(axis=(0, 1))
+            self.counters.messages[index] += int(present.sum())
+            self.counters.synops[index] += int(present @ self.network.layers[index].fan_out)
+        self.counters.saturations += window.saturations
+        self.counters.decisions += decisions
+        self.counters.encode_saturations = self.host.saturations
+
+    def census(self) -> Census:
+        return self.counters.census(self.network, self.artifact.macs, host_macs(self.artifact.observation, self.artifact.action))

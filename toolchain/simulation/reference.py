@@ -1,0 +1,42 @@
+"""The reference: the neurons' own integer steps in plain numpy, no layer delay, nothing clever.
+
+Within a timestep layer l + 1 sees the payloads of layer l of that same timestep (contract section 3).
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.neurons import INACTIVE, neuron_of
+from toolchain.simulation.recorded import RecordedBackend, Window
+
+
+@final
+class ReferenceBackend(RecordedBackend):
+    name = "reference"
+
+    def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        network = artifact.network
+        self.neurons = [neuron_of(network, layer) for layer in network.layers]
+        self.states = [neuron.initial(layer, rows) for neuron, layer in zip(self.neurons, network.layers, strict=True)]
+        self.weights = [layer.weights.astype(np.int64).T for layer in network.layers]
+        super().__init__(artifact, rows)
+
+    def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
+        network, active = self.network, control != INACTIVE
+        for neuron, layer, state in zip(self.neurons, network.layers, self.states, strict=True):
+            neuron.begin(layer, state, control, network.timesteps, network.alpha)
+            state["saturations"][:] = 0
+        shape = [(self.rows, network.timesteps, layer.outputs) for layer in network.layers]
+        sent, states = [np.zeros(s, np.int64) for s in shape], [np.zeros(s, np.int64) for s in shape]
+        for timestep in range(network.timesteps):
+            arriving = payloads if timestep == 0 else np.zeros_like(payloads)
+            for index, (neuron, layer, state) in enumerate(zip(self.neurons, network.layers, self.states, strict=True)):
+                arriving = neuron.step(layer, state, arriving @ self.weights[index], active)
+                sent[index][:, timestep] = arriving
+                states[index][:, timestep] = neuron.observed(state)
+        return Window(sent, states, np.array([state["saturations"].sum() for state in self.states]))
