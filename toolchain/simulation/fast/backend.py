@@ -11,8 +11,7 @@ from toolchain.artifact import Artifact
 from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_observations, non_finite
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.fast import kernels
-from toolchain.simulation.fast.plan import plan
-from toolchain.simulation.host import host_constants
+from toolchain.simulation.fast.plan import pack
 
 
 @final
@@ -21,17 +20,14 @@ class FastBackend(Backend):
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         network, features = artifact.network, artifact.observation.features
-        self._plan = plan(network)
-        self._constants = host_constants(network, artifact.observation, artifact.action)
-        self._neurons = np.ascontiguousarray(self._plan.neurons[:4].astype(np.int32))
-        neurons = self._plan.neurons.shape[1]
+        self._packed = pack(artifact)
+        neurons, widest = sum(network.widths[1:]), max(network.widths)
         self._rows = np.zeros((rows, 3), np.int64)
         self._announced = np.zeros((rows, 2, features), np.int32)
         self._state = np.zeros((rows, 3 * neurons), np.int32)
-        self._payloads = np.zeros((2, self._plan.widest), np.int32)
-        self._sums = np.zeros((len(network.layers), self._plan.widest), np.int32)
+        self._scratch = np.zeros((3 + len(network.layers), widest + 1), np.int32)
         self._counts = np.zeros((3, len(network.layers) + 1), np.int64)
-        self._traced = (np.zeros(features, np.int32), np.zeros((network.timesteps, neurons), np.int32), np.zeros((network.timesteps, neurons), np.int32))
+        self._traced = (np.zeros(features, np.int32), np.zeros((2, network.timesteps, neurons), np.int32))
         self._everyone = np.ones(rows, bool)
         self._shape = (rows, artifact.observation.size)
         self._actions = (rows, artifact.action.size)
@@ -51,10 +47,11 @@ class FastBackend(Backend):
             observations = checked_observations(self.artifact, observations, self.rows)
         active = self._everyone if active is None else np.ascontiguousarray(active, bool)
         actions = np.empty(self._actions)
-        row, channel = kernels.decide(
-            self._plan, self._constants, self._neurons, observations, active, self._rows, self._announced, self._state, self._payloads, self._sums, self._counts, tracing, *self._traced, actions
-        )
-        if row >= 0:
+        bad = kernels.decide(
+            *self._packed, observations, active, self._rows, self._announced, self._state, self._scratch, self._counts, tracing, *self._traced, actions
+        )  # fmt: skip
+        if bad >= 0:
+            row, channel = divmod(bad, self.artifact.observation.features)
             number = 0 if self._rows[row, kernels.FRESH] else int(self._rows[row, kernels.DECISIONS])
             raise non_finite(number, channel, observations[row, channel], row if self.rows > 1 else None)
         return actions
@@ -62,17 +59,18 @@ class FastBackend(Backend):
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
         values = checked_observations(self.artifact, observations)
         stream = FastBackend(self.artifact)
-        inputs, payloads, states, actions = [], [], [], []
+        inputs, traced, actions = [], [], []
         for index in range(len(values)):
             if flags[index] == 1:
                 stream.reset()
             elif flags[index] == 2:
                 stream.resync()
             actions.append(stream._decide(values[index : index + 1], None, True)[0])
-            for kept, traced in zip((inputs, payloads, states), stream._traced, strict=True):
-                kept.append(traced.copy())
-        edges = np.cumsum([0, *(layer.outputs for layer in self.network.layers)])
-        layers = tuple(LayerTrace(np.stack(payloads)[:, :, a:b], np.stack(states)[:, :, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True))
+            inputs.append(stream._traced[0].copy())
+            traced.append(stream._traced[1].copy())
+        payloads, states = np.stack(traced, axis=1)
+        edges = np.cumsum([0, *self.network.widths[1:]])
+        layers = tuple(LayerTrace(payloads[:, :, a:b], states[:, :, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True))
         return Trace(np.stack(inputs), layers, np.stack(actions), stream.census())
 
     def census(self) -> Census:

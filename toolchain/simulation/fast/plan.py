@@ -1,35 +1,46 @@
-"""A network laid out flat, so that one compiled call per decision takes a handful of arrays.
+"""A network laid out flat: four arrays, so that a call into compiled code costs less than the decision itself.
 
-Weights are stored input-major: the column of a sender is contiguous, an event is one vector addition.
+Weights are stored input-major: the column of a sender is contiguous, an event is one vector addition. `pack`
+writes the arrays in Python, `unpack` slices them inside compiled code; they must agree on the order.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.artifact import Artifact
 from toolchain.network import READOUT, Layer, Network
+from toolchain.simulation.host import HostConstants, host_constants
 
-# Rows of Plan.layers: one column per layer.
+# Rows of View.layers, one column per layer.
 KIND, INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, TRIGGER, SEGMENTS, TABLE, STATE = range(10)
 KIND_IF, KIND_SDN_RELU, KIND_SDN_IDENTITY, KIND_SDN_TABLE, KIND_READOUT_RATE, KIND_READOUT_ACROSS = range(6)
+# Rows of View.neurons, one column per neuron of the whole network.
+BIAS, THRESHOLD, LOW, HIGH, MAGIC, MAGIC_SHIFT, TABLE_SHIFT = range(7)
+# The header's scalars, before the layer table.
+LAYERS, TIMESTEPS, ALPHA, RESYNC, ACROSS, WIDEST, FEATURES, ACTIONS, ALL_NEURONS, ALL_FAN_OUT, FLAGS = range(11)
+SCALARS, LAYER_ROWS, NEURON_ROWS = 11, 10, 7
 
-# Rows of Plan.neurons, one column per neuron of the whole network.
-BIAS, THRESHOLD, LOW, HIGH, MAGIC, MAGIC_SHIFT, SHIFT = range(7)
-# Rows of a state block [3, neurons]: v | v_start | emitted (if), acc | ref | latch (others).
-FIRST, SECOND, THIRD = range(3)
+
+class Packed(NamedTuple):
+    header: NDArray[np.int64]
+    weights: NDArray[np.int8]
+    constants: NDArray[np.int32]  # neurons | fan_out | tables
+    host: NDArray[np.float64]  # clip, time_scale, divisor | 4 x features | 5 x actions
 
 
-class Plan(NamedTuple):
-    """What the kernel reads. A named tuple, so that compiled code takes it whole."""
+class View(NamedTuple):
+    """What a kernel reads."""
 
     layers: NDArray[np.int64]  # [10, L]
-    weights: NDArray[np.int8]  # flat, input-major per layer
-    neurons: NDArray[np.int64]  # [7, sum of neurons]
-    fan_out: NDArray[np.int64]  # flat, per layer's input
-    tables: NDArray[np.int64]  # [3, flat]: start, multiplier, offset, [neuron, segment] per layer
+    weights: NDArray[np.int8]
+    neurons: NDArray[np.int32]  # [7, neurons]
+    fan_out: NDArray[np.int32]  # flat, per layer's input
+    tables: NDArray[np.int32]  # [3, flat]: start, multiplier, offset; [neuron, segment] per layer
     timesteps: int
     alpha: int
     resync_every: int
@@ -45,43 +56,60 @@ def _kind(network: Network, layer: Layer) -> int:
     return {"if@1": KIND_IF}[layer.neuron]
 
 
-def _magic(threshold: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """m, k with floor(n / (2 theta)) = (n m) >> k for all 0 <= n < 2^26.
+def _magic(threshold: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """m, k with floor(n / (2 theta)) = (n m) >> k for all 0 <= n < 2^26; n m < 2^53.
 
-    Granlund and Montgomery 1994, theorem 4.2: m = ceil(2^k / d), k = 26 + ceil(log2 d); n m < 2^53.
+    Granlund and Montgomery 1994, theorem 4.2: m = ceil(2^k / d), k = 26 + ceil(log2 d), d = 2 theta.
     """
-    divisor = 2 * threshold
-    bits = np.array([26 + (int(d) - 1).bit_length() for d in divisor], np.int64)
-    magic = np.array([-((-(1 << int(k))) // int(d)) for k, d in zip(bits, divisor, strict=True)], np.int64)
-    return magic, bits
+    divisors = [2 * int(theta) for theta in threshold]
+    shifts = [26 + (divisor - 1).bit_length() for divisor in divisors]
+    return [-((-(1 << shift)) // divisor) for shift, divisor in zip(shifts, divisors, strict=True)], shifts
 
 
-def plan(network: Network) -> Plan:
-    """Lay a network out flat."""
-    count = len(network.layers)
-    layers = np.zeros((10, count), np.int64)
-    weights, neurons, fan_out, tables = [], [], [], []
-    offsets = dict.fromkeys(("weights", "neurons", "fan_out", "tables"), 0)
+def pack(artifact: Artifact) -> Packed:
+    """Lay an artifact's network and contracts out flat."""
+    network = artifact.network
+    table = np.zeros((LAYER_ROWS, len(network.layers)), np.int64)
+    weights, neurons, fan_out, segments = [], [], [], []
+    at_weight = at_neuron = at_fan_out = at_table = 0
     for index, layer in enumerate(network.layers):
-        segments = layer.table.start.shape[1] if layer.table is not None else 0
-        layers[:, index] = (
-            _kind(network, layer), layer.inputs, layer.outputs, offsets["weights"], offsets["neurons"], offsets["fan_out"], layer.trigger, segments, offsets["tables"], 3 * offsets["neurons"],
-        )  # fmt: skip
-        weights.append(np.ascontiguousarray(layer.weights.T).ravel())
-        block = np.zeros((7, layer.outputs), np.int64)
-        block[BIAS], block[THRESHOLD], block[LOW], block[HIGH] = layer.bias, np.maximum(layer.threshold, 1), layer.payload_low, layer.payload_high
-        block[MAGIC], block[MAGIC_SHIFT] = _magic(block[THRESHOLD])
+        count = layer.table.start.shape[1] if layer.table is not None else 0
+        table[:, index] = _kind(network, layer), layer.inputs, layer.outputs, at_weight, at_neuron, at_fan_out, layer.trigger, count, at_table, 3 * at_neuron
+        threshold = np.maximum(layer.threshold, 1).astype(np.int64)
+        block = np.zeros((NEURON_ROWS, layer.outputs), np.int64)
+        block[BIAS], block[THRESHOLD], block[LOW], block[HIGH] = layer.bias, threshold, layer.payload_low, layer.payload_high
+        block[MAGIC], block[MAGIC_SHIFT] = _magic(threshold)
         if layer.table is not None:
-            block[SHIFT] = layer.table.shift
-            tables.append(np.stack([layer.table.start.ravel(), layer.table.multiplier.ravel(), layer.table.offset.ravel()]).astype(np.int64))
+            block[TABLE_SHIFT] = layer.table.shift
+            segments.append(np.stack([layer.table.start.ravel(), layer.table.multiplier.ravel(), layer.table.offset.ravel()]))
+        weights.append(np.ascontiguousarray(layer.weights.T).ravel())
         neurons.append(block)
         fan_out.append(layer.fan_out)
-        offsets["weights"] += layer.weights.size
-        offsets["neurons"] += layer.outputs
-        offsets["fan_out"] += layer.inputs
-        offsets["tables"] += layer.outputs * segments
-    flat = np.concatenate(tables, axis=1) if tables else np.zeros((3, 1), np.int64)
-    return Plan(
-        layers, np.concatenate(weights), np.concatenate(neurons, axis=1), np.concatenate(fan_out), np.ascontiguousarray(flat),
-        network.timesteps, network.alpha, network.resync_every, int(network.across_decisions), max(network.widths),
-    )  # fmt: skip
+        at_weight, at_neuron, at_fan_out, at_table = at_weight + layer.weights.size, at_neuron + layer.outputs, at_fan_out + layer.inputs, at_table + layer.outputs * count
+    host = host_constants(network, artifact.observation, artifact.action)
+    scalars = (len(network.layers), network.timesteps, network.alpha, network.resync_every, network.across_decisions, max(network.widths),
+               network.layers[0].inputs, artifact.action.size, at_neuron, at_fan_out, host.flags)  # fmt: skip
+    return Packed(
+        np.concatenate([np.array(scalars, np.int64), table.ravel()]),
+        np.concatenate(weights),
+        np.concatenate([np.concatenate(neurons, axis=1).ravel(), *fan_out, np.concatenate(segments, axis=1).ravel() if segments else []]).astype(np.int32),
+        np.concatenate([(host.clip, host.time_scale, host.divisor), *host[:9]]),
+    )
+
+
+@numba.njit(cache=True, inline="always")
+def unpack(header, weights, constants, host):
+    """Views of the packed arrays, inside compiled code."""
+    layers, total = header[0], header[8]
+    table = header[11:].reshape(10, layers)
+    neurons = constants[: 7 * total].reshape(7, total)
+    fan_out = constants[7 * total : 7 * total + header[9]]
+    rest = constants[7 * total + header[9] :]
+    tables = rest.reshape(3, rest.shape[0] // 3)
+    view = View(table, weights, neurons, fan_out, tables, header[1], header[2], header[3], header[4], header[5])
+    f, a = header[6], header[7]
+    features, actions = host[3 : 3 + 4 * f].reshape(4, f), host[3 + 4 * f :].reshape(5, a)
+    constants_of_host = HostConstants(
+        features[0], features[1], features[2], features[3], actions[0], actions[1], actions[2], actions[3], actions[4], host[0], host[1], host[2], header[10]
+    )
+    return view, constants_of_host

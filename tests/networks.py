@@ -1,0 +1,79 @@
+"""Random integer networks for tests: small, within the proof, covering every rule of contract sections 1-3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toolchain.artifact import Artifact, Probe
+from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Network
+from toolchain.policies.policy import Provenance
+from toolchain.quantization.proof import STATE_LIMIT, bound_rows
+
+FLOAT = np.float64
+
+
+def random_table(rng: np.random.Generator, neurons: int, reach: int) -> ActivationTable:
+    """Any piecewise-linear map is legal; a jagged one shows an off-by-one that a smooth one hides."""
+    segments = int(rng.integers(1, 33))
+    start = np.sort(rng.integers(-reach, reach + 1, (neurons, segments)), axis=1)
+    start[:, 0] = -(2**23)
+    shift = rng.integers(1, 20, neurons)
+    return ActivationTable(
+        start.astype(np.int32), rng.integers(-(2**11), 2**11, (neurons, segments)).astype(np.int32), rng.integers(-50, 51, (neurons, segments)).astype(np.int32), shift.astype(np.int32), np.ones(neurons)
+    )
+
+
+def random_layer(rng: np.random.Generator, neuron: str, inputs: int, outputs: int, low: np.ndarray, high: np.ndarray, timesteps: int, *, first: bool, limit: int = 127, activation: str = "relu") -> Layer:
+    """One layer whose rows pass the proof for input values within [low, high]."""
+    weights = rng.integers(-limit, limit + 1, (outputs, inputs))
+    weights[rng.random(weights.shape) < 0.3] = 0
+    bias = rng.integers(-2000, 2001, outputs)
+    across, readout = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1), neuron == READOUT
+    while True:  # coarser until the proof passes
+        proof = bound_rows(weights, bias, low, high, across=across, readout=readout, timesteps=timesteps)
+        if max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT:
+            break
+        weights, bias = weights // 2, bias // 2
+    scale = np.maximum(np.abs(weights).sum(1), 1)
+    threshold = np.maximum(1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int))
+    spiking = not readout
+    table = random_table(rng, outputs, int(scale.max()) * 10) if spiking and activation not in ("relu", "identity") else None
+    top = rng.integers(1, 40, outputs) if neuron == "sdn@1" else np.ones(outputs)
+    bottom = -rng.integers(0, 40, outputs) if neuron == "sdn@1" and activation != "relu" else np.zeros(outputs)
+    return Layer(
+        neuron=neuron, weights=weights.astype(np.int8), bias=bias.astype(np.int32), row_scale=rng.uniform(1e-4, 1e-2, outputs), threshold=(threshold if spiking else np.zeros(outputs)).astype(np.int32),
+        payload_low=bottom.astype(np.int32), payload_high=top.astype(np.int32), unit=np.ones(outputs), activation=activation if spiking else "identity", table=table,
+        trigger=int(rng.integers(1, 4)) if neuron == "sdn@1" else 1, hold_input=first and neuron != "sdn@1" and timesteps > 0 and not (readout and timesteps == 1),
+    )  # fmt: skip
+
+
+def random_artifact(seed: int, *, neuron: str = "sdn@1", widths: tuple[int, ...] = (5, 9, 7, 3), timesteps: int = 1, alpha: int = 0, activation: str = "relu", resync_every: int = 0, time_feature: bool = False, normalised: bool = False, squash: str = "tanh") -> Artifact:
+    """An artifact over a random network; `widths` runs from features to actions."""
+    rng = np.random.default_rng(seed)
+    timesteps = 1 if neuron == "sdn@1" else timesteps
+    limit = rng.integers(1, 200, widths[0])
+    low, high = -limit.astype(np.int64), limit.astype(np.int64)
+    layers: list[Layer] = []
+    for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        kind = READOUT if index == len(widths) - 2 else neuron
+        layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, first=index == 0, activation=activation))
+        low, high = layers[-1].payload_low.astype(np.int64), layers[-1].payload_high.astype(np.int64)
+    network = Network(Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)), tuple(layers), timesteps, alpha, resync_every)
+    features, size = widths[0], widths[0] - time_feature
+    normaliser: dict[str, Any] = {"mean": rng.normal(size=features), "variance": rng.uniform(0.5, 2, features), "epsilon": 1e-8, "clip": 3.0} if normalised else {}
+    observation = ObservationContract(size=size, time_feature=TimeFeature(37) if time_feature else None, **normaliser)
+    action = ActionContract(widths[-1], squash, rng.uniform(0.5, 2, widths[-1]), rng.normal(size=widths[-1]), *((np.full(widths[-1], -1.0), np.full(widths[-1], 1.0)) if squash == "none" else (None, None)))
+    probe = Probe(observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8))
+    macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    return Artifact(network, observation, action, Provenance("random", "0" * 64, "test", "random"), probe, {"seeds": []}, source_macs=macs)
+
+
+def observation_stream(rng: np.random.Generator, decisions: int, size: int) -> np.ndarray:
+    """A random walk with jumps, long silences and saturating values."""
+    steps = rng.normal(scale=0.3, size=(decisions, size)) * (rng.random((decisions, 1)) < 0.8)
+    values = np.cumsum(steps, axis=0)
+    values[rng.random(decisions) < 0.05] *= 100
+    return values

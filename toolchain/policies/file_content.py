@@ -1,0 +1,81 @@
+"""A file's bytes, read once and within a limit, and what they are (by content, never by name)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain.errors import InputError
+from toolchain.policies.zip_archive import open_archive
+
+CHECKPOINT_LIMIT = 512 * 2**20  # bytes
+LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
+ACCEPTED = "a torch state_dict, a safetensors file or a Stable-Baselines3 zip"
+SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """The bytes of one file; `name` has no folder."""
+
+    path: Path
+    data: bytes
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: int = CHECKPOINT_LIMIT) -> FileContent:
+    """The bytes of a regular, non-empty file of at most `limit` bytes; InputError otherwise."""
+    file = Path(path)
+    name = file.name or str(path)
+    try:
+        if not file.exists():
+            raise InputError(name, f"no such {what} file", fix="check the path")
+        if file.is_dir():
+            raise InputError(name, f"a directory is not a {what}", got="a directory", limit="a file", fix="name the file inside it")
+        if not file.is_file():
+            raise InputError(name, f"not a regular file, so not a {what}", fix="name a file on disk")
+        with file.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(name, f"the {what} file cannot be read", why=str(getattr(error, "strerror", None) or error), fix="check the path and its permissions") from None
+    if not data:
+        raise InputError(name, f"the {what} file is empty", got="0 bytes", fix="copy or download it again")
+    if len(data) > limit:
+        raise InputError(name, f"the {what} file is too large", got=f"{file.stat().st_size} bytes", limit=f"{limit} bytes", fix="save the actor alone")
+    return FileContent(file, data, hashlib.sha256(data).hexdigest())
+
+
+def detect_format(content: FileContent) -> str:
+    """`torch`, `safetensors` or `stable-baselines3`; InputError naming what else it is."""
+    data, name = content.data, content.name
+    if data.startswith(LEGACY_TORCH):
+        return "torch"
+    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _zip_format(content)
+    if len(data) > 9 and int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{":
+        return "safetensors"
+    if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise InputError(name, "a raw pickle is never loaded as a checkpoint", got="a pickle", limit=ACCEPTED, why="unpickling runs whatever code the file names", fix=(SAVE_AGAIN, "give a VecNormalize pickle as --normalizer"))
+    raise InputError(name, "unknown content", got=f"a file that starts with {data[:8].hex(' ')}", limit=ACCEPTED, fix=SAVE_AGAIN)
+
+
+def _zip_format(content: FileContent) -> str:
+    with open_archive(content.data, content.name, CHECKPOINT_LIMIT) as archive:
+        names = archive.namelist()
+    tops = {member.split("/")[-1] for member in names if member.count("/") == 1}
+    if "constants.pkl" in tops and any("/code/" in member for member in names):
+        raise InputError(content.name, "a TorchScript archive carries code", got="TorchScript", limit=ACCEPTED, fix=SAVE_AGAIN)
+    if "data.pkl" in tops:
+        return "torch"
+    if "data" in names and ("parameters" in names or "parameter_list" in names):
+        raise InputError(content.name, "saved by Stable-Baselines 2 (TensorFlow)", got="a Stable-Baselines 2 zip", limit=ACCEPTED, fix="train or export it with Stable-Baselines3")
+    if "policy.pth" in names or "data" in names:
+        return "stable-baselines3"
+    shown = ", ".join(sorted(names)[:5]) or "nothing"
+    raise InputError(content.name, "a zip without a policy", got=f"members {shown}"[:200], limit="the members data and policy.pth of a Stable-Baselines3 zip, or data.pkl of torch.save", fix="give the model's own zip, unpacked from any outer archive")

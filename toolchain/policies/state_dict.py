@@ -1,0 +1,96 @@
+"""Reader of state dicts: `torch.save(actor.state_dict(), FILE)` and safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import InputError, violations
+from toolchain.policies.action_reader import plain_action
+from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family, shorten
+from toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from toolchain.policies.observation_reader import read_observation
+from toolchain.policies.options import ReadOptions
+from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
+
+ACTOR_ENTRIES = ("actor", "actor_state_dict", "state_dict", "model_state_dict", "policy", "policy_state_dict", "model")
+# Entries of a training checkpoint that the deterministic action does not depend on.
+TRAINING_ENTRIES = ("critic", "optim", "target", "epoch", "step", "iter", "episode", "seed", "loss", "reward", "return", "log_alpha", "scheduler", "version")
+
+
+def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> Policy:
+    """The policy of a plain state dict, at most one level deep.
+
+    Raises InputError for content that is not a state dict, for unknown keys (all at once), for facts that
+    neither the file, nor its documented family, nor the options give, and for shapes that do not fit.
+    """
+    where = content.name
+    loaded = load_safetensors(content.data, where) if safetensors else load_torch(content.data, where)
+    tensors = to_float32(_actor_entries(loaded, where), where)
+    prefix = common_prefix(tensors)
+    tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
+    actor = match_family(tensors, where)
+    assumptions: list[str] = []
+    layers = _layers(actor, _activation(actor, options, assumptions, where))
+    scale, bias = (tensors.get(name) if actor.family.head else None for name in SCALES)
+    if actor.unused:
+        assumptions.append(f"assumed by family: {shorten(actor.unused, 6)} do not take part in the deterministic action ({actor.family.reference})")
+    observation, normalizer = read_observation(layers[0].inputs, content, options, assumptions)
+    action = plain_action(layers[-1].outputs, options, actor.family.reference, _flat(scale), _flat(bias), assumptions, where)
+    provenance = Provenance(
+        where, content.sha256, "safetensors" if safetensors else "state-dict", actor.family.name, tuple(assumptions),
+        normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
+    )  # fmt: skip
+    return Policy(layers, observation, action, provenance)
+
+
+def _flat(values: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+    return None if values is None else values.astype(np.float64).ravel()
+
+
+def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
+    """The mapping of names to tensors, unwrapped from `{"actor": {...}}` and the like; InputError otherwise."""
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise InputError(where, "not a state_dict", got=f"a {type(loaded).__name__}" if loaded else f"an empty {type(loaded).__name__}", limit="a dict of names and tensors", fix=SAVE_AGAIN)
+    if not all(isinstance(key, str) for key in loaded):
+        raise InputError(where, "not a state_dict: some keys are not names", got=", ".join(sorted({type(key).__name__ for key in loaded}))[:80], limit="str", fix=SAVE_AGAIN)
+    nested = {key: value for key, value in loaded.items() if isinstance(value, Mapping)}
+    if not nested:
+        return loaded
+    actors = [key for key in ACTOR_ENTRIES if key in nested]
+    if len(actors) != 1:
+        raise InputError(where, "which entry is the actor is not clear", got=shorten(actors or loaded), limit=f"exactly one of {', '.join(ACTOR_ENTRIES)}", fix=SAVE_AGAIN)
+    others = [key for key in loaded if key != actors[0] and not any(word in key.lower() for word in TRAINING_ENTRIES)]
+    if others:
+        raise violations(where, [f"unknown entry {shorten([key])} beside {actors[0]}" for key in others], why="it may belong to the policy, as a normaliser does", fix=SAVE_AGAIN)
+    inner = nested[actors[0]]
+    if not inner or not all(isinstance(key, str) for key in inner):
+        raise InputError(f"{where} ({actors[0]})", "not a state_dict", got=f"{len(inner)} entries", limit="names and tensors", fix=SAVE_AGAIN)
+    return inner
+
+
+def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], where: str) -> str:
+    """The hidden layers' activation; InputError asks for the options where the family documents none."""
+    family = actor.family
+    if not family.reference:
+        missing = [f"--{name}" for name in ("activation", "squash") if getattr(options, name) is None and (name == "squash" or len(actor.layers) > 1)]
+        if missing:
+            raise InputError(where, "a state_dict does not say its activation and squash", got=f"{' and '.join(missing)} not given", why="for a plain nn.Sequential nothing is guessed", fix="--activation relu|tanh|elu|silu|gelu|... and --squash tanh|clip|none, as the policy was trained")
+        if actor.stride == 1 and len(actor.layers) > 1:
+            assumptions.append("assumed by family: one activation after each hidden layer of a list numbered 0, 1, 2, ...")
+        return options.activation or "identity"
+    if options.activation is not None:
+        return options.activation
+    assumptions.append(f"assumed by family: activation relu ({family.reference})")
+    return "relu"
+
+
+def _layers(actor: ActorKeys, activation: str) -> tuple[DenseLayer, ...]:
+    last = len(actor.layers) - 1
+    return tuple(
+        DenseLayer(weight, np.zeros(weight.shape[0], np.float32) if bias is None else bias, "identity" if index == last else activation)
+        for index, (_, weight, bias) in enumerate(actor.layers)
+    )
