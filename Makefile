@@ -1,5 +1,5 @@
 # `make setup` builds .venv; `demo` and `test` need nothing else. `make help` lists the targets.
-# Another interpreter (3.11 or newer): make setup PYTHON=python3.12
+# Another interpreter (3.11 or newer): make clean setup PYTHON=python3.12
 
 PYTHON ?= python3
 VENV   := .venv
@@ -48,6 +48,7 @@ lint: setup  ## ruff and pyright
 	@$(PY) -m pyright
 
 wheel: setup  ## build the wheel into dist/
+	@rm -rf build
 	@$(PY) -m pip -qq --disable-pip-version-check wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove .venv and everything that was built
