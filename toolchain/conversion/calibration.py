@@ -1,0 +1,88 @@
+"""Calibration data: the states that the policy itself visits.
+
+Episode k of a rollout with seed S is reset with 10**6 + S*1000 + k (contract section 7); the artifact lists
+those seeds and `simulate` refuses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import InputError
+from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.policies.policy import Policy
+
+Float = NDArray[np.float64]
+SEED_BASE = 10**6
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Observations [N, obs] in order, `starts` [N] marks episode starts, `seeds` the resets used."""
+
+    observations: Float
+    starts: NDArray[np.bool_]
+    seeds: tuple[int, ...]
+    source: str  # the environment's id, or `observations`
+
+    @property
+    def decisions(self) -> NDArray[np.int64]:
+        """Decision number of each row within its episode, [N]."""
+        index = np.arange(len(self.starts))
+        return index - np.maximum.accumulate(np.where(self.starts, index, 0))
+
+
+def calibration_seed(seed: int, episode: int) -> int:
+    return SEED_BASE + seed * 1000 + episode
+
+
+def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: Callable[[int], None] = lambda done: None) -> Calibration:
+    """Roll the deterministic policy out for `steps` decisions."""
+    if steps < 100:
+        raise InputError("--calibration-steps", "too few states to calibrate on", got=steps, limit="100 or more", fix="--calibration-steps 10000")
+    observations = np.zeros((steps, policy.observation.size))
+    starts, seeds, over, decision = np.zeros(steps, bool), [], True, 0
+    observation = None
+    low, high = env.action_space.low, env.action_space.high
+    with quiet():
+        for step in range(steps):
+            if over:
+                seeds.append(calibration_seed(seed, len(seeds)))
+                observation, _ = env.reset(seed=seeds[-1])
+                starts[step], decision = True, 0
+            observations[step] = flat(observation)
+            if not np.isfinite(observations[step]).all():
+                raise InputError(f"calibration, decision {step}", "the environment gave a non-finite observation", fix="check the environment, or calibrate on recorded --observations")
+            action = policy.act(observations[step : step + 1], np.array([decision]))[0]
+            observation, _, terminated, truncated, _ = env.step(np.clip(action, low, high).astype(env.action_space.dtype).reshape(env.action_space.shape))
+            over, decision = terminated or truncated, decision + 1
+            if step % 100 == 99:
+                progress(100)
+    return Calibration(observations, starts, tuple(seeds), env.spec.id if env.spec is not None else "environment")
+
+
+def from_arrays(observations: NDArray[Any], starts: NDArray[Any] | None, size: int) -> Calibration:
+    """Recorded observations [N, obs] and optional episode starts [N] (non-zero = start)."""
+    if observations.dtype.kind not in "fiu" or observations.ndim != 2 or observations.shape[1] != size:
+        raise InputError("--observations", "array does not fit the policy", got=f"{observations.dtype} {observations.shape}", limit=f"float (N, {size})", fix="record one row per decision, in order")
+    values = observations.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise InputError("--observations", f"{len(bad)} non-finite values, the first in row {bad[0][0]}, channel {bad[0][1]}", got=values[tuple(bad[0])], limit="finite numbers", fix="remove those rows")
+    if len(values) < 100:
+        raise InputError("--observations", "too few states to calibrate on", got=len(values), limit="100 or more", fix="record more decisions")
+    flags = np.zeros(len(values), bool) if starts is None else np.asarray(starts).reshape(-1) != 0
+    if len(flags) != len(values):
+        raise InputError("--episode-starts", "length does not fit --observations", got=len(flags), limit=len(values), fix="give one flag per observation")
+    flags[0] = True
+    return Calibration(values, flags, (), "observations")
+
+
+def subset(count: int, wanted: int) -> NDArray[np.int64]:
+    """At most `wanted` row numbers spread evenly over `count`."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))

@@ -1,0 +1,133 @@
+"""A trained policy in, a deployable spiking artifact out: the pipeline's one orchestrator."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import PROBE_DECISIONS, Artifact, EnvironmentRecord, Probe, check
+from toolchain.conversion.calibration import Calibration
+from toolchain.conversion.statistics import measure
+from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from toolchain.errors import InputError, did_you_mean
+from toolchain.network import Network
+from toolchain.neurons import SHORT_NAMES
+from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.quantization.rate_network import rate_network
+from toolchain.quantization.sigma_delta_network import sigma_delta_network
+
+DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16}
+DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5}
+SYNTHETIC = 32
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """What a user may choose; None takes the neuron's default (contract section 8)."""
+
+    neuron: str = "sdn"
+    timesteps: int | None = None
+    alpha: float | None = None
+    weight_bits: int = 8
+    action_error: float = 0.1
+    resync_every: int = 0
+    prune_dead: bool = False
+    keep_source: bool = True
+
+    def __post_init__(self) -> None:
+        if self.neuron not in SHORT_NAMES:
+            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(SHORT_NAMES), fix=did_you_mean(self.neuron, SHORT_NAMES) or "--neuron sdn")
+        if not 2 <= self.weight_bits <= 8:
+            raise InputError("--weight-bits", "weights need a width that holds something", got=self.weight_bits, limit="2..8", why="symmetric weights of 1 bit are all zero", fix="--weight-bits 8")
+        if not 1e-6 <= self.action_error <= 10:
+            raise InputError("--action-error", "not a usable error", got=self.action_error, limit="1e-6..10", fix="--action-error 0.1")
+        if not 0 <= self.alpha_64ths <= 64:
+            raise InputError("--alpha", "the residual's share is out of range", got=self.alpha, limit="0..1", fix="--alpha 0.5")
+        if self.neuron == "sdn" and (self.steps != 1 or self.alpha_64ths):
+            raise InputError("--neuron sdn", "has one timestep and no residual", got=f"timesteps {self.steps}, alpha {self.alpha}", limit="timesteps 1, alpha 0", fix=("leave --timesteps and --alpha away", "--neuron if"))
+        if not 1 <= self.steps <= 1024:
+            raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
+        if self.resync_every < 0:
+            raise InputError("--resync-every", "out of range", got=self.resync_every, limit="0 (never) or more", fix="--resync-every 0")
+
+    @property
+    def steps(self) -> int:
+        return DEFAULT_TIMESTEPS[self.neuron] if self.timesteps is None else self.timesteps
+
+    @property
+    def alpha_64ths(self) -> int:
+        alpha = DEFAULT_ALPHA[self.neuron] if self.alpha is None else self.alpha
+        return round(alpha * 64) if np.isfinite(alpha) else -1
+
+
+def convert(policy: Policy, calibration: Calibration, options: ConversionOptions, environment: EnvironmentRecord | None = None, seed: int = 0) -> Artifact:
+    """Convert a policy with the states it was calibrated on.
+
+    Raises InputError for a policy that the neuron cannot carry and for options that conflict with the range proof.
+    """
+    refuse_what_neuron_cannot_carry(policy, options)
+    statistics = measure(policy, calibration)
+    dead = [(signal.high <= signal.low) | (signal.high <= 0) & (layer.activation == "relu") for signal, layer in zip(statistics.signals[1:], policy.layers[:-1], strict=True)]
+    converted = policy
+    if options.prune_dead:
+        converted = without_neurons(policy, [mask & (layer.activation == "relu") for mask, layer in zip(dead, policy.layers[:-1], strict=True)])
+        statistics = measure(converted, calibration)
+    network = _quantise(converted, statistics, options)
+    recipe = {
+        "source": calibration.source, "steps": len(calibration.starts), "seed": seed, "seeds": list(calibration.seeds), "neuron": network.neuron, "weight_bits": options.weight_bits,
+        "alpha": network.alpha / 64, "action_error": options.action_error, "silent_neurons": [int(mask.sum()) for mask in dead], "pruned": options.prune_dead,
+    }  # fmt: skip
+    artifact = Artifact(
+        network=network, observation=policy.observation, action=policy.action, provenance=policy.provenance, probe=make_probe(calibration), calibration=recipe, environment=environment,
+        source=policy if options.keep_source else None, source_macs=policy.macs,
+    )  # fmt: skip
+    check(artifact, policy.provenance.file)
+    return artifact
+
+
+def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) -> None:
+    """Raise InputError naming every layer whose activation the neuron cannot express."""
+    foreign = [f"layer {index} is {layer.activation}" for index, layer in enumerate(policy.layers[:-1]) if layer.activation != "relu"]
+    if options.neuron != "sdn" and foreign:
+        raise InputError(policy.provenance.file, f"{options.neuron} neurons carry relu only: {', '.join(foreign)}", why="a rate of spikes is never negative and grows linearly", fix="--neuron sdn, which carries any scalar activation")
+
+
+def _quantise(policy: Policy, statistics: Any, options: ConversionOptions) -> Network:
+    if options.neuron == "sdn":
+        thresholds = sensitivity_thresholds(statistics.signals, options.action_error)
+        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every)
+    maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
+    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths)
+    return dataclasses.replace(network, resync_every=options.resync_every)
+
+
+def without_neurons(policy: Policy, silent: list[NDArray[np.bool_]]) -> Policy:
+    """The policy without the marked hidden neurons; at least one neuron stays in every layer."""
+    layers = list(policy.layers)
+    for index, mask in enumerate(silent):
+        keep = ~mask if not mask.all() else np.arange(len(mask)) == 0
+        layers[index] = DenseLayer(layers[index].weight[keep], layers[index].bias[keep], layers[index].activation)
+        layers[index + 1] = DenseLayer(layers[index + 1].weight[:, keep], layers[index + 1].bias, layers[index + 1].activation)
+    return dataclasses.replace(policy, layers=tuple(layers))
+
+
+def make_probe(calibration: Calibration) -> Probe:
+    """256 observations: four stretches of calibration with an episode start each, one resync, 32 synthetic ones."""
+    stretch = (PROBE_DECISIONS - SYNTHETIC) // 4
+    values, flags = calibration.observations, np.zeros(PROBE_DECISIONS, np.uint8)
+    low, high, mean = values.min(0), values.max(0), values.mean(0)
+    chosen = []
+    for part in range(4):
+        first = int(part * max(len(values) - stretch, 0) / 3)
+        chosen.append(values[np.minimum(np.arange(first, first + stretch), len(values) - 1)])
+        flags[part * stretch] = 1
+    flags[2 * stretch + stretch // 2] = 2
+    span = np.maximum(high - low, 1e-3)
+    ends = [low, high, low - 100 * span, high + 100 * span, mean, mean, mean, np.zeros_like(mean)]
+    corners = np.where(np.random.default_rng(0).random((SYNTHETIC - 2 * len(ends), len(mean))) < 0.5, low, high)
+    flags[4 * stretch] = flags[4 * stretch + 2 * len(ends)] = 1
+    return Probe(np.concatenate([*chosen, np.array(ends + ends[::-1]), corners]), flags)

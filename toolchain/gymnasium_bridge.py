@@ -1,0 +1,101 @@
+"""Everything that touches Gymnasium: find an environment, read its facts, make it without noise.
+
+`module:Id` imports code, so it is accepted from the command line only; an id that a file carries must be
+registered already and must not have a colon (contract section 6).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from toolchain.artifact import EnvironmentRecord
+from toolchain.errors import InputError, did_you_mean
+from toolchain.policies.environment_facts import EnvironmentFacts
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _registered() -> list[str]:
+    import gymnasium
+
+    return list(gymnasium.registry)
+
+
+def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None, render_mode: str | None = None) -> Any:
+    """The environment `identifier`. `trusted` says that a user typed it, so that `module:Id` may import code.
+
+    Raises InputError for an unknown id (with a suggestion), for a colon in an id that is not trusted, and when
+    the environment cannot be built or is not Box in and Box out.
+    """
+    import gymnasium
+
+    if ":" in identifier and not trusted:
+        raise InputError("environment", "an id from a file may not import code", got=identifier, limit="an id without a colon", fix=f"--env {identifier} on the command line, if you trust that module")
+    if ":" not in identifier and identifier not in gymnasium.registry:
+        raise _unknown(identifier)
+    options = dict(kwargs or {}) | ({"render_mode": render_mode} if render_mode else {})
+    with quiet():
+        try:
+            env = gymnasium.make(identifier, **options)
+        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+            raise InputError(f"environment {identifier}", f"cannot be made: {error}", fix=("check the id and its keyword arguments", "install what the environment needs")) from None
+    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
+        if not isinstance(space, gymnasium.spaces.Box):
+            raise InputError(f"environment {identifier}", f"its {name} space is not supported", got=type(space).__name__, limit="Box", fix="use an environment with continuous observations and actions")
+    return env
+
+
+def _unknown(identifier: str) -> InputError:
+    name, _, version = identifier.partition("-v")
+    relatives = [known for known in _registered() if known.partition("-v")[0] == name]
+    if version == "3" and relatives:
+        hint = f"--env {' or --env '.join(sorted(relatives)[-2:])} (the -v3 environments are gone; take the one whose shapes fit)"
+    else:
+        hint = did_you_mean(identifier, _registered()) or "list them with `python -c 'import gymnasium; gymnasium.pprint_registry()'`"
+    return InputError("environment", "unknown environment", got=identifier, limit="a registered id", fix=hint)
+
+
+def facts(env: Any, identifier: str) -> EnvironmentFacts:
+    """Sizes and bounds that a reader needs."""
+    return EnvironmentFacts(
+        id=identifier,
+        observation_size=int(np.prod(env.observation_space.shape)),
+        max_episode_steps=env.spec.max_episode_steps if env.spec is not None else None,
+        action_low=np.asarray(env.action_space.low, np.float64).ravel(),
+        action_high=np.asarray(env.action_space.high, np.float64).ravel(),
+    )
+
+
+def control_period(env: Any) -> float | None:
+    """Seconds between decisions: MuJoCo's `dt`, else the frame rate it renders at, else None."""
+    period = getattr(env.unwrapped, "dt", None)
+    if isinstance(period, int | float) and period > 0:
+        return float(period)
+    rate = (env.metadata or {}).get("render_fps")
+    return 1.0 / rate if rate else None
+
+
+def record(env: Any, identifier: str) -> EnvironmentRecord:
+    """What the artifact keeps of the environment; the part of `module:Id` that imports code is left out."""
+    spec = env.spec
+    kwargs = {key: value for key, value in (spec.kwargs if spec is not None else {}).items() if key != "render_mode" and isinstance(value, str | int | float | bool | None)}
+    wrappers = tuple(wrapper.name for wrapper in (spec.additional_wrappers if spec is not None else ()))
+    versions = {name: importlib.metadata.version(name) for name in ("gymnasium", "mujoco", "numpy")}
+    return EnvironmentRecord(identifier.rpartition(":")[2], kwargs, wrappers, control_period(env), versions)
+
+
+def flat(observation: Any) -> np.ndarray:
+    """One observation as float64 [obs]."""
+    return np.asarray(observation, np.float64).reshape(-1)

@@ -1,0 +1,67 @@
+"""One weight layer to integers that pass the range proof, whatever the neuron behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import InputError
+from toolchain.network import STATE_LIMIT
+from toolchain.policies.policy import DenseLayer
+from toolchain.quantization.proof import bound_rows
+from toolchain.quantization.rounding import corrected_bias, quantise_rows, second_moments
+
+Float = NDArray[np.float64]
+Long = NDArray[np.int64]
+ATTEMPTS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class InputSignal:
+    """What arrives at a layer: integer values on calibration states [N, in], their unit and declared range [in]."""
+
+    values: NDArray[np.floating] | Long
+    unit: Float
+    low: Long
+    high: Long
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerRows:
+    weights: Long  # [out, in]
+    bias: Long  # [out]
+    scale: Float  # [out]
+
+    def accumulate(self, values: NDArray[np.floating] | Long) -> Long:
+        """bias + weights @ value for each state [N, out]; exact, the proof keeps it far below 2^53."""
+        return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
+
+
+def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, *, across: bool, readout: bool, timesteps: int) -> IntegerRows:
+    """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
+
+    `wanted` [N, out] are the float network's pre-activations on the calibration states.
+    """
+    folded = dense.weight.astype(np.float64) * signal.unit
+    moments, mean_input, wanted_mean = second_moments(signal.values), np.asarray(signal.values, np.float64).mean(0), wanted.mean(0)
+    least = np.zeros(len(folded))
+    for _ in range(ATTEMPTS):
+        weights, scale = quantise_rows(folded, moments, bits, least)
+        bias = corrected_bias(wanted_mean, weights, mean_input, scale)
+        proof = bound_rows(weights, bias, signal.low, signal.high, across=across, readout=readout, timesteps=timesteps)
+        excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
+        if (excess <= 1).all():
+            return IntegerRows(weights, bias, scale)
+        least = np.where(excess > 1, scale * excess * 1.02, least)
+    raise InputError("quantisation", "no row scale makes the range proof pass", got=f"{excess.max():.1f} times the limit", limit=STATE_LIMIT, fix=("raise --action-error", "lower --timesteps"))
+
+
+def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, *, across: bool, readout: bool, timesteps: int) -> bool:
+    """Whether all rows would pass the proof at the scale where their largest weight just fits `bits`."""
+    folded = dense.weight.astype(np.float64) * unit
+    largest = np.abs(folded).max(1)
+    scale = np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1.0)
+    proof = bound_rows(np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, across=across, readout=readout, timesteps=timesteps)
+    return bool((np.maximum(proof.synaptic, proof.accumulator) <= STATE_LIMIT).all())

@@ -1,0 +1,74 @@
+"""A float policy to an integer `sdn@1` network: thresholds from sensitivity, widths that pass the proof."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.conversion.statistics import PolicyStatistics
+from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
+from toolchain.neurons.sigma_delta import quantised_activation
+from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.quantization.activation_table import build_table
+from toolchain.quantization.layer_rounding import InputSignal, IntegerRows, fits, round_layer
+
+Float = NDArray[np.float64]
+Long = NDArray[np.int64]
+HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
+
+
+def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int) -> Network:
+    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py)."""
+    span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
+    scale = thresholds[0]
+    _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
+    encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
+    values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
+    signal, layers = InputSignal(values, scale, -limit, limit), []
+    for index, dense in enumerate(policy.layers):
+        last = index == len(policy.layers) - 1
+        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, across=True, readout=last, timesteps=1)
+        if last:
+            layers.append(readout_layer(rows, hold_input=False))
+            break
+        layer = _hidden_layer(dense, rows, thresholds[index + 1], statistics.signals[index + 1].low, statistics.signals[index + 1].high, policy.layers[index + 1], bits, last=index + 2 == len(policy.layers))
+        layers.append(layer)
+        low, high = layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)
+        signal = InputSignal(np.clip(quantised_activation(layer, rows.accumulate(signal.values)), low, high), layer.unit, low, high)
+    return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
+
+
+def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest: Float, highest: Float, following: DenseLayer, bits: int, last: bool) -> Layer:
+    exact = dense.activation in ("relu", "identity")
+    theta = np.clip(np.rint(threshold / rows.scale), 1, STATE_LIMIT).astype(np.int64) if exact else np.zeros(len(threshold), np.int64)
+    unit = theta * rows.scale if exact else threshold
+    low, high = _declared_range(np.minimum(lowest, 0) / unit, np.maximum(highest, 0) / unit, following, unit, bits, last=last, symmetric=False)
+    return Layer(
+        neuron="sdn@1", weights=rows.weights.astype(np.int8), bias=rows.bias.astype(np.int32), row_scale=rows.scale, threshold=theta.astype(np.int32),
+        payload_low=low.astype(np.int32), payload_high=high.astype(np.int32), unit=unit, activation=dense.activation, table=None if exact else build_table(dense.activation, rows.scale, unit),
+    )  # fmt: skip
+
+
+def _declared_range(lowest: Float, highest: Float, following: DenseLayer, unit: Float, bits: int, *, last: bool, symmetric: bool) -> tuple[Long, Long]:
+    """Payload range of a signal whose calibrated range is lowest..highest (in payloads).
+
+    A channel that never varied gets its layer's median range: it must be able to speak in new states.
+    """
+    quiet = (highest <= 0) & (lowest >= 0)
+    usual = float(np.median(highest[~quiet])) if (~quiet).any() else 1.0
+    highest = np.where(quiet, max(usual, 1.0), highest)
+    for headroom in HEADROOM:
+        high = np.clip(np.ceil(headroom * highest), 1, STATE_LIMIT).astype(np.int64)
+        low = -high if symmetric else np.clip(np.floor(headroom * lowest), -STATE_LIMIT, 0).astype(np.int64)
+        if fits(following, unit, low, high, bits, across=True, readout=last, timesteps=1):
+            break
+    return low, high
+
+
+def readout_layer(rows: IntegerRows, hold_input: bool) -> Layer:
+    """The last layer of any network."""
+    nothing = np.zeros(len(rows.bias), np.int32)
+    return Layer(
+        neuron=READOUT, weights=rows.weights.astype(np.int8), bias=rows.bias.astype(np.int32), row_scale=rows.scale, threshold=nothing, payload_low=nothing, payload_high=nothing,
+        unit=rows.scale, activation="identity", hold_input=hold_input,
+    )  # fmt: skip
