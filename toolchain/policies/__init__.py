@@ -1,0 +1,8 @@
+"""Readers: one trained checkpoint, of any supported format, becomes one Policy."""
+
+from toolchain.policies.describe import describe as describe
+from toolchain.policies.environment_facts import EnvironmentFacts as EnvironmentFacts
+from toolchain.policies.load import load_policy as load_policy
+from toolchain.policies.policy import DenseLayer as DenseLayer
+from toolchain.policies.policy import Policy as Policy
+from toolchain.policies.policy import Provenance as Provenance

@@ -17,7 +17,9 @@ ASK_BOUNDS = ("--env ID", "--action-low and --action-high")
 ASK_LIMIT = "--action-limit with the factor behind the policy's tanh"
 
 
-def plain_action(size: int, options: ReadOptions, reference: str, scale: Float | None, bias: Float | None, assumptions: list[str], where: str) -> ActionContract:
+def plain_action(
+    size: int, options: ReadOptions, reference: str, scale: Float | None, bias: Float | None, assumptions: list[str], where: str
+) -> ActionContract:
     """The contract of a state dict with `size` outputs.
 
     `reference` names the family's code (tanh times the environment's bound), empty where nothing may be
@@ -27,11 +29,13 @@ def plain_action(size: int, options: ReadOptions, reference: str, scale: Float |
     if squash is None:
         squash = "tanh"
         assumptions.append(f"assumed by family: squash tanh ({reference})")
+    if squash != "tanh" and (scale is not None or bias is not None):
+        raise InputError(where, "the file scales a tanh by its action_scale", got=f"--squash {squash}", limit="tanh", fix="leave --squash out")
     if squash == "none":
         if options.action_limit is not None:
             raise InputError(where, "an action limit needs a squash", got="--squash none with --action-limit", fix=("--squash tanh", "--squash clip"))
-        bounds = environment_bounds(size, options.environment, where)
-        return ActionContract(size, "none", np.ones(size), np.zeros(size)) if bounds is None else ActionContract(size, "none", np.ones(size), np.zeros(size))
+        environment_bounds(size, options.environment, where)
+        return ActionContract(size, "none", np.ones(size), np.zeros(size))
     if squash == "clip":
         return _clipped(size, options, where)
     if scale is not None or bias is not None:
@@ -42,13 +46,12 @@ def plain_action(size: int, options: ReadOptions, reference: str, scale: Float |
 def bounded_action(size: int, squash: str, bounds: Bounds, mean_limit: float | None = None) -> ActionContract:
     """tanh unscaled to the bounds, or the raw output clipped to them (Stable-Baselines3).
 
-    `mean_limit` clips the output before tanh, as gSDE does. tanh is monotonic, so the same action comes from
-    clipping after it, which is how the contract says it.
+    `mean_limit` clips the output before tanh, as gSDE
+    does; tanh is monotonic, so clipping after it gives the same action, and that is how the contract says it.
     """
     low, high = bounds
     if squash != "tanh":
-        unbounded = bool(np.isinf(low).all() and np.isinf(high).all())
-        return ActionContract(size, "none", np.ones(size), np.zeros(size), None if unbounded else low, None if unbounded else high)
+        return ActionContract(size, "none", np.ones(size), np.zeros(size), low, high)
     scale, offset = (high - low) / 2.0, (high + low) / 2.0
     if mean_limit is None:
         return ActionContract(size, "tanh", scale, offset)
@@ -62,7 +65,13 @@ def environment_bounds(size: int, environment: EnvironmentFacts, where: str, hin
     if bounds is None:
         return None
     if bounds[0].shape != (size,):
-        raise InputError(where, "the policy's actions do not fit the environment", got=f"{size} outputs", limit=f"{bounds[0].size} action channels of {environment.label}", fix=environment_fix((*hints, where), environment))
+        raise InputError(
+            where,
+            "the policy's actions do not fit the environment",
+            got=f"{size} outputs",
+            limit=f"{bounds[0].size} action channels of {environment.label}",
+            fix=environment_fix((*hints, where), environment),
+        )
     return bounds
 
 
@@ -74,11 +83,22 @@ def agreed_bounds(size: int, recorded: Bounds | None, environment: EnvironmentFa
     if recorded is not None and given is not None:
         for name, ours, theirs in zip(("low", "high"), recorded, given, strict=True):
             if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=1e-7):
-                raise InputError(where, f"the checkpoint and {environment.label} give different action bounds", got=f"{name} {_short(ours)} recorded in the checkpoint", limit=f"{name} {_short(theirs)}", fix=environment_fix((*hints, where), environment))
+                raise InputError(
+                    where,
+                    f"the checkpoint and {environment.label} give different action bounds",
+                    got=f"{name} {_short(ours)} recorded in the checkpoint",
+                    limit=f"{name} {_short(theirs)}",
+                    fix=environment_fix((*hints, where), environment),
+                )
     low, high = given or recorded  # type: ignore[misc]  # one of them is not None
-    if not (low < high).all() or np.isinf(low).any() != np.isinf(low).all() or np.isinf(low).any() != np.isinf(high).any() or np.isinf(high).any() != np.isinf(high).all():
-        raise InputError(where, "the action bounds are not usable", got=f"low {_short(low)}, high {_short(high)}", limit="low < high, all finite or all infinite", fix=ASK_BOUNDS)
-    return low, high
+    return _usable((low, high), where)
+
+
+def _usable(bounds: Bounds, where: str) -> Bounds:
+    low, high = bounds
+    if not (np.isfinite([low, high]).all() and (low < high).all()):
+        raise InputError(where, "the action bounds are not usable", got=f"low {_short(low)}, high {_short(high)}", limit="finite, low < high", fix=ASK_BOUNDS)
+    return bounds
 
 
 def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
@@ -88,16 +108,26 @@ def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
         bounds = (-limit, limit)
     if bounds is None:
         raise InputError(where, "a clipped action needs its bounds", got="--squash clip alone", fix=(*ASK_BOUNDS, "--action-limit"))
-    return bounded_action(size, "clip", bounds)
+    return bounded_action(size, "clip", _usable(bounds, where))
 
 
 def _carried(size: int, options: ReadOptions, scale: Float | None, bias: Float | None, where: str) -> ActionContract:
     """tanh(y) * action_scale + action_bias, both buffers of the file."""
-    scale, bias = (np.zeros(size) if values is None else np.broadcast_to(values, (size,)).copy() if values.size in (1, size) else values for values in (scale, bias))
+    scale, bias = (
+        np.zeros(size) if values is None else np.broadcast_to(values, (size,)).copy() if values.size in (1, size) else values for values in (scale, bias)
+    )
     if scale.shape != (size,) or bias.shape != (size,) or not np.isfinite([scale, bias]).all() or (scale <= 0).any():
-        raise InputError(where, "action_scale and action_bias do not fit the action", got=f"{_short(scale)} and {_short(bias)}", limit=f"{size} finite values, the scale positive", fix="save the actor with its buffers")
+        raise InputError(
+            where,
+            "action_scale and action_bias do not fit the action",
+            got=f"{_short(scale)} and {_short(bias)}",
+            limit=f"{size} finite values, the scale positive",
+            fix="save the actor with its buffers",
+        )
     if options.action_limit is not None and not np.allclose(flat_bounds(options.action_limit, size, where, "--action-limit"), scale, rtol=TOLERANCE):
-        raise InputError(where, "--action-limit differs from the file's action_scale", got=options.action_limit, limit=_short(scale), fix="leave --action-limit out")
+        raise InputError(
+            where, "--action-limit differs from the file's action_scale", got=options.action_limit, limit=_short(scale), fix="leave --action-limit out"
+        )
     agreed_bounds(size, (bias - scale, bias + scale), options.environment, where, ())
     return ActionContract(size, "tanh", scale, bias)
 
@@ -108,14 +138,33 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
     if options.action_limit is not None:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")
         if bounds is not None and ((limit > bounds[1] + TOLERANCE).any() or (-limit < bounds[0] - TOLERANCE).any()):
-            assumptions.append(f"the action limit {_short(limit)} exceeds the bounds of {options.environment.label}; actions are not clipped, as the option says")
+            assumptions.append(
+                f"the action limit {_short(limit)} exceeds the bounds of {options.environment.label}; actions are not clipped, as the option says"
+            )
         return ActionContract(size, "tanh", limit, np.zeros(size))
     if bounds is None:
-        raise InputError(where, "a state_dict does not carry the action limit", got="no action bounds", why="the actor multiplies its tanh by it", fix=(*ASK_BOUNDS, "--action-limit"))
+        raise InputError(
+            where,
+            "a state_dict does not carry the action limit",
+            got="no action bounds",
+            why="the actor multiplies its tanh by it",
+            fix=(*ASK_BOUNDS, "--action-limit"),
+        )
     low, high = bounds
     if not np.isfinite(high).all() or (low != -high).any() or (high != high[0]).any():
-        raise InputError(where, "the action limit does not follow from the bounds", got=f"low {_short(low)}, high {_short(high)}", limit="one bound for all channels, low = -high", why="the actor multiplies its tanh by one number", fix=ASK_LIMIT)
-    assumptions.append(f"assumed by family: action limit {high[0]:g}, the environment's bound ({reference})" if reference else f"action limit {high[0]:g}, the environment's bound")
+        raise InputError(
+            where,
+            "the action limit does not follow from the bounds",
+            got=f"low {_short(low)}, high {_short(high)}",
+            limit="one bound for all channels, low = -high",
+            why="the actor multiplies its tanh by one number",
+            fix=ASK_LIMIT,
+        )
+    assumptions.append(
+        f"assumed by family: action limit {high[0]:g}, the environment's bound ({reference})"
+        if reference
+        else f"action limit {high[0]:g}, the environment's bound"
+    )
     return ActionContract(size, "tanh", high.copy(), np.zeros(size))
 
 

@@ -14,7 +14,19 @@ from toolchain.errors import InputError, violations
 
 Float = NDArray[np.float64]
 WHERE = "environment facts"
-MUJOCO = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "HumanoidStandup", "InvertedDoublePendulum", "InvertedPendulum", "Pusher", "Reacher", "Swimmer", "Walker2d")
+MUJOCO = (
+    "Ant",
+    "HalfCheetah",
+    "Hopper",
+    "Humanoid",
+    "HumanoidStandup",
+    "InvertedDoublePendulum",
+    "InvertedPendulum",
+    "Pusher",
+    "Reacher",
+    "Swimmer",
+    "Walker2d",
+)
 _VERSIONED = re.compile(r"([A-Za-z][A-Za-z0-9]*)-v(\d{1,3})(?![0-9])")
 
 
@@ -73,12 +85,12 @@ def environment_fix(hints: tuple[str, ...], environment: EnvironmentFacts) -> st
         found = _VERSIONED.search(text)
         if found is None:
             continue
-        name, version = found.group(1), int(found.group(2))
-        versions = (4, 5) if name in MUJOCO and version <= 5 else (version,)
-        ids = sorted((f"{name}-v{number}" for number in versions), key=lambda item: item != found.group(0))
+        named, name, version = found.group(0), found.group(1), int(found.group(2))
+        versions = ((5, 4) if version == 5 else (4, 5)) if name in MUJOCO and version <= 5 else (version,)
+        ids = [f"{name}-v{number}" for number in versions]
         others = [item for item in ids if item != environment.id]
         if others:
-            return f"--env {' or --env '.join(others)}, the one whose shapes fit (the checkpoint names {found.group(0)})"
+            return f"--env {' or --env '.join(others)}, the one whose shapes fit (the checkpoint names {named})"
     return "--env with the environment that the policy was trained in"
 
 
@@ -89,5 +101,7 @@ def flat_bounds(value: object, size: int, where: str, option: str) -> Float:
     except (TypeError, ValueError):
         raise InputError(where, f"{option} is not a number", got=repr(value)[:60], fix=f"{option} 1.0") from None
     if limit.shape not in ((1,), (size,)) or not all(math.isfinite(item) and item > 0 for item in limit):
-        raise InputError(where, f"{option} does not fit the action", got=limit.tolist()[:8], limit=f"one positive number, or {size} of them", fix=f"{option} 1.0")
+        raise InputError(
+            where, f"{option} does not fit the action", got=limit.tolist()[:8], limit=f"one positive number, or {size} of them", fix=f"{option} 1.0"
+        )
     return np.broadcast_to(limit, (size,)).copy()

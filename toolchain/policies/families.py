@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import did_you_mean, violations
+from toolchain.policies.text import printable, shorten
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -35,7 +36,13 @@ class Family:
 _NEURONS = r"neuron\d+\.(thre|act_buffer)"
 FAMILIES = (
     Family("l1,l2,l3", "l1,l2,l3 actors, TD3 reference code", re.compile(r"l(\d+)"), unused=re.compile(_NEURONS)),
-    Family("fc1,fc2,fc_mu", "fc1,fc2,fc_mu actors, SAC reference code", re.compile(r"fc(\d+)"), "fc_mu", re.compile(rf"{_NEURONS}|fc_(std|log_?std)\.(weight|bias)")),
+    Family(
+        "fc1,fc2,fc_mu",
+        "fc1,fc2,fc_mu actors, SAC reference code",
+        re.compile(r"fc(\d+)"),
+        "fc_mu",
+        re.compile(rf"{_NEURONS}|fc_(std|log_?std)\.(weight|bias)"),
+    ),
     Family("fc1,fc2,fc_mean", "fc1,fc2,fc_mean actors, SAC reference code", re.compile(r"fc(\d+)"), "fc_mean", re.compile(r"fc_log_?std\.(weight|bias)")),
     Family("sequential", "", re.compile(r"(\d+)"), strides=(1, 2)),
 )
@@ -74,7 +81,12 @@ def match_family(tensors: Tensors, where: str) -> ActorKeys:
             return _layers(tensors, family, numbered, where)
     if any(key.startswith("encoder.") for key in tensors) and any(key.startswith("snn.") for key in tensors):
         raise violations(where, [f"a PopSAN spiking actor ({len(tensors)} tensors, encoder and snn) is not an ANN policy"], fix="give the trained ANN actor")
-    raise violations(where, ["no documented family has these keys: " + shorten(tensors)], why="known are l1..lN, fc1..fcN with fc_mu, and nn.Sequential numbering", fix=SEQUENTIAL_FIX)
+    raise violations(
+        where,
+        ["no documented family has these keys: " + shorten(tensors)],
+        why="known are l1..lN, fc1..fcN with fc_mu, and nn.Sequential numbering",
+        fix=SEQUENTIAL_FIX,
+    )
 
 
 def numbered_layers(tensors: Tensors, prefix: str, problems: list[str]) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]:
@@ -101,12 +113,6 @@ def layer(tensors: Tensors, name: str, problems: list[str], *, bias_needed: bool
     return name, empty if weight is None else weight, bias
 
 
-def shorten(keys: Iterable[str], most: int = 12) -> str:
-    """Keys for a message, printable and bounded."""
-    found = [ascii(key)[1:-1][:60] for key in keys]
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
-
-
 def _layers(tensors: Tensors, family: Family, numbered: dict[int, str], where: str) -> ActorKeys:
     numbers = sorted(numbered)
     first, stride = (0, 2) if not family.reference else (1, 1)
@@ -121,8 +127,14 @@ def _layers(tensors: Tensors, family: Family, numbered: dict[int, str], where: s
     used = {f"{name}.{kind}" for name in order for kind in ("weight", "bias")} | set(SCALES if family.head else ())
     unused = [key for key in tensors if key not in used and family.unused.fullmatch(key)]
     unknown = [key for key in tensors if key not in used and key not in unused]
-    for key in unknown:
-        problems.append(f"unknown key {shorten([key])} {did_you_mean(key, used)}".rstrip())
+    for index, key in enumerate(unknown):
+        hint = did_you_mean(key[:60], used) if index < 20 else ""
+        problems.append(f"unknown key {printable(key, 60)} {hint}".rstrip())
     if problems:
-        raise violations(where, problems, why=f"the file looks like a {family.name} actor and each of its entries must be understood", fix="save the deterministic actor alone")
+        raise violations(
+            where,
+            problems,
+            why=f"the file looks like a {family.name} actor and each of its entries must be understood",
+            fix="save the deterministic actor alone",
+        )
     return ActorKeys(family, tuple(layers), stride, tuple(unused))

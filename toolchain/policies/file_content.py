@@ -43,7 +43,9 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
         with file.open("rb") as stream:
             data = stream.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise InputError(name, f"the {what} file cannot be read", why=str(getattr(error, "strerror", None) or error), fix="check the path and its permissions") from None
+        raise InputError(
+            name, f"the {what} file cannot be read", why=str(getattr(error, "strerror", None) or error), fix="check the path and its permissions"
+        ) from None
     if not data:
         raise InputError(name, f"the {what} file is empty", got="0 bytes", fix="copy or download it again")
     if len(data) > limit:
@@ -61,7 +63,14 @@ def detect_format(content: FileContent) -> str:
     if len(data) > 9 and int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{":
         return "safetensors"
     if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise InputError(name, "a raw pickle is never loaded as a checkpoint", got="a pickle", limit=ACCEPTED, why="unpickling runs whatever code the file names", fix=(SAVE_AGAIN, "give a VecNormalize pickle as --normalizer"))
+        raise InputError(
+            name,
+            "a raw pickle is never loaded as a checkpoint",
+            got="a pickle",
+            limit=ACCEPTED,
+            why="unpickling runs whatever code the file names",
+            fix=(SAVE_AGAIN, "give a VecNormalize pickle as --normalizer"),
+        )
     raise InputError(name, "unknown content", got=f"a file that starts with {data[:8].hex(' ')}", limit=ACCEPTED, fix=SAVE_AGAIN)
 
 
@@ -74,8 +83,20 @@ def _zip_format(content: FileContent) -> str:
     if "data.pkl" in tops:
         return "torch"
     if "data" in names and ("parameters" in names or "parameter_list" in names):
-        raise InputError(content.name, "saved by Stable-Baselines 2 (TensorFlow)", got="a Stable-Baselines 2 zip", limit=ACCEPTED, fix="train or export it with Stable-Baselines3")
+        raise InputError(
+            content.name,
+            "saved by Stable-Baselines 2 (TensorFlow)",
+            got="a Stable-Baselines 2 zip",
+            limit=ACCEPTED,
+            fix="train or export it with Stable-Baselines3",
+        )
     if "policy.pth" in names or "data" in names:
         return "stable-baselines3"
     shown = ", ".join(sorted(names)[:5]) or "nothing"
-    raise InputError(content.name, "a zip without a policy", got=f"members {shown}"[:200], limit="the members data and policy.pth of a Stable-Baselines3 zip, or data.pkl of torch.save", fix="give the model's own zip, unpacked from any outer archive")
+    raise InputError(
+        content.name,
+        "a zip without a policy",
+        got=f"members {shown}"[:200],
+        limit="the members data and policy.pth of a Stable-Baselines3 zip, or data.pkl of torch.save",
+        fix="give the model's own zip, unpacked from any outer archive",
+    )

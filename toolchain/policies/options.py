@@ -30,7 +30,9 @@ class ReadOptions:
     def __post_init__(self) -> None:
         problems = []
         if self.activation is not None and self.activation not in ACTIVATIONS:
-            problems.append(f"unknown activation {self.activation!r}, known are {', '.join(ACTIVATIONS)} {did_you_mean(str(self.activation), ACTIVATIONS)}".rstrip())
+            problems.append(
+                f"unknown activation {self.activation!r}, known are {', '.join(ACTIVATIONS)} {did_you_mean(str(self.activation), ACTIVATIONS)}".rstrip()
+            )
         if self.squash is not None and self.squash not in SQUASHES:
             problems.append(f"unknown squash {self.squash!r}, known are {', '.join(SQUASHES)} {did_you_mean(str(self.squash), SQUASHES)}".rstrip())
         if problems:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.action_reader import plain_action
-from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family, shorten
+from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
 from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
+from toolchain.policies.text import printable, shorten
 
 ACTOR_ENTRIES = ("actor", "actor_state_dict", "state_dict", "model_state_dict", "policy", "policy_state_dict", "model")
 # Entries of a training checkpoint that the deterministic action does not depend on.
@@ -54,18 +55,33 @@ def _flat(values: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
 def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
     """The mapping of names to tensors, unwrapped from `{"actor": {...}}` and the like; InputError otherwise."""
     if not isinstance(loaded, Mapping) or not loaded:
-        raise InputError(where, "not a state_dict", got=f"a {type(loaded).__name__}" if loaded else f"an empty {type(loaded).__name__}", limit="a dict of names and tensors", fix=SAVE_AGAIN)
+        raise InputError(
+            where,
+            "not a state_dict",
+            got=f"a {type(loaded).__name__}" if loaded else f"an empty {type(loaded).__name__}",
+            limit="a dict of names and tensors",
+            fix=SAVE_AGAIN,
+        )
     if not all(isinstance(key, str) for key in loaded):
-        raise InputError(where, "not a state_dict: some keys are not names", got=", ".join(sorted({type(key).__name__ for key in loaded}))[:80], limit="str", fix=SAVE_AGAIN)
+        raise InputError(
+            where, "not a state_dict: some keys are not names", got=", ".join(sorted({type(key).__name__ for key in loaded}))[:80], limit="str", fix=SAVE_AGAIN
+        )
     nested = {key: value for key, value in loaded.items() if isinstance(value, Mapping)}
     if not nested:
         return loaded
     actors = [key for key in ACTOR_ENTRIES if key in nested]
     if len(actors) != 1:
-        raise InputError(where, "which entry is the actor is not clear", got=shorten(actors or loaded), limit=f"exactly one of {', '.join(ACTOR_ENTRIES)}", fix=SAVE_AGAIN)
+        raise InputError(
+            where, "which entry is the actor is not clear", got=shorten(actors or loaded), limit=f"exactly one of {', '.join(ACTOR_ENTRIES)}", fix=SAVE_AGAIN
+        )
     others = [key for key in loaded if key != actors[0] and not any(word in key.lower() for word in TRAINING_ENTRIES)]
     if others:
-        raise violations(where, [f"unknown entry {shorten([key])} beside {actors[0]}" for key in others], why="it may belong to the policy, as a normaliser does", fix=SAVE_AGAIN)
+        raise violations(
+            where,
+            [f"unknown entry {printable(key, 60)} beside {actors[0]}" for key in others],
+            why="it may belong to the policy, as a normaliser does",
+            fix=SAVE_AGAIN,
+        )
     inner = nested[actors[0]]
     if not inner or not all(isinstance(key, str) for key in inner):
         raise InputError(f"{where} ({actors[0]})", "not a state_dict", got=f"{len(inner)} entries", limit="names and tensors", fix=SAVE_AGAIN)
@@ -78,7 +94,13 @@ def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], 
     if not family.reference:
         missing = [f"--{name}" for name in ("activation", "squash") if getattr(options, name) is None and (name == "squash" or len(actor.layers) > 1)]
         if missing:
-            raise InputError(where, "a state_dict does not say its activation and squash", got=f"{' and '.join(missing)} not given", why="for a plain nn.Sequential nothing is guessed", fix="--activation relu|tanh|elu|silu|gelu|... and --squash tanh|clip|none, as the policy was trained")
+            raise InputError(
+                where,
+                "a state_dict does not say its activation and squash",
+                got=f"{' and '.join(missing)} not given",
+                why="for a plain nn.Sequential nothing is guessed",
+                fix="--activation relu|tanh|elu|silu|gelu|... and --squash tanh|clip|none, as the policy was trained",
+            )
         if actor.stride == 1 and len(actor.layers) > 1:
             assumptions.append("assumed by family: one activation after each hidden layer of a list numbered 0, 1, 2, ...")
         return options.activation or "identity"

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.file_content import CHECKPOINT_LIMIT, LEGACY_TORCH, SAVE_AGAIN
-from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, short_reason, verify_members
+from toolchain.policies.text import printable, short_reason
+from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, verify_members
 
 FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")
+ENTRY_LIMIT = 2000
 SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 _FORBIDDEN = re.compile(r"GLOBAL ([\w.]{1,80})")
 _CAUSE = re.compile(r"WeightsUnpickler error: ([^\n]{1,140})")
@@ -28,7 +30,13 @@ def load_torch(data: bytes, where: str) -> object:
         with open_archive(data, where, CHECKPOINT_LIMIT) as archive:
             verify_members(archive, where, CHECKPOINT_LIMIT)
     elif not data.startswith(LEGACY_TORCH):
-        raise InputError(where, "not a file of torch.save", got=f"content that starts with {data[:8].hex(' ') or 'nothing'}", limit="a torch zip or a legacy torch file", fix=SAVE_AGAIN)
+        raise InputError(
+            where,
+            "not a file of torch.save",
+            got=f"content that starts with {data[:8].hex(' ') or 'nothing'}",
+            limit="a torch zip or a legacy torch file",
+            fix=SAVE_AGAIN,
+        )
     torch = import_torch(where)
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -44,7 +52,14 @@ def import_torch(where: str):  # noqa: ANN201 - a module
         raise InputError(where, "reading this checkpoint needs PyTorch, which is not installed", fix="pip install torch") from None
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     if version < SAFE_TORCH:
-        raise InputError(where, "the installed PyTorch cannot load foreign files safely", got=torch.__version__, limit="2.6 or newer", why="CVE-2025-32434", fix="pip install --upgrade torch")
+        raise InputError(
+            where,
+            "the installed PyTorch cannot load foreign files safely",
+            got=torch.__version__,
+            limit="2.6 or newer",
+            why="CVE-2025-32434",
+            fix="pip install --upgrade torch",
+        )
     return torch
 
 
@@ -65,20 +80,22 @@ def to_float32(tensors: Mapping[str, object], where: str) -> dict[str, NDArray[n
     """Contiguous float32 copies of dense floating-point tensors; InputError lists every other entry."""
     import torch
 
-    problems, size = [], 0
+    if len(tensors) > ENTRY_LIMIT:
+        raise InputError(where, "too many entries for an actor", got=len(tensors), limit=ENTRY_LIMIT, fix=SAVE_AGAIN)
+    problems, size, dense = [], 0, {}
     for key, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
-            problems.append(f"{key} is a {type(tensor).__name__}, not a tensor")
+            problems.append(f"{printable(key, 60)} is a {type(tensor).__name__}, not a tensor")
         elif tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu" or str(tensor.dtype) not in FLOATS:
-            problems.append(f"{key} is {tensor.dtype}, {tensor.layout}, on {tensor.device.type}")
+            problems.append(f"{printable(key, 60)} is {tensor.dtype}, {tensor.layout}, on {tensor.device.type}")
         else:
+            dense[key] = tensor.detach()
             size += 4 * tensor.numel()
     if problems:
         raise violations(where, problems, why=f"weights are dense CPU tensors of {', '.join(FLOATS)}", fix=SAVE_AGAIN)
     if size > CHECKPOINT_LIMIT:
         raise InputError(where, "the tensors unpack to too much", got=f"{size} bytes", limit=f"{CHECKPOINT_LIMIT} bytes", fix="save the actor alone")
-    with np.errstate(over="ignore"):
-        return {key: np.ascontiguousarray(tensor.detach().to(torch.float32).numpy()) for key, tensor in tensors.items()}
+    return {key: np.ascontiguousarray(tensor.to(torch.float32).numpy()) for key, tensor in dense.items()}
 
 
 def _refusal(error: Exception, where: str) -> InputError:
@@ -86,7 +103,21 @@ def _refusal(error: Exception, where: str) -> InputError:
     text = str(error)
     forbidden = _FORBIDDEN.search(text)
     if forbidden:
-        return InputError(where, "the file names a Python object that is not loaded", got=forbidden.group(1), limit="tensors and plain containers", why="loading it could run code; nothing was executed", fix=SAVE_AGAIN)
+        return InputError(
+            where,
+            "the file names a Python object that is not loaded",
+            got=forbidden.group(1),
+            limit="tensors and plain containers",
+            why="loading it could run code; nothing was executed",
+            fix=SAVE_AGAIN,
+        )
     cause = _CAUSE.search(text)
     reason = cause.group(1) if cause else "no plain state_dict" if "weights_only" in text else short_reason(error)
-    return InputError(where, "torch cannot read the file", got=reason, limit="a state_dict of tensors", why="it is damaged or holds more than tensors; nothing was executed", fix=(COPY_AGAIN, SAVE_AGAIN))
+    return InputError(
+        where,
+        "torch cannot read the file",
+        got=reason,
+        limit="a state_dict of tensors",
+        why="it is damaged or holds more than tensors; nothing was executed",
+        fix=(COPY_AGAIN, SAVE_AGAIN),
+    )

@@ -6,6 +6,7 @@ import io
 import zipfile
 
 from toolchain.errors import InputError
+from toolchain.policies.text import short_reason
 
 COPY_AGAIN = "copy or download the file again"
 
@@ -24,12 +25,25 @@ def open_archive(data: bytes, where: str, limit: int) -> zipfile.ZipFile:
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         repeated = sorted({name for name in names if names.count(name) > 1}) if len(names) < 2000 else []
-        raise InputError(where, "the zip archive has members of the same name", got=", ".join(repeated)[:120] or None, why="readers disagree on which one counts", fix="save the model again")
+        raise InputError(
+            where,
+            "the zip archive has members of the same name",
+            got=", ".join(repeated)[:120] or None,
+            why="readers disagree on which one counts",
+            fix="save the model again",
+        )
     if any(member.flag_bits & 1 for member in members):
         raise InputError(where, "the zip archive is encrypted", fix="decrypt it first")
     unpacked = sum(member.file_size for member in members)
     if unpacked > limit:
-        raise InputError(where, "the zip archive unpacks to too much", got=f"{unpacked} bytes", limit=f"{limit} bytes", why="a policy is far smaller", fix="save the model without replay buffer")
+        raise InputError(
+            where,
+            "the zip archive unpacks to too much",
+            got=f"{unpacked} bytes",
+            limit=f"{limit} bytes",
+            why="a policy is far smaller",
+            fix="save the model without replay buffer",
+        )
     return archive
 
 
@@ -38,9 +52,16 @@ def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -
     try:
         size = archive.getinfo(member).file_size
     except KeyError:
-        raise InputError(where, f"the zip archive has no member {member}", got=", ".join(sorted(archive.namelist())[:6])[:160] or "no member", fix="save the model again with model.save()") from None
+        raise InputError(
+            where,
+            f"the zip archive has no member {member}",
+            got=", ".join(sorted(archive.namelist())[:6])[:160] or "no member",
+            fix="save the model again with model.save()",
+        ) from None
     if size > limit:
-        raise InputError(f"{where} ({member})", "the member unpacks to too much", got=f"{size} bytes", limit=f"{limit} bytes", fix="save the model again with model.save()")
+        raise InputError(
+            f"{where} ({member})", "the member unpacks to too much", got=f"{size} bytes", limit=f"{limit} bytes", fix="save the model again with model.save()"
+        )
     try:
         return archive.read(member)
     except Exception as error:  # zlib, zipfile and struct errors of a damaged member; none may escape
@@ -51,10 +72,3 @@ def verify_members(archive: zipfile.ZipFile, where: str, limit: int) -> None:
     """Check every member's checksum; torch.load does not. InputError names the first damaged one."""
     for member in archive.namelist():
         read_member(archive, member, where, limit)
-
-
-def short_reason(error: BaseException, length: int = 140) -> str:
-    """The first line of a third party's message, printable and bounded, with its type."""
-    lines = str(error).strip().splitlines()
-    text = "".join(character if character.isprintable() else "?" for character in (lines[0] if lines else ""))
-    return f"{type(error).__name__}: {text}"[:length].rstrip(": ")

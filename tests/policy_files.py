@@ -1,0 +1,164 @@
+"""Checkpoint files for the readers' tests: honest ones, edited ones, and ones that try to run code."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ON_POLICY = ("PPO", "A2C", "TRPO")
+OFF_POLICY = ("TD3", "DDPG", "SAC", "TQC")
+LOW = np.array([-0.4, -2.0, -1.0], np.float32)
+HIGH = np.array([1.7, 0.123456789, 1.0], np.float32)
+
+
+class Payload:
+    """A pickle of this object creates the file `path` when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        import os
+
+        return os.system, (f"touch {self.path}",)
+
+
+def model(algorithm: str, *, low: np.ndarray = LOW, high: np.ndarray = HIGH, observations: int = 5, space: Any = None, **arguments: Any):  # noqa: ANN201
+    """An untrained Stable-Baselines3 or sb3-contrib model on a small environment of the given bounds."""
+    import gymnasium
+    import sb3_contrib
+    import stable_baselines3
+
+    class Still(gymnasium.Env):
+        observation_space = space or gymnasium.spaces.Box(-np.inf, np.inf, (observations,), np.float64)
+        action_space = gymnasium.spaces.Box(low, high)
+
+        def reset(self, *, seed: int | None = None, options: dict | None = None):  # noqa: ANN202
+            super().reset(seed=seed)
+            return np.zeros(self.observation_space.shape), {}
+
+        def step(self, action: np.ndarray):  # noqa: ANN202
+            return np.zeros(self.observation_space.shape), 0.0, False, False, {}
+
+    kind = getattr(stable_baselines3, algorithm, None) or getattr(sb3_contrib, algorithm)
+    off = {"buffer_size": 10} if algorithm in OFF_POLICY else {}
+    return kind("MlpPolicy", Still(), device="cpu", seed=7, **off, **arguments)
+
+
+def randomize(untrained: Any) -> Any:
+    """Random weights under which actions spread over their range, clip and squash as a trained actor's do."""
+    import torch
+
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in untrained.policy.parameters():
+            spread = 1.6 / parameter.shape[1] ** 0.5 if parameter.ndim == 2 else 0.3
+            parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
+    return untrained
+
+
+def normalizer(path: Path, size: int, *, seed: int = 0, **arguments: Any) -> Any:
+    """A VecNormalize with statistics of its own, saved to `path`."""
+    import gymnasium
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    class Still(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64)
+        action_space = gymnasium.spaces.Box(-1, 1, (2,))
+
+    generator = np.random.default_rng(seed)
+    wrapped = VecNormalize(DummyVecEnv([Still]), **arguments)
+    if wrapped.norm_obs:
+        wrapped.obs_rms.mean, wrapped.obs_rms.var = generator.normal(size=size), generator.uniform(0.01, 4.0, size)
+    wrapped.observation_space.seed(3)  # the pickle then holds a random generator as well
+    wrapped.observation_space.sample()
+    wrapped.save(str(path))
+    return wrapped
+
+
+def state_dict(sizes: tuple[int, ...] = (4, 8, 6, 2), names: tuple[str, ...] = ("l1", "l2", "l3"), seed: int = 0) -> dict[str, Any]:
+    """Random linear layers of the given sizes under the given names."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, inputs, outputs in zip(names, sizes, sizes[1:], strict=True):
+        tensors[f"{name}.weight"] = torch.randn(outputs, inputs, generator=generator) / inputs**0.5
+        tensors[f"{name}.bias"] = torch.randn(outputs, generator=generator)
+    return tensors
+
+
+def torch_bytes(stored: object, *, legacy: bool = False) -> bytes:
+    """What torch.save writes, in its zip format or the one before it."""
+    import torch
+
+    stream = io.BytesIO()
+    torch.save(stored, stream, _use_new_zipfile_serialization=not legacy)
+    return stream.getvalue()
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zip_bytes(contents: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Rewrite the `data` text of a Stable-Baselines3 zip."""
+    contents = members(path)
+    saved = json.loads(contents["data"])
+    change(saved)
+    return write(path, zip_bytes({**contents, "data": json.dumps(saved).encode()}))
+
+
+def edit_tensors(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Rewrite policy.pth of a Stable-Baselines3 zip."""
+    import torch
+
+    contents = members(path)
+    saved = torch.load(io.BytesIO(contents["policy.pth"]), weights_only=True)
+    change(saved)
+    return write(path, zip_bytes({**contents, "policy.pth": torch_bytes(saved)}))
+
+
+def mutate(data: bytes, generator: np.random.Generator) -> bytes:
+    """One random fault: flipped bytes, a cut, a hole, a repeated stretch, or noise."""
+    changed = bytearray(data)
+    kind = int(generator.integers(6))
+    start = int(generator.integers(len(changed)))
+    stop = min(len(changed), start + int(generator.integers(1, 40)))
+    if kind <= 1:
+        for position in generator.integers(len(changed), size=int(generator.integers(1, 6))):
+            changed[position] ^= int(generator.integers(1, 256))
+    elif kind == 2:
+        del changed[start:]
+    elif kind == 3:
+        del changed[start:stop]
+    elif kind == 4:
+        changed[start:start] = changed[start:stop]
+    else:
+        changed[start:stop] = generator.bytes(stop - start)
+    return bytes(changed)
+
+
+def pickled(stored: object, protocol: int = 4) -> bytes:
+    return pickle.dumps(stored, protocol=protocol)

@@ -1,0 +1,52 @@
+"""A policy as plain JSON data, for `inspect` and reports."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.policies.policy import Policy
+
+
+def describe(policy: Policy) -> dict[str, object]:
+    """Origin, layers, contracts and assumptions of a policy; every value is JSON, infinities are null."""
+    origin, observation, action = policy.provenance, policy.observation, policy.action
+    normalizer = None
+    if observation.mean is not None:
+        normalizer = {"file": origin.normalizer_file, "sha256": origin.normalizer_sha256, "epsilon": observation.epsilon, "clip": _finite(observation.clip)}
+    time_feature = observation.time_feature and {"max_steps": observation.time_feature.max_steps, "test_mode": observation.time_feature.test_mode}
+    return {
+        "file": origin.file,
+        "sha256": origin.sha256,
+        "format": origin.format,
+        "family": origin.family,
+        "layers": [{"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation} for layer in policy.layers],
+        "observation": {
+            "size": observation.size,
+            "features": observation.features,
+            "normalizer": normalizer,
+            "time_feature": time_feature,
+            "names": list(observation.names),
+            "units": list(observation.units),
+        },
+        "action": {
+            "size": action.size,
+            "squash": action.squash,
+            "scale": _numbers(action.scale),
+            "offset": _numbers(action.offset),
+            "low": _numbers(action.low),
+            "high": _numbers(action.high),
+            "names": list(action.names),
+            "units": list(action.units),
+        },
+        "assumptions": list(origin.assumptions),
+        "macs": policy.macs,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _numbers(values: NDArray[np.float64] | None) -> list[float | None] | None:
+    return None if values is None else [_finite(value) for value in values]

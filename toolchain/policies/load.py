@@ -1,0 +1,41 @@
+"""The front door of the readers: a checkpoint file in, a Policy out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from toolchain.policies.environment_facts import EnvironmentFacts
+from toolchain.policies.file_content import detect_format, read_content
+from toolchain.policies.options import ReadOptions
+from toolchain.policies.policy import Policy
+from toolchain.policies.sb3_zip import read_sb3_zip
+from toolchain.policies.state_dict import read_state_dict
+
+
+def load_policy(
+    path: str | os.PathLike[str],
+    *,
+    activation: str | None = None,
+    squash: str | None = None,
+    action_limit: object = None,
+    normalizer: str | Path | None = None,
+    environment: EnvironmentFacts | None = None,
+) -> Policy:
+    """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, or a
+    Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO).
+
+    `activation` and `squash` (`tanh`, `clip`, `none`) say what the file does not; `action_limit` is a positive
+    number or one per action channel; `normalizer` is the path of a VecNormalize pickle, "none", or None to look
+    beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. Everything that was assumed
+    stands in `policy.provenance.assumptions`.
+
+    Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
+    every file that cannot be converted exactly as it was trained.
+    """
+    content = read_content(path)
+    options = ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts())
+    kind = detect_format(content)
+    if kind == "stable-baselines3":
+        return read_sb3_zip(content, options)
+    return read_state_dict(content, options, safetensors=kind == "safetensors")

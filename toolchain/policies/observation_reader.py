@@ -1,0 +1,76 @@
+"""From the environment's observation to the network's inputs: normaliser, time feature, sizes that must fit."""
+
+from __future__ import annotations
+
+from toolchain.contracts import ObservationContract, TimeFeature
+from toolchain.errors import InputError
+from toolchain.policies.environment_facts import environment_fix
+from toolchain.policies.file_content import FileContent
+from toolchain.policies.options import ReadOptions
+from toolchain.policies.vec_normalize import Normalizer, find_normalizer, read_vec_normalize
+
+
+def read_observation(
+    inputs: int, content: FileContent, options: ReadOptions, assumptions: list[str], *, zoo: bool = False, hints: tuple[str, ...] = ()
+) -> tuple[ObservationContract, FileContent | None]:
+    """The observation contract of a network with `inputs` inputs, and the normaliser file that was used.
+
+    `zoo` (Stable-Baselines3 zips): look for a normaliser beside the file and admit one channel more than the
+    environment's as its remaining time. InputError where sizes do not fit.
+    """
+    size, time_feature = _size(inputs, content.name, options, assumptions, zoo, (content.name, *hints))
+    file, normalizer = _normalizer(content, options, assumptions, zoo)
+    if normalizer is None:
+        return ObservationContract(size, time_feature=time_feature), file
+    if normalizer.mean.shape != (inputs,):
+        raise InputError(
+            normalizer.content.name,
+            "the normaliser does not fit the policy",
+            got=f"{normalizer.mean.size} channels",
+            limit=f"{inputs} inputs of {content.name}",
+            why="it was saved with another policy",
+            fix="--normalizer FILE with the one saved with this policy or --normalizer none",
+        )
+    return ObservationContract(size, normalizer.mean, normalizer.variance, normalizer.epsilon, normalizer.clip, time_feature), file
+
+
+def _size(inputs: int, where: str, options: ReadOptions, assumptions: list[str], zoo: bool, hints: tuple[str, ...]) -> tuple[int, TimeFeature | None]:
+    """(environment channels, time feature)."""
+    environment = options.environment
+    size = environment.observation_size
+    if size is None or size == inputs:
+        return inputs, None
+    if not zoo or inputs != size + 1:
+        raise InputError(
+            where,
+            "the policy does not fit the environment",
+            got=f"{inputs} inputs",
+            limit=f"{size} observation channels of {environment.label}",
+            fix=environment_fix(hints, environment),
+        )
+    if environment.max_episode_steps is None:
+        raise InputError(
+            where,
+            "the policy takes one input more than the environment gives, as with the RL Zoo's time feature, but the episode's length is not known",
+            got=f"{inputs} inputs",
+            limit=f"{size} observation channels of {environment.label}",
+            fix=("give an environment with a step limit", environment_fix(hints, environment)),
+        )
+    steps = int(environment.max_episode_steps)
+    assumptions.append(
+        f"assumed by family: input {inputs} is the remaining time 1 - decision / {steps} "
+        f"(RL Zoo TimeFeatureWrapper; the policy has {inputs} inputs, {environment.label} {size} channels)"
+    )
+    return size, TimeFeature(steps)
+
+
+def _normalizer(content: FileContent, options: ReadOptions, assumptions: list[str], zoo: bool) -> tuple[FileContent | None, Normalizer | None]:
+    chosen = options.normalizer
+    if chosen is not None and str(chosen) == "none":
+        return None, None
+    path = chosen if chosen is not None else find_normalizer(content.path) if zoo else None
+    if path is None:
+        if zoo:
+            assumptions.append(f"assumed by family: observations are not normalised (no vecnormalize.pkl beside {content.name})")
+        return None, None
+    return read_vec_normalize(path)

@@ -1,0 +1,93 @@
+"""Which tensors of a Stable-Baselines3 policy are its deterministic actor, and which algorithm trained it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import violations
+from toolchain.policies.families import layer, numbered_layers
+from toolchain.policies.sb3_facts import OFF_POLICY, ON_POLICY, Sb3Facts
+from toolchain.policies.tensors import to_float32
+from toolchain.policies.text import printable
+
+# Critics, targets, standard deviations and exploration noise: the deterministic action does not depend on them.
+_UNUSED = {
+    "on": re.compile(r"(mlp_extractor\.)?value_net\..*|log_std|sde_features_extractor\..*"),
+    "off": re.compile(r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?|actor\.sde_features_extractor\..*"),
+}
+_REFUSED = (
+    (
+        re.compile(r"(.*\.)?(features_extractor|pi_features_extractor|vf_features_extractor)\..*"),
+        "a features extractor with parameters (a CNN or a custom one)",
+    ),
+    (re.compile(r"lstm_(actor|critic)\..*"), "a recurrent policy"),
+    (re.compile(r"(q_net|q_net_target|quantile_net|quantile_net_target)\..*"), "a value network for discrete actions"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Sb3Network:
+    """The actor's linear layers in order as (name, weight [out, in], bias [out]); the last one is the output.
+
+    `clips_mean`: gSDE clips the output to +-clip_mean before its tanh.
+    """
+
+    algorithm: str
+    layers: tuple[tuple[str, NDArray[np.float32], NDArray[np.float32]], ...]
+    clips_mean: bool
+
+
+def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
+    """The actor in `saved`, the names and tensors of policy.pth.
+
+    InputError for policies that are not feed-forward actors, and for keys that are not understood or missing.
+    """
+    place = f"{where} (policy.pth)"
+    refused = sorted({name for key in saved for pattern, name in _REFUSED if pattern.fullmatch(key)})
+    if refused:
+        raise violations(place, [f"{name} is not supported" for name in refused], fix="train a feed-forward MlpPolicy with flat Box spaces")
+    kind = "on" if facts.module in ON_POLICY else "off"
+    kept = [key for key in saved if not _UNUSED[kind].fullmatch(key)]
+    tensors = to_float32({key: saved[key] for key in kept}, place)
+    problems: list[str] = []
+    clips_mean = False
+    if kind == "on":
+        layers = [
+            *numbered_layers(tensors, "mlp_extractor.shared_net.", problems),
+            *numbered_layers(tensors, "mlp_extractor.policy_net.", problems),
+            layer(tensors, "action_net", problems),
+        ]
+    elif "TD3" in OFF_POLICY[facts.module]:
+        layers = numbered_layers(tensors, "actor.mu.", problems)
+        if not layers:
+            problems.append("actor.mu.0.weight is missing")
+    else:
+        clips_mean = facts.use_sde and (facts.clip_mean is None or facts.clip_mean > 0)
+        layers = [*numbered_layers(tensors, "actor.latent_pi.", problems), layer(tensors, "actor.mu.0" if clips_mean else "actor.mu", problems)]
+    used = {f"{name}.{part}" for name, *_ in layers for part in ("weight", "bias")}
+    problems += [f"unknown key {printable(key, 60)}" for key in kept if key not in used]
+    if problems:
+        raise violations(
+            place,
+            problems,
+            why=f"the tensors are not those of {facts.module}",
+            fix="save the model again with model.save(), without changes to its policy class",
+        )
+    return Sb3Network(_algorithm(facts), tuple(layers), clips_mean)  # type: ignore[arg-type]  # a missing bias is a problem above
+
+
+def _algorithm(facts: Sb3Facts) -> str:
+    """The algorithm's name, from the fields that only its own models have."""
+    training = facts.training
+    if facts.module in ON_POLICY:
+        return "TRPO" if "cg_max_steps" in training else "PPO" if "clip_range" in training else "A2C"
+    names = OFF_POLICY[facts.module]
+    if len(names) == 1:
+        return names[0]
+    single = facts.policy_arguments.get("n_critics") == 1 and training.get("policy_delay") == 1 and training.get("target_noise_clip") == 0.0
+    return "DDPG" if single else "TD3"
