@@ -30,26 +30,40 @@ class Payload:
         return os.system, (f"touch {self.path}",)
 
 
-def model(algorithm: str, *, low: np.ndarray = LOW, high: np.ndarray = HIGH, observations: int = 5, space: Any = None, **arguments: Any):  # noqa: ANN201
-    """An untrained Stable-Baselines3 or sb3-contrib model on a small environment of the given bounds."""
+def model(algorithm: str, policy: str = "MlpPolicy", *, low: Any = LOW, high: Any = HIGH, size: int = 5, **arguments: Any) -> Any:
+    """An untrained Stable-Baselines3 or sb3-contrib model.
+
+    Its environment has `size` observation channels and the action bounds `low` and `high`, or the spaces that
+    `observation_space` and `action_space` give.
+    """
     import gymnasium
     import sb3_contrib
     import stable_baselines3
 
-    class Still(gymnasium.Env):
-        observation_space = space or gymnasium.spaces.Box(-np.inf, np.inf, (observations,), np.float64)
-        action_space = gymnasium.spaces.Box(low, high)
-
-        def reset(self, *, seed: int | None = None, options: dict | None = None):  # noqa: ANN202
-            super().reset(seed=seed)
-            return np.zeros(self.observation_space.shape), {}
-
-        def step(self, action: np.ndarray):  # noqa: ANN202
-            return np.zeros(self.observation_space.shape), 0.0, False, False, {}
-
+    observations = arguments.pop("observation_space", gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64))
+    actions = arguments.pop("action_space", None) or gymnasium.spaces.Box(low, high)
     kind = getattr(stable_baselines3, algorithm, None) or getattr(sb3_contrib, algorithm)
-    off = {"buffer_size": 10} if algorithm in OFF_POLICY else {}
-    return kind("MlpPolicy", Still(), device="cpu", seed=7, **off, **arguments)
+    if algorithm in (*OFF_POLICY, "DQN", "QRDQN", "CrossQ"):
+        arguments["buffer_size"] = 10
+    return kind(policy, still(observations, actions), device="cpu", seed=7, **arguments)
+
+
+def still(observations: Any, actions: Any) -> Any:
+    """An environment of these spaces in which nothing happens."""
+    import gymnasium
+
+    class Still(gymnasium.Env):
+        observation_space = observations
+        action_space = actions
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+            super().reset(seed=seed)
+            return self.observation_space.sample(), {}
+
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            return self.observation_space.sample(), 0.0, False, False, {}
+
+    return Still()
 
 
 def randomize(untrained: Any) -> Any:
@@ -69,12 +83,9 @@ def normalizer(path: Path, size: int, *, seed: int = 0, **arguments: Any) -> Any
     import gymnasium
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-    class Still(gymnasium.Env):
-        observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64)
-        action_space = gymnasium.spaces.Box(-1, 1, (2,))
-
+    environment = still(gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64), gymnasium.spaces.Box(-1, 1, (2,)))
     generator = np.random.default_rng(seed)
-    wrapped = VecNormalize(DummyVecEnv([Still]), **arguments)
+    wrapped = VecNormalize(DummyVecEnv([lambda: environment]), **arguments)
     if wrapped.norm_obs:
         wrapped.obs_rms.mean, wrapped.obs_rms.var = generator.normal(size=size), generator.uniform(0.01, 4.0, size)
     wrapped.observation_space.seed(3)  # the pickle then holds a random generator as well
@@ -89,7 +100,7 @@ def state_dict(sizes: tuple[int, ...] = (4, 8, 6, 2), names: tuple[str, ...] = (
 
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
-    for name, inputs, outputs in zip(names, sizes, sizes[1:], strict=True):
+    for name, inputs, outputs in zip(names, sizes[:-1], sizes[1:], strict=True):
         tensors[f"{name}.weight"] = torch.randn(outputs, inputs, generator=generator) / inputs**0.5
         tensors[f"{name}.bias"] = torch.randn(outputs, generator=generator)
     return tensors

@@ -70,7 +70,8 @@ class Policy:
         elif self.layers[-1].outputs != self.action.size:
             problems.append(f"the last layer gives {self.layers[-1].outputs} outputs for {self.action.size} action channels")
         if problems:
-            raise violations(self.provenance.file, problems, why="a policy is converted whole or not at all", fix="export the deterministic actor's own layers, all finite, with a supported activation")
+            fix = "export the deterministic actor's own layers, all finite, with a supported activation"
+            raise violations(self.provenance.file, problems, why="a policy is converted whole or not at all", fix=fix)
 
     @property
     def macs(self) -> int:
@@ -93,5 +94,5 @@ class Policy:
         """
         if decisions is None:
             decisions = np.zeros(len(observations), np.int64)
-        inputs = self.observation.apply(observations, decisions).astype(np.float32)
+        inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(np.float32)
         return self.action.apply(self.forward(inputs)[-1].astype(np.float64))

@@ -20,6 +20,8 @@ from toolchain.policies.text import printable, short_reason
 RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
 SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+ENCODE = "_codecs.encode"  # how protocols before 3 spell bytes, as latin-1 text
+EMPTY_BYTES = "__builtin__.bytes"
 _GYMS = ("gym", "gymnasium")
 _SPACES = ("box.Box", "dict.Dict", "discrete.Discrete", "multi_binary.MultiBinary", "multi_discrete.MultiDiscrete", "tuple.Tuple")
 _GENERATORS = ("_mt19937.MT19937", "_pcg64.PCG64", "_pcg64.PCG64DXSM", "_philox.Philox", "_sfc64.SFC64")
@@ -27,7 +29,7 @@ ADMITTED = frozenset(
     ["stable_baselines3.common.vec_env.vec_normalize.VecNormalize", "stable_baselines3.common.running_mean_std.RunningMeanStd"]
     + [f"{gym}.spaces.{space}" for gym in _GYMS for space in _SPACES]
     + [f"{gym}.utils.seeding.{name}" for gym in _GYMS for name in ("RandomNumberGenerator", "RandomNumberGenerator._generator_ctor")]
-    + ["collections.OrderedDict", "numpy.dtype", "numpy.ndarray", *RECONSTRUCT, *FROM_BUFFER, *SCALAR]
+    + ["collections.OrderedDict", "numpy.dtype", "numpy.ndarray", *RECONSTRUCT, *FROM_BUFFER, *SCALAR, ENCODE, EMPTY_BYTES]
     + [f"numpy.random._pickle.{name}" for name in ("__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor")]
     + [f"numpy.random.{name}" for name in _GENERATORS]
     + ["numpy.random.bit_generator.SeedSequence", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence"]
@@ -139,12 +141,23 @@ def _array_parts(value: object) -> tuple[np.dtype, tuple[int, ...], bool, bytes]
         (kind, data), shape, fortran = value.arguments, (), False
     else:
         return None
-    dtype = _dtype(kind)
-    if dtype is None or not isinstance(data, (bytes, bytearray)) or not isinstance(shape, tuple):
+    dtype, data = _dtype(kind), _bytes(data)
+    if dtype is None or data is None or not isinstance(shape, tuple):
         return None
     if len(shape) > 8 or not all(type(size) is int and 0 <= size < 2**40 for size in shape):
         return None
-    return dtype, shape, bool(fortran), bytes(data)
+    return dtype, shape, bool(fortran), data
+
+
+def _bytes(value: object) -> bytes | None:
+    if isinstance(value, Record) and value.path == EMPTY_BYTES and not value.arguments:
+        return b""
+    if isinstance(value, Record) and value.path == ENCODE and len(value.arguments) == 2:
+        text, encoding = value.arguments
+        if isinstance(text, str) and encoding == "latin1" and all(ord(character) < 256 for character in text):
+            return text.encode("latin1")
+        return None
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else None
 
 
 def _dtype(record: object) -> np.dtype | None:

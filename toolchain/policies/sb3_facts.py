@@ -76,7 +76,10 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
     problems: list[str] = []
     module = _module(saved.get("policy_class"), problems)
     arguments = saved.get("policy_kwargs")
-    arguments = {key: value for key, value in arguments.items() if not key.startswith(":")} if isinstance(arguments, dict) else {}
+    if not isinstance(arguments, dict):
+        problems.append(f"policy_kwargs is {'missing' if arguments is None else printable(arguments)}, so the activation is not known")
+        arguments = {}
+    arguments = {key: value for key, value in arguments.items() if not key.startswith(":")}
     for name in arguments:
         if name not in POLICY_ARGUMENTS:
             problems.append(f"unknown policy argument {printable(name, 60)}")

@@ -54,11 +54,11 @@ def _flat(values: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
 
 def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
     """The mapping of names to tensors, unwrapped from `{"actor": {...}}` and the like; InputError otherwise."""
-    if not isinstance(loaded, Mapping) or not loaded:
+    if not isinstance(loaded, Mapping) or len(loaded) == 0:
         raise InputError(
             where,
             "not a state_dict",
-            got=f"a {type(loaded).__name__}" if loaded else f"an empty {type(loaded).__name__}",
+            got=f"{'an empty' if isinstance(loaded, Mapping) else 'a'} {type(loaded).__name__}",
             limit="a dict of names and tensors",
             fix=SAVE_AGAIN,
         )
