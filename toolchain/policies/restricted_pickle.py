@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import InputError
+from toolchain.policies.pickle_scan import scan_pickle
 from toolchain.policies.text import printable, short_reason
 
 RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
@@ -87,6 +88,7 @@ class _Unpickler(pickle.Unpickler):
 
 def load_records(data: bytes, where: str) -> object:
     """The pickle's top object, built of records, numbers, text and plain containers; InputError otherwise."""
+    scan_pickle(data, where)
     try:
         return _Unpickler(data, where).load()
     except InputError:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.file_content import CHECKPOINT_LIMIT, LEGACY_TORCH, SAVE_AGAIN
+from toolchain.policies.pickle_scan import scan_pickle
 from toolchain.policies.text import printable, short_reason
 from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, verify_members
 
 FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")
 ENTRY_LIMIT = 2000
+LEGACY_PICKLES = 5  # magic number, protocol, system, object, storage keys; raw storages follow
 SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 _FORBIDDEN = re.compile(r"GLOBAL ([\w.]{1,80})")
 _CAUSE = re.compile(r"WeightsUnpickler error: ([^\n]{1,140})")
@@ -29,7 +31,14 @@ def load_torch(data: bytes, where: str) -> object:
     if data[:4] == b"PK\x03\x04":
         with open_archive(data, where, CHECKPOINT_LIMIT) as archive:
             verify_members(archive, where, CHECKPOINT_LIMIT)
-    elif not data.startswith(LEGACY_TORCH):
+            for member in archive.namelist():
+                if member.endswith(".pkl"):
+                    scan_pickle(archive.read(member), where)
+    elif data.startswith(LEGACY_TORCH):
+        position = 0
+        for _ in range(LEGACY_PICKLES):
+            position = scan_pickle(data, where, position)
+    else:
         raise InputError(
             where,
             "not a file of torch.save",
