@@ -6,6 +6,7 @@ registered already and must not have a colon (contract section 6).
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import warnings
 from collections.abc import Iterator
@@ -21,10 +22,25 @@ from toolchain.policies.environment_facts import EnvironmentFacts
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models."""
+    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models.
+
+    MuJoCo would print its notes and append them to MUJOCO_LOG.TXT in the working directory.
+    """
+    _silence_mujoco()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@functools.cache
+def _silence_mujoco() -> None:
+    try:
+        import mujoco
+    except ImportError:
+        return
+    config = mujoco.MjLogConfig.get()
+    config.logto_console = config.logto_file = False
+    config.set()
 
 
 def _registered() -> list[str]:

@@ -11,7 +11,7 @@ from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
 from toolchain.quantization.proof import bound_rows
-from toolchain.quantization.rounding import corrected_bias, quantise_rows, second_moments
+from toolchain.quantization.rounding import augmented_moments, quantise_rows
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
@@ -45,11 +45,11 @@ def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int
     `wanted` [N, out] are the float network's pre-activations on the calibration states.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
-    moments, mean_input, wanted_mean = second_moments(signal.values), np.asarray(signal.values, np.float64).mean(0), wanted.mean(0)
+    moments = augmented_moments(signal.values)
+    bias_real = wanted.mean(0) - folded @ moments[-1, :-1]  # the mean pre-activation stays the float network's
     least = np.zeros(len(folded))
     for _ in range(ATTEMPTS):
-        weights, scale = quantise_rows(folded, moments, bits, least)
-        bias = corrected_bias(wanted_mean, weights, mean_input, scale)
+        weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least)
         proof = bound_rows(weights, bias, signal.low, signal.high, across=across, readout=readout, timesteps=timesteps)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():

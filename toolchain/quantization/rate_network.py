@@ -13,19 +13,13 @@ from toolchain.quantization.sigma_delta_network import readout_layer
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range
-INPUT_BITS = (14, 13, 12, 11, 10, 9, 8, 7, 6)  # the input is a graded payload sent once: width costs nothing
+STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sent once, so width costs nothing
 
 
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
     """`thresholds` [hidden layer][neuron] in real units (toolchain/conversion/thresholds.py)."""
     single = len(policy.layers) == 1
-    span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
-    span = HEADROOM * np.where(span > 0, span, float(np.median(span[span > 0])) if (span > 0).any() else 1.0)
-    for width in INPUT_BITS:
-        limit = np.full(len(span), 2 ** (width - 1) - 1, np.int64)
-        scale = span / limit
-        if fits(policy.layers[0], scale, -limit, limit, bits, across=False, readout=single, timesteps=timesteps):
-            break
+    scale, limit = _input_scale(policy, statistics, bits, timesteps)
     values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
@@ -34,7 +28,7 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
         if last:
             layers.append(readout_layer(rows, hold_input=index == 0))
             break
-        theta = np.clip(np.rint(thresholds[index] / rows.scale), 1, STATE_LIMIT).astype(np.int64)
+        theta = 2 * np.clip(np.rint(thresholds[index] / (2 * rows.scale)), 1, STATE_LIMIT // 2).astype(np.int64)  # even: theta // 2 is exact
         unit = theta * rows.scale
         silent, spike = np.zeros(len(theta), np.int32), np.ones(len(theta), np.int32)
         layers.append(Layer(
@@ -44,3 +38,26 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
         rates = np.clip(np.maximum(statistics.pre_activations[index], 0) / unit, 0, 1)
         signal = InputSignal(rates, unit, silent.astype(np.int64), spike.astype(np.int64))
     return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
+
+
+def _input_scale(policy: Policy, statistics: PolicyStatistics, bits: int, timesteps: int) -> tuple[Float, NDArray[np.int64]]:
+    """Scale and limit of every input channel, as fine as the proof allows.
+
+    A row's weights share one scale. Steps in proportion to a channel's range treat all ranges alike, steps in
+    inverse proportion to its weights let every column use the integers to the full; the geometric mean of both
+    gave the least action error on the policies measured.
+    """
+    weights = policy.layers[0].weight.astype(np.float64)
+    norms = np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-30)
+    strength = np.sqrt(((weights / norms) ** 2).mean(0))
+    strength = np.maximum(strength, 1e-3 * float(strength.max()) + 1e-30)
+    span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
+    span = HEADROOM * np.where(span > 0, span, float(np.median(span[span > 0])) if (span > 0).any() else 1.0)
+    shape = np.sqrt(span / strength)
+    finest = float((span / shape).max())
+    for steps in STEPS:
+        scale = shape * finest / steps
+        limit = np.maximum(np.ceil(span / scale), 1).astype(np.int64)
+        if fits(policy.layers[0], scale, -limit, limit, bits, across=False, readout=len(policy.layers) == 1, timesteps=timesteps):
+            break
+    return scale, limit

@@ -1,7 +1,9 @@
-"""Real rows to symmetric integers: GPTQ-style rounding, a scale per row, corrected biases.
+"""Real rows to symmetric integers: GPTQ-style rounding with the bias as one more column, a scale per row.
 
 Source of the rounding: Frantar et al. 2023 (arXiv 2210.17323): round column by column in order of decreasing
 input power and feed each column's error into the columns not yet rounded, through the inverse second moment.
+The bias is the column of a constant input 1: its rounding error, which a rate neuron would add T times, is
+absorbed by the weights, and the mean output on calibration states stays that of the real row.
 """
 
 from __future__ import annotations
@@ -12,61 +14,61 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 
 Float = NDArray[np.float64]
-SEARCH = np.linspace(0.3, 1.0, 29)  # of the scale at which a row's largest weight just fits
+Long = NDArray[np.int64]
+SEARCH = np.geomspace(1.0, 0.3, 12)  # of the scale at which a row's largest weight just fits
 DAMPING = 0.01
 
 
-def quantise_rows(weights: Float, moments: Float, bits: int, least_scale: Float) -> tuple[NDArray[np.int64], Float]:
-    """Integer weights [out, in] and row scales [out] of real `weights`, whose columns already carry the payload units.
+def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_scale: Float) -> tuple[Long, Long, Float]:
+    """Integer weights [out, in], biases [out] and row scales [out] of real rows.
 
-    `moments` [in, in] is the second moment of the integer inputs, `least_scale` [out] the finest scale that the
-    range proof allows a row. Raises InputError for weights that cannot be scaled.
+    The columns of `weights` already carry the payload units. `moments` [in + 1, in + 1] is the second moment of the
+    integer inputs with a constant 1 behind them, `least_scale` [out] the finest scale that the range proof allows.
+    Every row takes the candidate scale with the least expected squared error after rounding.
     """
     limit = 2 ** (bits - 1) - 1
-    power = np.maximum(np.diag(moments), 0)
     largest = np.abs(weights).max(1)
     if not np.isfinite(largest).all():
         raise InputError("quantisation", "a row's weights are not finite", fix="check the checkpoint")
-    natural = np.where(largest > 0, largest / limit, 1.0)
-    scale = np.maximum(_best_scale(weights, power, natural, limit), least_scale)
-    return _gptq(weights / scale[:, None], moments, limit), scale
-
-
-def _best_scale(weights: Float, power: Float, natural: Float, limit: int) -> Float:
-    """Per row the candidate with the least power-weighted squared rounding error."""
-    importance = power + DAMPING * power.mean() + 1e-12
-    best, best_error = natural.copy(), np.full(len(natural), np.inf)
-    for factor in SEARCH[::-1]:
-        scale = natural * factor
-        rounded = np.clip(np.rint(weights / scale[:, None]), -limit, limit) * scale[:, None]
-        error = (weights - rounded) ** 2 @ importance
+    rows = np.concatenate([weights, bias[:, None]], axis=1)
+    natural = np.where(largest > 0, largest / limit, np.where(np.abs(bias) > 0, np.abs(bias), 1.0))
+    rounding = Rounding(moments)
+    best, best_scale, best_error = np.zeros(rows.shape, np.int64), natural.copy(), np.full(len(rows), np.inf)
+    for factor in SEARCH:
+        scale = np.maximum(natural * factor, least_scale)
+        integers = rounding.apply(rows / scale[:, None], limit)
+        difference = integers * scale[:, None] - rows
+        error = np.einsum("ij,jk,ik->i", difference, rounding.damped, difference, optimize=True)
         better = error < best_error
-        best, best_error = np.where(better, scale, best), np.where(better, error, best_error)
-    return best
+        best[better], best_scale[better], best_error[better] = integers[better], scale[better], error[better]
+    return best[:, :-1], best[:, -1], best_scale
 
 
-def _gptq(weights: Float, moments: Float, limit: int) -> NDArray[np.int64]:
-    """Integers near `weights` [out, in] that keep the rows' outputs on the calibration inputs."""
-    size = weights.shape[1]
-    order = np.argsort(-np.diag(moments), kind="stable")
-    hessian = moments[np.ix_(order, order)] + np.eye(size) * max(DAMPING * float(np.diag(moments).mean()), 1e-9)
-    inverse = np.linalg.inv(hessian)
-    upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
-    remaining, result = weights[:, order].copy(), np.zeros(weights.shape, np.int64)
-    for column in range(size):
-        rounded = np.clip(np.rint(remaining[:, column]), -limit, limit)
-        result[:, order[column]] = rounded.astype(np.int64)
-        error = (remaining[:, column] - rounded) / upper[column, column]
-        remaining[:, column + 1 :] -= error[:, None] * upper[column, column + 1 :]
-    return result
+class Rounding:
+    """The factorised second moments of one layer's inputs; `apply` rounds any rows on them."""
+
+    def __init__(self, moments: Float) -> None:
+        size = len(moments)
+        self.damped = moments + np.eye(size) * max(DAMPING * float(np.diag(moments)[:-1].mean()) if size > 1 else 0.0, 1e-9)
+        self.damped[-1, -1] = moments[-1, -1]  # the constant is certain
+        self.order = np.concatenate([[size - 1], np.argsort(-np.diag(moments)[:-1], kind="stable")])
+        inverse = np.linalg.inv(self.damped[np.ix_(self.order, self.order)] + np.eye(size) * 1e-12)
+        self.upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
+
+    def apply(self, rows: Float, limit: int) -> Long:
+        """Integers near `rows` [out, in + 1] (in row units) that keep the rows' outputs; weights clipped to +-limit."""
+        remaining, result = rows[:, self.order].copy(), np.zeros(rows.shape, np.int64)
+        for column, original in enumerate(self.order):
+            rounded = np.rint(remaining[:, column])
+            if column:  # column 0 is the bias, which is not limited
+                rounded = np.clip(rounded, -limit, limit)
+            result[:, original] = rounded.astype(np.int64)
+            error = (remaining[:, column] - rounded) / self.upper[column, column]
+            remaining[:, column + 1 :] -= error[:, None] * self.upper[column, column + 1 :]
+        return result
 
 
-def second_moments(inputs: NDArray[np.integer] | Float) -> Float:
-    """E[x x^T] of inputs [N, in]."""
-    values = np.asarray(inputs, np.float64)
+def augmented_moments(inputs: NDArray[np.integer] | Float) -> Float:
+    """E[x x^T] of inputs [N, in] with a constant 1 behind them."""
+    values = np.concatenate([np.asarray(inputs, np.float64), np.ones((len(inputs), 1))], axis=1)
     return values.T @ values / len(values)
-
-
-def corrected_bias(wanted_mean: Float, weights: NDArray[np.int64], mean_input: Float, scale: Float) -> NDArray[np.int64]:
-    """Integer bias with which the mean pre-activation on calibration states is the float network's `wanted_mean`."""
-    return np.rint(wanted_mean / scale - weights @ mean_input).astype(np.int64)

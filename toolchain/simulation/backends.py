@@ -1,0 +1,38 @@
+"""The backends by name. Classes are imported when asked for: Lava's take seconds and may be absent."""
+
+from __future__ import annotations
+
+from toolchain.artifact import Artifact
+from toolchain.errors import InputError, did_you_mean
+from toolchain.simulation.backend import Backend
+
+BACKENDS = ("reference", "fast", "lava-direct", "lava")
+
+
+def backend_class(name: str) -> type[Backend]:
+    """The class behind a backend's name. Raises InputError for an unknown name."""
+    if name == "reference":
+        from toolchain.simulation.reference import ReferenceBackend
+
+        return ReferenceBackend
+    if name == "fast":
+        from toolchain.simulation.fast import FastBackend
+
+        return FastBackend
+    if name == "lava-direct":
+        from toolchain.simulation.lava_direct import LavaDirectBackend
+
+        return LavaDirectBackend
+    if name == "lava":
+        from toolchain.simulation.lava_runtime import LavaBackend
+
+        return LavaBackend
+    raise InputError("backend", "unknown backend", got=name, limit=", ".join(BACKENDS), fix=did_you_mean(name, BACKENDS) or "--backend fast")
+
+
+def open_backend(name: str, artifact: Artifact, rows: int = 1) -> Backend:
+    """A backend with `rows` environments at rest.
+
+    Raises InputError for an unknown name or too many rows, BackendError where the backend is not installed.
+    """
+    return backend_class(name)(artifact, rows)

@@ -1,0 +1,121 @@
+"""`simulate`: the artifact's return in its environment, next to the source policy's on the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain import gymnasium_bridge
+from toolchain.artifact import Artifact
+from toolchain.errors import InputError
+from toolchain.policies.policy import Policy
+from toolchain.simulation import statistics
+from toolchain.simulation.backends import backend_class, open_backend
+from toolchain.simulation.census import Census
+from toolchain.simulation.rollout import FloatActor, Rollout, roll_out
+from toolchain.simulation.video import Video
+
+MAX_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A finished closed-loop run. `to_json` has the fields of contract section 8."""
+
+    backend: str
+    environment: str
+    seed: int
+    spiking: Rollout
+    census: Census
+    ann: Rollout | None = None
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        return self.spiking.returns
+
+    def to_json(self) -> dict[str, Any]:
+        spiking, ann, census = self.spiking, self.ann, self.census
+        interval = statistics.confidence_interval(spiking.returns)
+        compared: dict[str, Any] = dict.fromkeys(("failed_episodes", "ann_failed_episodes", "ann_returns", "ann_mean_return", "ann_min_return", "return_ratio", "ratio_ci95", "return_difference", "ann_chatter", "chatter_ratio"))
+        if ann is not None:
+            ratio_interval = statistics.ratio_interval(spiking.returns, ann.returns)
+            compared = {
+                "failed_episodes": statistics.failed_episodes(spiking.returns, ann.returns), "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
+                "ann_returns": ann.returns.tolist(), "ann_mean_return": float(ann.returns.mean()), "ann_min_return": float(ann.returns.min()),
+                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns), "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
+                "return_difference": float(spiking.returns.mean() - ann.returns.mean()), "ann_chatter": ann.chatter, "chatter_ratio": spiking.chatter / ann.chatter if ann.chatter > 0 else None,
+            }  # fmt: skip
+        return {
+            "backend": self.backend, "env": self.environment, "seed": self.seed, "episodes": len(spiking.returns), "returns": spiking.returns.tolist(), "mean_return": float(spiking.returns.mean()),
+            "min_return": float(spiking.returns.min()), "ci95": None if interval is None else list(interval), **compared, "chatter": spiking.chatter, "decisions": spiking.decisions,
+            "decisions_per_second": spiking.decisions_per_second, "env_seconds": spiking.env_seconds, "policy_seconds": spiking.policy_seconds, "synops_per_decision": census.synops_per_decision,
+            "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "saturations": census.saturations,
+        }  # fmt: skip
+
+
+def simulate(
+    artifact: Artifact, *, environment: str | None = None, backend: str = "fast", episodes: int = 10, seed: int = 1000, compare: bool = False, source: Policy | None = None,
+    video: str | Path | None = None, progress: Callable[[int], None] = lambda finished: None,
+) -> Simulation:  # fmt: skip
+    """Run `episodes` episodes, episode i from reset(seed=seed+i).
+
+    `environment` is trusted as typed by the user (it may be `module:Id`); without it the artifact's own is used.
+    `compare` also runs the source policy: the one given, or the one inside the artifact.
+    Raises InputError for seeds that calibration used, shapes that do not fit, or a source that is not there.
+    """
+    if episodes < 1:
+        raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    refuse_calibration_seeds(artifact, seed, episodes)
+    make_env, identifier = environment_of(artifact, environment)
+    policy = source or artifact.source
+    if compare and policy is None:
+        raise InputError("--compare", "the artifact was converted with --no-source", fix=("--source CHECKPOINT", "reconvert without --no-source"))
+    seeds = range(seed, seed + episodes)
+    recorder = Video(Path(video)) if video is not None else None
+    rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
+    with open_backend(backend, artifact, rows) as actor:
+        spiking = roll_out(actor, lambda index: make_env("rgb_array" if recorder and index == 0 else None), seeds, progress, recorder and recorder.frame)
+        census = actor.census()
+    if recorder is not None:
+        recorder.save(artifact.environment.control_period_s if artifact.environment else None)
+    ann = None
+    if compare and policy is not None:
+        ann = roll_out(FloatActor(policy, min(episodes, MAX_ROWS)), lambda index: make_env(None), seeds, progress)
+    return Simulation(backend, identifier, seed, spiking, census, ann)
+
+
+def refuse_calibration_seeds(artifact: Artifact, seed: int, episodes: int) -> None:
+    """Raise InputError where a reported seed was used to calibrate or tune."""
+    used = sorted(set(range(seed, seed + episodes)) & {int(s) for s in artifact.calibration.get("seeds", ())})
+    if used:
+        raise InputError("--seed", "these seeds were used for calibration", got=f"{used[0]}..{used[-1]}", limit="seeds that calibration did not see", why="a return on them would flatter the conversion", fix="--seed 1000")
+
+
+def environment_of(artifact: Artifact, environment: str | None) -> tuple[Callable[[str | None], Any], str]:
+    """A maker of environments (render mode in, environment out) that fit the artifact, and their id."""
+    recorded = artifact.environment
+    if environment is None and recorded is None:
+        raise InputError("--env", "the artifact was calibrated on recorded observations and names no environment", fix="--env ID")
+    identifier = environment if environment is not None else recorded.id if recorded else ""
+    kwargs = recorded.kwargs if recorded is not None and recorded.id == identifier else {}
+
+    def make(render_mode: str | None) -> Any:
+        return gymnasium_bridge.make(identifier, trusted=environment is not None, kwargs=kwargs, render_mode=render_mode)
+
+    probe = make(None)
+    facts = gymnasium_bridge.facts(probe, identifier)
+    probe.close()
+    problems = []
+    if facts.observation_size != artifact.observation.size:
+        problems.append(f"{facts.observation_size} observation channels for a policy of {artifact.observation.size}")
+    if facts.action_low is not None and len(facts.action_low) != artifact.action.size:
+        problems.append(f"{len(facts.action_low)} action channels for a policy of {artifact.action.size}")
+    if problems:
+        raise InputError(f"environment {identifier}", "does not fit the policy: " + "; ".join(problems), fix=f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in")
+    return make, identifier
+

@@ -1,0 +1,46 @@
+"""Frames of one episode to a video file, written by imageio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from toolchain.artifact_file import write_atomically
+from toolchain.errors import InputError
+
+SUFFIXES = (".mp4", ".gif")
+
+
+class Video:
+    """Collects frames of an environment made with `render_mode="rgb_array"`."""
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix not in SUFFIXES:
+            raise InputError("--video", "unknown kind of video file", got=path.suffix or "no suffix", limit=", ".join(SUFFIXES), fix="--video episode.mp4")
+        try:
+            import imageio.v3  # noqa: F401
+        except ImportError:
+            raise InputError("--video", "imageio is not installed", fix="pip install imageio imageio-ffmpeg") from None
+        self.path, self._frames = path, list[Any]()
+
+    def frame(self, env: Any) -> None:
+        """Render the environment as it is now."""
+        try:
+            self._frames.append(env.render())
+        except Exception as error:  # OpenGL loaders raise whatever they like
+            raise InputError("--video", f"the environment cannot be rendered here: {type(error).__name__} {error}", fix=("set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library", "leave --video away")) from None
+
+    def save(self, control_period_s: float | None) -> None:
+        """Write all frames at the control rate."""
+        import imageio.v3 as imageio
+
+        rate = 1.0 / (control_period_s or 1 / 30)
+        options: dict[str, Any] = {"duration": 1000.0 / rate, "loop": 0} if self.path.suffix == ".gif" else {"fps": rate, "macro_block_size": 2}
+
+        def write(temporary: Path) -> None:
+            try:
+                imageio.imwrite(temporary, self._frames, extension=self.path.suffix, **options)
+            except (ImportError, ValueError, RuntimeError) as error:
+                raise InputError("--video", f"cannot be encoded: {error}", fix=("pip install imageio-ffmpeg", "--video episode.gif")) from None
+
+        write_atomically(self.path, write)
