@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy_files import state_dict, torch_bytes, write
+from tests.policy_files import normalizer, state_dict, torch_bytes, write
 from toolchain.activations import ACTIVATIONS
 from toolchain.errors import InputError
 from toolchain.policies import EnvironmentFacts, Policy, load_policy
@@ -222,6 +224,7 @@ REFUSED: list[tuple[str, object, dict[str, Any], str]] = [
     ),
     ("inner", {"actor": {}}, {}, r"actor\.pt \(actor\): not a state_dict"),
     ("deep", {"actor": {"net": L}}, {}, r"net is a dict, not a tensor"),
+    ("long number", {"1" * 5000 + ".weight": torch.zeros(2, 2)}, PLAIN, r"no documented family has these keys: 1{60}\."),
     ("many", {f"{index}.weight": torch.zeros(1, 1) for index in range(3000)}, PLAIN, "too many entries for an actor \\(got 3000"),
     ("activation", L, {"activation": "rely"}, r"options: unknown activation 'rely', known are identity, relu.*did you mean 'relu'"),
     ("squash", L, {"squash": "tan"}, r"options: unknown squash 'tan', known are tanh, clip, none did you mean 'tanh'"),
@@ -259,11 +262,37 @@ def test_refused(tmp_path: Path, stored: object, options: dict[str, Any], text: 
         load_policy(path, **{"environment": TWO, **options})
 
 
+def test_a_normalizer_of_the_library_beside_a_state_dict(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    layers = state_dict()
+    path = save(tmp_path, layers)
+    wrapped = normalizer(tmp_path / "vecnormalize.pkl", 4)
+    assert load_policy(path, environment=TWO).observation.mean is None  # only what is named is used
+    policy = load_policy(path, environment=TWO, normalizer=tmp_path / "vecnormalize.pkl")
+    assert_actions(policy, torch_forward(layers, ("l1", "l2", "l3"), wrapped.normalize_obs(INPUTS)), INPUTS)
+
+
+def test_reading_starts_without_torch() -> None:
+    code = "import sys, toolchain.policies; sys.exit(any(name in sys.modules for name in ('torch', 'safetensors', 'gymnasium', 'stable_baselines3')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+
+
+def test_a_torch_that_is_missing_or_unsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path, state_dict())
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    with pytest.raises(InputError, match=r"cannot load foreign files safely \(got 2\.5\.1\+cpu, limit 2\.6 or newer\)\. CVE-2025-32434"):
+        load_policy(path, environment=TWO)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"actor\.pt: reading this checkpoint needs PyTorch, which is not installed\. Fix: pip install torch"):
+        load_policy(path, environment=TWO)
+
+
 @pytest.mark.parametrize(
     ("facts", "text"),
     [
         ({"observation_size": 0}, r"observation_size must be a positive integer \(got 0\)"),
         ({"max_episode_steps": True}, "max_episode_steps must be a positive integer"),
+        ({"action_low": ["a"], "action_high": [1.0]}, "action bounds must be numbers"),
         ({"action_low": [1.0]}, "action bounds need both ends. Fix: give --action-low and --action-high"),
         ({"action_low": [1.0], "action_high": [1.0]}, "low < high in every channel"),
         ({"action_low": [np.nan], "action_high": [1.0]}, "low < high in every channel"),

@@ -14,19 +14,7 @@ from toolchain.errors import InputError, violations
 
 Float = NDArray[np.float64]
 WHERE = "environment facts"
-MUJOCO = (
-    "Ant",
-    "HalfCheetah",
-    "Hopper",
-    "Humanoid",
-    "HumanoidStandup",
-    "InvertedDoublePendulum",
-    "InvertedPendulum",
-    "Pusher",
-    "Reacher",
-    "Swimmer",
-    "Walker2d",
-)
+MUJOCO = "Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum InvertedPendulum Pusher Reacher Swimmer Walker2d".split()
 _VERSIONED = re.compile(r"([A-Za-z][A-Za-z0-9]*)-v(\d{1,3})(?![0-9])")
 
 
@@ -53,7 +41,10 @@ class EnvironmentFacts:
         if (self.action_low is None) != (self.action_high is None):
             raise InputError(WHERE, "action bounds need both ends", fix="give --action-low and --action-high")
         if self.action_low is not None and self.action_high is not None:
-            low, high = (np.atleast_1d(np.asarray(bound, np.float64)) for bound in (self.action_low, self.action_high))
+            try:
+                low, high = (np.atleast_1d(np.asarray(bound, np.float64)) for bound in (self.action_low, self.action_high))
+            except (TypeError, ValueError):
+                raise InputError(WHERE, "action bounds must be numbers", fix="give --action-low and --action-high") from None
             if low.ndim != 1 or low.shape != high.shape:
                 problems.append(f"action bounds must be flat and of one size (got {low.shape} and {high.shape})")
             elif not (low < high).all():

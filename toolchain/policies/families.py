@@ -33,18 +33,20 @@ class Family:
 
 
 # IF neurons that conversion code keeps beside an actor: thresholds and a buffer of calibration activations.
-_NEURONS = r"neuron\d+\.(thre|act_buffer)"
+_NEURONS = r"neuron[0-9]+\.(thre|act_buffer)"
 FAMILIES = (
-    Family("l1,l2,l3", "l1,l2,l3 actors, TD3 reference code", re.compile(r"l(\d+)"), unused=re.compile(_NEURONS)),
+    Family("l1,l2,l3", "l1,l2,l3 actors, TD3 reference code", re.compile(r"l([0-9]{1,4})"), unused=re.compile(_NEURONS)),
     Family(
         "fc1,fc2,fc_mu",
         "fc1,fc2,fc_mu actors, SAC reference code",
-        re.compile(r"fc(\d+)"),
+        re.compile(r"fc([0-9]{1,4})"),
         "fc_mu",
         re.compile(rf"{_NEURONS}|fc_(std|log_?std)\.(weight|bias)"),
     ),
-    Family("fc1,fc2,fc_mean", "fc1,fc2,fc_mean actors, SAC reference code", re.compile(r"fc(\d+)"), "fc_mean", re.compile(r"fc_log_?std\.(weight|bias)")),
-    Family("sequential", "", re.compile(r"(\d+)"), strides=(1, 2)),
+    Family(
+        "fc1,fc2,fc_mean", "fc1,fc2,fc_mean actors, SAC reference code", re.compile(r"fc([0-9]{1,4})"), "fc_mean", re.compile(r"fc_log_?std\.(weight|bias)")
+    ),
+    Family("sequential", "", re.compile(r"([0-9]{1,4})"), strides=(1, 2)),
 )
 SCALES = ("action_scale", "action_bias")  # buffers of some fc actors: action = tanh(y) * scale + bias
 SEQUENTIAL_FIX = "rename the layers like an nn.Sequential (0.weight, 0.bias, 2.weight, ...) and give --activation and --squash"
@@ -91,7 +93,7 @@ def match_family(tensors: Tensors, where: str) -> ActorKeys:
 
 def numbered_layers(tensors: Tensors, prefix: str, problems: list[str]) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]:
     """Layers `<prefix><0, 2, 4, ...>` of an nn.Sequential with one activation after each; appends problems."""
-    pattern = re.compile(re.escape(prefix) + r"(\d+)\.(weight|bias)")
+    pattern = re.compile(re.escape(prefix) + r"([0-9]{1,4})\.(weight|bias)")
     numbers = sorted({int(found.group(1)) for key in tensors if (found := pattern.fullmatch(key))})
     if numbers != list(range(0, 2 * len(numbers), 2)):
         problems.append(f"{prefix}N has the numbers {numbers[:12]}, expected 0, 2, 4, ...")

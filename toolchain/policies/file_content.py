@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain.errors import InputError
+from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
@@ -92,11 +93,11 @@ def _zip_format(content: FileContent) -> str:
         )
     if "policy.pth" in names or "data" in names:
         return "stable-baselines3"
-    shown = ", ".join(sorted(names)[:5]) or "nothing"
+    shown = shorten(sorted(names), 5) or "nothing"
     raise InputError(
         content.name,
         "a zip without a policy",
-        got=f"members {shown}"[:200],
+        got=f"members {shown}",
         limit="the members data and policy.pth of a Stable-Baselines3 zip, or data.pkl of torch.save",
         fix="give the model's own zip, unpacked from any outer archive",
     )

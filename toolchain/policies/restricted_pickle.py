@@ -105,7 +105,7 @@ def load_records(data: bytes, where: str) -> object:
 
 def to_float64(value: object, where: str, what: str) -> NDArray[np.float64]:
     """A numeric array or number of the pickle as float64; InputError for any other type or a size that lies."""
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
         return np.asarray(float(value))
     parts = _array_parts(value)
     if parts is None:

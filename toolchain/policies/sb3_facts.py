@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.space_text import BoxText, read_space
-from toolchain.policies.text import printable, short_reason
+from toolchain.policies.text import printable, short_reason, words
 
 ON_POLICY = ("stable_baselines3.common.policies", "stable_baselines3.ppo.policies", "stable_baselines3.a2c.policies", "sb3_contrib.trpo.policies")
 OFF_POLICY = {
@@ -48,7 +48,11 @@ GSDE_CLIP = 2.0  # the library's default clip_mean
 
 @dataclass(frozen=True, eq=False)
 class Sb3Facts:
-    """What the JSON says, None where it says nothing. `marks` are its top-level field names."""
+    """What the JSON says, None where it says nothing.
+
+    `training` holds its plain top-level fields, by which algorithms are told apart; `hints` may name the
+    environment.
+    """
 
     module: str
     activation: str | None
@@ -102,7 +106,7 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
 
 
 def _module(entry: object, problems: list[str]) -> str:
-    module = str(entry.get("__module__", "")) if isinstance(entry, dict) else ""
+    module = words(entry.get("__module__")) if isinstance(entry, dict) else ""
     if module in REFUSED_MODULES:
         problems.append(f"{REFUSED_MODULES[module]} is not supported")
     elif module not in ON_POLICY and module not in OFF_POLICY:
@@ -121,7 +125,7 @@ def _features(arguments: dict[str, object], problems: list[str]) -> None:
 def _activation(text: object, problems: list[str]) -> str | None:
     if text is None:
         return None
-    found = _ACTIVATION.fullmatch(str(text))
+    found = _ACTIVATION.fullmatch(words(text))
     name = ACTIVATION_CLASSES.get(found.group(1)) if found else None
     if name is None:
         problems.append(f"unknown activation {printable(text, 100)}, known are {', '.join(ACTIVATION_CLASSES)} of torch.nn with their default parameters")

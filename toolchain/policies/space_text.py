@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.policies.text import printable
+from toolchain.policies.text import printable, words
 
 Float = NDArray[np.float64]
 _CLASS = re.compile(r"<class '(?:gym|gymnasium)\.spaces\.\w+\.(\w+)'>")
@@ -42,7 +42,7 @@ def read_space(entry: object, name: str, problems: list[str]) -> BoxText | None:
     """
     if entry is None:
         return None
-    text = entry if isinstance(entry, str) else str(entry.get(":type:", "")) if isinstance(entry, dict) else ""
+    text = words(entry.get(":type:")) if isinstance(entry, dict) else words(entry)
     box = _BOX.fullmatch(text)
     if box:
         size, dtype = int(box.group(3)), box.group(4)
@@ -57,7 +57,7 @@ def read_space(entry: object, name: str, problems: list[str]) -> BoxText | None:
         shown = shape[:4] if isinstance(shape, list) and all(type(size) is int for size in shape[:4]) else printable(shape)
         problems.append(f"{name} has the shape {shown}, only one dimension is supported")
         return None
-    low, high = (_array(entry.get(bound), shape[0], str(entry.get("dtype"))) for bound in ("low", "high"))
+    low, high = (_array(entry.get(bound), shape[0], words(entry.get("dtype"))) for bound in ("low", "high"))
     return _box(shape[0], low, high, name, problems)
 
 

@@ -12,6 +12,11 @@ def printable(value: object, length: int = 80) -> str:
     return ascii(str(value)[:length])[1:-1][:length]
 
 
+def words(value: object) -> str:
+    """The value itself where it is text, else nothing."""
+    return value if isinstance(value, str) else ""
+
+
 def shorten(keys: Iterable[str], most: int = 12) -> str:
     """Names for a message: the first `most`, and how many more there are."""
     found = list(keys)

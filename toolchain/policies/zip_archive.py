@@ -6,7 +6,7 @@ import io
 import zipfile
 
 from toolchain.errors import InputError
-from toolchain.policies.text import short_reason
+from toolchain.policies.text import printable, short_reason, shorten
 
 COPY_AGAIN = "copy or download the file again"
 
@@ -28,7 +28,7 @@ def open_archive(data: bytes, where: str, limit: int) -> zipfile.ZipFile:
         raise InputError(
             where,
             "the zip archive has members of the same name",
-            got=", ".join(repeated)[:120] or None,
+            got=shorten(repeated, 4) or None,
             why="readers disagree on which one counts",
             fix="save the model again",
         )
@@ -55,17 +55,21 @@ def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -
         raise InputError(
             where,
             f"the zip archive has no member {member}",
-            got=", ".join(sorted(archive.namelist())[:6])[:160] or "no member",
+            got=shorten(sorted(archive.namelist()), 6) or "no member",
             fix="save the model again with model.save()",
         ) from None
     if size > limit:
         raise InputError(
-            f"{where} ({member})", "the member unpacks to too much", got=f"{size} bytes", limit=f"{limit} bytes", fix="save the model again with model.save()"
+            f"{where} ({printable(member)})",
+            "the member unpacks to too much",
+            got=f"{size} bytes",
+            limit=f"{limit} bytes",
+            fix="save the model again with model.save()",
         )
     try:
         return archive.read(member)
     except Exception as error:  # zlib, zipfile and struct errors of a damaged member; none may escape
-        raise InputError(f"{where} ({member})", "the member is damaged", why=short_reason(error), fix=COPY_AGAIN) from None
+        raise InputError(f"{where} ({printable(member)})", "the member is damaged", why=short_reason(error), fix=COPY_AGAIN) from None
 
 
 def verify_members(archive: zipfile.ZipFile, where: str, limit: int) -> None:
