@@ -1,0 +1,168 @@
+"""What a hardware profile holds, and the check that refuses anything less.
+
+A number is a TOML table: `value`, `unit`, `source`, `kind`, `read`, optionally `low`, `high`, `note`.
+
+kind  how the number came to be, best first: measured, simulated, derived (arithmetic on published numbers),
+      inherited (another chip's number, for want of one), vendor (a specification or a claim)
+read  how near the source was to the reader, best first: primary (the artefact itself), quoted (a document
+      that quotes it word for word), secondary (a paraphrase)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from toolchain.errors import did_you_mean, violations
+
+KINDS = ("measured", "simulated", "derived", "inherited", "vendor")
+READS = ("primary", "quoted", "secondary")
+UNITS = {
+    "energy": {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6},
+    "time": {"ns": 1e-9, "us": 1e-6},
+    "barrier": {"ns": 1e-9, "us": 1e-6},
+    "power": {"uW": 1e-6, "mW": 1e-3, "W": 1.0},
+    "limits": {"count": 1.0, "bit": 1.0},
+    "proxy": {"synop": 1.0},
+    "rate": {"1/s": 1.0},
+    "work": {"MAC": 1.0},
+}
+CHIP_NEEDS = frozenset(
+    "energy.synop energy.neuron_active energy.neuron_inactive energy.message energy.hop_x energy.hop_y "
+    "time.synop time.neuron_active time.neuron_inactive time.hop_x time.hop_y power.static "
+    "limits.cores limits.cores_per_tile limits.mesh_width limits.neurons_per_core limits.soft_reset_compartments "
+    "limits.words_per_core limits.word_bits limits.header_bits limits.weight_bits limits.index_bits".split()
+)
+CHIP_MAY = frozenset(
+    "time.tile time.message_in time.message_out limits.block_synapses limits.axons_in limits.axons_out limits.words_per_axon proxy.neuron_update".split()
+)
+MCU_NEEDS, MCU_MAY = frozenset("energy.inference rate.inference work.inference".split()), frozenset(["power.sleep"])
+NUMBER_NEEDS, NUMBER_MAY = frozenset("value unit source kind read".split()), frozenset("low high note".split())
+PROFILE_NEEDS, PROFILE_MAY = frozenset("name title kind headline".split()), frozenset("unpriced notes expressible".split())
+EXPRESSIBLE_NEEDS = frozenset("graded_payloads programmable_neurons source".split())
+
+
+@dataclass(frozen=True)
+class Number:
+    """One published or derived number; `low` and `high` default to `value`, all three in `unit`."""
+
+    key: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: str
+    kind: str
+    read: str
+    note: str = ""
+
+    @property
+    def factor(self) -> float:
+        """One `unit` in SI units."""
+        return UNITS[self.key.split(".")[0]][self.unit]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A chip (kind `chip`) or a dense int8 baseline (kind `mcu`). Used whole: no number goes with another profile's."""
+
+    name: str
+    title: str
+    kind: str
+    headline: bool  # False: energies are inherited, never named in a headline
+    unpriced: tuple[str, ...]
+    notes: tuple[str, ...]
+    graded_payloads: bool
+    programmable_neurons: bool
+    numbers: dict[str, Number]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.numbers
+
+    def __getitem__(self, key: str) -> float:
+        """The value of a number in SI units."""
+        return self.numbers[key].value * self.numbers[key].factor
+
+    def band(self, key: str) -> tuple[float, float, float]:
+        """Value, low and high of a number in SI units."""
+        number = self.numbers[key]
+        return number.value * number.factor, number.low * number.factor, number.high * number.factor
+
+    def limit(self, name: str) -> int:
+        return round(self[f"limits.{name}"])
+
+    def grade(self, *sections: str) -> tuple[str, str]:
+        """The worst kind and the worst read of all numbers in `sections`."""
+        used = [number for key, number in self.numbers.items() if key.split(".")[0] in sections]
+        return worst((number.kind for number in used), KINDS), worst((number.read for number in used), READS)
+
+
+def worst(grades: Iterable[str], order: tuple[str, ...]) -> str:
+    """The grade that stands last in `order`."""
+    return max(grades, key=order.index)
+
+
+def check_profile(data: dict[str, Any], where: str) -> Profile:
+    """The profile in parsed TOML. Raises one InputError that lists everything wrong with it."""
+    problems: list[str] = []
+    kind = data.get("kind")
+    if kind not in ("chip", "mcu"):
+        problems.append(f"kind is {kind!r}, chip or mcu expected")
+    sections = {name: value for name, value in data.items() if name in UNITS and isinstance(value, dict)}
+    problems += _keys("the profile", data.keys() - sections.keys(), PROFILE_NEEDS, PROFILE_MAY)
+    tables = {f"{section}.{name}": table for section, entries in sections.items() for name, table in entries.items()}
+    needs, may = (MCU_NEEDS, MCU_MAY) if kind == "mcu" else (CHIP_NEEDS, CHIP_MAY)
+    steps = {key for key in tables if key.startswith("barrier.")}
+    if kind == "chip":
+        problems += [f"{key} must name a number of tiles, as barrier.1" for key in sorted(steps) if not key[8:].isdecimal()]
+        problems += ["barrier.1 is missing"] if "barrier.1" not in steps else []
+        may = may | steps
+    problems += _keys("the numbers", tables, needs, may)
+    for key, table in tables.items():
+        problems += _number_problems(key, table)
+    for name in ("unpriced", "notes"):
+        if not (isinstance(data.get(name, []), list) and all(isinstance(line, str) for line in data.get(name, []))):
+            problems.append(f"{name} must be a list of sentences")
+    problems += [f"{name} must be text" for name in ("name", "title") if not isinstance(data.get(name, ""), str)]
+    if not isinstance(data.get("headline", True), bool):
+        problems.append("headline must be true or false")
+    expressible = data.get("expressible", {})
+    if not isinstance(expressible, dict):
+        problems.append("expressible must be a table")
+        expressible = {}
+    if kind == "chip" or expressible:
+        problems += _keys("expressible", expressible, EXPRESSIBLE_NEEDS, frozenset())
+    if data.get("headline") is True and any(isinstance(t, dict) and t.get("kind") == "inherited" for k, t in tables.items() if k.startswith("energy.")):
+        problems.append("headline must be false where an energy is inherited")
+    if problems:
+        raise violations(where, problems, why="a profile is used whole or not at all", fix="give every number value, unit, source, kind and read")
+    numbers = {key: Number(**{"key": key, "low": table["value"], "high": table["value"], **table}) for key, table in tables.items()}
+    facts = (bool(expressible.get("graded_payloads")), bool(expressible.get("programmable_neurons")))
+    return Profile(data["name"], data["title"], data["kind"], data["headline"], tuple(data.get("unpriced", ())), tuple(data.get("notes", ())), *facts, numbers)
+
+
+def _keys(place: str, found: Iterable[str], needs: frozenset[str], may: frozenset[str]) -> list[str]:
+    found = set(found)
+    known = needs | may
+    unknown = [f"{place}: unknown {key} {did_you_mean(key, known)}".rstrip() for key in sorted(found - known)]
+    return unknown + [f"{place}: {key} is missing" for key in sorted(needs - found)]
+
+
+def _number_problems(key: str, table: Any) -> list[str]:
+    if not isinstance(table, dict):
+        return [f"{key} is a bare {table!r}, a table with value, unit, source, kind and read expected"]
+    problems = _keys(key, table.keys(), NUMBER_NEEDS, NUMBER_MAY)
+    for name in ("value", "low", "high"):
+        number = table.get(name, 0)
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number) or number < 0:
+            problems.append(f"{key}: {name} is {number!r}, a finite number >= 0 expected")
+    for name, allowed in (("unit", tuple(UNITS[key.split(".")[0]])), ("kind", KINDS), ("read", READS)):
+        if name in table and table[name] not in allowed:
+            problems.append(f"{key}: {name} is {table[name]!r}, one of {', '.join(allowed)} expected")
+    if "source" in table and not (isinstance(table["source"], str) and len(table["source"]) > 10):
+        problems.append(f"{key}: source is {table['source']!r}, a document and a place in it expected")
+    if not problems and not table.get("low", table["value"]) <= table["value"] <= table.get("high", table["value"]):
+        problems.append(f"{key}: the value {table['value']} is outside its band {table.get('low')} to {table.get('high')}")
+    return problems
