@@ -1,0 +1,51 @@
+"""The other side of the scale: the source policy as a dense int8 network on microcontrollers and accelerators.
+
+E = MACs * measured energy per inference / its MACs      all-in: static power while running is inside
+t = MACs / (measured inferences per second * its MACs)
+E_sleep = P_sleep * (T_c - t)                            unpriced where the profile has no sleep power
+"""
+
+from __future__ import annotations
+
+from hardware_profiles import Profile, load_profile, profile_names
+from toolchain.energy.caveats import baseline_unpriced
+from toolchain.energy.pricing import Joules
+from toolchain.energy.result import DENSE, Estimate, Grade, check_period
+from toolchain.errors import InputError
+
+HOST = "stm32l4r5"  # the microcontroller at whose price encode and decode run
+
+
+def mac_energy(profile: Profile) -> Joules:
+    """All-in energy of one int8 multiply-add in J."""
+    return Joules(*(energy / profile["work.inference"] for energy in profile.band("energy.inference")))
+
+
+def baseline_estimate(macs: int, profile: Profile, control_period_s: float | None) -> Estimate:
+    """Price `macs` multiply-adds per decision on one microcontroller."""
+    if macs < 1:
+        raise InputError("energy", "the source policy has no multiply-adds to price", got=macs, limit="1 or more", fix="reconvert the policy")
+    energy = mac_energy(profile)
+    latency = macs / (profile["rate.inference"] * profile["work.inference"])
+    in_time = None if control_period_s is None else latency <= control_period_s
+    sleep = None
+    if control_period_s is not None and "power.sleep" in profile:
+        sleep = Joules(*(power * max(0.0, control_period_s - latency) for power in profile.band("power.sleep")))
+    kind, read = profile.grade("energy", "rate", "work", "power")
+    return Estimate(
+        profile=profile.name, runs=DENSE, dynamic_j=macs * energy.value, low_j=macs * energy.low, high_j=macs * energy.high,
+        static_inference_j=0.0, static_period_j=sleep and sleep.value, latency_s=latency, realtime=in_time, grade=kind,
+        read=read, unpriced=baseline_unpriced(profile, control_period_s), census={"macs_per_decision": macs},
+        grades={"dynamic_j": Grade(*profile.grade("energy", "work")), "latency_s": Grade(*profile.grade("rate", "work"))},
+        headline=profile.headline, control_period_s=control_period_s, static_period_band_j=sleep and (sleep.low, sleep.high), notes=profile.notes,
+    )  # fmt: skip
+
+
+def baseline_estimates(macs: int, control_period_s: float | None = None) -> list[Estimate]:
+    """Price a dense int8 policy of `macs` multiply-adds per decision on every microcontroller, cheapest first.
+
+    Raises InputError if `macs` is below 1 or the control period is not positive.
+    """
+    check_period(control_period_s)
+    estimates = [baseline_estimate(macs, load_profile(name), control_period_s) for name in profile_names("mcu")]
+    return sorted(estimates, key=lambda estimate: estimate.dynamic_j)

@@ -1,0 +1,63 @@
+"""What an estimate leaves out, in sentences: the part of the answer that a joule cannot carry."""
+
+from __future__ import annotations
+
+from hardware_profiles import Profile
+from toolchain.energy.mapping import SOFT_RESET, Mapping
+from toolchain.network import Network
+from toolchain.simulation.census import Census
+
+NO_PERIOD = "static energy over a control period, and real time: no control period is known (give one in ms)"
+MICROCODE = ("sdn@1", "snm@1", "mt@1", "dc@1")  # neurons that no fixed compartment model expresses
+
+
+def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
+    """What the network asks of its neurons that this chip cannot do."""
+    if profile.programmable_neurons and profile.graded_payloads:
+        return ()
+    found = []
+    if not profile.programmable_neurons and network.neuron in MICROCODE:
+        found.append(f"{network.neuron} needs programmable neurons")
+    if not profile.graded_payloads:
+        found.append("graded input payloads")
+    if not profile.programmable_neurons and network.neuron in SOFT_RESET:
+        carried = f" with {network.alpha}/64 of the residual carried over" if network.alpha else ""
+        found.append(f"restarting the state at each decision{carried}")
+    return tuple(found)
+
+
+def chip_unpriced(census: Census, network: Network, profile: Profile, mapping: Mapping, latency_s: float, period_s: float | None) -> tuple[str, ...]:
+    """Everything that the estimate of a chip does not contain."""
+    lines = [
+        "host input and output: energy and time of moving observations onto the chip and actions off it; no figure per byte is published, "
+        "and it has dominated measured systems",
+        "the control word of each decision, one message per core",
+    ]
+    if missing := not_expressible(network, profile):
+        lines.append(f"what {profile.name} cannot do and is priced as if it could, without the cost of working around it: {', '.join(missing)}")
+    if not profile.programmable_neurons and network.neuron in SOFT_RESET:
+        lines.append("soft reset's own synapse and axon per neuron: only its second compartment is priced")
+    if "limits.axons_in" in profile and any(layer.inputs > profile.limit("axons_in") for layer in network.layers):
+        lines.append("adding up the partial sums of a layer with more inputs than a core has input axons")
+    if mapping.chips > 1:
+        lines.append("messages and barriers between chips: priced as if all cores were on one chip")
+    if census.idle_spikes:
+        lines.append("the time of spikes outside windows, beyond what every step is charged")
+    if period_s is None:
+        lines.append(NO_PERIOD)
+    elif latency_s > period_s:
+        lines.append("the decisions that come too late: static energy is given over the control period although a decision takes longer")
+    return (*lines, *profile.unpriced)
+
+
+def baseline_unpriced(profile: Profile, period_s: float | None) -> tuple[str, ...]:
+    """Everything that the estimate of a dense int8 baseline does not contain."""
+    lines = [
+        "input and output of the board, encode and decode of observation and action",
+        "activations, biases and the overhead of a network smaller than the measured one: energy and time scale with multiply-adds only",
+    ]
+    if "power.sleep" not in profile:
+        lines.append("sleep power between decisions: not in the measured source (the data sheet has it)")
+    if period_s is None:
+        lines.append(NO_PERIOD)
+    return (*lines, *profile.unpriced)

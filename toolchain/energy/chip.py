@@ -1,0 +1,72 @@
+"""A spiking network on a neuromorphic chip: census to cores, cores to joules and seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hardware_profiles import Profile, load_profile
+from toolchain.energy.activity import network_activity
+from toolchain.energy.baseline import HOST, mac_energy
+from toolchain.energy.caveats import chip_unpriced, not_expressible
+from toolchain.energy.mapping import map_network
+from toolchain.energy.pricing import Joules, dynamic, terms
+from toolchain.energy.result import SPIKING, Estimate, Grade
+from toolchain.energy.timing import scheduled_latency, step_seconds
+from toolchain.network import Network
+from toolchain.simulation.census import Census
+
+HOST_NOTE = (
+    f"host_j, not in dynamic_j, prices encode and decode at {HOST}'s energy per int8 multiply-add, although they are floating point; "
+    "the dense baseline needs them too"
+)
+
+
+def chip_estimate(census: Census, network: Network, profile: Profile, control_period_s: float | None) -> Estimate:
+    """Price a census of `network` on a chip."""
+    mapping = map_network(network, profile)
+    activity = network_activity(census, mapping)
+    energy, parts = dynamic(activity, profile), terms(activity, profile)
+    step = step_seconds(census, mapping, profile)
+    latency = census.chip_steps * step
+    inference = static_joules(profile, mapping.chips, latency)
+    period = None if control_period_s is None else static_joules(profile, mapping.chips, control_period_s)
+    kind, read = profile.grade("energy", "time", "barrier", "power")
+    proxy = None
+    if "proxy.neuron_update" in profile:
+        proxy = activity.synops + profile["proxy.neuron_update"] * (activity.active_updates + activity.inactive_updates)
+    grades = {
+        "dynamic_j": ("energy",), "latency_s": ("time", "barrier"), "static_inference_j": ("power", "time", "barrier"), "static_period_j": ("power",),
+    }  # fmt: skip
+    return Estimate(
+        profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high,
+        static_inference_j=inference.value, static_period_j=period and period.value, latency_s=latency,
+        realtime=None if control_period_s is None else latency <= control_period_s, grade=kind, read=read,
+        unpriced=chip_unpriced(census, network, profile, mapping, latency, control_period_s), census=per_decision(census, network),
+        grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()} | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
+        headline=profile.headline, control_period_s=control_period_s, latency_low_s=scheduled_latency(census, mapping, profile), step_s=step,
+        static_inference_band_j=(inference.low, inference.high), static_period_band_j=period and (period.low, period.high),
+        terms_j={name: part.value for name, part in parts.items()}, cores=mapping.cores, tiles=mapping.tiles, chips=mapping.chips,
+        host_j=census.host_macs_per_decision * mac_energy(load_profile(HOST)).value, host=HOST, proxy_ops=proxy,
+        not_expressible=not_expressible(network, profile), notes=(*profile.notes, HOST_NOTE),
+    )  # fmt: skip
+
+
+def static_joules(profile: Profile, chips: int, seconds: float) -> Joules:
+    """Static energy of whole chips over a time, with the band of their static power."""
+    return Joules(*(chips * power * seconds for power in profile.band("power.static")))
+
+
+def per_decision(census: Census, network: Network) -> dict[str, Any]:
+    """The census in averages per decision, the whole and per layer."""
+    names = ("messages_in", "synops", "spikes", "neuron_updates", "saturations")
+    n = census.decisions
+    layers = []
+    for layer, counts in zip(network.layers, census.layers, strict=True):
+        shape = {"neuron": layer.neuron, "inputs": counts.inputs, "neurons": counts.neurons, "synapses": counts.synapses}
+        layers.append(shape | {name: getattr(counts, name) / n for name in names})
+    return {
+        "decisions": n, "timesteps": census.timesteps, "chip_steps": census.chip_steps, "synops": census.synops / n, "spikes": census.spikes / n,
+        "messages": census.messages / n, "neuron_updates": census.neuron_updates / n,
+        "idle_spikes": census.idle_spikes / n, "idle_synops": census.idle_synops / n,
+        "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "layers": layers,
+    }  # fmt: skip

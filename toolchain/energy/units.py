@@ -1,0 +1,20 @@
+"""Energies and times as short text."""
+
+from __future__ import annotations
+
+
+def joules(value: float | None) -> str:
+    """An energy with three digits and a prefix; `-` where there is none."""
+    return "-" if value is None else _prefixed(value, "J")
+
+
+def seconds(value: float) -> str:
+    """A time with three digits and a prefix."""
+    return _prefixed(value, "s")
+
+
+def _prefixed(value: float, unit: str) -> str:
+    for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p")):
+        if value >= 0.9995 * factor:
+            return f"{float(f'{value / factor:.3g}'):g} {prefix}{unit}"
+    return f"0 {unit}" if value == 0 else f"{value:.3g} {unit}"
