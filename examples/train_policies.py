@@ -34,12 +34,13 @@ class Recipe:
     learning_rate: float
     chunk: int
     learning_starts: int
+    evaluation_episodes: int
     file: str  # a .zip is exported as an SB3 zip, anything else as a torch state dict
 
 
 RECIPES = {
-    "half-cheetah": Recipe("HalfCheetah-v5", [256, 256], 1e-3, 25_000, 10_000, "td3-HalfCheetah-v5.pt"),
-    "double-pendulum": Recipe("InvertedDoublePendulum-v5", [64, 64], 1e-3, 5_000, 1_000, "td3-InvertedDoublePendulum-v5.zip"),
+    "half-cheetah": Recipe("HalfCheetah-v5", [256, 256], 1e-3, 25_000, 10_000, 5, "td3-HalfCheetah-v5.pt"),
+    "double-pendulum": Recipe("InvertedDoublePendulum-v5", [64, 64], 1e-3, 5_000, 1_000, 100, "td3-InvertedDoublePendulum-v5.zip"),
 }
 
 
@@ -50,7 +51,7 @@ def replace_atomically(path: Path, write: Any) -> None:
     os.replace(temporary, path)
 
 
-def evaluate(model: Any, environment: str, episodes: int = 5) -> list[float]:
+def evaluate(model: Any, environment: str, episodes: int) -> list[float]:
     """Undiscounted returns of the deterministic policy on the evaluation seeds."""
     import gymnasium
 
@@ -95,7 +96,7 @@ def train(name: str, recipe: Recipe, steps: int, seed: int, folder: Path, thread
     while model.num_timesteps < steps:
         start = time.perf_counter()
         model.learn(recipe.chunk, reset_num_timesteps=False)
-        returns = evaluate(model, recipe.environment)
+        returns = evaluate(model, recipe.environment, recipe.evaluation_episodes)
         entry = {"steps": model.num_timesteps, "mean": float(np.mean(returns)), "minimum": min(returns)}
         entry["seconds"] = round(time.perf_counter() - start, 1)
         log.append(entry)

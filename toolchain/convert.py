@@ -22,6 +22,7 @@ from toolchain.quantization.sigma_delta_network import sigma_delta_network
 
 DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16}
 DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5}
+DEFAULT_ACTION_ERROR = 0.1
 SYNTHETIC = 32
 
 
@@ -33,7 +34,7 @@ class ConversionOptions:
     timesteps: int | None = None
     alpha: float | None = None
     weight_bits: int = 8
-    action_error: float = 0.1
+    action_error: float | None = None  # None: DEFAULT_ACTION_ERROR, tightened where the closed loop asks for it
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
@@ -43,7 +44,7 @@ class ConversionOptions:
             raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(SHORT_NAMES), fix=did_you_mean(self.neuron, SHORT_NAMES) or "--neuron sdn")
         if not 2 <= self.weight_bits <= 8:
             raise InputError("--weight-bits", "weights need a width that holds something", got=self.weight_bits, limit="2..8", why="symmetric weights of 1 bit are all zero", fix="--weight-bits 8")
-        if not 1e-6 <= self.action_error <= 10:
+        if not 1e-6 <= self.wanted_error <= 10:
             raise InputError("--action-error", "not a usable error", got=self.action_error, limit="1e-6..10", fix="--action-error 0.1")
         if not 0 <= self.alpha_64ths <= 64:
             raise InputError("--alpha", "the residual's share is out of range", got=self.alpha, limit="0..1", fix="--alpha 0.5")
@@ -53,6 +54,11 @@ class ConversionOptions:
             raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
         if self.resync_every < 0:
             raise InputError("--resync-every", "out of range", got=self.resync_every, limit="0 (never) or more", fix="--resync-every 0")
+
+    @property
+    def wanted_error(self) -> float:
+        """RMS error of the squashed action that thresholds aim at, in units of half the action's range."""
+        return DEFAULT_ACTION_ERROR if self.action_error is None else self.action_error
 
     @property
     def steps(self) -> int:
@@ -79,7 +85,7 @@ def convert(policy: Policy, calibration: Calibration, options: ConversionOptions
     network = _quantise(converted, statistics, options)
     recipe = {
         "source": calibration.source, "steps": len(calibration.starts), "seed": seed, "seeds": list(calibration.seeds), "neuron": network.neuron, "weight_bits": options.weight_bits,
-        "alpha": network.alpha / 64, "action_error": options.action_error, "silent_neurons": [int(mask.sum()) for mask in dead], "pruned": options.prune_dead,
+        "alpha": network.alpha / 64, "action_error": options.wanted_error if options.neuron == "sdn" else None, "silent_neurons": [int(mask.sum()) for mask in dead], "pruned": options.prune_dead,
     }  # fmt: skip
     artifact = Artifact(
         network=network, observation=policy.observation, action=policy.action, provenance=policy.provenance, probe=make_probe(calibration), calibration=recipe, environment=environment,
@@ -98,7 +104,7 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
 
 def _quantise(policy: Policy, statistics: Any, options: ConversionOptions) -> Network:
     if options.neuron == "sdn":
-        thresholds = sensitivity_thresholds(statistics.signals, options.action_error)
+        thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error)
         return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every)
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
     network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths)

@@ -61,10 +61,13 @@ class Rollout:
         return self.decisions / self.wall_seconds if self.wall_seconds > 0 else float("nan")
 
 
-def roll_out(actor: Actor, make_env: Callable[[int], Any], seeds: Sequence[int], progress: Callable[[int], None] = lambda finished: None, on_step: Callable[[Any], None] | None = None) -> Rollout:
-    """Run one episode per seed, `actor.rows` at a time. `on_step(env)` sees episode 0's environment each decision."""
+def roll_out(actor: Actor, make_env: Callable[[int], Any], seeds: Sequence[int], progress: Callable[[int], None] = lambda finished: None, on_step: Callable[[Any], None] | None = None, longest: int | None = None) -> Rollout:
+    """Run one episode per seed, `actor.rows` at a time, each at most `longest` decisions.
+
+    `on_step(env)` sees episode 0's environment after each decision.
+    """
     parts = [
-        _batch(actor, [make_env(index) for index in range(first, min(first + actor.rows, len(seeds)))], seeds[first : first + actor.rows], progress, on_step if first == 0 else None)
+        _batch(actor, [make_env(index) for index in range(first, min(first + actor.rows, len(seeds)))], seeds[first : first + actor.rows], progress, on_step if first == 0 else None, longest)
         for first in range(0, len(seeds), actor.rows)
     ]
     decisions = sum(part.decisions for part in parts)
@@ -75,7 +78,7 @@ def roll_out(actor: Actor, make_env: Callable[[int], Any], seeds: Sequence[int],
     )  # fmt: skip
 
 
-def _batch(actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None) -> Rollout:
+def _batch(actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None, longest: int | None) -> Rollout:
     count, clock = len(envs), time.perf_counter
     try:
         with quiet():
@@ -100,7 +103,7 @@ def _batch(actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callab
                     observation, reward, terminated, truncated, _ = envs[row].step(typed[row])
                     observations[row] = observation.reshape(-1)
                     returns[row] += reward
-                    if not (terminated or truncated):
+                    if not (terminated or truncated or lengths[row] + 1 == longest):
                         still.append(row)
                 stepped = clock()
                 moved = np.abs(actions - before)[running]
