@@ -34,16 +34,16 @@ def test_times_as_text() -> None:
 
 def test_the_sentence_says_less_more_or_neither() -> None:
     dense = baseline_estimates(71_424, 0.01)  # 1.42 1.97 12.8 32.2 72.0 87.3 uJ
-    assert "less than 6 of the 6" in headline([spiking(dynamic=0.5e-6)], dense)
-    assert "less than 4 and within its band neither less nor more than 2 of the 6" in headline([spiking(dynamic=1.6e-6)], dense)
-    assert "more than 6 of the 6" in headline([spiking(dynamic=200e-6)], dense)
-    assert "less than 3 and more than 2 and within its band neither less nor more than 1 of the 6" in headline([spiking(dynamic=13e-6)], dense)
+    assert "less energy than 6 of the 6" in headline([spiking(dynamic=0.5e-6)], dense)
+    assert "less energy than 4 and within its band neither less nor more than 2 of the 6" in headline([spiking(dynamic=1.6e-6)], dense)
+    assert "more energy than 6 of the 6" in headline([spiking(dynamic=200e-6)], dense)
+    assert "less energy than 3 and more energy than 2 and within its band neither less nor more than 1 of the 6" in headline([spiking(dynamic=13e-6)], dense)
 
 
 def test_the_sentence_says_what_static_power_does() -> None:
     text = headline([spiking()], baseline_estimates(71_424, 0.01))
     assert "its static power adds 1 mJ over the control period of 10 ms" in text
-    assert "are more than 6 of the 6 take, their sleep power not priced." in text
+    assert "are more energy than 6 of the 6 take, their sleep power not priced." in text
     assert "over a control period more, but none is known" in headline([spiking(static=None)], baseline_estimates(71_424))
 
 

@@ -30,7 +30,7 @@ def headline(estimates: Sequence[Estimate], baselines: Sequence[Estimate]) -> st
 def _verdict(spiking: Estimate, dense: Sequence[Estimate]) -> str:
     less = sum(spiking.high_j < other.low_j for other in dense)
     more = sum(spiking.low_j > other.high_j for other in dense)
-    counts = (("less than", less), ("more than", more), ("within its band neither less nor more than", len(dense) - less - more))
+    counts = (("less energy than", less), ("more energy than", more), ("within its band neither less nor more than", len(dense) - less - more))
     found = [f"{word} {count}" for word, count in counts if count]
     return f"{' and '.join(found)} of the {len(dense)} dense int8 baselines, static power while running inside theirs"
 
@@ -42,4 +42,4 @@ def _static(spiking: Estimate, dense: Sequence[Estimate]) -> str:
     more = sum(total > other.dynamic_j + (other.static_period_j or 0.0) for other in dense)
     asleep = "" if all(other.static_period_j is not None for other in dense) else ", their sleep power not priced"
     period = f"always on, its static power adds {joules(spiking.static_period_j)} over the control period of {seconds(spiking.control_period_s)}"
-    return f"{period}, and {joules(total)} in all are more than {more} of the {len(dense)} take{asleep}"
+    return f"{period}, and {joules(total)} in all are more energy than {more} of the {len(dense)} take{asleep}"
