@@ -1,0 +1,39 @@
+"""A network as plain data, the form in which Lava's side gets it: JSON values and arrays by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from toolchain.errors import InputError
+from toolchain.network import READOUT, Network
+
+NEURONS = ("if@1", "sdn@1", READOUT)
+ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")
+TABLE_ARRAYS = ("start", "multiplier", "offset", "shift")
+
+
+def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Description and arrays of a network, as export/lava/network.py reads them.
+
+    Raises InputError for a neuron that has no Lava process here.
+    """
+    for index, layer in enumerate(network.layers):
+        if layer.neuron not in NEURONS:
+            raise InputError(
+                f"layer {index}",
+                "no Lava process for this neuron",
+                got=layer.neuron,
+                limit=", ".join(NEURONS),
+                fix=("--backend fast", "convert with --neuron sdn or --neuron if"),
+            )
+    layers, arrays = [], {}
+    for index, layer in enumerate(network.layers):
+        activation = "table" if layer.table is not None else layer.activation
+        layers.append({"neuron": layer.neuron, "activation": activation, "trigger": layer.trigger, "hold_input": layer.hold_input})
+        arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in ARRAYS}
+        if layer.table is not None:
+            arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
+    description = {"timesteps": network.timesteps, "alpha": network.alpha, "across_decisions": network.across_decisions, "layers": layers}
+    return description, arrays

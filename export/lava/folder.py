@@ -1,0 +1,124 @@
+"""`--to lava`: a folder that runs with lava-nc and numpy alone and checks itself.
+
+run.py                replays the recorded probe in Lava's runtime; exit code 0 when every integer is equal
+network.json, .npz    the network and the host's contracts: JSON and arrays, nothing else
+probe.npz             observations, encoded inputs, and what the reference computed from them
+spiking_policy/       constant code, the same for every policy: Lava processes, builder, supervised runtime
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.lava.description import describe
+from export.lava.host import Host
+from export.lava.readme import readme
+from export.lava.replay import encoded
+from toolchain.artifact import Artifact
+from toolchain.artifact_file import canonical_json
+from toolchain.errors import CheckFailed, InputError
+from toolchain.simulation.reference import ReferenceBackend
+
+PACKAGE = "spiking_policy"
+CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "supervisor", "window", "worker")
+PROCESSES = ("source", "integrate_and_fire", "sigma_delta", "readout")
+RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
+
+import sys
+
+from {PACKAGE}.replay import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+'''
+
+
+def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
+    """Write the folder `path`, which must be absent or empty; it appears whole or not at all.
+
+    Raises InputError for a path that cannot be used or a neuron that has no Lava process.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(str(path), "is not an empty folder", why="an export never overwrites anything", fix="give -o a path that does not exist")
+    description, arrays = describe(artifact.network)
+    facts, contracts = describe_host(artifact)
+    description |= {"host": facts}
+    probe = record_probe(artifact, description, arrays | contracts)
+    temporary = target.parent / f".{target.name}-{secrets.token_hex(4)}"
+    try:
+        temporary.mkdir()
+        copy_code(temporary)
+        (temporary / "network.json").write_text(canonical_json(description) + "\n")
+        np.savez_compressed(temporary / "network.npz", **(arrays | contracts))
+        np.savez_compressed(temporary / "probe.npz", **probe)
+        (temporary / "README.md").write_text(readme(artifact))
+        os.replace(temporary, target)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Encoder and contracts as host.py reads them."""
+    observation, action, encoder = artifact.observation, artifact.action, artifact.network.encoder
+    time = observation.time_feature
+    facts = {
+        "size": observation.size,
+        "clip": observation.clip,
+        "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+        "squash": action.squash,
+        "resync_every": artifact.network.resync_every,
+    }
+    arrays = {
+        "encoder.scale": encoder.scale,
+        "encoder.limit": encoder.limit,
+        "observation.shift": observation.shift,
+        "observation.divisor": observation.divisor,
+    }
+    arrays |= {"action.row_scale": artifact.network.layers[-1].row_scale, "action.scale": action.scale, "action.offset": action.offset}
+    if action.low is not None and action.high is not None:
+        arrays |= {"action.low": action.low, "action.high": action.high}
+    return facts, arrays
+
+
+def record_probe(artifact: Artifact, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The probe's inputs and what the reference backend computes from them, in the narrowest integers that fit."""
+    probe = artifact.probe
+    observed = {"observations": probe.observations, "flags": probe.flags}
+    trace = ReferenceBackend(artifact).trace(probe.observations, probe.flags)
+    inputs, control = encoded(Host(description, arrays), observed)
+    if not np.array_equal(inputs, trace.inputs):
+        raise CheckFailed(
+            "export lava", "host.py encodes the probe differently than the reference", why="the folder would not be the artifact", fix="report this"
+        )
+    payloads = {f"payloads.{index}": narrow(layer.payloads) for index, layer in enumerate(trace.layers[:-1])}
+    return observed | {"inputs": inputs, "control": control, "readout": trace.layers[-1].states[:, -1], "actions": trace.actions} | payloads
+
+
+def narrow(values: NDArray[np.int32]) -> NDArray[Any]:
+    """The same integers in the smallest signed type."""
+    largest = int(np.abs(values.astype(np.int64)).max(initial=0))
+    return values.astype(np.int8 if largest < 2**7 else np.int16 if largest < 2**15 else np.int32)
+
+
+def copy_code(folder: Path) -> None:
+    """run.py and the package beside it; the package's files are this package's own, byte for byte."""
+    here, package = Path(__file__).parent, folder / PACKAGE
+    (folder / "run.py").write_text(RUN)
+    package.mkdir()
+    for name in CODE:
+        shutil.copyfile(here / f"{name}.py", package / f"{name}.py")
+    for name in ("", *PROCESSES):
+        (package / "processes" / name).mkdir()
+        shutil.copyfile(here / "processes" / name / "__init__.py", package / "processes" / name / "__init__.py")
+    for name in PROCESSES:
+        shutil.copyfile(here / "processes" / name / "process.py", package / "processes" / name / "process.py")

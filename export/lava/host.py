@@ -1,0 +1,72 @@
+"""The host's side of a decision: encode an observation, decode the readout. float64, numpy and math only.
+
+    q0 = clip(floor(x / scale + 0.5), -limit, limit),   x = clip((features - shift) / divisor)
+    action = squash(acc * row_scale / timesteps) * action_scale + action_offset, clipped where the policy clips
+
+What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the last decision.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .messages import Arrays
+from .window import CARRY, START
+
+
+class Host:
+    """Knows what the next decision needs: its number in the episode, the last q0, whether state starts afresh."""
+
+    def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
+        self.facts, self.arrays = description["host"], arrays
+        self.across_decisions, self.timesteps = bool(description["across_decisions"]), int(description["timesteps"])
+        self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
+        self.decision, self.fresh, self.stale = 0, True, True
+
+    def reset(self) -> None:
+        """The next decision starts an episode."""
+        self.fresh = self.stale = True
+
+    def resync(self) -> None:
+        """The next decision restarts the network's state, inside the episode."""
+        self.stale = True
+
+    def encode(self, observation: NDArray[np.float64]) -> tuple[NDArray[np.int32], int]:
+        """Input payloads [features] and the control word of the next decision.
+
+        Raises ValueError for an observation [size] that has another shape or is not finite.
+        """
+        values = np.asarray(observation, np.float64)
+        if values.shape != (self.facts["size"],) or not np.isfinite(values).all():
+            raise ValueError(f"observation: not usable (got shape {values.shape}, {values}, limit {self.facts['size']} finite numbers).")
+        number = 0 if self.fresh else self.decision
+        period = int(self.facts["resync_every"])
+        afresh = self.stale or (period > 0 and number > 0 and number % period == 0)
+        q = self.quantise(values, number)
+        payloads = q - self.announced if self.across_decisions and not afresh else q
+        self.announced, self.decision, self.fresh, self.stale = q, number + 1, False, False
+        return payloads, START if afresh else CARRY
+
+    def quantise(self, values: NDArray[np.float64], number: int) -> NDArray[np.int32]:
+        """q0 [features] of a finite observation at decision `number` of an episode."""
+        arrays, time = self.arrays, self.facts["time_feature"]
+        if time is not None:  # the remaining time, appended as the last feature
+            values = np.append(values, 1.0 if time["test_mode"] else 1.0 - number / time["max_steps"])
+        values = (values - arrays["observation.shift"]) / arrays["observation.divisor"]
+        if self.facts["clip"] is not None:
+            values = np.clip(values, -self.facts["clip"], self.facts["clip"])
+        limit = arrays["encoder.limit"]
+        return np.clip(np.floor(values / arrays["encoder.scale"] + 0.5), -limit, limit).astype(np.int32)
+
+    def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
+        """The action [act] of the readout's accumulator [act] at the end of a decision."""
+        arrays = self.arrays
+        values = accumulator * arrays["action.row_scale"] / float(self.timesteps)
+        if self.facts["squash"] == "tanh":  # math's, element by element: numpy's own may differ in the last bit
+            values = np.array([math.tanh(value) for value in values])
+        values = values * arrays["action.scale"] + arrays["action.offset"]
+        return np.clip(values, arrays["action.low"], arrays["action.high"]) if "action.low" in arrays else values

@@ -1,0 +1,134 @@
+"""The network as Lava processes: a source, stock `Dense` synapses and our neurons, layer behind layer.
+
+    source --payloads--> Dense 0 --> neurons 0 --> Dense 1 --> ... --> readout
+       `---control words--------------^-------------------------------^
+
+Dense computes (2 w * payload, summed) >> 1. Its weights are kept on the even numbers that an 8-bit signed
+synapse has (`SignMode.MIXED`), so that the result is exactly the integer sum of w * payload.
+
+Importing this module imports Lava; call `import_lava()` of lava_import.py first.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.dense.process import Dense
+from lava.utils.weightutils import SignMode
+from numpy.typing import NDArray
+
+from .processes.integrate_and_fire.process import IntegrateAndFire
+from .processes.readout.process import Readout
+from .processes.sigma_delta.process import SigmaDelta
+from .processes.source.process import Source
+from .window import Record, Recording, Window
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def shared_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros in anonymous memory that processes forked later share; it has no name and goes when they end."""
+    kind, size = np.dtype(dtype), int(np.prod(shape))
+    return np.frombuffer(mmap.mmap(-1, max(size * kind.itemsize, 1)), kind, size).reshape(shape)
+
+
+def run_configuration() -> Loihi2SimCfg:
+    """Lava's fixed-point models on the CPU."""
+    return Loihi2SimCfg(select_tag="fixed_pt")
+
+
+class LavaNetwork:
+    """Processes of a network and the memory they share with the host, a ring over `decisions` decisions.
+
+    `description` and `arrays` are those of network.json and network.npz. `start`, `run` and `stop` use Lava's own
+    runtime. Nothing here protects from its hangs: run it in a process of its own, as worker.py does.
+    """
+
+    def __init__(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any = shared_array) -> None:
+        handlers = logging.root.handlers[:]  # every process adds a handler to the application's root logger
+        try:
+            self._build(description, arrays, decisions, allocate)
+        finally:
+            logging.root.handlers[:] = handlers
+
+    def _build(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any) -> None:
+        timesteps, layers = int(description["timesteps"]), description["layers"]
+        self.period = timesteps + len(layers)
+        self.decisions, self.done = decisions, 0
+        features = arrays["layers.0.weights"].shape[1]
+        self.payloads, self.control = allocate((decisions, features), np.int32), allocate((decisions, 1), np.int32)
+        self.source = Source(payloads=self.payloads, control=self.control, period=self.period)
+        self.synapses: list[Dense] = []
+        self.neurons: list[AbstractProcess] = []
+        self.records: list[Record] = []
+        sender = self.source
+        for index, layer in enumerate(layers):
+            own = {name.split(".", 2)[2]: value for name, value in arrays.items() if name.startswith(f"layers.{index}.")}
+            weights = 2 * own["weights"].astype(np.int32)
+            dense = Dense(weights=weights, num_message_bits=24, num_weight_bits=8, weight_exp=-1, sign_mode=SignMode.MIXED)
+            record = Record.empty(decisions, timesteps, len(weights), allocate)
+            neurons = make_neurons(description, layer, own, Window(index, timesteps, record))
+            sender.s_out.connect(dense.s_in)
+            dense.a_out.connect(neurons.a_in)
+            self.source.c_out.connect(neurons.c_in)
+            self.synapses.append(dense)
+            self.neurons.append(neurons)
+            self.records.append(record)
+            sender = neurons
+
+    def start(self) -> None:
+        """Compile and fork; seconds at most."""
+        self.source.create_runtime(run_cfg=run_configuration())
+
+    def run(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> Recording:
+        """Run decisions with input payloads [n, features] and control words [n], n <= `decisions`, in one Lava run."""
+        entries = self.put(payloads, control)
+        self.source.run(condition=RunSteps(num_steps=self.period * len(entries)))
+        return self.take(entries)
+
+    def put(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Hand over the inputs of the next decisions. Returns their places in the ring."""
+        entries = (self.done + np.arange(len(control))) % self.decisions
+        self.payloads[entries], self.control[entries, 0] = payloads, control
+        self.done += len(control)
+        return entries
+
+    def take(self, entries: NDArray[np.int64]) -> Recording:
+        """What the layers recorded in these places of the ring, copied."""
+        records = self.records
+        return Recording(
+            [r.payloads[entries] for r in records], [r.states[entries] for r in records], np.stack([r.saturations[entries] for r in records], axis=1)
+        )
+
+    def stop(self) -> None:
+        """End Lava's processes."""
+        self.source.stop()
+
+
+def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window) -> Any:
+    """The process of one layer's neurons; `own` are the layer's arrays by their short names."""
+    if layer["neuron"] == "if@1":
+        return IntegrateAndFire(
+            bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), hold_input=bool(layer["hold_input"]), window=window
+        )
+    if layer["neuron"] == "sdn@1":
+        table = {name.removeprefix("table."): value for name, value in own.items() if name.startswith("table.")}
+        return SigmaDelta(
+            bias=own["bias"],
+            threshold=own["threshold"],
+            low=own["payload_low"],
+            high=own["payload_high"],
+            activation=str(layer["activation"]),
+            table=table,
+            trigger=int(layer["trigger"]),
+            window=window,
+        )
+    if layer["neuron"] == "readout@1":
+        return Readout(bias=own["bias"], across_decisions=bool(description["across_decisions"]), hold_input=bool(layer["hold_input"]), window=window)
+    raise ValueError(f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit if@1, sdn@1, readout@1).")

@@ -1,0 +1,64 @@
+"""`readout@1`: the last layer, an integer accumulator that never spikes; the host decodes it.
+
+    at its window's start   acc = T * bias    rate neurons in each decision; `across_decisions` (sdn, T = 1): control word 2 only
+    per timestep            acc <- acc + a_in
+
+With `hold_input` (a policy without hidden layers) the input of the window's first timestep is latched and
+added in each of them. Outside its window the state does not change and what arrives is ignored.
+"""
+
+# Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+START = 2
+
+
+class Readout(AbstractProcess):
+    """bias int32 [neurons], in the row's units; `window` says when the layer works."""
+
+    def __init__(self, *, bias: np.ndarray, across_decisions: bool, hold_input: bool, window) -> None:
+        super().__init__(across_decisions=across_decisions, hold_input=hold_input, window=window)
+        shape = bias.shape
+        self.a_in = InPort(shape=shape)
+        self.c_in = InPort(shape=(1,))
+        self.acc = Var(shape=shape, init=0)
+        self.latch = Var(shape=shape, init=0)
+        self.bias = Var(shape=shape, init=bias)
+
+
+@implements(proc=Readout, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyReadoutModel(PyLoihiProcessModel):
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
+    acc: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    latch: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    bias: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.across_decisions, self.hold_input, self.window = proc_params["across_decisions"], proc_params["hold_input"], proc_params["window"]
+
+    def run_spk(self) -> None:
+        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        if timestep < 0:
+            return
+        if timestep == 0:
+            self.latch = arrived
+            if not self.across_decisions or self.window.control == START:
+                self.acc = self.window.timesteps * self.bias
+        self.acc = self.acc + (self.latch if self.hold_input else arrived)
+        self.window.keep(timestep, None, self.acc, 0)

@@ -1,0 +1,109 @@
+"""`sdn@1`: sigma-delta across decisions, on integers. One timestep per decision.
+
+    control word 2   acc = bias, ref = 0
+    always           acc <- acc + a_in
+                     q = clip((2 * relu(acc) + theta) // (2 * theta), low, high)    relu
+                     q = clip((2 * acc + theta) // (2 * theta), low, high)          identity
+                     q = clip(table(acc), low, high)                                table
+                     d = q - ref;  sent, and ref <- q, if d != 0 and (|d| >= trigger or q = 0)
+
+    table(acc) = offset[k] + (((acc - segment_start[k]) * multiplier[k] + 2^(shift - 1)) >> shift),
+    k the last segment of the neuron with segment_start[k] <= acc
+
+Outside its window the neuron is silent, its state does not change and what arrives is ignored.
+"""
+
+# Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+START = 2
+
+
+class SigmaDelta(AbstractProcess):
+    """bias, threshold, low, high int32 [neurons]; `window` says when the layer works.
+
+    activation: "relu", "identity", or "table" with `table` = start, multiplier, offset [neurons, segments], shift [neurons].
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, threshold: np.ndarray, low: np.ndarray, high: np.ndarray, activation: str, table: dict[str, np.ndarray], trigger: int, window
+    ) -> None:
+        super().__init__(activation=activation, trigger=trigger, window=window)
+        shape = bias.shape
+        self.a_in = InPort(shape=shape)
+        self.c_in = InPort(shape=(1,))
+        self.s_out = OutPort(shape=shape)
+        self.acc = Var(shape=shape, init=0)
+        self.ref = Var(shape=shape, init=0)
+        self.bias = Var(shape=shape, init=bias)
+        self.threshold = Var(shape=shape, init=threshold)
+        self.low = Var(shape=shape, init=low)
+        self.high = Var(shape=shape, init=high)
+        segments = table["start"].shape if table else (1, 1)
+        self.segment_start = Var(shape=segments, init=table.get("start", 0))
+        self.multiplier = Var(shape=segments, init=table.get("multiplier", 0))
+        self.offset = Var(shape=segments, init=table.get("offset", 0))
+        self.shift = Var(shape=shape, init=table.get("shift", 1))
+
+
+@implements(proc=SigmaDelta, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PySigmaDeltaModel(PyLoihiProcessModel):
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    acc: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    ref: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    bias: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    threshold: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    low: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    high: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    segment_start: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    multiplier: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=16)
+    offset: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    shift: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=5)
+
+    def __init__(self, proc_params) -> None:
+        super().__init__(proc_params)
+        self.activation, self.trigger, self.window = proc_params["activation"], proc_params["trigger"], proc_params["window"]
+
+    def run_spk(self) -> None:
+        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        if timestep < 0:
+            self.s_out.send(np.zeros_like(self.acc))
+            return
+        if self.window.control == START:
+            self.acc, self.ref = self.bias.copy(), np.zeros_like(self.ref)
+        self.acc = self.acc + arrived
+        wanted = self.quantised()
+        q = np.clip(wanted, self.low, self.high)
+        change = (q - self.ref).astype(np.int32)
+        send = (change != 0) & ((np.abs(change) >= self.trigger) | (q == 0))
+        payloads = np.where(send, change, np.int32(0))
+        self.ref = self.ref + payloads
+        self.s_out.send(payloads)
+        self.window.keep(timestep, payloads, self.acc, np.count_nonzero(q != wanted))
+
+    def quantised(self) -> np.ndarray:
+        """q before clipping."""
+        if self.activation == "table":
+            segment = (self.acc[:, None] >= self.segment_start).sum(1) - 1
+            neuron = np.arange(len(segment))
+            distance = (self.acc - self.segment_start[neuron, segment]).astype(np.int64)  # the product needs up to 40 bits
+            half = np.int64(1) << (self.shift.astype(np.int64) - 1)
+            return self.offset[neuron, segment] + ((distance * self.multiplier[neuron, segment] + half) >> self.shift)
+        value = np.maximum(self.acc, 0) if self.activation == "relu" else self.acc
+        return (2 * value + self.threshold) // (2 * self.threshold)

@@ -1,0 +1,70 @@
+"""README.md of an exported folder."""
+
+from __future__ import annotations
+
+from export.lava.lava_import import NEEDS, REQUIREMENT
+from toolchain.artifact import Artifact
+
+TEXT = """# A spiking policy for Lava
+
+{summary}
+
+## Run it
+
+Python 3.10 or newer on Linux, numpy and lava-nc; nothing else, Spikeport included, is needed:
+
+    pip install {needs}
+    pip install --no-deps --ignore-requires-python {requirement}
+    python run.py
+
+`run.py` replays {decisions} recorded decisions in Lava's real runtime on the CPU and compares every payload of
+every layer, and the readout's accumulators, with recorded integers. Exit code 0: all are equal; 1: something
+differs; 2: it could not be run (the reason is printed). It works from any folder and leaves nothing in it. Lava runs in
+supervised processes of its own: one that raises, dies or hangs (`--time-limit`) ends with a message, not in silence.
+
+The integers are bit-exact with Lava's CPU fixed-point models. No neuromorphic chip was involved.
+
+## Drive it
+
+    from spiking_policy.policy import SpikingPolicy
+
+    with SpikingPolicy() as policy:
+        policy.reset()                        # an episode starts
+        action = policy.decide(observation)   # {observations} float64 numbers in, {actions} out
+
+A decision takes {steps} steps of Lava, about a millisecond each.
+
+## What is here
+
+| file | content |
+|---|---|
+| `network.json`, `network.npz` | {layers} weight layers, {timesteps} timestep(s) per decision, and the contracts of observation and action |
+| `probe.npz` | observations, encoded inputs, control words, and the payloads and readouts expected from them |
+| `spiking_policy/network.py` | the network as Lava processes: stock `Dense` synapses and the neurons below; start reading here |
+| `spiking_policy/processes/` | source, integrate-and-fire, sigma-delta, readout; the equations stand at the top of each file |
+| `spiking_policy/window.py` | when a layer works: it counts its steps from a control word |
+| `spiking_policy/host.py` | encode and decode, the only floating-point arithmetic |
+| `spiking_policy/client.py`, `supervisor.py`, `worker.py`, `messages.py` | Lava's runtime under supervision |
+| `spiking_policy/lava_import.py` | makes lava-nc importable on Python 3.11 and newer |
+
+For a network inside a Lava application of your own, build it with `LavaNetwork` of `spiking_policy/network.py`.
+"""
+
+
+def readme(artifact: Artifact) -> str:
+    """The text for one artifact."""
+    network, provenance = artifact.network, artifact.provenance
+    widths = "-".join(str(width) for width in network.widths)
+    place = f" for {artifact.environment.id}" if artifact.environment else ""
+    summary = f"A {widths} network of `{network.neuron}` neurons{place}, exported by Spikeport from `{provenance.file}` (SHA-256 {provenance.sha256[:16]}...)."
+    return TEXT.format(
+        summary=summary,
+        needs=" ".join(NEEDS),
+        requirement=REQUIREMENT,
+        decisions=len(artifact.probe.flags),
+        observations=artifact.observation.size,
+        actions=artifact.action.size,
+        steps=network.chip_steps,
+        layers=len(network.layers),
+        timesteps=network.timesteps,
+    )

@@ -1,0 +1,72 @@
+"""When a layer works and what it leaves on record (one file, since every process must agree on time).
+
+The source sends, with the first step of each decision, a control word to every neuron process. A neuron
+counts its steps from that word; layer l, counted from 0, is active in steps l + 1 .. l + T, since each
+synapse process in front of it delays by one step. A decision takes T + L steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CARRY, START = 1, 2  # control words: state carries over, state starts afresh (episode start or resync)
+OUTSIDE = -1  # the timestep of a layer that is not in its window
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons], saturations [decisions]."""
+
+    payloads: NDArray[np.int32]
+    states: NDArray[np.int32]
+    saturations: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, decisions: int, timesteps: int, neurons: int, allocate: Callable[[tuple[int, ...], Any], NDArray[Any]]) -> Record:
+        """A record in memory from `allocate(shape, dtype)`."""
+        shape = (decisions, timesteps, neurons)
+        return cls(allocate(shape, np.int32), allocate(shape, np.int32), allocate((decisions,), np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Decisions of a run: per layer payloads and states [decisions, T, neurons], saturations [decisions, L]."""
+
+    payloads: list[NDArray[np.int32]]
+    states: list[NDArray[np.int32]]
+    saturations: NDArray[np.int64]
+
+
+class Window:
+    """The step counter of one layer; its process advances it once per step."""
+
+    def __init__(self, layer: int, timesteps: int, record: Record | None = None) -> None:
+        self.layer, self.timesteps, self.record = layer, timesteps, record
+        self.control = 0  # of the current decision; 0: none came yet
+        self.decision = -1
+        self.step = OUTSIDE
+
+    def advance(self, control: int) -> int:
+        """The timestep 0..T-1 of this step, or OUTSIDE; `control` is what arrived, 0 for nothing."""
+        if control:
+            self.control, self.step = control, 0
+            self.decision += 1
+        elif self.control:
+            self.step += 1
+        timestep = self.step - self.layer - 1
+        return timestep if 0 <= timestep < self.timesteps else OUTSIDE
+
+    def keep(self, timestep: int, payloads: NDArray[np.int32] | None, state: NDArray[np.int32], saturated: int) -> None:
+        """Record a timestep: what was sent (None: nothing ever is), the state after it, how many neurons saturated."""
+        if self.record is None:
+            return
+        entry = self.decision % len(self.record.saturations)
+        if payloads is not None:
+            self.record.payloads[entry, timestep] = payloads
+        self.record.states[entry, timestep] = state
+        self.record.saturations[entry] = saturated + (self.record.saturations[entry] if timestep else 0)

@@ -1,0 +1,95 @@
+"""The process in which Lava runs: it builds a network and answers requests to run it (see client.py).
+
+Lava hangs for ever, in silence, when one of its processes raises or dies. Here each of them, Lava's own ones
+included, reports its traceback to the supervisor, which ends everything at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing import connection, shared_memory
+from typing import Any
+
+from .messages import Arrays, Channel
+from .supervisor import clean
+
+
+def main(request: int, response: int, failure: int, leash: int, token: str) -> None:
+    """Serve until killed. The descriptors are those of supervisor.py."""
+    name_segments(token)
+    threading.Thread(target=die_with_supervisor, args=(leash, token), daemon=True).start()
+    channel = Channel(request, response)
+    description, arrays = channel.receive()
+    try:
+        from .lava_import import import_lava
+
+        import_lava()
+        report_raising_processes(failure)
+        from .network import LavaNetwork
+
+        network = LavaNetwork(description["network"], arrays, int(description["decisions"]))
+        network.start()
+    except Exception:
+        channel.send({"error": traceback.format_exc()})
+        return
+    threading.Thread(target=report_dead_processes, args=(network, failure), daemon=True).start()
+    channel.send({})
+    while True:
+        _, arrays = channel.receive()
+        try:
+            recording = network.run(arrays["payloads"], arrays["control"])
+        except Exception:
+            channel.send({"error": traceback.format_exc()})
+            return
+        reply: Arrays = {"saturations": recording.saturations}
+        for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
+            reply |= {f"payloads.{index}": payloads, f"states.{index}": states}
+        channel.send({}, reply)
+
+
+def name_segments(token: str) -> None:
+    """Give the shared memory that Lava creates names that start with `token`, instead of `psm_`."""
+    prefix = f"/{token}-"
+    shared_memory._SHM_NAME_PREFIX = prefix  # type: ignore[attr-defined]
+    shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 12  # type: ignore[attr-defined]
+
+
+def report(failure: int, text: str) -> None:
+    """Tell the supervisor; the log gets it too."""
+    print(text, flush=True)
+    os.write(failure, text.encode()[-16_000:] + b"\0")
+
+
+def report_raising_processes(failure: int) -> None:
+    """Wrap the function that Lava starts each of its processes with."""
+    from lava.magma.runtime import runtime
+
+    start: Callable[..., None] = runtime.target_fn
+
+    def start_and_report(*arguments: Any, **options: Any) -> None:
+        try:
+            start(*arguments, **options)
+        except BaseException:
+            report(failure, traceback.format_exc())
+            raise
+
+    runtime.target_fn = start_and_report
+
+
+def report_dead_processes(network: Any, failure: int) -> None:
+    """Wait for a process of the runtime that ends without a word, such as one killed for memory."""
+    actors = {actor.sentinel: actor for actor in network.source.runtime._messaging_infrastructure.actors}
+    for sentinel in connection.wait(list(actors)):
+        report(failure, f"{actors[sentinel].name} of the Lava runtime ended (got exit code {actors[sentinel].exitcode}).")
+
+
+def die_with_supervisor(leash: int, token: str) -> None:
+    """Wait for the leash's end, which means that the supervisor was killed, and take everything along."""
+    while os.read(leash, 1):
+        pass
+    clean(os.environ["TMPDIR"], token)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,103 @@
+"""`lava-direct`: Lava's own process models, stepped in this process without Lava's runtime.
+
+The models are compiled and built by Lava exactly as its runtime does it, stock `PyDenseModelBitAcc` included;
+only the channels between them are replaced, by slots that hold one message. Stepping them from the source to the
+readout is Lava's order: in each step a Dense sends the sum it buffered in the step before, then receives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.lava.description import describe
+from export.lava.lava_import import import_lava
+from toolchain.artifact import Artifact
+from toolchain.errors import BackendError
+from toolchain.neurons import INACTIVE
+from toolchain.simulation.recorded import RecordedBackend, Window
+
+
+@final
+class LavaDirectBackend(RecordedBackend):
+    """One environment. Raises BackendError where Lava is missing, InputError for a neuron without a Lava process."""
+
+    name = "lava-direct"
+    max_rows = 1
+
+    def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        super().__init__(artifact, rows)
+        description, arrays = describe(artifact.network)
+        try:
+            import_lava()
+        except ImportError as error:
+            raise BackendError("backend lava-direct", str(error).removeprefix("lava: ").rstrip(".")) from None
+        from lava.magma.core.process.process import ProcessServer
+
+        from export.lava.network import LavaNetwork
+
+        known = ProcessServer().processes  # Lava's list of every process there ever was keeps them alive
+        count = len(known)
+        self.lava = LavaNetwork(description, arrays, decisions=1, allocate=np.zeros)
+        self.models = build_models(self.lava)
+        del known[count:]
+
+    def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
+        if control[0] == INACTIVE:
+            return silent_window(self)
+        entries = self.lava.put(payloads, control)
+        for _ in range(self.lava.period):
+            for model in self.models:
+                model.time_step += 1
+                model.run_spk()
+        recording = self.lava.take(entries)
+        return Window(list(recording.payloads), list(recording.states), recording.saturations[0])
+
+
+def silent_window(backend: RecordedBackend) -> Window:
+    """What a row that is not active leaves: nothing."""
+    nothing: list[NDArray[Any]] = [np.zeros((1, backend.network.timesteps, layer.outputs), np.int32) for layer in backend.network.layers]
+    return Window(nothing, nothing, np.zeros(len(nothing), np.int64))
+
+
+def build_models(network: Any) -> list[Any]:
+    """Lava's process models of a `LavaNetwork`, connected by slots, in the order in which they step."""
+    from lava.magma.core.process.ports.ports import create_port_id
+
+    from export.lava.network import run_configuration
+
+    executable = network.source.compile(run_configuration())
+    builders = executable.proc_builders
+    for channel in executable.channel_builders:
+        sender, receiver = channel.src_port_initializer, channel.dst_port_initializer
+        slot: list[NDArray[Any]] = []
+        output, arrival = SlotOutput(sender.name, slot, np.dtype(sender.d_type)), SlotInput(receiver.name, slot)
+        builders[channel.src_process].set_csp_ports([output])
+        builders[channel.dst_process].set_csp_ports([arrival])
+        builders[channel.dst_process].add_csp_port_mapping(create_port_id(channel.src_process.id, sender.name), arrival)
+    order = [network.source]
+    for synapse, neurons in zip(network.synapses, network.neurons, strict=True):
+        order += [synapse, neurons]
+    return [builders[process].build() for process in order]
+
+
+class SlotOutput:
+    """Takes the place of a CspSendPort: like its shared memory, a slot has the type of the sending port."""
+
+    def __init__(self, name: str, slot: list[NDArray[Any]], kind: np.dtype[Any]) -> None:
+        self.name, self.slot, self.kind = name, slot, kind
+
+    def send(self, data: NDArray[Any]) -> None:
+        self.slot.append(data.astype(self.kind, copy=False))  # every receiver adds to zeros, so nobody keeps `data`
+
+
+class SlotInput:
+    """Takes the place of a CspRecvPort."""
+
+    def __init__(self, name: str, slot: list[NDArray[Any]]) -> None:
+        self.name, self.slot = name, slot
+
+    def recv(self) -> NDArray[Any]:
+        return self.slot.pop()
