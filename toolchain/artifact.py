@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from toolchain.network import READOUT, STATE_LIMIT, Network
 from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
 from toolchain.policies.policy import Policy, Provenance
 from toolchain.quantization.proof import LayerProof, prove
+
+if TYPE_CHECKING:
+    from toolchain.simulation.controller import Controller
 
 PROBE_DECISIONS = 256
 
@@ -68,7 +71,14 @@ class Artifact:
         return self.source_macs
 
     def without_source(self) -> Artifact:
+        """The same artifact without the float policy inside."""
         return dataclasses.replace(self, source=None)
+
+    def controller(self, backend: str = "fast") -> Controller:
+        """This policy for a loop of one's own; see toolchain/simulation/controller.py."""
+        from toolchain.simulation.controller import Controller  # the hub knows no later room until it is asked for one
+
+        return Controller(self, backend)
 
 
 def check(artifact: Artifact, where: str) -> list[LayerProof]:

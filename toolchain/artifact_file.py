@@ -76,6 +76,24 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     return artifact
 
 
+def is_artifact(path: str | os.PathLike[str]) -> bool:
+    """Whether a file claims to be an artifact; its content is not validated."""
+    try:
+        with Path(path).open("rb") as stream:
+            length = struct.unpack("<Q", stream.read(8))[0]
+            header = json.loads(stream.read(length)) if length < MAX_BYTES else {}
+        return header["__metadata__"]["format"] == FORMAT
+    except (OSError, struct.error, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def check_writable(target: Path) -> None:
+    """Raise InputError early where `save` could not write later."""
+    if target.is_dir() or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        reason = "it is a folder" if target.is_dir() else "its folder does not exist" if not target.parent.is_dir() else "its folder is read-only"
+        raise InputError(str(target), f"cannot be written: {reason}", fix="give -o a path in an existing folder that you may write to")
+
+
 def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
     """Call `write(temporary)` in the target's folder, then rename; on failure nothing is left behind."""
     try:

@@ -45,6 +45,11 @@ class Backend(ABC):
     name: str
     max_rows: int | None = None  # None: any number
 
+    @classmethod
+    def missing(cls) -> str:
+        """Why this backend cannot run here, with the command that mends it; empty where it can."""
+        return ""
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
             raise InputError(f"backend {self.name}", "cannot run this many environments at once", got=rows, limit=f"1 to {self.max_rows or 'any'}", fix=f"use rows={self.max_rows or 1} or the fast backend")

@@ -1,0 +1,75 @@
+"""Spikeport: a trained robot policy in, an integer spiking network out, proven, simulated and priced.
+
+    import spikeport
+
+    policy = spikeport.load_policy("td3.zip", env="HalfCheetah-v5")
+    artifact = spikeport.convert(policy, env="HalfCheetah-v5")
+    spikeport.save(artifact, "policy.spk")
+    controller = spikeport.load("policy.spk").controller(backend="fast")
+    controller.reset()
+    action = controller.decide(observation)
+
+Names are imported when first used, so `import spikeport` is quick and `spikeport doctor` runs where a package
+is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikeport.api import ConversionOptions as ConversionOptions
+    from spikeport.api import convert as convert
+    from spikeport.api import estimate_energy as estimate_energy
+    from spikeport.api import export as export
+    from spikeport.api import load_policy as load_policy
+    from toolchain.artifact import Artifact as Artifact
+    from toolchain.artifact_file import load as load
+    from toolchain.artifact_file import save as save
+    from toolchain.errors import BackendError as BackendError
+    from toolchain.errors import CheckFailed as CheckFailed
+    from toolchain.errors import InputError as InputError
+    from toolchain.errors import SpikeportError as SpikeportError
+    from toolchain.policies.policy import Policy as Policy
+    from toolchain.simulation.closed_loop import Simulation as Simulation
+    from toolchain.simulation.closed_loop import simulate as simulate
+    from toolchain.simulation.controller import Controller as Controller
+    from toolchain.simulation.verification import Verification as Verification
+    from toolchain.simulation.verification import verify as verify
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ConversionOptions": "spikeport.api",
+    "convert": "spikeport.api",
+    "estimate_energy": "spikeport.api",
+    "export": "spikeport.api",
+    "load_policy": "spikeport.api",
+    "Artifact": "toolchain.artifact",
+    "load": "toolchain.artifact_file",
+    "save": "toolchain.artifact_file",
+    "BackendError": "toolchain.errors",
+    "CheckFailed": "toolchain.errors",
+    "InputError": "toolchain.errors",
+    "SpikeportError": "toolchain.errors",
+    "Policy": "toolchain.policies.policy",
+    "Simulation": "toolchain.simulation.closed_loop",
+    "simulate": "toolchain.simulation.closed_loop",
+    "Controller": "toolchain.simulation.controller",
+    "Verification": "toolchain.simulation.verification",
+    "verify": "toolchain.simulation.verification",
+}
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,115 @@
+"""The pipeline's steps as a user calls them from Python; the command line is a shell over these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain import gymnasium_bridge
+from toolchain.artifact import Artifact
+from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
+from toolchain.convert import ConversionOptions as ConversionOptions
+from toolchain.energy import DEFAULT_PROFILES, Estimate
+from toolchain.energy import estimate_energy as price
+from toolchain.errors import InputError, did_you_mean
+from toolchain.policies import EnvironmentFacts
+from toolchain.policies import load_policy as read_policy
+from toolchain.policies.policy import Policy
+from toolchain.simulation.backends import open_backend
+from toolchain.simulation.census import Census
+from toolchain.simulation.closed_loop import simulate
+
+FORMATS = ("lava",)
+
+
+def load_policy(
+    path: str | os.PathLike[str], *, env: str | None = None, action_low: float | Sequence[float] | None = None, action_high: float | Sequence[float] | None = None,
+    observation_size: int | None = None, activation: str | None = None, squash: str | None = None, action_limit: float | None = None, normalizer: str | Path | None = None,
+) -> Policy:  # fmt: skip
+    """Read a trained policy (contract section 8's options).
+
+    `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the observation's size must be
+    given. Raises InputError for a file or option that cannot be used.
+    """
+    facts = environment_facts(env, action_low, action_high, observation_size)
+    return read_policy(path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts)
+
+
+def environment_facts(env: str | None, action_low: Any = None, action_high: Any = None, observation_size: int | None = None) -> EnvironmentFacts:
+    """What is known of the environment, from its id or from the options that replace it."""
+    if env is None:
+        low, high = (None if bound is None else np.atleast_1d(np.asarray(bound, np.float64)) for bound in (action_low, action_high))
+        if low is not None and high is not None and low.shape != high.shape:
+            low, high = np.broadcast_arrays(low, high)
+        return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
+    if action_low is not None or action_high is not None:
+        raise InputError("--action-low/--action-high", "the environment gives the bounds already", got=f"--env {env}", fix="give either --env or the bounds")
+    made = gymnasium_bridge.make(env, trusted=True)
+    try:
+        return gymnasium_bridge.facts(made, env)
+    finally:
+        made.close()
+
+
+def convert(
+    policy: Policy, *, env: str | None = None, observations: NDArray[Any] | None = None, episode_starts: NDArray[Any] | None = None, options: ConversionOptions | None = None,
+    calibration_steps: int = 10_000, seed: int = 0, progress: Callable[[str, int, int], None] = lambda stage, done, total: None, attempts: list[Attempt] | None = None, **choices: Any,
+) -> Artifact:  # fmt: skip
+    """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in order.
+
+    `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
+    environment and no `action_error`, the closed loop decides how fine the thresholds must be; what it tried is
+    appended to `attempts`. Raises InputError where the policy and the options do not go together.
+    """
+    if options is None:
+        options = ConversionOptions(**choices)
+    elif choices:
+        raise InputError("convert", "give options or single choices, not both", got=", ".join(choices), fix="ConversionOptions(...)")
+    if (env is None) == (observations is None):
+        raise InputError("convert", "calibration needs the policy's own states", got="both" if env else "neither", limit="--env or --observations", fix=("--env ID", "--observations FILE.npy"))
+    if env is None:
+        assert observations is not None
+        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
+    artifact, tried = convert_in_environment(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
+    if attempts is not None:
+        attempts.extend(tried)
+    return artifact
+
+
+def estimate_energy(
+    artifact: Artifact, *, profiles: Sequence[str] = DEFAULT_PROFILES, census: Census | None = None, env: str | None = None, episodes: int = 1, seed: int = 1000,
+    control_period_s: float | None = None, progress: Callable[[int], None] = lambda finished: None,
+) -> list[Estimate]:  # fmt: skip
+    """Joules and seconds per decision on each profile.
+
+    The census is the given one, or that of `episodes` episodes in the environment; an artifact without an
+    environment is counted on the recorded part of its probe. The control period is the environment's unless given.
+    """
+    if census is None:
+        census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    if control_period_s is None and artifact.environment is not None:
+        control_period_s = artifact.environment.control_period_s
+    return price(census, artifact, tuple(profiles), control_period_s)
+
+
+def measure_census(artifact: Artifact, *, env: str | None = None, episodes: int = 1, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None) -> Census:
+    """Counts of closed-loop episodes, or of the probe's recorded stretches where there is no environment."""
+    if env is not None or artifact.environment is not None:
+        return simulate(artifact, environment=env, episodes=episodes, seed=seed, progress=progress).census
+    recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
+    with open_backend("fast", artifact) as backend:
+        return backend.trace(artifact.probe.observations[recorded], artifact.probe.flags[recorded]).census
+
+
+def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
+    """Write the artifact in somebody else's format; `path` must be absent or an empty folder."""
+    if to not in FORMATS:
+        raise InputError("--to", "unknown export format", got=to, limit=", ".join(FORMATS), fix=did_you_mean(to, FORMATS) or "--to lava")
+    from export.lava.folder import export_lava
+
+    export_lava(artifact, Path(path))

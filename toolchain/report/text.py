@@ -1,0 +1,94 @@
+"""Plain-text summaries, one function per result; numbers only, every claim with its count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toolchain.artifact import Artifact
+from toolchain.network import STATE_LIMIT
+from toolchain.quantization.proof import prove
+from toolchain.simulation.closed_loop import Simulation
+from toolchain.simulation.verification import Verification
+
+
+def describe_artifact(artifact: Artifact) -> dict[str, Any]:
+    """An artifact as JSON-able facts."""
+    network, origin, environment = artifact.network, artifact.provenance, artifact.environment
+    layers = [
+        {
+            "neuron": layer.neuron, "inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation, "synapses": int(layer.fan_out.sum()), "trigger": layer.trigger,
+            "largest_payload": int(max(layer.payload_high.max(), -layer.payload_low.min())), "proven_bits": proof.bits,
+            "table_error_bound": None if layer.table is None else float(layer.table.error_bound.max()),
+        }
+        for layer, proof in zip(network.layers, prove(network), strict=True)
+    ]  # fmt: skip
+    calibration = {key: value for key, value in artifact.calibration.items() if key != "seeds"} | {"seeds": len(artifact.calibration.get("seeds", ()))}
+    return {
+        "kind": "artifact", "file": origin.file, "sha256": origin.sha256, "format": origin.format, "family": origin.family, "assumptions": list(origin.assumptions),
+        "timesteps": network.timesteps, "chip_steps": network.chip_steps, "alpha": network.alpha / 64, "resync_every": network.resync_every,
+        "largest_input_payload": int(network.encoder.limit.max()), "layers": layers, "macs": artifact.macs, "source_inside": artifact.source is not None,
+        "observation": artifact.observation.size, "action": artifact.action.size, "squash": artifact.action.squash,
+        "environment": None if environment is None else {"id": environment.id, "control_period_s": environment.control_period_s, "versions": environment.versions}, "calibration": calibration,
+    }  # fmt: skip
+
+
+def artifact_text(artifact: Artifact) -> str:
+    """A few lines about what was built and what is proven."""
+    facts, lines = describe_artifact(artifact), []
+    time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision" + (f", alpha {facts['alpha']:g}" if facts["alpha"] else "")
+    lines.append(f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})")
+    for index, layer in enumerate(facts["layers"]):
+        bound = "" if layer["table_error_bound"] is None else f", activation within {layer['table_error_bound']:.2f} payload units"
+        lines.append(
+            f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']} {layer['activation']}, {layer['synapses']} synapses, payloads to {layer['largest_payload']}, "
+            f"proven within {layer['proven_bits']} of {STATE_LIMIT.bit_length() + 1} bits{bound}"
+        )
+    calibration = facts["calibration"]
+    error = calibration.get("action_error")
+    lines.append(
+        f"  {calibration.get('weight_bits')}-bit weights; calibrated on {calibration.get('steps')} states ({calibration.get('source')})"
+        + (f"; action error wanted {error:g}" if error else "")
+        + (f", measured {calibration['measured_action_error']:.3f} RMS in half ranges" if "measured_action_error" in calibration else "")
+    )
+    silent = calibration.get("silent_neurons", [])
+    if any(silent):
+        lines.append(f"  neurons that never fired in calibration, per layer: {silent}" + (" (pruned)" if calibration.get("pruned") else " (kept with their layer's median threshold)"))
+    lines += [f"  {assumption}" for assumption in facts["assumptions"]]
+    return "\n".join(lines)
+
+
+def verification_text(result: Verification) -> str:
+    """One line per backend and the verdict."""
+    width = max(len(name) for name in result.backends)
+    lines = []
+    for name, entry in result.backends.items():
+        verdict = f"missing: {entry.missing}" if entry.missing else f"{entry.mismatches} mismatches in {entry.compared} compared integers"
+        lines.append(f"  {name:<{width}}  {verdict}")
+    if result.first_mismatch:
+        lines.append(f"  first mismatch: {result.first_mismatch}")
+    return "\n".join([f"{'EXACT' if result.exact else 'NOT EXACT'} over {result.decisions} decisions, every neuron, every timestep", *lines])
+
+
+def simulation_text(simulation: Simulation) -> str:
+    """Return next to the source policy's, failures, work per decision, speed."""
+    facts = simulation.to_json()
+
+    def interval(values: list[float] | None, digits: int) -> str:
+        return "" if values is None else f" [{values[0]:.{digits}f}, {values[1]:.{digits}f}]"
+
+    lines = [f"{facts['env']}, {facts['episodes']} episodes from seed {facts['seed']}, backend {facts['backend']}"]
+    lines.append(f"  spiking return  {facts['mean_return']:.1f}{interval(facts['ci95'], 1)}, minimum {facts['min_return']:.1f}")
+    if simulation.ann is not None:
+        lines.append(f"  source return   {facts['ann_mean_return']:.1f}, minimum {facts['ann_min_return']:.1f}")
+        ratio = "none (source return is about 0)" if facts["return_ratio"] is None else f"{facts['return_ratio']:.4f}{interval(facts['ratio_ci95'], 4)}"
+        lines.append(f"  return ratio    {ratio}; failed episodes {facts['failed_episodes']} against {facts['ann_failed_episodes']}")
+        if facts["chatter_ratio"] is not None:
+            lines.append(f"  action chatter  {facts['chatter']:.4f} per decision, {facts['chatter_ratio']:.3f} of the source policy's")
+    share = facts["synops_per_decision"] / facts["macs_per_decision"]
+    lines.append(f"  work            {facts['synops_per_decision']:.0f} synops against {facts['macs_per_decision']} MACs a decision ({share:.3f} per MAC); host {facts['host_macs_per_decision']} MACs")
+    lines.append(f"  speed           {facts['decisions_per_second']:.0f} decisions/s; environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s; saturations {facts['saturations']}")
+    if np.isnan(simulation.returns).any():
+        lines.append("  some returns are not numbers: the environment diverged")
+    return "\n".join(lines)

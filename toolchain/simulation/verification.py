@@ -1,0 +1,144 @@
+"""`verify`: the same integers on every backend, every neuron, every timestep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.errors import BackendError, InputError
+from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.simulation.backend import Trace
+from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
+from toolchain.simulation.closed_loop import environment_of
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class BackendResult:
+    """How many integers (and actions) a backend was compared on and how many differed; `missing` says why not."""
+
+    mismatches: int
+    compared: int
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Equality of the requested backends with the reference over one stream of decisions."""
+
+    decisions: int
+    backends: dict[str, BackendResult]
+    first_mismatch: dict[str, Any] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Every requested backend was there, compared something and never differed."""
+        return bool(self.backends) and all(result.compared > 0 and result.mismatches == 0 and not result.missing for result in self.backends.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of contract section 8."""
+        backends = {name: {"mismatches": r.mismatches, "compared": r.compared} | ({"missing": r.missing} if r.missing else {}) for name, r in self.backends.items()}
+        return {"exact": self.exact, "decisions": self.decisions, "backends": backends, "first_mismatch": self.first_mismatch}
+
+
+def verify(artifact: Artifact, *, backends: Sequence[str] = BACKENDS, decisions: int = 256, environment: str | None = None, progress: Callable[[str], None] = lambda backend: None) -> Verification:
+    """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every backend.
+
+    The stream always starts with the probe, which holds two episode starts or more and a resync. A backend that
+    is not installed is reported as missing and makes the result not exact.
+    Raises InputError for unknown names, BackendError for a backend that dies.
+    """
+    if decisions < 1:
+        raise InputError("--decisions", "nothing to verify", got=decisions, limit="1 or more", fix="--decisions 256")
+    if not backends:
+        raise InputError("--backends", "no backend named", limit=", ".join(BACKENDS), fix="--backends reference,fast")
+    classes = {name: backend_class(name) for name in backends}
+    observations, flags = stream(artifact, decisions, environment)
+    progress(REFERENCE)
+    with open_backend(REFERENCE, artifact) as reference:
+        expected = reference.trace(observations, flags)
+    results: dict[str, BackendResult] = {}
+    first = None
+    for name, kind in classes.items():
+        if name == REFERENCE:
+            continue
+        progress(name)
+        missing = kind.missing()
+        if missing:
+            results[name] = BackendResult(0, 0, missing)
+            continue
+        with kind(artifact) as backend:
+            results[name], difference = compare(expected, backend.trace(observations, flags))
+        if difference is not None and first is None:
+            first = {"backend": name} | difference
+    if REFERENCE in classes:  # what the others were held to; alone it has been compared with nothing
+        results = {REFERENCE: BackendResult(0, max((result.compared for result in results.values()), default=0))} | results
+    return Verification(len(observations), results, first)
+
+
+def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the environment."""
+    probe = artifact.probe
+    second = int(np.flatnonzero(probe.flags == 1)[1])
+    if decisions <= len(probe.flags) and environment is None:
+        first = min(decisions // 2, second)
+        keep = np.r_[0:first, second : min(second + decisions - first, len(probe.flags))] if decisions > 1 else np.arange(1)
+        return probe.observations[keep], probe.flags[keep]
+    missing = max(decisions - len(probe.flags), 1)
+    if environment is None and artifact.environment is None:
+        repeats = -(-decisions // len(probe.flags))
+        noise = np.random.default_rng(0).normal(scale=0.01, size=(decisions, probe.observations.shape[1])) * probe.observations[: len(probe.flags) - 32].std(0)
+        return np.tile(probe.observations, (repeats, 1))[:decisions] + noise, np.tile(probe.flags, repeats)[:decisions]
+    states, starts = _closed_loop_states(artifact, missing, environment)
+    return np.concatenate([probe.observations, states]), np.concatenate([probe.flags, starts])
+
+
+def _closed_loop_states(artifact: Artifact, decisions: int, environment: str | None) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    make_env, _ = environment_of(artifact, environment)
+    env = make_env(None)
+    states, starts, over, episode = np.zeros((decisions, artifact.observation.size)), np.zeros(decisions, np.uint8), True, 0
+    observation = None
+    try:
+        with quiet(), open_backend("fast", artifact) as actor:
+            for index in range(decisions):
+                if over:
+                    observation, _ = env.reset(seed=episode)
+                    episode += 1
+                    actor.reset()
+                    starts[index] = 1
+                states[index] = flat(observation)
+                action = actor.decide(states[index : index + 1])[0]
+                observation, _, terminated, truncated, _ = env.step(action.astype(env.action_space.dtype).reshape(env.action_space.shape))
+                over = terminated or truncated
+    finally:
+        env.close()
+    return states, starts
+
+
+def compare(expected: Trace, got: Trace) -> tuple[BackendResult, dict[str, Any] | None]:
+    """Count differences between two traces of one stream; also the first one in time, None where all are equal."""
+    parts: list[tuple[str, NDArray[Any], NDArray[Any]]] = [("input payload", expected.inputs, got.inputs)]
+    for index, (ours, theirs) in enumerate(zip(expected.layers, got.layers, strict=True)):
+        parts += [(f"layer {index} payload", ours.payloads, theirs.payloads), (f"layer {index} state", ours.states, theirs.states)]
+    parts.append(("action", expected.actions, got.actions))
+    mismatches, compared, earliest = 0, 0, None
+    for what, ours, theirs in parts:
+        if ours.shape != theirs.shape:
+            raise BackendError("verify", f"{what} has another shape", got=theirs.shape, limit=ours.shape, fix="report this backend")
+        different = np.argwhere(ours != theirs)
+        mismatches, compared = mismatches + len(different), compared + ours.size
+        if len(different) and (earliest is None or different[0][0] < earliest["decision"]):
+            place = tuple(int(i) for i in different[0])
+            earliest = {"decision": place[0], "what": what, "place": place[1:], "expected": ours[place].item(), "got": theirs[place].item()}
+    compared += 1
+    if expected.census != got.census:
+        mismatches += 1
+        earliest = earliest or {"decision": len(expected.inputs) - 1, "what": "census", "place": (), "expected": str(expected.census), "got": str(got.census)}
+    return BackendResult(mismatches, compared), earliest
+
