@@ -1,0 +1,117 @@
+"""Record the golden vectors anew from Lava's real runtime: python tests/golden/record.py [--check]
+
+With --check nothing is written; the exit code says whether Lava still computes what is recorded. The recording
+never comes from any backend of ours: a mistake there would be recorded as the truth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
+
+from golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
+from networks import random_artifact  # noqa: E402
+
+from export.lava.client import LavaClient  # noqa: E402
+from export.lava.description import describe  # noqa: E402
+from export.lava.folder import describe_host  # noqa: E402
+from export.lava.host import Host  # noqa: E402
+from export.lava.replay import encoded  # noqa: E402
+from toolchain.network import READOUT, Encoder, Layer, Network  # noqa: E402
+from toolchain.quantization.proof import prove  # noqa: E402
+
+DECISIONS = 24
+ONE, TWO, THREE, FOUR = (4, 2), (4, 6, 2), (4, 6, 5, 2), (4, 5, 4, 3, 2)
+
+
+def saturating() -> Network:
+    """Held inputs near 2^23 drive membranes to both ends of the 24-bit range."""
+    big, ones, zeros = np.array([[127, 127], [-127, -127], [127, -127]], np.int8), np.ones(3, np.int32), np.zeros(3, np.int32)
+    hidden = Layer("if@1", big, zeros, np.ones(3), np.array([5_000_000, 3, 8_000_000], np.int32), zeros, ones, np.ones(3), hold_input=True)
+    last = np.array([[3, -5, 7], [-1, 2, 4]], np.int8)
+    readout = Layer(READOUT, last, np.array([10, -20], np.int32), np.ones(2), zeros[:2], zeros[:2], ones[:2], np.ones(2), "identity")
+    return Network(Encoder(np.ones(2), np.array([33_000, 33_000], np.int32)), (hidden, readout), timesteps=8, alpha=64)
+
+
+def triggered(network: Network) -> Network:
+    """The same with a trigger of 3 in every hidden layer."""
+    layers = [layer if layer.neuron == READOUT else dataclasses.replace(layer, trigger=3) for layer in network.layers]
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0) -> Callable[[], Network]:
+    return lambda: random_artifact(seed, neuron="if@1", widths=widths, timesteps=timesteps, alpha=alpha).network
+
+
+def change(seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0) -> Callable[[], Network]:
+    return lambda: random_artifact(seed, widths=widths, activation=activation, resync_every=resync_every).network
+
+
+CASES: dict[str, Callable[[], Network]] = {
+    **{f"if-t1-a{alpha}": rate(10 + alpha, TWO, 1, alpha) for alpha in (0, 32, 64)},
+    **{f"if-t5-a{alpha}": rate(20 + alpha, THREE, 5, alpha) for alpha in (0, 32, 64)},
+    **{f"if-t8-a{alpha}": rate(104, FOUR, 8, alpha) for alpha in (0, 32, 64)},
+    "if-t5-no-hidden-layer": rate(40, ONE, 5),
+    "if-t8-saturating": saturating,
+    "sdn-no-hidden-layer": change(50, ONE),
+    "sdn-relu": change(51, TWO),
+    "sdn-identity": change(62, THREE, "identity"),
+    "sdn-table": change(53, THREE, "tanh"),
+    "sdn-trigger": lambda: triggered(change(64, FOUR)()),
+    "sdn-resync-every-5": change(111, FOUR, resync_every=5),
+}
+
+
+def record(name: str) -> dict[str, NDArray[Any]]:
+    """Network, stimulus and Lava's recording of one case."""
+    network = CASES[name]()
+    prove(network)
+    arrays = network_arrays(network)
+    artifact = artifact_of(arrays)
+    rng = np.random.default_rng(sum(name.encode()))
+    limit = network.encoder.limit
+    walk = np.cumsum(rng.normal(scale=0.35, size=(DECISIONS, len(limit))) * (rng.random((DECISIONS, 1)) < 0.8), axis=0)
+    observations = np.rint(walk * limit).astype(np.int32)  # about a third is beyond the encoder's range
+    flags = rng.choice(3, DECISIONS, p=(0.8, 0.1, 0.1)).astype(np.uint8)
+    flags[[0, 7, 15]] = 1, 1, 2
+    stimulus: dict[str, NDArray[Any]] = {"observations": observations, "flags": flags}
+    facts, contracts = describe_host(artifact)
+    description, parts = describe(artifact.network)
+    inputs, control = encoded(Host(description | {"host": facts}, contracts), stimulus)
+    client = LavaClient(description, parts)
+    try:
+        recording = client.run(inputs, control)
+    finally:
+        client.close()
+    outputs: dict[str, NDArray[Any]] = {"inputs": inputs, "control": control.astype(np.uint8), "saturations": recording.saturations.astype(np.int32)}
+    for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
+        outputs |= {f"payloads.{index}": payloads, f"states.{index}": states}
+    return arrays | stimulus | outputs
+
+
+def main(arguments: list[str]) -> int:
+    wrong = [name for name in names() if name not in CASES] if "--check" in arguments else []
+    for name in CASES:
+        arrays = record(name)
+        if "--check" in arguments:
+            before = read(name).recorded
+            if before.keys() != arrays.keys() or any(not np.array_equal(before[key], arrays[key]) for key in arrays):
+                wrong.append(name)
+        else:
+            np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
+            print(f"{name}: {(FOLDER / f'{name}.npz').stat().st_size} bytes")
+    print(f"differ from what is recorded: {', '.join(wrong)}" if wrong else "all equal" if "--check" in arguments else "recorded")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
