@@ -26,7 +26,7 @@ from toolchain.simulation.statistics import return_ratio
 
 EPISODES = 64
 LONGEST = 1000  # decisions of an episode of the check
-ERRORS = (DEFAULT_ACTION_ERROR, 0.05, 0.025)
+ERRORS = (DEFAULT_ACTION_ERROR, 0.05, 0.025, 0.0125)
 LEAST_RATIO = 0.98
 MOST_EXTRA_FAILURES = 0.03  # share of episodes below 90 % of the median, more than the source policy's own
 OPEN_LOOP_STATES = 2000
@@ -61,7 +61,7 @@ def convert_in_environment(
     """Calibrate in an environment that the user named (`module:Id` allowed) and convert.
 
     Where `options.action_error` is None, 0.1 is taken if the closed loop accepts it, else the finest accepted one of
-    0.05 and 0.025, else the one with the best mean return. `progress(stage, done, total)` is called as it goes.
+    0.05, 0.025 and 0.0125, else the one with the best mean return. `progress(stage, done, total)` is called as it goes.
     """
     env = gymnasium_bridge.make(identifier, trusted=True)
     try:
@@ -84,11 +84,8 @@ def convert_in_environment(
     best_mean, best = -np.inf, None
     for error in ERRORS:
         candidate = convert(policy, calibration, dataclasses.replace(options, action_error=error), environment, seed)
-        measured = open_loop_error(candidate, policy, calibration)
-        if attempts and measured >= attempts[-1].measured_error:
-            break  # the range proof made the rows so coarse that finer thresholds no longer help
         spiking = returns(FastBackend(candidate, EPISODES), f"action error {error:g}")
-        attempts.append(_judge(error, measured, spiking, ann))
+        attempts.append(_judge(error, open_loop_error(candidate, policy, calibration), spiking, ann))
         if attempts[-1].accepted or (spiking.mean() > best_mean and not any(attempt.accepted for attempt in attempts)):
             best_mean, best = spiking.mean(), candidate
         if attempts[0].accepted:

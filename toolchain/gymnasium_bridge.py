@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from toolchain.artifact import EnvironmentRecord
 from toolchain.errors import InputError, did_you_mean
@@ -22,12 +23,13 @@ from toolchain.policies.environment_facts import EnvironmentFacts
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models.
+    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models, one BLAS thread.
 
-    MuJoCo would print its notes and append them to MUJOCO_LOG.TXT in the working directory.
+    MuJoCo would print its notes and append them to MUJOCO_LOG.TXT in the working directory. The products of a
+    policy are so small that a second BLAS thread costs more than it brings.
     """
     _silence_mujoco()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore")
         yield
 

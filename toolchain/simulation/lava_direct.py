@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.lava.description import describe
-from export.lava.lava_import import import_lava
+from export.lava.lava_import import import_lava, install_command, lava_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
 from toolchain.neurons import INACTIVE
@@ -26,6 +26,11 @@ class LavaDirectBackend(RecordedBackend):
 
     name = "lava-direct"
     max_rows = 1
+
+    @classmethod
+    def missing(cls) -> str:
+        problem = lava_problem()
+        return f"{problem}; {install_command()}" if problem else ""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)

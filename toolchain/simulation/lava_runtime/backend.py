@@ -36,6 +36,11 @@ class LavaBackend(RecordedBackend):
     name = "lava"
     max_rows = 1
 
+    @classmethod
+    def missing(cls) -> str:
+        problem = lava_problem()
+        return f"{problem}; {install_command()}" if problem else ""
+
     def __init__(self, artifact: Artifact, rows: int = 1, time_limit: float | None = None) -> None:
         super().__init__(artifact, rows)
         self.time_limit = time_limit if time_limit is not None else time_limit_from_environment()
