@@ -64,6 +64,8 @@ def environment_bounds(size: int, environment: EnvironmentFacts, where: str, hin
     bounds = environment.bounds
     if bounds is None:
         return None
+    if bounds[0].size == 1 and not environment.id:  # a user's one number serves every channel
+        return np.repeat(bounds[0], size), np.repeat(bounds[1], size)
     if bounds[0].shape != (size,):
         raise InputError(
             where,

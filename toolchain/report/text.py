@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.artifact import Artifact
-from toolchain.network import STATE_LIMIT
+from toolchain.network import READOUT, STATE_LIMIT
 from toolchain.quantization.proof import prove
 from toolchain.simulation.closed_loop import Simulation
 from toolchain.simulation.verification import Verification
@@ -40,9 +40,10 @@ def artifact_text(artifact: Artifact) -> str:
     time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision" + (f", alpha {facts['alpha']:g}" if facts["alpha"] else "")
     lines.append(f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})")
     for index, layer in enumerate(facts["layers"]):
+        payloads = "" if layer["neuron"] == READOUT else f", payloads to {layer['largest_payload']}"
         bound = "" if layer["table_error_bound"] is None else f", activation within {layer['table_error_bound']:.2f} payload units"
         lines.append(
-            f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']} {layer['activation']}, {layer['synapses']} synapses, payloads to {layer['largest_payload']}, "
+            f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']} {layer['activation']}, {layer['synapses']} synapses{payloads}, "
             f"proven within {layer['proven_bits']} of {STATE_LIMIT.bit_length() + 1} bits{bound}"
         )
     calibration = facts["calibration"]
