@@ -85,6 +85,7 @@ class LavaClient:
                 detail=report.get("log", ""),
             ) from None
         except (Alarm, EOFError):
+            self.handle.await_report(2.0)  # the worker's end shows here before the supervisor has seen it
             raise failure(self._finalizer() or {}) from None
         except BaseException:
             self._finalizer()
@@ -131,6 +132,12 @@ class Handle:
         report = self._last_words() if os.getpid() == self.owner else b""
         self._let_go()
         return json.loads(report) if report else {}
+
+    def await_report(self, seconds: float) -> None:
+        """Give the supervisor time to find out by itself what happened."""
+        poll = select.poll()
+        poll.register(self.report, select.POLLIN)
+        poll.poll(seconds * 1000)
 
     def _last_words(self) -> bytes:
         report, deadline, poll = b"", time.monotonic() + GRACE, select.poll()

@@ -57,8 +57,9 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
         temporary.mkdir()
         copy_code(temporary)
         (temporary / "network.json").write_text(canonical_json(description) + "\n")
-        np.savez_compressed(temporary / "network.npz", **(arrays | contracts))
-        np.savez_compressed(temporary / "probe.npz", **probe)
+        for name, values in (("network", arrays | contracts), ("probe", probe)):
+            content: dict[str, Any] = {**values}
+            np.savez_compressed(temporary / f"{name}.npz", **content)
         (temporary / "README.md").write_text(readme(artifact))
         os.replace(temporary, target)
     except OSError as error:

@@ -37,7 +37,7 @@ class Channel:
             os.set_blocking(descriptor, False)
 
     def send(self, header: dict[str, Any], arrays: Arrays | None = None, deadline: float | None = None) -> None:
-        values = {name: np.ascontiguousarray(value) for name, value in (arrays or {}).items()}
+        values = {name: np.asarray(value) for name, value in (arrays or {}).items()}
         text = json.dumps({"header": header, "arrays": [[name, value.dtype.str, value.shape] for name, value in values.items()]}).encode()
         self._write(struct.pack("<Q", len(text)) + text, deadline)
         for value in values.values():

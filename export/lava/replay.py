@@ -49,11 +49,13 @@ def replay(folder: Path, time_limit: float) -> int:
     seconds, decisions, layers = time.monotonic() - begin, len(probe["control"]), len(recording.states)
     steps = decisions * (int(description["timesteps"]) + layers)
     print(f"{decisions} decisions, {steps} steps of Lava's runtime, {seconds:.1f} s")
-    inputs, control = encoded(Host(description, arrays), probe)
+    host = Host(description, arrays)
+    inputs, control = encoded(host, probe)
     verdicts = [compare("inputs encoded by host.py", inputs, probe["inputs"]), compare("control words of host.py", control, probe["control"])]
     for index in range(layers - 1):
         verdicts.append(compare(f"payloads of layer {index}", recording.payloads[index], probe[f"payloads.{index}"]))
     verdicts.append(compare("accumulators of the readout", recording.states[-1][:, -1], probe["readout"]))
+    verdicts.append(compare_actions(np.stack([host.decode(accumulator) for accumulator in probe["readout"]]), probe["actions"]))
     print("exact" if all(verdicts) else "DIFFERENT: network.npz, probe.npz or the code was changed, or Lava computes something else")
     return EXACT if all(verdicts) else DIFFERENT
 
@@ -84,3 +86,10 @@ def compare(what: str, got: NDArray[np.integer], expected: NDArray[np.integer]) 
     place = tuple(int(index) for index in wrong[0])
     print(f"  {what}: {len(wrong)} of {got.size} integers DIFFER, first at {place} (got {got[place]}, recorded {expected[place]})")
     return False
+
+
+def compare_actions(got: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
+    """Print whether host.py decodes the recorded readouts to the recorded actions, but for another machine's tanh."""
+    worst = float(np.max(np.abs(got - expected) / np.maximum(np.abs(expected), 1.0)))
+    print(f"  actions decoded by host.py: {'equal' if worst < 1e-12 else 'DIFFERENT'}, largest difference {worst:g}")
+    return worst < 1e-12

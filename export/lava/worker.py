@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing import connection, shared_memory
@@ -33,8 +34,8 @@ def main(request: int, response: int, failure: int, leash: int, token: str) -> N
 
         network = LavaNetwork(description["network"], arrays, int(description["decisions"]))
         network.start()
-    except Exception:
-        channel.send({"error": traceback.format_exc()})
+    except Exception as error:
+        channel.send({"error": told(error)})
         return
     threading.Thread(target=report_dead_processes, args=(network, failure), daemon=True).start()
     channel.send({})
@@ -42,8 +43,8 @@ def main(request: int, response: int, failure: int, leash: int, token: str) -> N
         _, arrays = channel.receive()
         try:
             recording = network.run(arrays["payloads"], arrays["control"])
-        except Exception:
-            channel.send({"error": traceback.format_exc()})
+        except Exception as error:
+            channel.send({"error": told(error)})
             return
         reply: Arrays = {"saturations": recording.saturations}
         for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
@@ -56,6 +57,11 @@ def name_segments(token: str) -> None:
     prefix = f"/{token}-"
     shared_memory._SHM_NAME_PREFIX = prefix  # type: ignore[attr-defined]
     shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 12  # type: ignore[attr-defined]
+
+
+def told(error: Exception) -> str:
+    """A traceback; Lava keeps that of a process which it could not build in `trace`."""
+    return getattr(error, "trace", None) or traceback.format_exc()
 
 
 def report(failure: int, text: str) -> None:
@@ -83,8 +89,10 @@ def report_raising_processes(failure: int) -> None:
 def report_dead_processes(network: Any, failure: int) -> None:
     """Wait for a process of the runtime that ends without a word, such as one killed for memory."""
     actors = {actor.sentinel: actor for actor in network.source.runtime._messaging_infrastructure.actors}
-    for sentinel in connection.wait(list(actors)):
-        report(failure, f"{actors[sentinel].name} of the Lava runtime ended (got exit code {actors[sentinel].exitcode}).")
+    ended = [actors[sentinel] for sentinel in connection.wait(list(actors))]
+    time.sleep(0.5)  # when one raises, Lava stops others at once: its traceback goes first
+    for actor in ended:
+        report(failure, f"{actor.name} of the Lava runtime ended (got exit code {actor.exitcode})")
 
 
 def die_with_supervisor(leash: int, token: str) -> None:

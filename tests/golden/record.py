@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
 
-from golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
+from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
 from networks import random_artifact  # noqa: E402
 
 from export.lava.client import LavaClient  # noqa: E402
@@ -26,20 +26,11 @@ from export.lava.description import describe  # noqa: E402
 from export.lava.folder import describe_host  # noqa: E402
 from export.lava.host import Host  # noqa: E402
 from export.lava.replay import encoded  # noqa: E402
-from toolchain.network import READOUT, Encoder, Layer, Network  # noqa: E402
+from toolchain.network import READOUT, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
 DECISIONS = 24
 ONE, TWO, THREE, FOUR = (4, 2), (4, 6, 2), (4, 6, 5, 2), (4, 5, 4, 3, 2)
-
-
-def saturating() -> Network:
-    """Held inputs near 2^23 drive membranes to both ends of the 24-bit range."""
-    big, ones, zeros = np.array([[127, 127], [-127, -127], [127, -127]], np.int8), np.ones(3, np.int32), np.zeros(3, np.int32)
-    hidden = Layer("if@1", big, zeros, np.ones(3), np.array([5_000_000, 3, 8_000_000], np.int32), zeros, ones, np.ones(3), hold_input=True)
-    last = np.array([[3, -5, 7], [-1, 2, 4]], np.int8)
-    readout = Layer(READOUT, last, np.array([10, -20], np.int32), np.ones(2), zeros[:2], zeros[:2], ones[:2], np.ones(2), "identity")
-    return Network(Encoder(np.ones(2), np.array([33_000, 33_000], np.int32)), (hidden, readout), timesteps=8, alpha=64)
 
 
 def triggered(network: Network) -> Network:
