@@ -46,9 +46,10 @@ def _silence_mujoco() -> None:
 
 
 def _registered() -> list[str]:
+    """The ids that can be made: Gymnasium keeps those of its old MuJoCo environments, only to refuse them."""
     import gymnasium
 
-    return list(gymnasium.registry)
+    return [known for known in gymnasium.registry if not _successors(known)]
 
 
 def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None, render_mode: str | None = None) -> Any:
@@ -62,27 +63,33 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
     if ":" in identifier and not trusted:
         raise InputError("environment", "an id from a file may not import code", got=identifier, limit="an id without a colon", fix=f"--env {identifier} on the command line, if you trust that module")
     if ":" not in identifier and identifier not in gymnasium.registry:
-        raise _unknown(identifier)
+        raise _unknown(identifier, trusted)
     options = dict(kwargs or {}) | ({"render_mode": render_mode} if render_mode else {})
     with quiet():
         try:
             env = gymnasium.make(identifier, **options)
-        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-            raise InputError(f"environment {identifier}", f"cannot be made: {error}", fix=("check the id and its keyword arguments", "install what the environment needs")) from None
+        except Exception as error:  # a user's module and an environment's constructor raise whatever they like
+            fix = _successors(identifier) or ("check the id and its keyword arguments", "install what the environment needs")
+            raise InputError(f"environment {identifier}", f"cannot be made: {type(error).__name__} {str(error).rstrip('.')}", fix=fix) from None
     for name, space in (("observation", env.observation_space), ("action", env.action_space)):
         if not isinstance(space, gymnasium.spaces.Box):
             raise InputError(f"environment {identifier}", f"its {name} space is not supported", got=type(space).__name__, limit="Box", fix="use an environment with continuous observations and actions")
     return env
 
 
-def _unknown(identifier: str) -> InputError:
+def _unknown(identifier: str, trusted: bool) -> InputError:
+    hint = _successors(identifier) or did_you_mean(identifier, _registered()) or "list them with `python -c 'import gymnasium; gymnasium.pprint_registry()'`"
+    module = () if trusted else (f"--env MODULE:{identifier} with the module that registers it",)
+    return InputError("environment", "unknown environment", got=identifier, limit="a registered id", fix=(hint, *module))
+
+
+def _successors(identifier: str) -> str:
+    """What replaces a -v2 or -v3 id of MuJoCo, which Gymnasium gave up; empty for every other id."""
+    import gymnasium
+
     name, _, version = identifier.partition("-v")
-    relatives = [known for known in _registered() if known.partition("-v")[0] == name]
-    if version == "3" and relatives:
-        hint = f"--env {' or --env '.join(sorted(relatives)[-2:])} (the -v3 environments are gone; take the one whose shapes fit)"
-    else:
-        hint = did_you_mean(identifier, _registered()) or "list them with `python -c 'import gymnasium; gymnasium.pprint_registry()'`"
-    return InputError("environment", "unknown environment", got=identifier, limit="a registered id", fix=hint)
+    found = [f"{name}-v{number}" for number in (4, 5) if version in ("2", "3") and f"{name}-v{number}" in gymnasium.registry]
+    return f"--env {' or --env '.join(found)} (the -v{version} environments are gone; take the one whose shapes fit)" if found else ""
 
 
 def facts(env: Any, identifier: str) -> EnvironmentFacts:
