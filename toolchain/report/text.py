@@ -79,17 +79,22 @@ def simulation_text(simulation: Simulation) -> str:
     def interval(values: list[float] | None, digits: int) -> str:
         return "" if values is None else f" [{values[0]:.{digits}f}, {values[1]:.{digits}f}]"
 
+    def value(number: float | None) -> str:
+        return "not a number" if number is None else f"{number:.1f}"
+
     lines = [f"{facts['env']}, {facts['episodes']} episodes from seed {facts['seed']}, backend {facts['backend']}"]
-    lines.append(f"  spiking return  {facts['mean_return']:.1f}{interval(facts['ci95'], 1)}, minimum {facts['min_return']:.1f}")
+    lines.append(f"  spiking return  {value(facts['mean_return'])}{interval(facts['ci95'], 1)}, minimum {value(facts['min_return'])}")
     if simulation.ann is not None:
-        lines.append(f"  source return   {facts['ann_mean_return']:.1f}, minimum {facts['ann_min_return']:.1f}")
-        ratio = "none (source return is about 0)" if facts["return_ratio"] is None else f"{facts['return_ratio']:.4f}{interval(facts['ratio_ci95'], 4)}"
+        lines.append(f"  source return   {value(facts['ann_mean_return'])}, minimum {value(facts['ann_min_return'])}")
+        why = "source return is about 0" if np.isfinite([*simulation.returns, *simulation.ann.returns]).all() else "a return is not a number"
+        ratio = f"none ({why})" if facts["return_ratio"] is None else f"{facts['return_ratio']:.4f}{interval(facts['ratio_ci95'], 4)}"
         lines.append(f"  return ratio    {ratio}; failed episodes {facts['failed_episodes']} against {facts['ann_failed_episodes']}")
         if facts["chatter_ratio"] is not None:
             lines.append(f"  action chatter  {facts['chatter']:.4f} per decision, {facts['chatter_ratio']:.3f} of the source policy's")
     share = facts["synops_per_decision"] / facts["macs_per_decision"]
     lines.append(f"  work            {facts['synops_per_decision']:.0f} synops against {facts['macs_per_decision']} MACs a decision ({share:.3f} per MAC); host {facts['host_macs_per_decision']} MACs")
-    lines.append(f"  speed           {facts['decisions_per_second']:.0f} decisions/s; environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s; saturations {facts['saturations']}")
+    speed = "-" if facts["decisions_per_second"] is None else f"{facts['decisions_per_second']:.0f}"
+    lines.append(f"  speed           {speed} decisions/s; environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s; saturations {facts['saturations']}")
     if np.isnan(simulation.returns).any():
         lines.append("  some returns are not numbers: the environment diverged")
     return "\n".join(lines)

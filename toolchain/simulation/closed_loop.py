@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ MAX_ROWS = 256
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """A finished closed-loop run. `to_json` has the fields of contract section 8."""
+    """A finished closed-loop run. `to_json` has the fields of contract section 8; what is not a number is None."""
 
     backend: str
     environment: str
@@ -40,22 +41,32 @@ class Simulation:
 
     def to_json(self) -> dict[str, Any]:
         spiking, ann, census = self.spiking, self.ann, self.census
-        interval = statistics.confidence_interval(spiking.returns)
+        finite = all(np.isfinite(run.returns).all() for run in (spiking, ann) if run is not None)  # an environment may diverge
+        interval = statistics.confidence_interval(spiking.returns) if finite else None
         compared: dict[str, Any] = dict.fromkeys(("failed_episodes", "ann_failed_episodes", "ann_returns", "ann_mean_return", "ann_min_return", "return_ratio", "ratio_ci95", "return_difference", "ann_chatter", "chatter_ratio"))
         if ann is not None:
-            ratio_interval = statistics.ratio_interval(spiking.returns, ann.returns)
+            ratio_interval = statistics.ratio_interval(spiking.returns, ann.returns) if finite else None
+            counted = np.nan_to_num(spiking.returns, nan=-np.inf)  # an episode whose return is not a number has failed
             compared = {
-                "failed_episodes": statistics.failed_episodes(spiking.returns, ann.returns), "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
+                "failed_episodes": statistics.failed_episodes(counted, ann.returns), "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
                 "ann_returns": ann.returns.tolist(), "ann_mean_return": float(ann.returns.mean()), "ann_min_return": float(ann.returns.min()),
-                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns), "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
+                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns) if finite else None, "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
                 "return_difference": float(spiking.returns.mean() - ann.returns.mean()), "ann_chatter": ann.chatter, "chatter_ratio": spiking.chatter / ann.chatter if ann.chatter > 0 else None,
             }  # fmt: skip
-        return {
+        facts = {
             "backend": self.backend, "env": self.environment, "seed": self.seed, "episodes": len(spiking.returns), "returns": spiking.returns.tolist(), "mean_return": float(spiking.returns.mean()),
             "min_return": float(spiking.returns.min()), "ci95": None if interval is None else list(interval), **compared, "chatter": spiking.chatter, "decisions": spiking.decisions,
             "decisions_per_second": spiking.decisions_per_second, "env_seconds": spiking.env_seconds, "policy_seconds": spiking.policy_seconds, "synops_per_decision": census.synops_per_decision,
             "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "saturations": census.saturations,
         }  # fmt: skip
+        return {name: _numbers_or_none(value) for name, value in facts.items()}
+
+
+def _numbers_or_none(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, list):
+        return [_numbers_or_none(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def simulate(
@@ -70,6 +81,8 @@ def simulate(
     """
     if episodes < 1:
         raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    if seed < 0:
+        raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
     refuse_calibration_seeds(artifact, seed, episodes)
     make_env, identifier = environment_of(artifact, environment)
     policy = source or artifact.source
