@@ -39,7 +39,7 @@ class Controller:
 
         Raises InputError for a wrong shape or a non-finite channel; nothing has changed then.
         """
-        values = np.asarray(observation, np.float64)
+        values = as_numbers("decide", observation)
         if values.shape != (self.artifact.observation.size,):
             raise InputError("decide", "observation does not fit the policy", got=values.shape, limit=(self.artifact.observation.size,), fix="pass one flat observation of the raw environment")
         if self._backend.rows != 1:
@@ -49,18 +49,25 @@ class Controller:
     def predict(self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True) -> tuple[NDArray[np.float32], None]:
         """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None).
 
-        observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. `deterministic=False` is
-        refused: the artifact holds the deterministic policy.
+        observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another n than before
+        starts an episode in every row. `deterministic=False` is refused: the artifact holds the deterministic policy.
+        Raises InputError for shapes that do not fit and non-finite channels.
         """
         if not deterministic:
             raise InputError("predict", "a spiking artifact is deterministic", got="deterministic=False", limit="deterministic=True", fix="evaluate_policy(controller, env, deterministic=True)")
-        values = np.asarray(observation, np.float64)
+        values = as_numbers("predict", observation)
         single = values.ndim == 1
         values = np.atleast_2d(values)
+        size = self.artifact.observation.size
+        if values.ndim != 2 or values.shape[1] != size or not len(values):
+            raise InputError("predict", "observations do not fit the policy", got=np.shape(observation), limit=f"({size},) or (n, {size})", fix="pass flat observations of the raw environments, one row each")
+        starts = None if episode_start is None else np.asarray(episode_start, bool).reshape(-1)
+        if starts is not None and len(starts) != len(values):
+            raise InputError("predict", "episode_start does not fit the observations", got=len(starts), limit=len(values), fix="give one flag per environment")
         if len(values) != self._backend.rows:
             self._resize(len(values))
-        if episode_start is not None:
-            self._backend.reset(np.asarray(episode_start, bool).reshape(-1))
+        if starts is not None:
+            self._backend.reset(starts)
         actions = self._backend.decide(values).astype(np.float32)
         return (actions[0] if single else actions), None
 
@@ -70,7 +77,7 @@ class Controller:
         self._backend = replacement
 
     def census(self) -> Census:
-        """Counts of all decisions so far."""
+        """Counts of all decisions since the number of environments last changed."""
         return self._backend.census()
 
     def close(self) -> None:
@@ -82,3 +89,11 @@ class Controller:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:
+    """What a user passed as float64, or an InputError."""
+    try:
+        return np.asarray(observation, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(where, f"the observation is not an array of numbers: {error}", got=type(observation).__name__, fix="pass one flat array of the raw environment's channels") from None
