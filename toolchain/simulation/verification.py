@@ -50,12 +50,12 @@ class Verification:
 def verify(artifact: Artifact, *, backends: Sequence[str] = BACKENDS, decisions: int = 256, environment: str | None = None, progress: Callable[[str], None] = lambda backend: None) -> Verification:
     """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every backend.
 
-    The stream always starts with the probe, which holds two episode starts or more and a resync. A backend that
+    The stream always holds two episode starts or more, and the whole probe a resync too. A backend that
     is not installed is reported as missing and makes the result not exact.
     Raises InputError for unknown names, BackendError for a backend that dies.
     """
-    if decisions < 1:
-        raise InputError("--decisions", "nothing to verify", got=decisions, limit="1 or more", fix="--decisions 256")
+    if decisions < 2:
+        raise InputError("--decisions", "too few to hold two episode starts", got=decisions, limit="2 or more", fix="--decisions 256")
     if not backends:
         raise InputError("--backends", "no backend named", limit=", ".join(BACKENDS), fix="--backends reference,fast")
     classes = {name: backend_class(name) for name in backends}
@@ -88,7 +88,7 @@ def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple
     second = int(np.flatnonzero(probe.flags == 1)[1])
     if decisions <= len(probe.flags) and environment is None:
         first = min(decisions // 2, second)
-        keep = np.r_[0:first, second : min(second + decisions - first, len(probe.flags))] if decisions > 1 else np.arange(1)
+        keep = np.r_[0:first, second : min(second + decisions - first, len(probe.flags))]
         return probe.observations[keep], probe.flags[keep]
     missing = max(decisions - len(probe.flags), 1)
     if environment is None and artifact.environment is None:
