@@ -17,6 +17,8 @@ class Video:
     def __init__(self, path: Path) -> None:
         if path.suffix not in SUFFIXES:
             raise InputError("--video", "unknown kind of video file", got=path.suffix or "no suffix", limit=", ".join(SUFFIXES), fix="--video episode.mp4")
+        if path.is_dir() or not path.parent.is_dir():
+            raise InputError("--video", "cannot be written: " + ("it is a folder" if path.is_dir() else "its folder does not exist"), got=path, fix="--video episode.gif")
         try:
             import imageio.v3  # noqa: F401
         except ImportError:
