@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
     if env is None:
         low, high = (None if bound is None else np.atleast_1d(np.asarray(bound, np.float64)) for bound in (action_low, action_high))
         if low is not None and high is not None and low.shape != high.shape:
+            if 1 not in (low.size, high.size):
+                raise InputError("--action-low/--action-high", "the bounds have different lengths", got=f"{low.size} and {high.size}", limit="one number for all channels, or one per channel", fix="give both ends of every channel")
             low, high = np.broadcast_arrays(low, high)
         return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
     if action_low is not None or action_high is not None:
@@ -54,6 +57,22 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
         return gymnasium_bridge.facts(made, env)
     finally:
         made.close()
+
+
+def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None) -> Policy:
+    """The checkpoint that an artifact without a source came from, for `simulate(..., source=...)`.
+
+    What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
+    artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
+    """
+    action, layers = artifact.action, artifact.network.layers
+    squash = "tanh" if action.squash == "tanh" else "none" if action.low is None else "clip"
+    facts = environment_facts(env if env is not None else artifact.environment.id if artifact.environment is not None else None)
+    read = read_policy(
+        path, activation=layers[0].activation if len(layers) > 1 else None, squash=squash,
+        action_limit=action.scale if squash == "tanh" and not action.offset.any() else None, normalizer="none", environment=facts,
+    )  # fmt: skip
+    return dataclasses.replace(read, observation=artifact.observation, action=artifact.action)
 
 
 def convert(
@@ -72,6 +91,12 @@ def convert(
         raise InputError("convert", "give options or single choices, not both", got=", ".join(choices), fix="ConversionOptions(...)")
     if (env is None) == (observations is None):
         raise InputError("convert", "calibration needs the policy's own states", got="both" if env else "neither", limit="--env or --observations", fix=("--env ID", "--observations FILE.npy"))
+    if episode_starts is not None and observations is None:
+        raise InputError("--episode-starts", "marks the rows of recorded observations", got="no --observations", fix=("--observations FILE.npy", "leave --episode-starts away"))
+    if episode_starts is not None and np.asarray(episode_starts).dtype.kind not in "biuf":
+        raise InputError("--episode-starts", "flags are numbers", got=np.asarray(episode_starts).dtype, limit="bool, or numbers of which zero is no start", fix="give one flag per observation")
+    if seed < 0:
+        raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
@@ -99,6 +124,8 @@ def estimate_energy(
 
 def measure_census(artifact: Artifact, *, env: str | None = None, episodes: int = 1, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None) -> Census:
     """Counts of closed-loop episodes, or of the probe's recorded stretches where there is no environment."""
+    if episodes < 1:
+        raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")
     if env is not None or artifact.environment is not None:
         return simulate(artifact, environment=env, episodes=episodes, seed=seed, progress=progress).census
     recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))

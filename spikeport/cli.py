@@ -130,9 +130,12 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     from spikeport import api
     from toolchain.artifact_file import check_writable, save
     from toolchain.conversion_loop import Attempt
+    from toolchain.errors import InputError
     from toolchain.report import artifact_text, describe_artifact
 
     check_writable(output)
+    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
+        raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
     options = api.ConversionOptions(
         neuron=given["neuron"], timesteps=given["timesteps"], alpha=given["alpha"], weight_bits=given["weight_bits"], action_error=given["action_error"],
         resync_every=given["resync_every"], prune_dead=given["prune_dead"], keep_source=not given["no_source"],
@@ -161,9 +164,10 @@ def read_array(path: Path, option: str) -> Any:
     from toolchain.errors import InputError
 
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(option, f"{path.name} is not a readable .npy array: {error}", fix="np.save(FILE, array) with plain numbers") from None
+        with path.open("rb") as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except Exception as error:  # NumPy parses the header with Python's own parser, which raises whatever it likes
+        raise InputError(option, f"{path.name or path} is not a readable .npy array: {error}", fix="np.save(FILE, array) with plain numbers") from None
 
 
 @main.command()
@@ -180,12 +184,17 @@ def simulate(artifact: Path, env: str | None, backend: str, episodes: int, seed:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
     from toolchain.artifact_file import load
+    from toolchain.errors import InputError
     from toolchain.report import simulation_text
 
+    if source is not None and not compare:
+        raise InputError("--source", "is what --compare compares with", got="no --compare", fix=("--compare --source FILE", "leave --source away"))
     loaded = load(artifact)
     policy = None
     if source is not None:
-        policy = api.load_policy(source, env=env or (loaded.environment.id if loaded.environment else None))
+        policy = api.load_source(loaded, source, env=env)
+        if policy.provenance.sha256 != loaded.provenance.sha256:
+            click.echo(f"note: {source.name} is not the file that the artifact was converted from ({loaded.provenance.file})", err=True)
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
         result = api.simulate(loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress)
     emit(as_json, result.to_json(), simulation_text(result))
@@ -278,7 +287,7 @@ def doctor() -> None:
 
 
 @main.command()
-@click.option("--episodes", default=5, show_default=True, metavar="N")
+@click.option("--episodes", default=5, show_default=True, metavar="N", type=click.IntRange(min=1))
 def demo(episodes: int) -> None:
     """See all of it once: convert, verify, simulate and price the policy that ships with Spikeport."""
     from spikeport.demo import run
