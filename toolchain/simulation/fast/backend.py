@@ -25,7 +25,8 @@ class FastBackend(Backend):
         self._rows = np.zeros((rows, 3), np.int64)
         self._announced = np.zeros((rows, 2, features), np.int32)
         self._state = np.zeros((rows, 3 * neurons), np.int32)
-        self._scratch = np.zeros((3 + len(network.layers), widest + 1), np.int32)
+        self._scratch = np.zeros(3 * (widest + 1), np.int32)
+        self._sums = np.zeros(len(network.layers) * (widest + 1), np.int32)
         self._counts = np.zeros((3, len(network.layers) + 1), np.int64)
         self._traced = (np.zeros(features, np.int32), np.zeros((2, network.timesteps, neurons), np.int32))
         self._everyone = np.ones(rows, bool)
@@ -48,7 +49,7 @@ class FastBackend(Backend):
         active = self._everyone if active is None else np.ascontiguousarray(active, bool)
         actions = np.empty(self._actions)
         bad = kernels.decide(
-            *self._packed, observations, active, self._rows, self._announced, self._state, self._scratch, self._counts, tracing, *self._traced, actions
+            *self._packed, observations, active, self._rows, self._announced, self._state, self._scratch, self._sums, self._counts, tracing, *self._traced, actions
         )  # fmt: skip
         if bad >= 0:
             row, channel = divmod(bad, self.artifact.observation.features)

@@ -15,6 +15,7 @@ from toolchain.simulation.host import decode_row, encode_row
 
 OPTIONS = {"cache": True, "boundscheck": False, "nogil": True}
 CARRY, START = 1, 2
+EMITTED_LIMIT = 2**24  # no residual is below -2^24, so a larger sum changes nothing and int32 suffices
 BEYOND = 2**30  # outside every payload range, so it still counts as clipped
 # Columns of the host's record of a row, int64 [rows, 3].
 FRESH, STALE, DECISIONS = 0, 1, 2
@@ -22,115 +23,136 @@ FRESH, STALE, DECISIONS = 0, 1, 2
 MESSAGES, SYNOPS, SATURATIONS = 0, 1, 2
 
 
+# Arrays are passed whole with offsets: a slice costs compiled code two atomic counts, and there would be hundreds of
+# them in a decision. Offsets are unsigned (U), so that no index needs a test for wrapping around from the end.
+U = np.uintp
+ZERO, ONE, TWO, FOUR = U(0), U(1), U(2), U(4)
+
+
 @numba.njit(**OPTIONS)
-def gather(payloads, fan_out, counts, layer, events):
-    """Indices of the non-zero payloads into `events`; counts messages and synops. Returns their number."""
-    found, synops = 0, 0
-    for i in range(payloads.shape[0]):
-        events[found] = i
-        if payloads[i] != 0:
-            found += 1
-            synops += fan_out[i]
-    counts[0, layer] += found
+def gather(scratch, payloads, inputs, fan_out, fans, counts, layer, events):
+    """Indices of the non-zero payloads to scratch[events:]; counts messages and synops. Returns their number.
+
+    Which payloads are zero cannot be predicted, so the loop has no branch: (v | -v) has its sign bit set unless
+    v is 0, and a place that was written in vain is written again.
+    """
+    end, synops = events, np.int64(0)
+    for i in range(inputs):
+        value = scratch[payloads + i]
+        scratch[end] = np.int32(i)
+        end += U(np.uint32(value | -value) >> np.uint32(31))
+    found = end - events
+    for k in range(found):
+        synops += fan_out[fans + U(scratch[events + k])]
+    counts[0, layer] += np.int64(found)
     counts[1, layer] += synops
     return found
 
 
 @numba.njit(**OPTIONS)
-def add_spikes(weights, events, found, total):
-    """total[j] += sum of the columns of `events`; four columns at a time keep `total` in registers longer."""
-    outputs, k = total.shape[0], 0
-    while k + 4 <= found:
-        a, b, c, d = (events[k] * outputs, events[k + 1] * outputs, events[k + 2] * outputs, events[k + 3] * outputs)
-        one, two, three, four = weights[a : a + outputs], weights[b : b + outputs], weights[c : c + outputs], weights[d : d + outputs]
+def add_spikes(weights, matrix, scratch, events, found, target, total, outputs):
+    """target[total + j] += the columns of the events; four at a time, so that the sum stays in registers longer."""
+    k = ZERO
+    while k + FOUR <= found:
+        at = events + k
+        a, b = matrix + U(scratch[at]) * outputs, matrix + U(scratch[at + ONE]) * outputs
+        c, d = matrix + U(scratch[at + TWO]) * outputs, matrix + U(scratch[at + TWO + ONE]) * outputs
         for j in range(outputs):
-            total[j] += np.int32(np.int16(np.int16(one[j]) + np.int16(two[j])) + np.int16(np.int16(three[j]) + np.int16(four[j])))
-        k += 4
+            low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))
+            high = np.int16(np.int16(weights[c + j]) + np.int16(weights[d + j]))
+            target[total + j] += np.int32(np.int16(low + high))
+        k += FOUR
     while k < found:
-        column = weights[events[k] * outputs : (events[k] + 1) * outputs]
+        a = matrix + U(scratch[events + k]) * outputs
         for j in range(outputs):
-            total[j] += np.int32(column[j])
-        k += 1
+            target[total + j] += np.int32(weights[a + j])
+        k += ONE
 
 
 @numba.njit(**OPTIONS)
-def add_graded(weights, events, found, payloads, total):
-    """total[j] += sum of the columns of `events`, each times its payload."""
-    outputs, k = total.shape[0], 0
-    while k + 2 <= found:
-        a, b = events[k] * outputs, events[k + 1] * outputs
-        one, two, p, q = weights[a : a + outputs], weights[b : b + outputs], payloads[events[k]], payloads[events[k + 1]]
+def add_graded(weights, matrix, scratch, events, found, payloads, target, total, outputs):
+    """target[total + j] += the columns of the events, each times its payload."""
+    k = ZERO
+    while k + TWO <= found:
+        first, second = U(scratch[events + k]), U(scratch[events + k + ONE])
+        a, b, p, q = matrix + first * outputs, matrix + second * outputs, scratch[payloads + first], scratch[payloads + second]
         for j in range(outputs):
-            total[j] += np.int32(one[j]) * p + np.int32(two[j]) * q
-        k += 2
+            target[total + j] += np.int32(weights[a + j]) * p + np.int32(weights[b + j]) * q
+        k += TWO
     if k < found:
-        column, p = weights[events[k] * outputs : (events[k] + 1) * outputs], payloads[events[k]]
+        first = U(scratch[events + k])
+        a, p = matrix + first * outputs, scratch[payloads + first]
         for j in range(outputs):
-            total[j] += np.int32(column[j]) * p
+            target[total + j] += np.int32(weights[a + j]) * p
 
 
 @numba.njit(**OPTIONS)
-def fire(v, total, bias, threshold, emitted, spikes):
+def fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
     """if@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
-    for j in range(v.shape[0]):
-        raw = v[j] + total[j] + bias[j]
+    clipped, emitted, thresholds = np.int32(0), where + outputs + outputs, first + count
+    for j in range(outputs):
+        raw = state[where + j] + sums[total + j] + neurons[first + j]
         value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
         clipped += np.int32(value != raw)
-        spike = np.int32(value > threshold[j])
-        v[j] = value - threshold[j] * spike
-        emitted[j] += threshold[j] * spike
-        spikes[j] = spike
+        threshold = neurons[thresholds + j]
+        spike = np.int32(value > threshold)
+        state[where + j] = value - threshold * spike
+        state[emitted + j] = min(state[emitted + j] + threshold * spike, np.int32(EMITTED_LIMIT))
+        scratch[leaving + j] = spike
     return clipped
 
 
 @numba.njit(**OPTIONS)
-def carry_over(v, v_start, emitted, threshold, control, alpha):
+def carry_over(state, where, outputs, neurons, first, count, control, alpha):
     """if@1, a window's start (contract section 1.5)."""
-    for j in range(v.shape[0]):
-        v_init = threshold[j] >> 1
-        residual = max(v[j] - v_start[j], -emitted[j])
-        carried = min(max(v_init + ((np.int32(alpha) * residual + np.int32(32)) >> np.int32(6)), np.int32(0)), threshold[j])
+    start_at, emitted, thresholds = where + outputs, where + outputs + outputs, first + count
+    for j in range(outputs):
+        threshold = neurons[thresholds + j]
+        v_init = threshold >> np.int32(1)
+        residual = max(state[where + j] - state[start_at + j], -state[emitted + j])
+        carried = min(max(v_init + ((np.int32(alpha) * residual + np.int32(32)) >> np.int32(6)), np.int32(0)), threshold)
         start = carried if control == CARRY else v_init
-        v[j] = start
-        v_start[j] = start
-        emitted[j] = 0
+        state[where + j] = start
+        state[start_at + j] = start
+        state[emitted + j] = np.int32(0)
 
 
 @numba.njit(**OPTIONS)
-def announce(reference, low, high, q, trigger, payloads):
+def announce(state, reference, outputs, sums, q, neurons, lows, highs, trigger, scratch, leaving):
     """sdn@1: what is sent when the activation is q. Returns how many q were clipped."""
     clipped, trigger = np.int32(0), np.int32(trigger)
-    for j in range(q.shape[0]):
-        value = min(max(q[j], low[j]), high[j])
-        clipped += np.int32(value != q[j])
-        change = value - reference[j]
+    for j in range(outputs):
+        unclipped = sums[q + j]
+        value = min(max(unclipped, neurons[lows + j]), neurons[highs + j])
+        clipped += np.int32(value != unclipped)
+        change = value - state[reference + j]
         send = (change >= trigger) | (change <= -trigger) | (value == 0)
         payload = change if send else np.int32(0)
-        payloads[j] = payload
-        reference[j] += payload
+        scratch[leaving + j] = payload
+        state[reference + j] += payload
     return clipped
 
 
 @numba.njit(**OPTIONS)
-def quantise_relu(acc, threshold, magic, shift, q):
+def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, sums, q):
     """floor((2 relu(acc) + theta) / (2 theta)) by multiplication."""
-    for j in range(acc.shape[0]):
-        numerator = np.uint64(np.uint32(2 * max(acc[j], np.int32(0)) + threshold[j]))
-        q[j] = np.int32((numerator * np.uint64(np.uint32(magic[j]))) >> np.uint64(shift[j]))
+    for j in range(outputs):
+        numerator = np.uint64(np.uint32(np.int32(2) * max(state[where + j], np.int32(0)) + neurons[thresholds + j]))
+        sums[q + j] = np.int32((numerator * np.uint64(np.uint32(neurons[magics + j]))) >> np.uint64(neurons[shifts + j]))
 
 
 @numba.njit(**OPTIONS)
-def quantise_identity(acc, threshold, q):
-    for j in range(acc.shape[0]):
-        q[j] = np.int32((2 * np.int64(acc[j]) + threshold[j]) // (2 * np.int64(threshold[j])))
+def quantise_identity(state, where, outputs, neurons, thresholds, sums, q):
+    for j in range(outputs):
+        theta = np.int64(neurons[thresholds + j])
+        sums[q + j] = np.int32((2 * np.int64(state[where + j]) + theta) // (2 * theta))
 
 
 @numba.njit(**OPTIONS)
-def quantise_table(acc, tables, first, segments, shift, q):
+def quantise_table(state, where, outputs, neurons, shifts, tables, table, segments, sums, q):
     """The piecewise-linear map of ActivationTable; what no payload can be is cut to fit int32."""
-    for j in range(acc.shape[0]):
-        base, value = first + j * segments, acc[j]
+    for j in range(outputs):
+        base, value = table + np.int64(j) * segments, state[where + j]
         low, high = 0, segments
         while high - low > 1:
             middle = (low + high) >> 1
@@ -139,81 +161,79 @@ def quantise_table(acc, tables, first, segments, shift, q):
             else:
                 high = middle
         k = base + low
-        bits = np.int64(shift[j])
+        bits = np.int64(neurons[shifts + j])
         rounded = (np.int64(value - tables[0, k]) * np.int64(tables[1, k]) + (np.int64(1) << (bits - 1))) >> bits
-        q[j] = np.int32(min(max(np.int64(tables[2, k]) + rounded, -BEYOND), BEYOND))
+        sums[q + j] = np.int32(min(max(np.int64(tables[2, k]) + rounded, -BEYOND), BEYOND))
 
 
 @numba.njit(**OPTIONS)
 def begin(view, state, control):
     """Open the window of every layer of one row."""
     for layer in range(view.layers.shape[1]):
-        kind, outputs, first, where = view.layers[0, layer], view.layers[2, layer], view.layers[4, layer], view.layers[9, layer]
-        bias = view.neurons[0, first : first + outputs]
-        one, two, three = state[where : where + outputs], state[where + outputs : where + 2 * outputs], state[where + 2 * outputs : where + 3 * outputs]
+        kind, outputs, first, where = view.layers[0, layer], U(view.layers[2, layer]), U(view.layers[4, layer]), U(view.layers[9, layer])
         if kind == 0:
-            carry_over(one, two, three, view.neurons[1, first : first + outputs], control, view.alpha)
+            carry_over(state, where, outputs, view.neurons, first, U(view.count), control, view.alpha)
         elif kind == 4:
+            timesteps = np.int32(view.timesteps)
             for j in range(outputs):
-                one[j] = view.timesteps * bias[j]
+                state[where + j] = timesteps * view.neurons[first + j]
         elif control == START:
             for j in range(outputs):
-                one[j] = bias[j]
-                two[j] = 0
+                state[where + j] = view.neurons[first + j]
+                state[where + outputs + j] = np.int32(0)
 
 
 @numba.njit(**OPTIONS)
-def window(view, state, scratch, counts, tracing, traced_payloads, traced_states):
-    """All timesteps of one decision of one row; the input's payloads wait in scratch[0].
+def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_states):
+    """All timesteps of one decision of one row; the input's payloads wait at the start of `scratch`.
 
-    scratch int32 [3 + L, widest]: two payload buffers that layers use in turn, events, one sum per layer.
+    scratch int32 [3 * stride]: two payload buffers that layers use in turn, events. sums int32 [L * stride].
     state int32: per layer v | v_start | emitted (if), acc | ref (sdn), acc (readout).
     """
-    events = scratch[2]
+    stride, count, neurons, weights = U(view.widest + 1), U(view.count), view.neurons, view.weights
+    events = stride + stride
     for timestep in range(view.timesteps):
         for layer in range(view.layers.shape[1]):
-            kind, inputs, outputs, first, where = view.layers[0, layer], view.layers[1, layer], view.layers[2, layer], view.layers[4, layer], view.layers[9, layer]
-            neurons = view.neurons[:, first : first + outputs]
-            one, two, three = state[where : where + outputs], state[where + outputs : where + 2 * outputs], state[where + 2 * outputs : where + 3 * outputs]
-            weights = view.weights[view.layers[3, layer] : view.layers[3, layer] + inputs * outputs]
-            arriving, leaving, total = scratch[layer & 1, :inputs], scratch[(layer + 1) & 1, :outputs], scratch[3 + layer, :outputs]
-            held = layer == 0 and timestep > 0  # the input comes once; `total` of layer 0 still holds its sum
-            found = 0 if held else gather(arriving, view.fan_out[view.layers[5, layer] :], counts, layer, events)
-            if kind == 0:
+            kind, inputs, outputs, matrix = view.layers[0, layer], U(view.layers[1, layer]), U(view.layers[2, layer]), U(view.layers[3, layer])
+            first, where, total = U(view.layers[4, layer]), U(view.layers[9, layer]), U(layer) * stride
+            arriving, leaving = (ZERO, stride) if layer & 1 == 0 else (stride, ZERO)
+            held = layer == 0 and timestep > 0  # the input comes once; `sums` of layer 0 still holds it
+            found = ZERO
+            if not held:
+                found = gather(scratch, arriving, inputs, view.fan_out, U(view.layers[5, layer]), counts, layer, events)
+            if kind == 0 or (kind == 4 and layer == 0):
                 if not held:
-                    total[:] = 0
-                    if layer == 0:
-                        add_graded(weights, events, found, arriving, total)
-                    else:
-                        add_spikes(weights, events, found, total)
-                counts[2, layer] += fire(one, total, neurons[0], neurons[1], three, leaving)
-            elif kind >= 4:
-                if kind == 4 and layer == 0:
-                    if not held:
-                        total[:] = 0
-                        add_graded(weights, events, found, arriving, total)
                     for j in range(outputs):
-                        one[j] += total[j]
+                        sums[total + j] = np.int32(0)
+                    if layer == 0:
+                        add_graded(weights, matrix, scratch, events, found, arriving, sums, total, outputs)
+                    else:
+                        add_spikes(weights, matrix, scratch, events, found, sums, total, outputs)
+                if kind == 0:
+                    counts[2, layer] += fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
                 else:
-                    add_graded(weights, events, found, arriving, one)
-                leaving[:] = 0
+                    for j in range(outputs):
+                        state[where + j] += sums[total + j]
             else:
-                add_graded(weights, events, found, arriving, one)
+                add_graded(weights, matrix, scratch, events, found, arriving, state, where, outputs)
+            if kind == 1 or kind == 2 or kind == 3:
+                thresholds, lows = first + count, first + count + count
+                highs, magics = lows + count, lows + count + count
                 if kind == 1:
-                    quantise_relu(one, neurons[1], neurons[4], neurons[5], total)
+                    quantise_relu(state, where, outputs, neurons, thresholds, magics, magics + count, sums, total)
                 elif kind == 2:
-                    quantise_identity(one, neurons[1], total)
+                    quantise_identity(state, where, outputs, neurons, thresholds, sums, total)
                 else:
-                    quantise_table(one, view.tables, view.layers[8, layer], view.layers[7, layer], neurons[6], total)
-                counts[2, layer] += announce(two, neurons[2], neurons[3], total, view.layers[6, layer], leaving)
+                    quantise_table(state, where, outputs, neurons, magics + count + count, view.tables, view.layers[8, layer], view.layers[7, layer], sums, total)
+                counts[2, layer] += announce(state, where + outputs, outputs, sums, total, neurons, lows, highs, view.layers[6, layer], scratch, leaving)
             if tracing:
                 for j in range(outputs):
-                    traced_payloads[timestep, first + j] = leaving[j]
-                    traced_states[timestep, first + j] = one[j]
+                    traced_payloads[timestep, first + j] = scratch[leaving + j] if kind < 4 else np.int32(0)
+                    traced_states[timestep, first + j] = state[where + j]
 
 
 @numba.njit(**OPTIONS)
-def decide(header, weights, constants, host, observations, active, rows, announced, state, scratch, counts, tracing, traced_inputs, traced, actions):
+def decide(header, weights, constants, host, observations, active, rows, announced, state, scratch, sums, counts, tracing, traced_inputs, traced, actions):
     """One decision of every active row. Returns -1, or row * features + channel of a non-finite observation.
 
     Nothing has changed when an observation is refused: all rows are encoded before any runs.
@@ -241,12 +261,12 @@ def decide(header, weights, constants, host, observations, active, rows, announc
         difference = view.across and control == CARRY
         for i in range(features):
             new = announced[row, 1, i]
-            scratch[0, i] = new - announced[row, 0, i] if difference else new
+            scratch[i] = new - announced[row, 0, i] if difference else new
             announced[row, 0, i] = new
         if tracing:
-            traced_inputs[:] = scratch[0, :features]
+            traced_inputs[:] = scratch[:features]
         begin(view, state[row], control)
-        window(view, state[row], scratch, counts, tracing, traced[0], traced[1])
+        window(view, state[row], scratch, sums, counts, tracing, traced[0], traced[1])
         counts[0, last + 1] += 1
         decode_row(host_constants, state[row, readout : readout + actions.shape[1]], actions[row])
     return -1

@@ -38,7 +38,7 @@ class View(NamedTuple):
 
     layers: NDArray[np.int64]  # [10, L]
     weights: NDArray[np.int8]
-    neurons: NDArray[np.int32]  # [7, neurons]
+    neurons: NDArray[np.int32]  # [7 * count], see the rows above
     fan_out: NDArray[np.int32]  # flat, per layer's input
     tables: NDArray[np.int32]  # [3, flat]: start, multiplier, offset; [neuron, segment] per layer
     timesteps: int
@@ -46,6 +46,7 @@ class View(NamedTuple):
     resync_every: int
     across: int
     widest: int
+    count: int  # neurons of the whole network
 
 
 def _kind(network: Network, layer: Layer) -> int:
@@ -102,11 +103,11 @@ def unpack(header, weights, constants, host):
     """Views of the packed arrays, inside compiled code."""
     layers, total = header[0], header[8]
     table = header[11:].reshape(10, layers)
-    neurons = constants[: 7 * total].reshape(7, total)
+    neurons = constants[: 7 * total]
     fan_out = constants[7 * total : 7 * total + header[9]]
     rest = constants[7 * total + header[9] :]
     tables = rest.reshape(3, rest.shape[0] // 3)
-    view = View(table, weights, neurons, fan_out, tables, header[1], header[2], header[3], header[4], header[5])
+    view = View(table, weights, neurons, fan_out, tables, header[1], header[2], header[3], header[4], header[5], total)
     f, a = header[6], header[7]
     features, actions = host[3 : 3 + 4 * f].reshape(4, f), host[3 + 4 * f :].reshape(5, a)
     constants_of_host = HostConstants(
