@@ -62,4 +62,9 @@ def of_artifact(artifact: Artifact) -> FloatNetwork:
     """The artifact's own numbers in row units; a spike carries 1, its value stands in the next columns."""
     layers = artifact.network.layers
     thresholds = [layer.threshold.astype(np.float64) for layer in layers[:-1]]
-    return FloatNetwork([layer.weights.astype(np.float64) for layer in layers], [layer.bias.astype(np.float64) for layer in layers], thresholds, [np.ones_like(theta) for theta in thresholds])
+    return FloatNetwork(
+        [layer.weights.astype(np.float64) for layer in layers],
+        [layer.bias.astype(np.float64) for layer in layers],
+        thresholds,
+        [np.ones_like(theta) for theta in thresholds],
+    )

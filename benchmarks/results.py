@@ -65,7 +65,22 @@ CASES = (
     Case("PPO HalfCheetah-v5", "sb3/ppo-HalfCheetah-v3/HalfCheetah-v3.zip", "HalfCheetah-v5", 0.97),
     Case("TRPO Walker2d-v5 (tanh)", "sb3/trpo-Walker2d-v3/Walker2d-v3.zip", "Walker2d-v5", 0.97, rate=False),
 )
-SDN_COLUMNS = ("policy", "source return", "spiking return", "minimum", "ratio", "95 %", "failed", "synops per MAC", "chatter", "action error", "bits", "exact", "target", "holds")
+SDN_COLUMNS = (
+    "policy",
+    "source return",
+    "spiking return",
+    "minimum",
+    "ratio",
+    "95 %",
+    "failed",
+    "synops per MAC",
+    "chatter",
+    "action error",
+    "bits",
+    "exact",
+    "target",
+    "holds",
+)
 README_COLUMNS = ("policy", "source return", "spiking return", "ratio", "synops per MAC", "exact on 4 backends")
 HASH_COLUMNS = ("file", "SHA-256")
 IF_COLUMNS = ("policy", "exact, T=8, alpha 0.5", "RMSE, own numbers, alpha 0", "alpha 0.5", "RMSE, policy's float weights, alpha 0", "alpha 0.5")
@@ -78,9 +93,19 @@ def sdn_row(case: Case, policy: Policy) -> dict[str, Any]:
     simulation = simulate(artifact, episodes=EPISODES, compare=True)
     facts, verdict = simulation.to_json(), holds_target(simulation.returns, simulation.ann.returns if simulation.ann else simulation.returns, case.target)
     return {
-        "policy": case.name, "file": policy.provenance.file, "sha256": policy.provenance.sha256, "target": case.target, "holds": verdict.holds, "reason": verdict.reason, "exact": verification.exact, "verification": verification.to_json(),
-        "bits": max(proof.bits for proof in prove(artifact.network)), "action_error": artifact.calibration["action_error"], "synops_per_mac": simulation.census.synops_per_mac, "simulation": facts,
-    }  # fmt: skip
+        "policy": case.name,
+        "file": policy.provenance.file,
+        "sha256": policy.provenance.sha256,
+        "target": case.target,
+        "holds": verdict.holds,
+        "reason": verdict.reason,
+        "exact": verification.exact,
+        "verification": verification.to_json(),
+        "bits": max(proof.bits for proof in prove(artifact.network)),
+        "action_error": artifact.calibration["action_error"],
+        "synops_per_mac": simulation.census.synops_per_mac,
+        "simulation": facts,
+    }
 
 
 def if_row(case: Case, policy: Policy) -> dict[str, Any]:
@@ -117,11 +142,34 @@ def render(results: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     for row in results["sdn"]:
         s = row["simulation"]
         low, high = s["ratio_ci95"] or (float("nan"),) * 2
-        sdn.append((
-            row["policy"], f"{s['ann_mean_return']:.0f}", f"{s['mean_return']:.0f}", f"{s['min_return']:.0f}", f"{s['return_ratio']:.3f}", f"{low:.3f} to {high:.3f}", f"{s['failed_episodes']} / {s['ann_failed_episodes']}",
-            f"{row['synops_per_mac']:.3f}", f"{s['chatter_ratio']:.2f}", f"{row['action_error']:g}", str(row["bits"]), "yes" if row["exact"] else "NO", f"{row['target']}", "yes" if row["holds"] else "NO",
-        ))  # fmt: skip
-        short.append((row["policy"], f"{s['ann_mean_return']:.0f}", f"{s['mean_return']:.0f}", f"{s['return_ratio']:.3f} ({low:.3f} to {high:.3f})", f"{row['synops_per_mac']:.2f}", "yes" if row["exact"] else "NO"))
+        sdn.append(
+            (
+                row["policy"],
+                f"{s['ann_mean_return']:.0f}",
+                f"{s['mean_return']:.0f}",
+                f"{s['min_return']:.0f}",
+                f"{s['return_ratio']:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{s['failed_episodes']} / {s['ann_failed_episodes']}",
+                f"{row['synops_per_mac']:.3f}",
+                f"{s['chatter_ratio']:.2f}",
+                f"{row['action_error']:g}",
+                str(row["bits"]),
+                "yes" if row["exact"] else "NO",
+                f"{row['target']}",
+                "yes" if row["holds"] else "NO",
+            )
+        )
+        short.append(
+            (
+                row["policy"],
+                f"{s['ann_mean_return']:.0f}",
+                f"{s['mean_return']:.0f}",
+                f"{s['return_ratio']:.3f} ({low:.3f} to {high:.3f})",
+                f"{row['synops_per_mac']:.2f}",
+                "yes" if row["exact"] else "NO",
+            )
+        )
         hashes.append((row["file"], f"`{row['sha256']}`"))
     for row in results["if"]:
         rate.append((row["policy"], "yes" if row["exact"] else "NO", *(f"{row[key]:.4f}" for key in ("own_0.0", "own_0.5", "float_0.0", "float_0.5"))))

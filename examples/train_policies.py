@@ -88,10 +88,19 @@ def train(name: str, recipe: Recipe, steps: int, seed: int, folder: Path, thread
     else:
         width = int(np.prod(env.action_space.shape or (1,)))
         model = TD3(
-            "MlpPolicy", env, seed=seed, device="cpu", buffer_size=steps, batch_size=256, learning_rate=recipe.learning_rate,
-            learning_starts=recipe.learning_starts, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": recipe.hidden},
+            "MlpPolicy",
+            env,
+            seed=seed,
+            device="cpu",
+            buffer_size=steps,
+            batch_size=256,
+            learning_rate=recipe.learning_rate,
+            learning_starts=recipe.learning_starts,
+            train_freq=1,
+            gradient_steps=1,
+            policy_kwargs={"net_arch": recipe.hidden},
             action_noise=NormalActionNoise(np.zeros(width), 0.1 * np.ones(width)),
-        )  # fmt: skip
+        )
     best = max((entry["mean"] for entry in log), default=-np.inf)
     while model.num_timesteps < steps:
         start = time.perf_counter()
@@ -131,20 +140,35 @@ def export(name: str, recipe: Recipe, seed: int, folder: Path, command: str) -> 
     log = json.loads((folder / "log.json").read_text())
     target = OUTPUT / recipe.file
     if recipe.file.endswith(".zip"):
+
         def write(path: Path) -> None:
             with path.open("wb") as stream:
                 model.save(stream, exclude=["replay_buffer", "actor.optimizer", "critic.optimizer"])
+
         replace_atomically(target, write)
     else:
         linear = [module for module in model.actor.mu if isinstance(module, torch.nn.Linear)]
         state = {f"l{i + 1}.{kind}": getattr(layer, kind).detach().clone() for i, layer in enumerate(linear) for kind in ("weight", "bias")}
         replace_atomically(target, lambda path: torch.save(state, path))
     record = {
-        "file": recipe.file, "environment": recipe.environment, "algorithm": "TD3 (Stable-Baselines3)", "seed": seed, "command": command,
-        "hidden": recipe.hidden, "activation": "relu", "squash": "tanh", "action_limit": 1.0,
-        "exported_steps": max(log, key=lambda entry: entry["mean"])["steps"], "evaluations": log,
-        "versions": {"torch": torch.__version__, "stable_baselines3": stable_baselines3.__version__, "gymnasium": gymnasium.__version__, "mujoco": mujoco.__version__},
-    }  # fmt: skip
+        "file": recipe.file,
+        "environment": recipe.environment,
+        "algorithm": "TD3 (Stable-Baselines3)",
+        "seed": seed,
+        "command": command,
+        "hidden": recipe.hidden,
+        "activation": "relu",
+        "squash": "tanh",
+        "action_limit": 1.0,
+        "exported_steps": max(log, key=lambda entry: entry["mean"])["steps"],
+        "evaluations": log,
+        "versions": {
+            "torch": torch.__version__,
+            "stable_baselines3": stable_baselines3.__version__,
+            "gymnasium": gymnasium.__version__,
+            "mujoco": mujoco.__version__,
+        },
+    }
     replace_atomically(target.with_suffix(".json"), lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
     print(f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}")
 

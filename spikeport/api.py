@@ -29,9 +29,17 @@ FORMATS = ("lava",)
 
 
 def load_policy(
-    path: str | os.PathLike[str], *, env: str | None = None, action_low: float | Sequence[float] | None = None, action_high: float | Sequence[float] | None = None,
-    observation_size: int | None = None, activation: str | None = None, squash: str | None = None, action_limit: float | None = None, normalizer: str | Path | None = None,
-) -> Policy:  # fmt: skip
+    path: str | os.PathLike[str],
+    *,
+    env: str | None = None,
+    action_low: float | Sequence[float] | None = None,
+    action_high: float | Sequence[float] | None = None,
+    observation_size: int | None = None,
+    activation: str | None = None,
+    squash: str | None = None,
+    action_limit: float | None = None,
+    normalizer: str | Path | None = None,
+) -> Policy:
     """Read a trained policy (contract section 8's options).
 
     `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the observation's size must be
@@ -47,7 +55,13 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
         low, high = (None if bound is None else np.atleast_1d(np.asarray(bound, np.float64)) for bound in (action_low, action_high))
         if low is not None and high is not None and low.shape != high.shape:
             if 1 not in (low.size, high.size):
-                raise InputError("--action-low/--action-high", "the bounds have different lengths", got=f"{low.size} and {high.size}", limit="one number for all channels, or one per channel", fix="give both ends of every channel")
+                raise InputError(
+                    "--action-low/--action-high",
+                    "the bounds have different lengths",
+                    got=f"{low.size} and {high.size}",
+                    limit="one number for all channels, or one per channel",
+                    fix="give both ends of every channel",
+                )
             low, high = np.broadcast_arrays(low, high)
         return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
     if action_low is not None or action_high is not None:
@@ -69,16 +83,29 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     squash = "tanh" if action.squash == "tanh" else "none" if action.low is None else "clip"
     facts = environment_facts(env if env is not None else artifact.environment.id if artifact.environment is not None else None)
     read = read_policy(
-        path, activation=layers[0].activation if len(layers) > 1 else None, squash=squash,
-        action_limit=action.scale if squash == "tanh" and not action.offset.any() else None, normalizer="none", environment=facts,
-    )  # fmt: skip
+        path,
+        activation=layers[0].activation if len(layers) > 1 else None,
+        squash=squash,
+        action_limit=action.scale if squash == "tanh" and not action.offset.any() else None,
+        normalizer="none",
+        environment=facts,
+    )
     return dataclasses.replace(read, observation=artifact.observation, action=artifact.action)
 
 
 def convert(
-    policy: Policy, *, env: str | None = None, observations: NDArray[Any] | None = None, episode_starts: NDArray[Any] | None = None, options: ConversionOptions | None = None,
-    calibration_steps: int = 10_000, seed: int = 0, progress: Callable[[str, int, int], None] = lambda stage, done, total: None, attempts: list[Attempt] | None = None, **choices: Any,
-) -> Artifact:  # fmt: skip
+    policy: Policy,
+    *,
+    env: str | None = None,
+    observations: NDArray[Any] | None = None,
+    episode_starts: NDArray[Any] | None = None,
+    options: ConversionOptions | None = None,
+    calibration_steps: int = 10_000,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    attempts: list[Attempt] | None = None,
+    **choices: Any,
+) -> Artifact:
     """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in order.
 
     `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
@@ -90,11 +117,28 @@ def convert(
     elif choices:
         raise InputError("convert", "give options or single choices, not both", got=", ".join(choices), fix="ConversionOptions(...)")
     if (env is None) == (observations is None):
-        raise InputError("convert", "calibration needs the policy's own states", got="both" if env else "neither", limit="--env or --observations", fix=("--env ID", "--observations FILE.npy"))
+        raise InputError(
+            "convert",
+            "calibration needs the policy's own states",
+            got="both" if env else "neither",
+            limit="--env or --observations",
+            fix=("--env ID", "--observations FILE.npy"),
+        )
     if episode_starts is not None and observations is None:
-        raise InputError("--episode-starts", "marks the rows of recorded observations", got="no --observations", fix=("--observations FILE.npy", "leave --episode-starts away"))
+        raise InputError(
+            "--episode-starts",
+            "marks the rows of recorded observations",
+            got="no --observations",
+            fix=("--observations FILE.npy", "leave --episode-starts away"),
+        )
     if episode_starts is not None and np.asarray(episode_starts).dtype.kind not in "biuf":
-        raise InputError("--episode-starts", "flags are numbers", got=np.asarray(episode_starts).dtype, limit="bool, or numbers of which zero is no start", fix="give one flag per observation")
+        raise InputError(
+            "--episode-starts",
+            "flags are numbers",
+            got=np.asarray(episode_starts).dtype,
+            limit="bool, or numbers of which zero is no start",
+            fix="give one flag per observation",
+        )
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
     if env is None:
@@ -107,9 +151,16 @@ def convert(
 
 
 def estimate_energy(
-    artifact: Artifact, *, profiles: Sequence[str] = DEFAULT_PROFILES, census: Census | None = None, env: str | None = None, episodes: int = 1, seed: int = 1000,
-    control_period_s: float | None = None, progress: Callable[[int], None] = lambda finished: None,
-) -> list[Estimate]:  # fmt: skip
+    artifact: Artifact,
+    *,
+    profiles: Sequence[str] = DEFAULT_PROFILES,
+    census: Census | None = None,
+    env: str | None = None,
+    episodes: int = 1,
+    seed: int = 1000,
+    control_period_s: float | None = None,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> list[Estimate]:
     """Joules and seconds per decision on each profile.
 
     The census is the given one, or that of `episodes` episodes in the environment; an artifact without an
@@ -122,7 +173,9 @@ def estimate_energy(
     return price(census, artifact, tuple(profiles), control_period_s)
 
 
-def measure_census(artifact: Artifact, *, env: str | None = None, episodes: int = 1, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None) -> Census:
+def measure_census(
+    artifact: Artifact, *, env: str | None = None, episodes: int = 1, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+) -> Census:
     """Counts of closed-loop episodes, or of the probe's recorded stretches where there is no environment."""
     if episodes < 1:
         raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")

@@ -114,7 +114,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16]")
 @click.option("--alpha", type=float, metavar="A", help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]")
 @click.option("--weight-bits", default=8, show_default=True, metavar="B", help="Symmetric weights of 2 to 8 bits.")
-@click.option("--action-error", type=float, metavar="E", help="Wanted RMS action error in half ranges.  [default: 0.1, finer where the closed loop asks for it]")
+@click.option(
+    "--action-error", type=float, metavar="E", help="Wanted RMS action error in half ranges.  [default: 0.1, finer where the closed loop asks for it]"
+)
 @click.option("--calibration-steps", default=10_000, show_default=True, metavar="N", help="Decisions of the policy to calibrate on.")
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
@@ -137,15 +139,31 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
     options = api.ConversionOptions(
-        neuron=given["neuron"], timesteps=given["timesteps"], alpha=given["alpha"], weight_bits=given["weight_bits"], action_error=given["action_error"],
-        resync_every=given["resync_every"], prune_dead=given["prune_dead"], keep_source=not given["no_source"],
-    )  # fmt: skip
+        neuron=given["neuron"],
+        timesteps=given["timesteps"],
+        alpha=given["alpha"],
+        weight_bits=given["weight_bits"],
+        action_error=given["action_error"],
+        resync_every=given["resync_every"],
+        prune_dead=given["prune_dead"],
+        keep_source=not given["no_source"],
+    )
     recorded = None if observations is None else read_array(observations, "--observations")
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
     attempts: list[Attempt] = []
     with staged_bar() as progress:
-        artifact = api.convert(policy, env=env, observations=recorded, episode_starts=starts, options=options, calibration_steps=given["calibration_steps"], seed=given["seed"], progress=progress, attempts=attempts)
+        artifact = api.convert(
+            policy,
+            env=env,
+            observations=recorded,
+            episode_starts=starts,
+            options=options,
+            calibration_steps=given["calibration_steps"],
+            seed=given["seed"],
+            progress=progress,
+            attempts=attempts,
+        )
     save(artifact, output)
     for attempt in attempts:
         click.echo(f"closed loop: {attempt}", err=True)
@@ -180,7 +198,9 @@ def read_array(path: Path, option: str) -> Any:
 @click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Checkpoint to compare with, where the artifact has none inside.")
 @click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Film the first episode (.mp4 or .gif).")
 @as_json
-def simulate(artifact: Path, env: str | None, backend: str, episodes: int, seed: int, compare: bool, source: Path | None, video: Path | None, as_json: bool) -> None:
+def simulate(
+    artifact: Path, env: str | None, backend: str, episodes: int, seed: int, compare: bool, source: Path | None, video: Path | None, as_json: bool
+) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
     from toolchain.artifact_file import load
@@ -196,7 +216,9 @@ def simulate(artifact: Path, env: str | None, backend: str, episodes: int, seed:
         if policy.provenance.sha256 != loaded.provenance.sha256:
             click.echo(f"note: {source.name} is not the file that the artifact was converted from ({loaded.provenance.file})", err=True)
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
-        result = api.simulate(loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress)
+        result = api.simulate(
+            loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress
+        )
     emit(as_json, result.to_json(), simulation_text(result))
 
 
@@ -237,9 +259,15 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
     loaded = load(artifact)
     period = control_period_ms / 1000 if control_period_ms is not None else loaded.environment.control_period_s if loaded.environment else None
     with progress_bar(episodes, "episodes") as progress:
-        estimates = api.estimate_energy(loaded, profiles=profiles or DEFAULT_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress)
+        estimates = api.estimate_energy(
+            loaded, profiles=profiles or DEFAULT_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress
+        )
     baselines = baseline_estimates(loaded.macs, period)
-    facts = {"estimates": [estimate.as_json() for estimate in estimates], "baselines": [estimate.as_json() for estimate in baselines], "control_period_s": period}
+    facts = {
+        "estimates": [estimate.as_json() for estimate in estimates],
+        "baselines": [estimate.as_json() for estimate in baselines],
+        "control_period_s": period,
+    }
     emit(as_json, facts, render_table(estimates, baselines))
 
 

@@ -22,11 +22,27 @@ def random_table(rng: np.random.Generator, neurons: int, reach: int) -> Activati
     start[:, 0] = -(2**23)
     shift = rng.integers(1, 20, neurons)
     return ActivationTable(
-        start.astype(np.int32), rng.integers(-(2**11), 2**11, (neurons, segments)).astype(np.int32), rng.integers(-50, 51, (neurons, segments)).astype(np.int32), shift.astype(np.int32), np.ones(neurons)
+        start.astype(np.int32),
+        rng.integers(-(2**11), 2**11, (neurons, segments)).astype(np.int32),
+        rng.integers(-50, 51, (neurons, segments)).astype(np.int32),
+        shift.astype(np.int32),
+        np.ones(neurons),
     )
 
 
-def random_layer(rng: np.random.Generator, neuron: str, inputs: int, outputs: int, low: np.ndarray, high: np.ndarray, timesteps: int, *, first: bool, limit: int = 127, activation: str = "relu") -> Layer:
+def random_layer(
+    rng: np.random.Generator,
+    neuron: str,
+    inputs: int,
+    outputs: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    timesteps: int,
+    *,
+    first: bool,
+    limit: int = 127,
+    activation: str = "relu",
+) -> Layer:
     """One layer whose rows pass the proof for input values within [low, high]."""
     weights = rng.integers(-limit, limit + 1, (outputs, inputs))
     weights[rng.random(weights.shape) < 0.3] = 0
@@ -44,13 +60,34 @@ def random_layer(rng: np.random.Generator, neuron: str, inputs: int, outputs: in
     top = rng.integers(1, 40, outputs) if neuron == "sdn@1" else np.ones(outputs)
     bottom = -rng.integers(0, 40, outputs) if neuron == "sdn@1" and activation != "relu" else np.zeros(outputs)
     return Layer(
-        neuron=neuron, weights=weights.astype(np.int8), bias=bias.astype(np.int32), row_scale=rng.uniform(1e-4, 1e-2, outputs), threshold=(threshold if spiking else np.zeros(outputs)).astype(np.int32),
-        payload_low=bottom.astype(np.int32), payload_high=top.astype(np.int32), unit=np.ones(outputs), activation=activation if spiking else "identity", table=table,
-        trigger=int(rng.integers(1, 4)) if neuron == "sdn@1" else 1, hold_input=first and neuron != "sdn@1" and timesteps > 0 and not (readout and timesteps == 1),
-    )  # fmt: skip
+        neuron=neuron,
+        weights=weights.astype(np.int8),
+        bias=bias.astype(np.int32),
+        row_scale=rng.uniform(1e-4, 1e-2, outputs),
+        threshold=(threshold if spiking else np.zeros(outputs)).astype(np.int32),
+        payload_low=bottom.astype(np.int32),
+        payload_high=top.astype(np.int32),
+        unit=np.ones(outputs),
+        activation=activation if spiking else "identity",
+        table=table,
+        trigger=int(rng.integers(1, 4)) if neuron == "sdn@1" else 1,
+        hold_input=first and neuron != "sdn@1" and timesteps > 0 and not (readout and timesteps == 1),
+    )
 
 
-def random_artifact(seed: int, *, neuron: str = "sdn@1", widths: tuple[int, ...] = (5, 9, 7, 3), timesteps: int = 1, alpha: int = 0, activation: str = "relu", resync_every: int = 0, time_feature: bool = False, normalised: bool = False, squash: str = "tanh") -> Artifact:
+def random_artifact(
+    seed: int,
+    *,
+    neuron: str = "sdn@1",
+    widths: tuple[int, ...] = (5, 9, 7, 3),
+    timesteps: int = 1,
+    alpha: int = 0,
+    activation: str = "relu",
+    resync_every: int = 0,
+    time_feature: bool = False,
+    normalised: bool = False,
+    squash: str = "tanh",
+) -> Artifact:
     """An artifact over a random network; `widths` runs from features to actions."""
     rng = np.random.default_rng(seed)
     timesteps = 1 if neuron == "sdn@1" else timesteps
@@ -63,9 +100,17 @@ def random_artifact(seed: int, *, neuron: str = "sdn@1", widths: tuple[int, ...]
         low, high = layers[-1].payload_low.astype(np.int64), layers[-1].payload_high.astype(np.int64)
     network = Network(Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)), tuple(layers), timesteps, alpha, resync_every)
     features, size = widths[0], widths[0] - time_feature
-    normaliser: dict[str, Any] = {"mean": rng.normal(size=features), "variance": rng.uniform(0.5, 2, features), "epsilon": 1e-8, "clip": 3.0} if normalised else {}
+    normaliser: dict[str, Any] = (
+        {"mean": rng.normal(size=features), "variance": rng.uniform(0.5, 2, features), "epsilon": 1e-8, "clip": 3.0} if normalised else {}
+    )
     observation = ObservationContract(size=size, time_feature=TimeFeature(37) if time_feature else None, **normaliser)
-    action = ActionContract(widths[-1], squash, rng.uniform(0.5, 2, widths[-1]), rng.normal(size=widths[-1]), *((np.full(widths[-1], -1.0), np.full(widths[-1], 1.0)) if squash == "none" else (None, None)))
+    action = ActionContract(
+        widths[-1],
+        squash,
+        rng.uniform(0.5, 2, widths[-1]),
+        rng.normal(size=widths[-1]),
+        *((np.full(widths[-1], -1.0), np.full(widths[-1], 1.0)) if squash == "none" else (None, None)),
+    )
     probe = Probe(observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8))
     macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
     return Artifact(network, observation, action, Provenance("random", "0" * 64, "test", "random"), probe, {"seeds": []}, source_macs=macs)

@@ -89,7 +89,11 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
         raise violations(where, ["the network has no layer"], fix="reconvert the policy")
     if network.encoder.scale.shape != (features,) or network.encoder.limit.shape != (features,):
         problems.append(f"encoder has shapes {network.encoder.scale.shape}, {network.encoder.limit.shape} for {features} features")
-    elif not (np.isfinite(network.encoder.scale).all() and (network.encoder.scale > 0).all() and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()):
+    elif not (
+        np.isfinite(network.encoder.scale).all()
+        and (network.encoder.scale > 0).all()
+        and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()
+    ):
         problems.append(f"encoder scales must be finite and positive, limits 1..{STATE_LIMIT}")
     if not (1 <= network.timesteps <= 1024 and 0 <= network.alpha <= 64 and network.resync_every >= 0):
         problems.append(f"timesteps {network.timesteps}, alpha {network.alpha}/64, resync_every {network.resync_every} must be in 1..1024, 0..64, >= 0")
@@ -100,12 +104,22 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     if inputs != artifact.action.size:
         problems.append(f"the readout has {inputs} rows for {artifact.action.size} action channels")
     probe = artifact.probe
-    if probe.observations.ndim != 2 or probe.observations.shape[1] != artifact.observation.size or probe.flags.shape != probe.observations.shape[:1] or len(probe.flags) < 1:
+    if (
+        probe.observations.ndim != 2
+        or probe.observations.shape[1] != artifact.observation.size
+        or probe.flags.shape != probe.observations.shape[:1]
+        or len(probe.flags) < 1
+    ):
         problems.append(f"probe has shapes {probe.observations.shape}, {probe.flags.shape} for {artifact.observation.size} channels")
     elif not np.isfinite(probe.observations).all() or probe.flags.max() > 2 or (probe.flags == 1).sum() < 2:
         problems.append("probe must be finite, with flags 0..2 and two episode starts or more")
     contract = artifact.observation
-    for name, value in (("shift", contract.shift), ("divisor", contract.divisor), ("action scale", artifact.action.scale), ("action offset", artifact.action.offset)):
+    for name, value in (
+        ("shift", contract.shift),
+        ("divisor", contract.divisor),
+        ("action scale", artifact.action.scale),
+        ("action offset", artifact.action.offset),
+    ):
         if not np.isfinite(value).all() or (name == "divisor" and (value <= 0).any()):
             problems.append(f"{name} must be finite{' and positive' if name == 'divisor' else ''}")
     if artifact.environment is not None and ":" in artifact.environment.id:

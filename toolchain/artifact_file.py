@@ -63,9 +63,22 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(source.name, f"damaged description: {error}", fix=RECONVERT) from None
     if len(version) != 2 or version[0] != VERSION[0] or version > VERSION:
-        raise InputError(source.name, "format version is not readable here", got=description["version"], limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}", fix=f"update Spikeport, or {RECONVERT}")
+        raise InputError(
+            source.name,
+            "format version is not readable here",
+            got=description["version"],
+            limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}",
+            fix=f"update Spikeport, or {RECONVERT}",
+        )
     if metadata.get("sha256") != _digest(tensors, metadata[FORMAT]):
-        raise InputError(source.name, "checksum does not match its content", got=_digest(tensors, metadata[FORMAT])[:12], limit=str(metadata.get("sha256"))[:12], why="the file was damaged or edited", fix=f"copy it again, or {RECONVERT}")
+        raise InputError(
+            source.name,
+            "checksum does not match its content",
+            got=_digest(tensors, metadata[FORMAT])[:12],
+            limit=str(metadata.get("sha256"))[:12],
+            why="the file was damaged or edited",
+            fix=f"copy it again, or {RECONVERT}",
+        )
     try:
         artifact = _from_parts(dict(tensors), description)
     except InputError:
@@ -154,10 +167,33 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
 
 # --- to and from parts ------------------------------------------------------------------------------
 
-LAYER_ARRAYS = {"weights": np.int8, "bias": np.int32, "row_scale": np.float64, "threshold": np.int32, "payload_low": np.int32, "payload_high": np.int32, "unit": np.float64}
+LAYER_ARRAYS = {
+    "weights": np.int8,
+    "bias": np.int32,
+    "row_scale": np.float64,
+    "threshold": np.int32,
+    "payload_low": np.int32,
+    "payload_high": np.int32,
+    "unit": np.float64,
+}
 TABLE_ARRAYS = {"start": np.int32, "multiplier": np.int32, "offset": np.int32, "shift": np.int32, "error_bound": np.float64}
 OBSERVATION_ARRAYS, ACTION_ARRAYS = ("mean", "variance"), ("scale", "offset", "low", "high")
-KNOWN_KEYS = {"version", "layers", "timesteps", "alpha", "resync_every", "observation", "action", "provenance", "calibration", "environment", "source", "source_macs", "memory", "extensions"}
+KNOWN_KEYS = {
+    "version",
+    "layers",
+    "timesteps",
+    "alpha",
+    "resync_every",
+    "observation",
+    "action",
+    "provenance",
+    "calibration",
+    "environment",
+    "source",
+    "source_macs",
+    "memory",
+    "extensions",
+}
 
 
 def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
@@ -168,7 +204,9 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         tensors |= {f"layers.{index}.{name}": getattr(layer, name).astype(kind) for name, kind in LAYER_ARRAYS.items()}
         if layer.table is not None:
             tensors |= {f"layers.{index}.table.{name}": getattr(layer.table, name).astype(kind) for name, kind in TABLE_ARRAYS.items()}
-        layers.append({"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None})
+        layers.append(
+            {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
+        )
     tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations, artifact.probe.flags
     for prefix, contract, names in (("observation", artifact.observation, OBSERVATION_ARRAYS), ("action", artifact.action, ACTION_ARRAYS)):
         tensors |= {f"{prefix}.{name}": getattr(contract, name) for name in names if getattr(contract, name) is not None}
@@ -184,20 +222,31 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         "alpha": network.alpha,
         "resync_every": network.resync_every,
         "observation": {
-            "size": observation.size, "epsilon": observation.epsilon, "clip": observation.clip, "names": list(observation.names), "units": list(observation.units),
+            "size": observation.size,
+            "epsilon": observation.epsilon,
+            "clip": observation.clip,
+            "names": list(observation.names),
+            "units": list(observation.units),
             "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
         },
         "action": {"size": action.size, "squash": action.squash, "names": list(action.names), "units": list(action.units)},
-        "provenance": {name: getattr(provenance, name) for name in ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256")} | {"assumptions": list(provenance.assumptions)},
+        "provenance": {name: getattr(provenance, name) for name in ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256")}
+        | {"assumptions": list(provenance.assumptions)},
         "calibration": artifact.calibration,
-        "environment": None if environment is None else {
-            "id": environment.id, "kwargs": environment.kwargs, "wrappers": list(environment.wrappers), "control_period_s": environment.control_period_s, "versions": environment.versions,
+        "environment": None
+        if environment is None
+        else {
+            "id": environment.id,
+            "kwargs": environment.kwargs,
+            "wrappers": list(environment.wrappers),
+            "control_period_s": environment.control_period_s,
+            "versions": environment.versions,
         },
         "source": None if artifact.source is None else [dense.activation for dense in artifact.source.layers],
         "source_macs": artifact.source_macs,
         "memory": artifact.memory,
         "extensions": artifact.extensions,
-    }  # fmt: skip
+    }
     return tensors, description
 
 
@@ -214,16 +263,31 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
     layers = []
     for index, entry in enumerate(description["layers"]):
-        table = ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
+        table = (
+            ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
+        )
         arrays = {name: _take(tensors, f"layers.{index}.{name}", kind) for name, kind in LAYER_ARRAYS.items()}
-        layers.append(Layer(neuron=str(entry["neuron"]), activation=str(entry["activation"]), trigger=_integer(entry["trigger"]), hold_input=bool(entry["hold_input"]), table=table, **arrays))
+        layers.append(
+            Layer(
+                neuron=str(entry["neuron"]),
+                activation=str(entry["activation"]),
+                trigger=_integer(entry["trigger"]),
+                hold_input=bool(entry["hold_input"]),
+                table=table,
+                **arrays,
+            )
+        )
     network = Network(encoder, tuple(layers), _integer(description["timesteps"]), _integer(description["alpha"]), _integer(description["resync_every"]))
     facts, time = description["observation"], description["observation"]["time_feature"]
     observation = ObservationContract(
-        size=_integer(facts["size"]), epsilon=_number(facts["epsilon"]), clip=None if facts["clip"] is None else _number(facts["clip"]), names=tuple(facts["names"]), units=tuple(facts["units"]),
+        size=_integer(facts["size"]),
+        epsilon=_number(facts["epsilon"]),
+        clip=None if facts["clip"] is None else _number(facts["clip"]),
+        names=tuple(facts["names"]),
+        units=tuple(facts["units"]),
         time_feature=None if time is None else TimeFeature(_integer(time["max_steps"]), bool(time["test_mode"])),
         **{name: _take(tensors, f"observation.{name}", np.float64) for name in OBSERVATION_ARRAYS if f"observation.{name}" in tensors},
-    )  # fmt: skip
+    )
     facts = description["action"]
     arrays = {name: _take(tensors, f"action.{name}", np.float64) for name in ACTION_ARRAYS if f"action.{name}" in tensors}
     action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=tuple(facts["names"]), units=tuple(facts["units"]), **arrays)
@@ -231,22 +295,36 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     provenance = Provenance(**{**facts, "assumptions": tuple(facts["assumptions"])})
     source = None
     if description["source"] is not None:
-        dense = tuple(DenseLayer(_take(tensors, f"source.{index}.weight", np.float32), _take(tensors, f"source.{index}.bias", np.float32), str(activation)) for index, activation in enumerate(description["source"]))
+        dense = tuple(
+            DenseLayer(_take(tensors, f"source.{index}.weight", np.float32), _take(tensors, f"source.{index}.bias", np.float32), str(activation))
+            for index, activation in enumerate(description["source"])
+        )
         source = Policy(dense, observation, action, provenance)
     facts = description["environment"]
     environment = None
     if facts is not None:
         period = facts["control_period_s"]
-        environment = EnvironmentRecord(str(facts["id"]), dict(facts["kwargs"]), tuple(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"]))
+        environment = EnvironmentRecord(
+            str(facts["id"]), dict(facts["kwargs"]), tuple(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"])
+        )
     probe = Probe(_take(tensors, "probe.observations", np.float64), _take(tensors, "probe.flags", np.uint8))
     if tensors:
         raise InputError("artifact", f"unknown arrays {', '.join(sorted(tensors))}", fix=RECONVERT)
     unknown = {name: value for name, value in description.items() if name not in KNOWN_KEYS}
     extensions = unknown | dict(description["extensions"])
     return Artifact(
-        network, observation, action, provenance, probe, dict(description["calibration"]), environment, source,
-        _integer(description["source_macs"]), str(description["memory"]), extensions,
-    )  # fmt: skip
+        network,
+        observation,
+        action,
+        provenance,
+        probe,
+        dict(description["calibration"]),
+        environment,
+        source,
+        _integer(description["source_macs"]),
+        str(description["memory"]),
+        extensions,
+    )
 
 
 def _integer(value: Any) -> int:

@@ -52,7 +52,13 @@ class ObservationContract:
         for name in ("mean", "variance"):
             value = getattr(self, name)
             if value is not None and value.shape != (self.features,):
-                raise InputError("observation contract", f"the normaliser's {name} does not fit the observation", got=value.shape, limit=(self.features,), fix="give the normaliser that was saved with this policy")
+                raise InputError(
+                    "observation contract",
+                    f"the normaliser's {name} does not fit the observation",
+                    got=value.shape,
+                    limit=(self.features,),
+                    fix="give the normaliser that was saved with this policy",
+                )
         if (self.mean is None) != (self.variance is None):
             raise InputError("observation contract", "a normaliser needs mean and variance", fix="give both or neither")
 
@@ -101,7 +107,9 @@ class ActionContract:
         for name in ("scale", "offset", "low", "high"):
             value = getattr(self, name)
             if value is not None and value.shape != (self.size,):
-                raise InputError("action contract", f"{name} does not fit the action", got=value.shape, limit=(self.size,), fix="give one number per action channel")
+                raise InputError(
+                    "action contract", f"{name} does not fit the action", got=value.shape, limit=(self.size,), fix="give one number per action channel"
+                )
 
     @property
     def range(self) -> Float:

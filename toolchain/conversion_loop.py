@@ -30,6 +30,7 @@ ERRORS = (DEFAULT_ACTION_ERROR, 0.05, 0.025, 0.0125)
 LEAST_RATIO = 0.98
 MOST_EXTRA_FAILURES = 0.03  # share of episodes below 90 % of the median, more than the source policy's own
 OPEN_LOOP_STATES = 2000
+DEFAULTS = ConversionOptions()
 
 Float = NDArray[np.float64]
 
@@ -48,16 +49,21 @@ class Attempt:
 
     def __str__(self) -> str:
         ratio = "none" if self.return_ratio is None else f"{self.return_ratio:.4f}"
+        weak = f"weak episodes {self.failures} against {self.ann_failures} of {self.episodes}"
         return (
-            f"action error {self.action_error:g} (measured {self.measured_error:.3f}): return ratio {ratio}, weak episodes {self.failures} against {self.ann_failures} "
-            f"of {self.episodes}{'' if self.accepted else ', not accepted'}"
+            f"action error {self.action_error:g} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
         )
 
 
 def convert_in_environment(
-    policy: Policy, identifier: str, options: ConversionOptions = ConversionOptions(), *, calibration_steps: int = 10_000, seed: int = 0,
+    policy: Policy,
+    identifier: str,
+    options: ConversionOptions = DEFAULTS,
+    *,
+    calibration_steps: int = 10_000,
+    seed: int = 0,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
-) -> tuple[Artifact, list[Attempt]]:  # fmt: skip
+) -> tuple[Artifact, list[Attempt]]:
     """Calibrate in an environment that the user named (`module:Id` allowed) and convert.
 
     Where `options.action_error` is None, 0.1 is taken if the closed loop accepts it, else the finest accepted one of
@@ -76,7 +82,9 @@ def convert_in_environment(
     seeds = [calibration_seed(seed, len(calibration.seeds) + k) for k in range(EPISODES)]
 
     def returns(actor: Any, stage: str) -> Float:
-        return roll_out(actor, lambda index: gymnasium_bridge.make(identifier, trusted=True), seeds, lambda done: progress(stage, done, EPISODES), longest=LONGEST).returns
+        return roll_out(
+            actor, lambda index: gymnasium_bridge.make(identifier, trusted=True), seeds, lambda done: progress(stage, done, EPISODES), longest=LONGEST
+        ).returns
 
     ann = returns(FloatActor(policy, EPISODES), "source policy")
     calibration = dataclasses.replace(calibration, seeds=(*calibration.seeds, *seeds))
@@ -93,7 +101,9 @@ def convert_in_environment(
     return _noting(best or candidate, policy, calibration, attempts), attempts
 
 
-def convert_from_observations(policy: Policy, observations: NDArray[Any], starts: NDArray[Any] | None = None, options: ConversionOptions = ConversionOptions(), seed: int = 0) -> Artifact:
+def convert_from_observations(
+    policy: Policy, observations: NDArray[Any], starts: NDArray[Any] | None = None, options: ConversionOptions = DEFAULTS, seed: int = 0
+) -> Artifact:
     """Convert with recorded observations [N, obs] in order and optional episode starts [N]; no loop is closed."""
     calibration = from_arrays(observations, starts, policy.observation.size)
     return _noting(convert(policy, calibration, options, None, seed), policy, calibration, [])

@@ -41,15 +41,30 @@ class ConversionOptions:
 
     def __post_init__(self) -> None:
         if self.neuron not in SHORT_NAMES:
-            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(SHORT_NAMES), fix=did_you_mean(self.neuron, SHORT_NAMES) or "--neuron sdn")
+            raise InputError(
+                "--neuron", "neuron not available", got=self.neuron, limit=", ".join(SHORT_NAMES), fix=did_you_mean(self.neuron, SHORT_NAMES) or "--neuron sdn"
+            )
         if not 2 <= self.weight_bits <= 8:
-            raise InputError("--weight-bits", "weights need a width that holds something", got=self.weight_bits, limit="2..8", why="symmetric weights of 1 bit are all zero", fix="--weight-bits 8")
+            raise InputError(
+                "--weight-bits",
+                "weights need a width that holds something",
+                got=self.weight_bits,
+                limit="2..8",
+                why="symmetric weights of 1 bit are all zero",
+                fix="--weight-bits 8",
+            )
         if not 1e-6 <= self.wanted_error <= 10:
             raise InputError("--action-error", "not a usable error", got=self.action_error, limit="1e-6..10", fix="--action-error 0.1")
         if not 0 <= self.alpha_64ths <= 64:
             raise InputError("--alpha", "the residual's share is out of range", got=self.alpha, limit="0..1", fix="--alpha 0.5")
         if self.neuron == "sdn" and (self.steps != 1 or self.alpha_64ths):
-            raise InputError("--neuron sdn", "has one timestep and no residual", got=f"timesteps {self.steps}, alpha {self.alpha}", limit="timesteps 1, alpha 0", fix=("leave --timesteps and --alpha away", "--neuron if"))
+            raise InputError(
+                "--neuron sdn",
+                "has one timestep and no residual",
+                got=f"timesteps {self.steps}, alpha {self.alpha}",
+                limit="timesteps 1, alpha 0",
+                fix=("leave --timesteps and --alpha away", "--neuron if"),
+            )
         if not 1 <= self.steps <= 1024:
             raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
         if self.resync_every < 0:
@@ -77,20 +92,38 @@ def convert(policy: Policy, calibration: Calibration, options: ConversionOptions
     """
     refuse_what_neuron_cannot_carry(policy, options)
     statistics = measure(policy, calibration)
-    dead = [(signal.high <= signal.low) | (signal.high <= 0) & (layer.activation == "relu") for signal, layer in zip(statistics.signals[1:], policy.layers[:-1], strict=True)]
+    dead = [
+        (signal.high <= signal.low) | (signal.high <= 0) & (layer.activation == "relu")
+        for signal, layer in zip(statistics.signals[1:], policy.layers[:-1], strict=True)
+    ]
     converted = policy
     if options.prune_dead:
         converted = without_neurons(policy, [mask & (layer.activation == "relu") for mask, layer in zip(dead, policy.layers[:-1], strict=True)])
         statistics = measure(converted, calibration)
     network = _quantise(converted, statistics, options)
     recipe = {
-        "source": calibration.source, "steps": len(calibration.starts), "seed": seed, "seeds": list(calibration.seeds), "neuron": network.neuron, "weight_bits": options.weight_bits,
-        "alpha": network.alpha / 64, "action_error": options.wanted_error if options.neuron == "sdn" else None, "silent_neurons": [int(mask.sum()) for mask in dead], "pruned": options.prune_dead,
-    }  # fmt: skip
+        "source": calibration.source,
+        "steps": len(calibration.starts),
+        "seed": seed,
+        "seeds": list(calibration.seeds),
+        "neuron": network.neuron,
+        "weight_bits": options.weight_bits,
+        "alpha": network.alpha / 64,
+        "action_error": options.wanted_error if options.neuron == "sdn" else None,
+        "silent_neurons": [int(mask.sum()) for mask in dead],
+        "pruned": options.prune_dead,
+    }
     artifact = Artifact(
-        network=network, observation=policy.observation, action=policy.action, provenance=policy.provenance, probe=make_probe(calibration), calibration=recipe, environment=environment,
-        source=policy if options.keep_source else None, source_macs=policy.macs,
-    )  # fmt: skip
+        network=network,
+        observation=policy.observation,
+        action=policy.action,
+        provenance=policy.provenance,
+        probe=make_probe(calibration),
+        calibration=recipe,
+        environment=environment,
+        source=policy if options.keep_source else None,
+        source_macs=policy.macs,
+    )
     check(artifact, policy.provenance.file)
     return artifact
 
@@ -99,7 +132,12 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
     """Raise InputError naming every layer whose activation the neuron cannot express."""
     foreign = [f"layer {index} is {layer.activation}" for index, layer in enumerate(policy.layers[:-1]) if layer.activation != "relu"]
     if options.neuron != "sdn" and foreign:
-        raise InputError(policy.provenance.file, f"{options.neuron} neurons carry relu only: {', '.join(foreign)}", why="a rate of spikes is never negative and grows linearly", fix="--neuron sdn, which carries any scalar activation")
+        raise InputError(
+            policy.provenance.file,
+            f"{options.neuron} neurons carry relu only: {', '.join(foreign)}",
+            why="a rate of spikes is never negative and grows linearly",
+            fix="--neuron sdn, which carries any scalar activation",
+        )
 
 
 def _quantise(policy: Policy, statistics: Any, options: ConversionOptions) -> Network:

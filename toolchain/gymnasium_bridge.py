@@ -40,7 +40,7 @@ def _silence_mujoco() -> None:
         import mujoco
     except ImportError:
         return
-    config = mujoco.MjLogConfig.get()
+    config = getattr(mujoco, "MjLogConfig").get()  # noqa: B009 - compiled, unknown to type checkers
     config.logto_console = config.logto_file = False
     config.set()
 
@@ -61,10 +61,16 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
     import gymnasium
 
     if ":" in identifier and not trusted:
-        raise InputError("environment", "an id from a file may not import code", got=identifier, limit="an id without a colon", fix=f"--env {identifier} on the command line, if you trust that module")
+        raise InputError(
+            "environment",
+            "an id from a file may not import code",
+            got=identifier,
+            limit="an id without a colon",
+            fix=f"--env {identifier} on the command line, if you trust that module",
+        )
     if ":" not in identifier and identifier not in gymnasium.registry:
         raise _unknown(identifier, trusted)
-    options = dict(kwargs or {}) | ({"render_mode": render_mode} if render_mode else {})
+    options: dict[str, Any] = dict(kwargs or {}) | ({"render_mode": render_mode} if render_mode else {})
     with quiet():
         try:
             env = gymnasium.make(identifier, **options)
@@ -73,7 +79,13 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
             raise InputError(f"environment {identifier}", f"cannot be made: {type(error).__name__} {str(error).rstrip('.')}", fix=fix) from None
     for name, space in (("observation", env.observation_space), ("action", env.action_space)):
         if not isinstance(space, gymnasium.spaces.Box):
-            raise InputError(f"environment {identifier}", f"its {name} space is not supported", got=type(space).__name__, limit="Box", fix="use an environment with continuous observations and actions")
+            raise InputError(
+                f"environment {identifier}",
+                f"its {name} space is not supported",
+                got=type(space).__name__,
+                limit="Box",
+                fix="use an environment with continuous observations and actions",
+            )
     return env
 
 
@@ -115,7 +127,11 @@ def control_period(env: Any) -> float | None:
 def record(env: Any, identifier: str) -> EnvironmentRecord:
     """What the artifact keeps of the environment; the part of `module:Id` that imports code is left out."""
     spec = env.spec
-    kwargs = {key: value for key, value in (spec.kwargs if spec is not None else {}).items() if key != "render_mode" and isinstance(value, str | int | float | bool | None)}
+    kwargs = {
+        key: value
+        for key, value in (spec.kwargs if spec is not None else {}).items()
+        if key != "render_mode" and isinstance(value, str | int | float | bool | None)
+    }
     wrappers = tuple(wrapper.name for wrapper in (spec.additional_wrappers if spec is not None else ()))
     versions = {name: importlib.metadata.version(name) for name in ("gymnasium", "mujoco", "numpy")}
     return EnvironmentRecord(identifier.rpartition(":")[2], kwargs, wrappers, control_period(env), versions)

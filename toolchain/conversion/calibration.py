@@ -57,7 +57,11 @@ def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: 
                 starts[step], decision = True, 0
             observations[step] = flat(observation)
             if not np.isfinite(observations[step]).all():
-                raise InputError(f"calibration, decision {step}", "the environment gave a non-finite observation", fix="check the environment, or calibrate on recorded --observations")
+                raise InputError(
+                    f"calibration, decision {step}",
+                    "the environment gave a non-finite observation",
+                    fix="check the environment, or calibrate on recorded --observations",
+                )
             action = policy.act(observations[step : step + 1], np.array([decision]))[0]
             observation, _, terminated, truncated, _ = env.step(np.clip(action, low, high).astype(env.action_space.dtype).reshape(env.action_space.shape))
             over, decision = terminated or truncated, decision + 1
@@ -69,11 +73,23 @@ def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: 
 def from_arrays(observations: NDArray[Any], starts: NDArray[Any] | None, size: int) -> Calibration:
     """Recorded observations [N, obs] and optional episode starts [N] (non-zero = start)."""
     if observations.dtype.kind not in "fiu" or observations.ndim != 2 or observations.shape[1] != size:
-        raise InputError("--observations", "array does not fit the policy", got=f"{observations.dtype} {observations.shape}", limit=f"float (N, {size})", fix="record one row per decision, in order")
+        raise InputError(
+            "--observations",
+            "array does not fit the policy",
+            got=f"{observations.dtype} {observations.shape}",
+            limit=f"float (N, {size})",
+            fix="record one row per decision, in order",
+        )
     values = observations.astype(np.float64)
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        raise InputError("--observations", f"{len(bad)} non-finite values, the first in row {bad[0][0]}, channel {bad[0][1]}", got=values[tuple(bad[0])], limit="finite numbers", fix="remove those rows")
+        raise InputError(
+            "--observations",
+            f"{len(bad)} non-finite values, the first in row {bad[0][0]}, channel {bad[0][1]}",
+            got=values[tuple(bad[0])],
+            limit="finite numbers",
+            fix="remove those rows",
+        )
     if len(values) < 100:
         raise InputError("--observations", "too few states to calibrate on", got=len(values), limit="100 or more", fix="record more decisions")
     flags = np.zeros(len(values), bool) if starts is None else np.asarray(starts).reshape(-1) != 0

@@ -50,7 +50,13 @@ def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
     consecutive = ~calibration.starts[1:]
     slopes = sensitivities(policy, [pre[subset(len(inputs), JACOBIAN_STATES)] for pre in pre_activations])
     signals = tuple(
-        SignalStatistics(value.min(0), value.max(0), slope, np.abs(np.diff(value, axis=0))[consecutive].mean(0) if consecutive.any() else np.zeros(value.shape[1]), layer.outputs)
+        SignalStatistics(
+            value.min(0),
+            value.max(0),
+            slope,
+            np.abs(np.diff(value, axis=0))[consecutive].mean(0) if consecutive.any() else np.zeros(value.shape[1]),
+            layer.outputs,
+        )
         for value, slope, layer in zip(values, slopes, policy.layers, strict=True)
     )
     return PolicyStatistics(inputs, tuple(pre_activations), signals)

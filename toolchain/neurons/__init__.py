@@ -22,5 +22,11 @@ def neuron_of(network: Network, layer: Layer) -> Neuron:
     if layer.neuron == READOUT:
         return Readout(network.across_decisions)
     if layer.neuron not in HIDDEN_NEURONS:
-        raise InputError("neuron", "unknown neuron id", got=repr(layer.neuron), limit=", ".join(NEURON_IDS), fix=did_you_mean(layer.neuron, NEURON_IDS) or "reconvert the policy")
+        raise InputError(
+            "neuron",
+            "unknown neuron id",
+            got=repr(layer.neuron),
+            limit=", ".join(NEURON_IDS),
+            fix=did_you_mean(layer.neuron, NEURON_IDS) or "reconvert the policy",
+        )
     return HIDDEN_NEURONS[layer.neuron]

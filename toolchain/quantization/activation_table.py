@@ -19,7 +19,15 @@ SEGMENTS = 32
 LOWEST = -(2**23)
 SAMPLES = 32  # per segment, for the error bound
 # Where the curved part of each activation begins and ends; outside it is its asymptote to 1e-4 or better.
-CURVED = {"tanh": (-6.0, 6.0), "sigmoid": (-11.0, 11.0), "elu": (-10.0, 0.0), "silu": (-13.0, 13.0), "gelu": (-5.0, 5.0), "softplus": (-11.0, 11.0), "leaky_relu": (0.0, 0.0)}
+CURVED = {
+    "tanh": (-6.0, 6.0),
+    "sigmoid": (-11.0, 11.0),
+    "elu": (-10.0, 0.0),
+    "silu": (-13.0, 13.0),
+    "gelu": (-5.0, 5.0),
+    "softplus": (-11.0, 11.0),
+    "leaky_relu": (0.0, 0.0),
+}
 
 
 @functools.cache
@@ -61,7 +69,7 @@ def _error_bound(activation: str, table: ActivationTable, end: Float, row_scale:
     ramp = np.concatenate([[0.0], np.geomspace(1e-6, 1.0, SAMPLES)])
     even = np.linspace(0.0, 1.0, SAMPLES + 1)
     positions = start[..., None] + (end - start)[..., None] * even  # [neurons, segments, samples]
-    positions[:, 0] = (end[:, 0, None] - (end - start)[:, 0, None] * ramp[::-1])
+    positions[:, 0] = end[:, 0, None] - (end - start)[:, 0, None] * ramp[::-1]
     positions[:, -1] = start[:, -1, None] + (end - start)[:, -1, None] * ramp
     x = positions * row_scale[:, None, None]
     line = table.offset[..., None] + (positions - start[..., None]) * (table.multiplier / 2.0 ** table.shift[:, None])[..., None]

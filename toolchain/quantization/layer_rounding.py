@@ -22,7 +22,7 @@ ATTEMPTS = 40
 class InputSignal:
     """What arrives at a layer: integer values on calibration states [N, in], their unit and declared range [in]."""
 
-    values: NDArray[np.floating] | Long
+    values: Float | Long
     unit: Float
     low: Long
     high: Long
@@ -34,7 +34,7 @@ class IntegerRows:
     bias: Long  # [out]
     scale: Float  # [out]
 
-    def accumulate(self, values: NDArray[np.floating] | Long) -> Long:
+    def accumulate(self, values: Float | Long) -> Long:
         """bias + weights @ value for each state [N, out]; exact, the proof keeps it far below 2^53."""
         return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
 
@@ -55,7 +55,13 @@ def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int
         if (excess <= 1).all():
             return IntegerRows(weights, bias, scale)
         least = np.where(excess > 1, scale * excess * 1.02, least)
-    raise InputError("quantisation", "no row scale makes the range proof pass", got=f"{excess.max():.1f} times the limit", limit=STATE_LIMIT, fix=("raise --action-error", "lower --timesteps"))
+    raise InputError(
+        "quantisation",
+        "no row scale makes the range proof pass",
+        got=f"{excess.max():.1f} times the limit",
+        limit=STATE_LIMIT,
+        fix=("raise --action-error", "lower --timesteps"),
+    )
 
 
 def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, *, across: bool, readout: bool, timesteps: int) -> bool:

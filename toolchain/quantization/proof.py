@@ -62,9 +62,7 @@ def bound(network: Network, index: int) -> LayerProof:
     """Worst cases of layer `index` of a network."""
     layer: Layer = network.layers[index]
     low, high = payload_ranges(network)[index]
-    return bound_rows(
-        layer.weights, layer.bias, low, high, across=network.across_decisions, readout=layer.neuron == READOUT, timesteps=network.timesteps
-    )
+    return bound_rows(layer.weights, layer.bias, low, high, across=network.across_decisions, readout=layer.neuron == READOUT, timesteps=network.timesteps)
 
 
 def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
@@ -77,5 +75,10 @@ def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
             if len(bad):
                 problems.append(f"layer {index}: {len(bad)} rows' {name} sum may reach {int(values.max())}, limit {STATE_LIMIT}")
     if problems:
-        raise violations(where, problems, why="24-bit state must hold for every input within the declared widths", fix=("raise --action-error (narrower payloads)", "lower --weight-bits", "lower --timesteps"))
+        raise violations(
+            where,
+            problems,
+            why="24-bit state must hold for every input within the declared widths",
+            fix=("raise --action-error (narrower payloads)", "lower --weight-bits", "lower --timesteps"),
+        )
     return proofs

@@ -18,7 +18,6 @@ STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sen
 
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
     """`thresholds` [hidden layer][neuron] in real units (toolchain/conversion/thresholds.py)."""
-    single = len(policy.layers) == 1
     scale, limit = _input_scale(policy, statistics, bits, timesteps)
     values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
@@ -31,10 +30,20 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
         theta = 2 * np.clip(np.rint(thresholds[index] / (2 * rows.scale)), 1, STATE_LIMIT // 2).astype(np.int64)  # even: theta // 2 is exact
         unit = theta * rows.scale
         silent, spike = np.zeros(len(theta), np.int32), np.ones(len(theta), np.int32)
-        layers.append(Layer(
-            neuron=neuron, weights=rows.weights.astype(np.int8), bias=rows.bias.astype(np.int32), row_scale=rows.scale, threshold=theta.astype(np.int32),
-            payload_low=silent, payload_high=spike, unit=unit, activation="relu", hold_input=index == 0,
-        ))  # fmt: skip
+        layers.append(
+            Layer(
+                neuron=neuron,
+                weights=rows.weights.astype(np.int8),
+                bias=rows.bias.astype(np.int32),
+                row_scale=rows.scale,
+                threshold=theta.astype(np.int32),
+                payload_low=silent,
+                payload_high=spike,
+                unit=unit,
+                activation="relu",
+                hold_input=index == 0,
+            )
+        )
         rates = np.clip(np.maximum(statistics.pre_activations[index], 0) / unit, 0, 1)
         signal = InputSignal(rates, unit, silent.astype(np.int64), spike.astype(np.int64))
     return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)

@@ -68,7 +68,7 @@ class Rounding:
         return result
 
 
-def augmented_moments(inputs: NDArray[np.integer] | Float) -> Float:
+def augmented_moments(inputs: Long | Float) -> Float:
     """E[x x^T] of inputs [N, in] with a constant 1 behind them."""
     values = np.concatenate([np.asarray(inputs, np.float64), np.ones((len(inputs), 1))], axis=1)
     return values.T @ values / len(values)

@@ -31,7 +31,16 @@ def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
-        layer = _hidden_layer(dense, rows, thresholds[index + 1], statistics.signals[index + 1].low, statistics.signals[index + 1].high, policy.layers[index + 1], bits, last=index + 2 == len(policy.layers))
+        layer = _hidden_layer(
+            dense,
+            rows,
+            thresholds[index + 1],
+            statistics.signals[index + 1].low,
+            statistics.signals[index + 1].high,
+            policy.layers[index + 1],
+            bits,
+            last=index + 2 == len(policy.layers),
+        )
         layers.append(layer)
         low, high = layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)
         signal = InputSignal(np.clip(quantised_activation(layer, rows.accumulate(signal.values)), low, high), layer.unit, low, high)
@@ -44,9 +53,17 @@ def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest
     unit = theta * rows.scale if exact else threshold
     low, high = _declared_range(np.minimum(lowest, 0) / unit, np.maximum(highest, 0) / unit, following, unit, bits, last=last, symmetric=False)
     return Layer(
-        neuron="sdn@1", weights=rows.weights.astype(np.int8), bias=rows.bias.astype(np.int32), row_scale=rows.scale, threshold=theta.astype(np.int32),
-        payload_low=low.astype(np.int32), payload_high=high.astype(np.int32), unit=unit, activation=dense.activation, table=None if exact else build_table(dense.activation, rows.scale, unit),
-    )  # fmt: skip
+        neuron="sdn@1",
+        weights=rows.weights.astype(np.int8),
+        bias=rows.bias.astype(np.int32),
+        row_scale=rows.scale,
+        threshold=theta.astype(np.int32),
+        payload_low=low.astype(np.int32),
+        payload_high=high.astype(np.int32),
+        unit=unit,
+        activation=dense.activation,
+        table=None if exact else build_table(dense.activation, rows.scale, unit),
+    )
 
 
 def _declared_range(lowest: Float, highest: Float, following: DenseLayer, unit: Float, bits: int, *, last: bool, symmetric: bool) -> tuple[Long, Long]:
@@ -69,6 +86,14 @@ def readout_layer(rows: IntegerRows, hold_input: bool) -> Layer:
     """The last layer of any network."""
     nothing = np.zeros(len(rows.bias), np.int32)
     return Layer(
-        neuron=READOUT, weights=rows.weights.astype(np.int8), bias=rows.bias.astype(np.int32), row_scale=rows.scale, threshold=nothing, payload_low=nothing, payload_high=nothing,
-        unit=rows.scale, activation="identity", hold_input=hold_input,
-    )  # fmt: skip
+        neuron=READOUT,
+        weights=rows.weights.astype(np.int8),
+        bias=rows.bias.astype(np.int32),
+        row_scale=rows.scale,
+        threshold=nothing,
+        payload_low=nothing,
+        payload_high=nothing,
+        unit=rows.scale,
+        activation="identity",
+        hold_input=hold_input,
+    )

@@ -18,20 +18,42 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
     network, origin, environment = artifact.network, artifact.provenance, artifact.environment
     layers = [
         {
-            "neuron": layer.neuron, "inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation, "synapses": int(layer.fan_out.sum()), "trigger": layer.trigger,
-            "largest_payload": int(max(layer.payload_high.max(), -layer.payload_low.min())), "proven_bits": proof.bits,
+            "neuron": layer.neuron,
+            "inputs": layer.inputs,
+            "outputs": layer.outputs,
+            "activation": layer.activation,
+            "synapses": int(layer.fan_out.sum()),
+            "trigger": layer.trigger,
+            "largest_payload": int(max(layer.payload_high.max(), -layer.payload_low.min())),
+            "proven_bits": proof.bits,
             "table_error_bound": None if layer.table is None else float(layer.table.error_bound.max()),
         }
         for layer, proof in zip(network.layers, prove(network), strict=True)
-    ]  # fmt: skip
+    ]
     calibration = {key: value for key, value in artifact.calibration.items() if key != "seeds"} | {"seeds": len(artifact.calibration.get("seeds", ()))}
     return {
-        "kind": "artifact", "file": origin.file, "sha256": origin.sha256, "format": origin.format, "family": origin.family, "assumptions": list(origin.assumptions),
-        "timesteps": network.timesteps, "chip_steps": network.chip_steps, "alpha": network.alpha / 64, "resync_every": network.resync_every,
-        "largest_input_payload": int(network.encoder.limit.max()), "layers": layers, "macs": artifact.macs, "source_inside": artifact.source is not None,
-        "observation": artifact.observation.size, "action": artifact.action.size, "squash": artifact.action.squash,
-        "environment": None if environment is None else {"id": environment.id, "control_period_s": environment.control_period_s, "versions": environment.versions}, "calibration": calibration,
-    }  # fmt: skip
+        "kind": "artifact",
+        "file": origin.file,
+        "sha256": origin.sha256,
+        "format": origin.format,
+        "family": origin.family,
+        "assumptions": list(origin.assumptions),
+        "timesteps": network.timesteps,
+        "chip_steps": network.chip_steps,
+        "alpha": network.alpha / 64,
+        "resync_every": network.resync_every,
+        "largest_input_payload": int(network.encoder.limit.max()),
+        "layers": layers,
+        "macs": artifact.macs,
+        "source_inside": artifact.source is not None,
+        "observation": artifact.observation.size,
+        "action": artifact.action.size,
+        "squash": artifact.action.squash,
+        "environment": None
+        if environment is None
+        else {"id": environment.id, "control_period_s": environment.control_period_s, "versions": environment.versions},
+        "calibration": calibration,
+    }
 
 
 def artifact_text(artifact: Artifact) -> str:
@@ -55,7 +77,10 @@ def artifact_text(artifact: Artifact) -> str:
     )
     silent = calibration.get("silent_neurons", [])
     if any(silent):
-        lines.append(f"  neurons that never fired in calibration, per layer: {silent}" + (" (pruned)" if calibration.get("pruned") else " (kept with their layer's median threshold)"))
+        lines.append(
+            f"  neurons that never fired in calibration, per layer: {silent}"
+            + (" (pruned)" if calibration.get("pruned") else " (kept with their layer's median threshold)")
+        )
     lines += [f"  {assumption}" for assumption in facts["assumptions"]]
     return "\n".join(lines)
 
@@ -92,9 +117,11 @@ def simulation_text(simulation: Simulation) -> str:
         if facts["chatter_ratio"] is not None:
             lines.append(f"  action chatter  {facts['chatter']:.4f} per decision, {facts['chatter_ratio']:.3f} of the source policy's")
     share = facts["synops_per_decision"] / facts["macs_per_decision"]
-    lines.append(f"  work            {facts['synops_per_decision']:.0f} synops against {facts['macs_per_decision']} MACs a decision ({share:.3f} per MAC); host {facts['host_macs_per_decision']} MACs")
+    work = f"{facts['synops_per_decision']:.0f} synops against {facts['macs_per_decision']} MACs a decision ({share:.3f} per MAC)"
+    lines.append(f"  work            {work}; host {facts['host_macs_per_decision']} MACs")
     speed = "-" if facts["decisions_per_second"] is None else f"{facts['decisions_per_second']:.0f}"
-    lines.append(f"  speed           {speed} decisions/s; environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s; saturations {facts['saturations']}")
+    seconds = f"environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s"
+    lines.append(f"  speed           {speed} decisions/s; {seconds}; saturations {facts['saturations']}")
     if np.isnan(simulation.returns).any():
         lines.append("  some returns are not numbers: the environment diverged")
     return "\n".join(lines)

@@ -52,7 +52,13 @@ class Backend(ABC):
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
-            raise InputError(f"backend {self.name}", "cannot run this many environments at once", got=rows, limit=f"1 to {self.max_rows or 'any'}", fix=f"use rows={self.max_rows or 1} or the fast backend")
+            raise InputError(
+                f"backend {self.name}",
+                "cannot run this many environments at once",
+                got=rows,
+                limit=f"1 to {self.max_rows or 'any'}",
+                fix=f"use rows={self.max_rows or 1} or the fast backend",
+            )
         self.artifact, self.network, self.rows = artifact, artifact.network, rows
         self.reset()
 
@@ -79,7 +85,7 @@ class Backend(ABC):
     def census(self) -> Census:
         """Counts of all decisions made by `decide` so far."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Release what the backend holds; it cannot be used afterwards."""
 
     def __enter__(self) -> Backend:
@@ -94,11 +100,24 @@ def checked_observations(artifact: Artifact, observations: Float, rows: int | No
     values = np.ascontiguousarray(observations, np.float64)
     size = artifact.observation.size
     if values.ndim != 2 or values.shape[1] != size or (rows is not None and values.shape[0] != rows):
-        raise InputError("decide", "observations do not fit the policy", got=values.shape, limit=(rows if rows is not None else "n", size), fix="pass one row per environment with the channels the policy was trained on")
+        raise InputError(
+            "decide",
+            "observations do not fit the policy",
+            got=values.shape,
+            limit=(rows if rows is not None else "n", size),
+            fix="pass one row per environment with the channels the policy was trained on",
+        )
     return values
 
 
 def non_finite(decision: int, channel: int, value: float, row: int | None = None) -> InputError:
     """The error of a NaN or infinity in an observation."""
     place = f"observation of decision {decision}" + ("" if row is None else f", row {row}")
-    return InputError(place, f"channel {channel} is not finite", got=value, limit="finite numbers", why="a sensor fault must not reach the network", fix="filter the observation before deciding")
+    return InputError(
+        place,
+        f"channel {channel} is not finite",
+        got=value,
+        limit="finite numbers",
+        why="a sensor fault must not reach the network",
+        fix="filter the observation before deciding",
+    )

@@ -87,13 +87,21 @@ class Counters:
 
     @classmethod
     def empty(cls, layers: int) -> Counters:
-        return cls(*(np.zeros(layers, np.int64) for _ in range(3)))
+        return cls(np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(layers, np.int64))
 
     def census(self, network: Network, macs: int, host_macs_per_decision: int) -> Census:
         sent = [*self.messages[1:], 0]  # what layer l sends is what layer l + 1 receives
         layers = tuple(
-            LayerCensus(layer.outputs, layer.inputs, int(layer.fan_out.sum()), int(self.messages[index]), int(self.synops[index]), int(sent[index]),
-                        layer.outputs * network.chip_steps * self.decisions, int(self.saturations[index]))
+            LayerCensus(
+                layer.outputs,
+                layer.inputs,
+                int(layer.fan_out.sum()),
+                int(self.messages[index]),
+                int(self.synops[index]),
+                int(sent[index]),
+                layer.outputs * network.chip_steps * self.decisions,
+                int(self.saturations[index]),
+            )
             for index, layer in enumerate(network.layers)
-        )  # fmt: skip
+        )
         return Census(self.decisions, network.timesteps, network.chip_steps, layers, self.encode_saturations, macs, host_macs_per_decision)

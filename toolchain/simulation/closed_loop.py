@@ -43,22 +43,55 @@ class Simulation:
         spiking, ann, census = self.spiking, self.ann, self.census
         finite = all(np.isfinite(run.returns).all() for run in (spiking, ann) if run is not None)  # an environment may diverge
         interval = statistics.confidence_interval(spiking.returns) if finite else None
-        compared: dict[str, Any] = dict.fromkeys(("failed_episodes", "ann_failed_episodes", "ann_returns", "ann_mean_return", "ann_min_return", "return_ratio", "ratio_ci95", "return_difference", "ann_chatter", "chatter_ratio"))
+        compared: dict[str, Any] = dict.fromkeys(
+            (
+                "failed_episodes",
+                "ann_failed_episodes",
+                "ann_returns",
+                "ann_mean_return",
+                "ann_min_return",
+                "return_ratio",
+                "ratio_ci95",
+                "return_difference",
+                "ann_chatter",
+                "chatter_ratio",
+            )
+        )
         if ann is not None:
             ratio_interval = statistics.ratio_interval(spiking.returns, ann.returns) if finite else None
             counted = np.nan_to_num(spiking.returns, nan=-np.inf)  # an episode whose return is not a number has failed
             compared = {
-                "failed_episodes": statistics.failed_episodes(counted, ann.returns), "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
-                "ann_returns": ann.returns.tolist(), "ann_mean_return": float(ann.returns.mean()), "ann_min_return": float(ann.returns.min()),
-                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns) if finite else None, "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
-                "return_difference": float(spiking.returns.mean() - ann.returns.mean()), "ann_chatter": ann.chatter, "chatter_ratio": spiking.chatter / ann.chatter if ann.chatter > 0 else None,
-            }  # fmt: skip
+                "failed_episodes": statistics.failed_episodes(counted, ann.returns),
+                "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
+                "ann_returns": ann.returns.tolist(),
+                "ann_mean_return": float(ann.returns.mean()),
+                "ann_min_return": float(ann.returns.min()),
+                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns) if finite else None,
+                "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
+                "return_difference": float(spiking.returns.mean() - ann.returns.mean()),
+                "ann_chatter": ann.chatter,
+                "chatter_ratio": spiking.chatter / ann.chatter if ann.chatter > 0 else None,
+            }
         facts = {
-            "backend": self.backend, "env": self.environment, "seed": self.seed, "episodes": len(spiking.returns), "returns": spiking.returns.tolist(), "mean_return": float(spiking.returns.mean()),
-            "min_return": float(spiking.returns.min()), "ci95": None if interval is None else list(interval), **compared, "chatter": spiking.chatter, "decisions": spiking.decisions,
-            "decisions_per_second": spiking.decisions_per_second, "env_seconds": spiking.env_seconds, "policy_seconds": spiking.policy_seconds, "synops_per_decision": census.synops_per_decision,
-            "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "saturations": census.saturations,
-        }  # fmt: skip
+            "backend": self.backend,
+            "env": self.environment,
+            "seed": self.seed,
+            "episodes": len(spiking.returns),
+            "returns": spiking.returns.tolist(),
+            "mean_return": float(spiking.returns.mean()),
+            "min_return": float(spiking.returns.min()),
+            "ci95": None if interval is None else list(interval),
+            **compared,
+            "chatter": spiking.chatter,
+            "decisions": spiking.decisions,
+            "decisions_per_second": spiking.decisions_per_second,
+            "env_seconds": spiking.env_seconds,
+            "policy_seconds": spiking.policy_seconds,
+            "synops_per_decision": census.synops_per_decision,
+            "macs_per_decision": census.macs_per_decision,
+            "host_macs_per_decision": census.host_macs_per_decision,
+            "saturations": census.saturations,
+        }
         return {name: _numbers_or_none(value) for name, value in facts.items()}
 
 
@@ -70,9 +103,17 @@ def _numbers_or_none(value: Any) -> Any:
 
 
 def simulate(
-    artifact: Artifact, *, environment: str | None = None, backend: str = "fast", episodes: int = 10, seed: int = 1000, compare: bool = False, source: Policy | None = None,
-    video: str | Path | None = None, progress: Callable[[int], None] = lambda finished: None,
-) -> Simulation:  # fmt: skip
+    artifact: Artifact,
+    *,
+    environment: str | None = None,
+    backend: str = "fast",
+    episodes: int = 10,
+    seed: int = 1000,
+    compare: bool = False,
+    source: Policy | None = None,
+    video: str | Path | None = None,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> Simulation:
     """Run `episodes` episodes, episode i from reset(seed=seed+i).
 
     `environment` is trusted as typed by the user (it may be `module:Id`); without it the artifact's own is used.
@@ -106,7 +147,14 @@ def refuse_calibration_seeds(artifact: Artifact, seed: int, episodes: int) -> No
     """Raise InputError where a reported seed was used to calibrate or tune."""
     used = sorted(set(range(seed, seed + episodes)) & {int(s) for s in artifact.calibration.get("seeds", ())})
     if used:
-        raise InputError("--seed", "these seeds were used for calibration", got=f"{used[0]}..{used[-1]}", limit="seeds that calibration did not see", why="a return on them would flatter the conversion", fix="--seed 1000")
+        raise InputError(
+            "--seed",
+            "these seeds were used for calibration",
+            got=f"{used[0]}..{used[-1]}",
+            limit="seeds that calibration did not see",
+            why="a return on them would flatter the conversion",
+            fix="--seed 1000",
+        )
 
 
 def environment_of(artifact: Artifact, environment: str | None) -> tuple[Callable[[str | None], Any], str]:
@@ -129,6 +177,9 @@ def environment_of(artifact: Artifact, environment: str | None) -> tuple[Callabl
     if facts.action_low is not None and len(facts.action_low) != artifact.action.size:
         problems.append(f"{len(facts.action_low)} action channels for a policy of {artifact.action.size}")
     if problems:
-        raise InputError(f"environment {identifier}", "does not fit the policy: " + "; ".join(problems), fix=f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in")
+        raise InputError(
+            f"environment {identifier}",
+            "does not fit the policy: " + "; ".join(problems),
+            fix=f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in",
+        )
     return make, identifier
-

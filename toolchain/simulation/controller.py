@@ -41,12 +41,20 @@ class Controller:
         """
         values = as_numbers("decide", observation)
         if values.shape != (self.artifact.observation.size,):
-            raise InputError("decide", "observation does not fit the policy", got=values.shape, limit=(self.artifact.observation.size,), fix="pass one flat observation of the raw environment")
+            raise InputError(
+                "decide",
+                "observation does not fit the policy",
+                got=values.shape,
+                limit=(self.artifact.observation.size,),
+                fix="pass one flat observation of the raw environment",
+            )
         if self._backend.rows != 1:
             self._resize(1)
         return self._backend.decide(values[None])[0]
 
-    def predict(self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True) -> tuple[NDArray[np.float32], None]:
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True
+    ) -> tuple[NDArray[np.float32], None]:
         """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None).
 
         observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another n than before
@@ -54,13 +62,25 @@ class Controller:
         Raises InputError for shapes that do not fit and non-finite channels.
         """
         if not deterministic:
-            raise InputError("predict", "a spiking artifact is deterministic", got="deterministic=False", limit="deterministic=True", fix="evaluate_policy(controller, env, deterministic=True)")
+            raise InputError(
+                "predict",
+                "a spiking artifact is deterministic",
+                got="deterministic=False",
+                limit="deterministic=True",
+                fix="evaluate_policy(controller, env, deterministic=True)",
+            )
         values = as_numbers("predict", observation)
         single = values.ndim == 1
         values = np.atleast_2d(values)
         size = self.artifact.observation.size
         if values.ndim != 2 or values.shape[1] != size or not len(values):
-            raise InputError("predict", "observations do not fit the policy", got=np.shape(observation), limit=f"({size},) or (n, {size})", fix="pass flat observations of the raw environments, one row each")
+            raise InputError(
+                "predict",
+                "observations do not fit the policy",
+                got=np.shape(observation),
+                limit=f"({size},) or (n, {size})",
+                fix="pass flat observations of the raw environments, one row each",
+            )
         starts = None if episode_start is None else np.asarray(episode_start, bool).reshape(-1)
         if starts is not None and len(starts) != len(values):
             raise InputError("predict", "episode_start does not fit the observations", got=len(starts), limit=len(values), fix="give one flag per environment")
@@ -96,4 +116,9 @@ def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:
     try:
         return np.asarray(observation, np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(where, f"the observation is not an array of numbers: {error}", got=type(observation).__name__, fix="pass one flat array of the raw environment's channels") from None
+        raise InputError(
+            where,
+            f"the observation is not an array of numbers: {error}",
+            got=type(observation).__name__,
+            fix="pass one flat array of the raw environment's channels",
+        ) from None

@@ -7,7 +7,7 @@ very same ones. float64, no fast-math, so every backend gets the same bits (cont
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -47,13 +47,25 @@ def host_constants(network: Network, observation: ObservationContract, action: A
     flags |= HAS_TIME * (time is not None)
     max_steps = math.inf if time is None or time.test_mode else float(time.max_steps)
     nothing = np.zeros(action.size)
+
+    def array(values: NDArray[Any]) -> Float:
+        return np.ascontiguousarray(values, np.float64)
+
     return HostConstants(
-        *(np.ascontiguousarray(array, np.float64) for array in (
-            observation.shift, observation.divisor, network.encoder.scale, network.encoder.limit, network.layers[-1].row_scale,
-            action.scale, action.offset, nothing if action.low is None else action.low, nothing if action.high is None else action.high,
-        )),
-        0.0 if observation.clip is None else float(observation.clip), max_steps, float(network.divisor), int(flags),
-    )  # fmt: skip
+        shift=array(observation.shift),
+        observation_divisor=array(observation.divisor),
+        scale=array(network.encoder.scale),
+        limit=array(network.encoder.limit),
+        row_scale=array(network.layers[-1].row_scale),
+        action_scale=array(action.scale),
+        action_offset=array(action.offset),
+        low=array(nothing if action.low is None else action.low),
+        high=array(nothing if action.high is None else action.high),
+        clip=0.0 if observation.clip is None else float(observation.clip),
+        time_scale=max_steps,
+        divisor=float(network.divisor),
+        flags=int(flags),
+    )
 
 
 @numba.njit(cache=True, inline="never", boundscheck=False)

@@ -6,6 +6,7 @@ They differ in who computes a window. Host work, counting and traces are the sam
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,8 @@ Long = NDArray[np.int64]
 class Window:
     """One decision of all rows: per layer payloads and states [rows, T, neurons], saturations [L]."""
 
-    payloads: list[NDArray[np.integer]]
-    states: list[NDArray[np.integer]]
+    payloads: Sequence[NDArray[np.integer]]
+    states: Sequence[NDArray[np.integer]]
     saturations: Long
 
     @property
@@ -65,7 +66,8 @@ class RecordedBackend(Backend):
 
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
         values = checked_observations(self.artifact, observations)
-        with self.sibling() as stream:
+        stream = self.sibling()
+        with stream:
             return stream.run_stream(values, flags)
 
     def sibling(self) -> RecordedBackend:

@@ -61,24 +61,45 @@ class Rollout:
         return self.decisions / self.wall_seconds if self.wall_seconds > 0 else float("nan")
 
 
-def roll_out(actor: Actor, make_env: Callable[[int], Any], seeds: Sequence[int], progress: Callable[[int], None] = lambda finished: None, on_step: Callable[[Any], None] | None = None, longest: int | None = None) -> Rollout:
+def roll_out(
+    actor: Actor,
+    make_env: Callable[[int], Any],
+    seeds: Sequence[int],
+    progress: Callable[[int], None] = lambda finished: None,
+    on_step: Callable[[Any], None] | None = None,
+    longest: int | None = None,
+) -> Rollout:
     """Run one episode per seed, `actor.rows` at a time, each at most `longest` decisions.
 
     `on_step(env)` sees episode 0's environment after each decision.
     """
     parts = [
-        _batch(actor, [make_env(index) for index in range(first, min(first + actor.rows, len(seeds)))], seeds[first : first + actor.rows], progress, on_step if first == 0 else None, longest)
+        _batch(
+            actor,
+            [make_env(index) for index in range(first, min(first + actor.rows, len(seeds)))],
+            seeds[first : first + actor.rows],
+            progress,
+            on_step if first == 0 else None,
+            longest,
+        )
         for first in range(0, len(seeds), actor.rows)
     ]
     decisions = sum(part.decisions for part in parts)
     changes = sum(part.chatter * part.decisions for part in parts)
     return Rollout(
-        np.concatenate([part.returns for part in parts]), np.concatenate([part.lengths for part in parts]), changes / max(decisions, 1), decisions,
-        sum(part.env_seconds for part in parts), sum(part.policy_seconds for part in parts), sum(part.wall_seconds for part in parts),
-    )  # fmt: skip
+        np.concatenate([part.returns for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        changes / max(decisions, 1),
+        decisions,
+        sum(part.env_seconds for part in parts),
+        sum(part.policy_seconds for part in parts),
+        sum(part.wall_seconds for part in parts),
+    )
 
 
-def _batch(actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None, longest: int | None) -> Rollout:
+def _batch(
+    actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None, longest: int | None
+) -> Rollout:
     count, clock = len(envs), time.perf_counter
     try:
         with quiet():

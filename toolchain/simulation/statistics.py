@@ -63,11 +63,13 @@ def holds_target(spiking: Float, ann: Float, target: float) -> Verdict:
         holds = ratio >= target - TOLERANCE and interval[1] >= target
         return Verdict(holds, f"ratio {ratio:.4f} (>= {target - TOLERANCE:.2f}), upper end {interval[1]:.4f} (>= {target}), ANN variation {variation:.1%}")
     failed, ann_failed, n = failed_episodes(spiking, ann), failed_episodes(ann, ann), len(ann)
-    p = float(stats.fisher_exact([[failed, n - failed], [ann_failed, n - ann_failed]]).pvalue)
+    p = float(np.asarray(stats.fisher_exact([[failed, n - failed], [ann_failed, n - ann_failed]]))[1])
     limit = float(np.mean(ann)) - 0.5 * abs(float(np.mean(ann)))
     kept, kept_ann = spiking[spiking >= limit], ann[ann >= limit]
     if not len(kept) or not len(kept_ann):
         return Verdict(False, "every episode failed")
     centre = float(np.median(kept_ann))
     median = 1.0 + (float(np.median(kept)) - centre) / abs(centre)
-    return Verdict(p > 0.05 and median >= target - TOLERANCE, f"failed {failed} against {ann_failed} of {n} (p = {p:.2f} > .05), median ratio {median:.4f} (>= {target - TOLERANCE:.2f}), ANN variation {variation:.1%}")
+    failures = f"failed {failed} against {ann_failed} of {n} (p = {p:.2f} > .05)"
+    medians = f"median ratio {median:.4f} (>= {target - TOLERANCE:.2f})"
+    return Verdict(p > 0.05 and median >= target - TOLERANCE, f"{failures}, {medians}, ANN variation {variation:.1%}")

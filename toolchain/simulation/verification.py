@@ -43,11 +43,20 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The fields of contract section 8."""
-        backends = {name: {"mismatches": r.mismatches, "compared": r.compared} | ({"missing": r.missing} if r.missing else {}) for name, r in self.backends.items()}
+        backends = {
+            name: {"mismatches": r.mismatches, "compared": r.compared} | ({"missing": r.missing} if r.missing else {}) for name, r in self.backends.items()
+        }
         return {"exact": self.exact, "decisions": self.decisions, "backends": backends, "first_mismatch": self.first_mismatch}
 
 
-def verify(artifact: Artifact, *, backends: Sequence[str] = BACKENDS, decisions: int = 256, environment: str | None = None, progress: Callable[[str], None] = lambda backend: None) -> Verification:
+def verify(
+    artifact: Artifact,
+    *,
+    backends: Sequence[str] = BACKENDS,
+    decisions: int = 256,
+    environment: str | None = None,
+    progress: Callable[[str], None] = lambda backend: None,
+) -> Verification:
     """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every backend.
 
     The stream always holds two episode starts or more, and the whole probe a resync too. A backend that
@@ -141,4 +150,3 @@ def compare(expected: Trace, got: Trace) -> tuple[BackendResult, dict[str, Any] 
         mismatches += 1
         earliest = earliest or {"decision": len(expected.inputs) - 1, "what": "census", "place": (), "expected": str(expected.census), "got": str(got.census)}
     return BackendResult(mismatches, compared), earliest
-

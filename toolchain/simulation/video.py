@@ -18,7 +18,9 @@ class Video:
         if path.suffix not in SUFFIXES:
             raise InputError("--video", "unknown kind of video file", got=path.suffix or "no suffix", limit=", ".join(SUFFIXES), fix="--video episode.mp4")
         if path.is_dir() or not path.parent.is_dir():
-            raise InputError("--video", "cannot be written: " + ("it is a folder" if path.is_dir() else "its folder does not exist"), got=path, fix="--video episode.gif")
+            raise InputError(
+                "--video", "cannot be written: " + ("it is a folder" if path.is_dir() else "its folder does not exist"), got=path, fix="--video episode.gif"
+            )
         try:
             import imageio.v3  # noqa: F401
         except ImportError:
@@ -30,7 +32,11 @@ class Video:
         try:
             self._frames.append(env.render())
         except Exception as error:  # OpenGL loaders raise whatever they like
-            raise InputError("--video", f"the environment cannot be rendered here: {type(error).__name__} {error}", fix=("set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library", "leave --video away")) from None
+            raise InputError(
+                "--video",
+                f"the environment cannot be rendered here: {type(error).__name__} {error}",
+                fix=("set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library", "leave --video away"),
+            ) from None
 
     def save(self, control_period_s: float | None) -> None:
         """Write all frames at the control rate."""

@@ -44,17 +44,30 @@ class FastBackend(Backend):
         return self._decide(observations, active, False)
 
     def _decide(self, observations: Float, active: Mask | None, tracing: bool) -> Float:
-        if not (type(observations) is np.ndarray and observations.dtype == np.float64 and observations.shape == self._shape and observations.flags.c_contiguous):
+        if not (
+            type(observations) is np.ndarray and observations.dtype == np.float64 and observations.shape == self._shape and observations.flags.c_contiguous
+        ):
             observations = checked_observations(self.artifact, observations, self.rows)
         active = self._everyone if active is None else np.ascontiguousarray(active, bool)
         actions = np.empty(self._actions)
         bad = kernels.decide(
-            *self._packed, observations, active, self._rows, self._announced, self._state, self._scratch, self._sums, self._counts, tracing, *self._traced, actions
-        )  # fmt: skip
+            *self._packed,
+            observations,
+            active,
+            self._rows,
+            self._announced,
+            self._state,
+            self._scratch,
+            self._sums,
+            self._counts,
+            tracing,
+            *self._traced,
+            actions,
+        )
         if bad >= 0:
             row, channel = divmod(bad, self.artifact.observation.features)
             number = 0 if self._rows[row, kernels.FRESH] else int(self._rows[row, kernels.DECISIONS])
-            raise non_finite(number, channel, observations[row, channel], row if self.rows > 1 else None)
+            raise non_finite(number, channel, float(observations[row, channel]), row if self.rows > 1 else None)
         return actions
 
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:

@@ -6,6 +6,8 @@ range proof bounds every sum by 2^23, so a membrane plus one sum stays below 2^2
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -13,7 +15,7 @@ from toolchain.network import STATE_LIMIT
 from toolchain.simulation.fast.plan import unpack
 from toolchain.simulation.host import decode_row, encode_row
 
-OPTIONS = {"cache": True, "boundscheck": False, "nogil": True}
+compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True)
 CARRY, START = 1, 2
 EMITTED_LIMIT = 2**24  # no residual is below -2^24, so a larger sum changes nothing and int32 suffices
 BEYOND = 2**30  # outside every payload range, so it still counts as clipped
@@ -29,7 +31,7 @@ U = np.uintp
 ZERO, ONE, TWO, FOUR = U(0), U(1), U(2), U(4)
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def gather(scratch, payloads, inputs, fan_out, fans, counts, layer, events):
     """Indices of the non-zero payloads to scratch[events:]; counts messages and synops. Returns their number.
 
@@ -49,7 +51,7 @@ def gather(scratch, payloads, inputs, fan_out, fans, counts, layer, events):
     return found
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def add_spikes(weights, matrix, scratch, events, found, target, total, outputs):
     """target[total + j] += the columns of the events; four at a time, so that the sum stays in registers longer."""
     k = ZERO
@@ -69,7 +71,7 @@ def add_spikes(weights, matrix, scratch, events, found, target, total, outputs):
         k += ONE
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def add_graded(weights, matrix, scratch, events, found, payloads, target, total, outputs):
     """target[total + j] += the columns of the events, each times its payload."""
     k = ZERO
@@ -86,7 +88,7 @@ def add_graded(weights, matrix, scratch, events, found, payloads, target, total,
             target[total + j] += np.int32(weights[a + j]) * p
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
     """if@1, one timestep of one layer. Returns how many membranes were clipped."""
     clipped, emitted, thresholds = np.int32(0), where + outputs + outputs, first + count
@@ -102,7 +104,7 @@ def fire(state, where, outputs, sums, total, neurons, first, count, scratch, lea
     return clipped
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def carry_over(state, where, outputs, neurons, first, count, control, alpha):
     """if@1, a window's start (contract section 1.5)."""
     start_at, emitted, thresholds = where + outputs, where + outputs + outputs, first + count
@@ -117,7 +119,7 @@ def carry_over(state, where, outputs, neurons, first, count, control, alpha):
         state[emitted + j] = np.int32(0)
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def announce(state, reference, outputs, sums, q, neurons, lows, highs, trigger, scratch, leaving):
     """sdn@1: what is sent when the activation is q. Returns how many q were clipped."""
     clipped, trigger = np.int32(0), np.int32(trigger)
@@ -133,7 +135,7 @@ def announce(state, reference, outputs, sums, q, neurons, lows, highs, trigger, 
     return clipped
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, sums, q):
     """floor((2 relu(acc) + theta) / (2 theta)) by multiplication."""
     for j in range(outputs):
@@ -141,14 +143,14 @@ def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, su
         sums[q + j] = np.int32((numerator * np.uint64(np.uint32(neurons[magics + j]))) >> np.uint64(neurons[shifts + j]))
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def quantise_identity(state, where, outputs, neurons, thresholds, sums, q):
     for j in range(outputs):
         theta = np.int64(neurons[thresholds + j])
         sums[q + j] = np.int32((2 * np.int64(state[where + j]) + theta) // (2 * theta))
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def quantise_table(state, where, outputs, neurons, shifts, tables, table, segments, sums, q):
     """The piecewise-linear map of ActivationTable; what no payload can be is cut to fit int32."""
     for j in range(outputs):
@@ -166,7 +168,7 @@ def quantise_table(state, where, outputs, neurons, shifts, tables, table, segmen
         sums[q + j] = np.int32(min(max(np.int64(tables[2, k]) + rounded, -BEYOND), BEYOND))
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def begin(view, state, control):
     """Open the window of every layer of one row."""
     for layer in range(view.layers.shape[1]):
@@ -183,7 +185,7 @@ def begin(view, state, control):
                 state[where + outputs + j] = np.int32(0)
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_states):
     """All timesteps of one decision of one row; the input's payloads wait at the start of `scratch`.
 
@@ -224,7 +226,9 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                 elif kind == 2:
                     quantise_identity(state, where, outputs, neurons, thresholds, sums, total)
                 else:
-                    quantise_table(state, where, outputs, neurons, magics + count + count, view.tables, view.layers[8, layer], view.layers[7, layer], sums, total)
+                    quantise_table(
+                        state, where, outputs, neurons, magics + count + count, view.tables, view.layers[8, layer], view.layers[7, layer], sums, total
+                    )
                 counts[2, layer] += announce(state, where + outputs, outputs, sums, total, neurons, lows, highs, view.layers[6, layer], scratch, leaving)
             if tracing:
                 for j in range(outputs):
@@ -232,7 +236,7 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                     traced_states[timestep, first + j] = state[where + j]
 
 
-@numba.njit(**OPTIONS)
+@compiled
 def decide(header, weights, constants, host, observations, active, rows, announced, state, scratch, sums, counts, tracing, traced_inputs, traced, actions):
     """One decision of every active row. Returns -1, or row * features + channel of a non-finite observation.
 

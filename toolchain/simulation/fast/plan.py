@@ -86,10 +86,26 @@ def pack(artifact: Artifact) -> Packed:
         weights.append(np.ascontiguousarray(layer.weights.T).ravel())
         neurons.append(block)
         fan_out.append(layer.fan_out)
-        at_weight, at_neuron, at_fan_out, at_table = at_weight + layer.weights.size, at_neuron + layer.outputs, at_fan_out + layer.inputs, at_table + layer.outputs * count
+        at_weight, at_neuron, at_fan_out, at_table = (
+            at_weight + layer.weights.size,
+            at_neuron + layer.outputs,
+            at_fan_out + layer.inputs,
+            at_table + layer.outputs * count,
+        )
     host = host_constants(network, artifact.observation, artifact.action)
-    scalars = (len(network.layers), network.timesteps, network.alpha, network.resync_every, network.across_decisions, max(network.widths),
-               network.layers[0].inputs, artifact.action.size, at_neuron, at_fan_out, host.flags)  # fmt: skip
+    scalars = (
+        len(network.layers),
+        network.timesteps,
+        network.alpha,
+        network.resync_every,
+        network.across_decisions,
+        max(network.widths),
+        network.layers[0].inputs,
+        artifact.action.size,
+        at_neuron,
+        at_fan_out,
+        host.flags,
+    )
     return Packed(
         np.concatenate([np.array(scalars, np.int64), table.ravel()]),
         np.concatenate(weights),
