@@ -1,0 +1,54 @@
+"""Environments of a user's own module, small and quick: `--env tests.toy_environments:Drift-v0`.
+
+Importing this module registers them, as a user's module does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+CHANNELS, ACTIONS = 5, 2
+
+
+class Drift(gymnasium.Env):
+    """A point that drifts and is pushed; the reward is how near to zero it stays. Episodes of `length` decisions.
+
+    `reward` replaces that reward, `broken` makes the second observation NaN.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 40}
+
+    def __init__(self, length: int = 30, reward: float | None = None, broken: bool = False, render_mode: str | None = None) -> None:
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (CHANNELS,), np.float64)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTIONS,), np.float32)
+        self.length, self.reward, self.broken, self.render_mode = length, reward, broken, render_mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.decisions, self.place = 0, self.np_random.normal(size=CHANNELS)
+        return self.place.copy(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.decisions += 1
+        self.place = 0.9 * self.place + 0.3 * np.resize(action, CHANNELS) + 0.1 * self.np_random.normal(size=CHANNELS)
+        reward = 1.0 - float(np.abs(self.place).mean()) if self.reward is None else self.reward
+        return self.place * (np.nan if self.broken else 1.0), reward, False, self.decisions >= self.length, {}
+
+    def render(self) -> np.ndarray:
+        """A grey picture that brightens."""
+        return np.full((16, 16, 3), 8 * min(self.decisions, 30), np.uint8)
+
+
+def _raise(**_: Any) -> None:
+    raise RuntimeError("no driver for this robot")
+
+
+gymnasium.register("Drift-v0", Drift)
+gymnasium.register("OneStep-v0", Drift, kwargs={"length": 1})
+gymnasium.register("NoReward-v0", Drift, kwargs={"reward": 0.0})
+gymnasium.register("Diverging-v0", Drift, kwargs={"reward": float("nan")})
+gymnasium.register("Broken-v0", Drift, kwargs={"broken": True})
+gymnasium.register("Raising-v0", _raise)  # type: ignore[arg-type]
