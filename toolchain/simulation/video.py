@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class Video:
             import imageio.v3  # noqa: F401
         except ImportError:
             raise InputError("--video", "imageio is not installed", fix="pip install imageio imageio-ffmpeg") from None
+        if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+            raise InputError("--video", "imageio-ffmpeg is not installed", why="an .mp4 file needs it", fix=("pip install imageio-ffmpeg", "--video episode.gif"))
         self.path, self._frames = path, list[Any]()
 
     def frame(self, env: Any) -> None:
@@ -42,6 +45,8 @@ class Video:
         """Write all frames at the control rate."""
         import imageio.v3 as imageio
 
+        if not self._frames:
+            raise InputError("--video", "there is nothing to film: the episode ended with its first decision", fix="leave --video away")
         rate = 1.0 / (control_period_s or 1 / 30)
         options: dict[str, Any] = {"duration": 1000.0 / rate, "loop": 0} if self.path.suffix == ".gif" else {"fps": rate, "macro_block_size": 2}
 
