@@ -156,7 +156,7 @@ def estimate_energy(
     profiles: Sequence[str] = DEFAULT_PROFILES,
     census: Census | None = None,
     env: str | None = None,
-    episodes: int = 1,
+    episodes: int = 10,
     seed: int = 1000,
     control_period_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
@@ -174,7 +174,7 @@ def estimate_energy(
 
 
 def measure_census(
-    artifact: Artifact, *, env: str | None = None, episodes: int = 1, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+    artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
 ) -> Census:
     """Counts of closed-loop episodes, or of the probe's recorded stretches where there is no environment."""
     if episodes < 1:

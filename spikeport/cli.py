@@ -245,7 +245,7 @@ def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_js
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Hardware profile; may be repeated.  [default: loihi1-davies, loihi2]")
-@click.option("--episodes", default=1, show_default=True, metavar="N", help="Episodes to count.")
+@click.option("--episodes", default=10, show_default=True, metavar="N", help="Episodes to count.")
 @click.option("--control-period-ms", type=float, metavar="X", help="Milliseconds between decisions.  [default: the environment's]")
 @environment_option
 @seed_option

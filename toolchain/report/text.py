@@ -59,7 +59,7 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
 def artifact_text(artifact: Artifact) -> str:
     """A few lines about what was built and what is proven."""
     facts, lines = describe_artifact(artifact), []
-    time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision" + (f", alpha {facts['alpha']:g}" if facts["alpha"] else "")
+    time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision" + (f", alpha {artifact.network.alpha}/64" if artifact.network.alpha else "")
     lines.append(f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})")
     for index, layer in enumerate(facts["layers"]):
         payloads = "" if layer["neuron"] == READOUT else f", payloads to {layer['largest_payload']}"
