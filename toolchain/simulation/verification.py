@@ -92,7 +92,10 @@ def verify(
 
 
 def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the environment."""
+    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the environment.
+
+    Without an environment the probe is repeated with a little noise.
+    """
     probe = artifact.probe
     second = int(np.flatnonzero(probe.flags == 1)[1])
     if decisions <= len(probe.flags) and environment is None:
@@ -101,8 +104,9 @@ def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple
         return probe.observations[keep], probe.flags[keep]
     missing = max(decisions - len(probe.flags), 1)
     if environment is None and artifact.environment is None:
-        repeats = -(-decisions // len(probe.flags))
-        noise = np.random.default_rng(0).normal(scale=0.01, size=(decisions, probe.observations.shape[1])) * probe.observations[: len(probe.flags) - 32].std(0)
+        repeats, recorded = -(-decisions // len(probe.flags)), probe.observations[: len(probe.flags) - 32 if len(probe.flags) > 32 else None]
+        noise = np.random.default_rng(0).normal(scale=0.01, size=(decisions, probe.observations.shape[1])) * recorded.std(0)
+        noise[: len(probe.flags)] = 0.0  # first the probe as it is
         return np.tile(probe.observations, (repeats, 1))[:decisions] + noise, np.tile(probe.flags, repeats)[:decisions]
     states, starts = _closed_loop_states(artifact, missing, environment)
     return np.concatenate([probe.observations, states]), np.concatenate([probe.flags, starts])
