@@ -33,6 +33,9 @@ class Group(click.Group):
         except SpikeportError as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)  # as shells count SIGINT; click's own 1 would read as a failed check
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
