@@ -1,0 +1,1 @@
+"""What the numbers in the documents are made with."""
