@@ -107,4 +107,5 @@ def generated_part(text: str) -> str:
 def write_document(result: Facts, document: Path = DOCUMENT) -> None:
     """Replace the generated part of the page."""
     text = document.read_text("utf-8")
-    document.write_text(text.replace(generated_part(text), f"\n\n{render(result)}\n\n"), "utf-8")
+    old, new = (f"{BEGIN}{part}{END}" for part in (generated_part(text), f"\n\n{render(result)}\n\n"))
+    document.write_text(text.replace(old, new), "utf-8")
