@@ -115,6 +115,17 @@ def facts(env: Any, identifier: str) -> EnvironmentFacts:
     )
 
 
+def check_fit(found: EnvironmentFacts, observation_size: int, action_size: int, fix: str = "use the environment that the policy was trained in") -> None:
+    """Raise InputError where an environment's channels are not those of a policy."""
+    problems = []
+    if found.observation_size != observation_size:
+        problems.append(f"{found.observation_size} observation channels for a policy of {observation_size}")
+    if found.action_low is not None and len(found.action_low) != action_size:
+        problems.append(f"{len(found.action_low)} action channels for a policy of {action_size}")
+    if problems:
+        raise InputError(f"environment {found.id}", "does not fit the policy: " + "; ".join(problems), fix=fix)
+
+
 def control_period(env: Any) -> float | None:
     """Seconds between decisions: MuJoCo's `dt`, else the frame rate it renders at, else None."""
     period = getattr(env.unwrapped, "dt", None)
