@@ -144,6 +144,7 @@ def convert(
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
+    gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
     artifact, tried = convert_in_environment(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
     if attempts is not None:
         attempts.extend(tried)

@@ -129,6 +129,9 @@ def simulate(
     policy = source or artifact.source
     if compare and policy is None:
         raise InputError("--compare", "the artifact was converted with --no-source", fix=("--source CHECKPOINT", "reconvert without --no-source"))
+    if compare and policy is not None and (policy.observation.size, policy.action.size) != (artifact.observation.size, artifact.action.size):
+        got, limit = (f"{p.observation.size} observation and {p.action.size} action channels" for p in (policy, artifact))
+        raise InputError("--source", "the source policy does not fit the artifact", got=got, limit=limit, fix="give the policy that the artifact was converted from")
     seeds = range(seed, seed + episodes)
     recorder = Video(Path(video)) if video is not None else None
     rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
@@ -171,15 +174,6 @@ def environment_of(artifact: Artifact, environment: str | None) -> tuple[Callabl
     probe = make(None)
     facts = gymnasium_bridge.facts(probe, identifier)
     probe.close()
-    problems = []
-    if facts.observation_size != artifact.observation.size:
-        problems.append(f"{facts.observation_size} observation channels for a policy of {artifact.observation.size}")
-    if facts.action_low is not None and len(facts.action_low) != artifact.action.size:
-        problems.append(f"{len(facts.action_low)} action channels for a policy of {artifact.action.size}")
-    if problems:
-        raise InputError(
-            f"environment {identifier}",
-            "does not fit the policy: " + "; ".join(problems),
-            fix=f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in",
-        )
+    fix = f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in"
+    gymnasium_bridge.check_fit(facts, artifact.observation.size, artifact.action.size, fix)
     return make, identifier
