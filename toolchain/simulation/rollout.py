@@ -40,6 +40,8 @@ class FloatActor:
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
         actions = self.policy.act(observations, self._decisions)
         self._decisions += 1 if active is None else active
+        if active is not None:
+            actions[~active] = np.nan
         return actions
 
 
@@ -100,51 +102,82 @@ def roll_out(
 def _batch(
     actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None, longest: int | None
 ) -> Rollout:
-    count, clock = len(envs), time.perf_counter
+    """All episodes at once. The loop is lean on purpose: next to a fast environment every microsecond shows."""
+    count, clock, space = len(envs), time.perf_counter, envs[0].action_space
+    observations = np.zeros((actor.rows, int(np.prod(envs[0].observation_space.shape))))
+    totals, lengths, active, chatter = [0.0] * count, [0] * count, np.arange(actor.rows) < count, Chatter()
+    mask = None if count == actor.rows else active
+    reshape, one_dimensional = len(space.shape) != 1, len(envs[0].observation_space.shape) == 1
+    decisions = warm_decisions = number = 0
+    env_seconds = policy_seconds = wall = 0.0
     try:
         with quiet():
-            observations = np.zeros((actor.rows, flat(envs[0].reset(seed=int(seeds[0]))[0]).size))
             for row, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
                 observations[row] = flat(env.reset(seed=int(seed))[0])
-            active = np.arange(actor.rows) < count
             actor.reset()
-            space = envs[0].action_space
-            returns, lengths, change, changes = np.zeros(count), np.zeros(count, np.int64), 0.0, 0
-            before = np.full((actor.rows, int(np.prod(space.shape))), np.nan)
-            env_seconds = policy_seconds = wall = 0.0
-            decisions, running, warm = 0, list(range(count)), False
+            running = [(row, env.step, observations[row]) for row, env in enumerate(envs)]
             while running:
-                start = clock()
-                actions = actor.decide(observations, None if len(running) == actor.rows else active)
+                start, ended = clock(), []
+                actions = actor.decide(observations, mask)
                 decided = clock()
-                typed = actions.astype(space.dtype).reshape(-1, *space.shape)
-                still = []
+                typed = actions.astype(space.dtype)
+                if reshape:
+                    typed = typed.reshape(-1, *space.shape)
                 stepping = clock()
-                for row in running:
-                    observation, reward, terminated, truncated, _ = envs[row].step(typed[row])
-                    observations[row] = observation.reshape(-1)
-                    returns[row] += reward
-                    if not (terminated or truncated or lengths[row] + 1 == longest):
-                        still.append(row)
+                for row, step, view in running:
+                    observation, reward, terminated, truncated, _ = step(typed[row])
+                    view[:] = observation if one_dimensional else np.asarray(observation).reshape(-1)
+                    totals[row] += float(reward)
+                    if terminated or truncated:
+                        ended.append(row)
                 stepped = clock()
-                moved = np.abs(actions - before)[running]
-                if lengths[running[0]]:
-                    change, changes = change + float(moved.sum()), changes + moved.size
-                before = actions
-                lengths[running] += 1
+                chatter.add(actions)
+                number += 1
                 decisions += len(running)
-                if len(still) < len(running):
-                    progress(len(running) - len(still))
-                    active[:] = False
-                    active[still] = True
-                    running = still
-                if on_step is not None and 0 in running:
+                if on_step is not None and running[0][0] == 0:
                     on_step(envs[0])
-                if warm:
+                if number == longest:
+                    ended = [row for row, _, _ in running]
+                if ended:
+                    for row in ended:
+                        lengths[row] = number
+                    running = [entry for entry in running if entry[0] not in ended]
+                    active[ended] = False
+                    mask = active
+                    progress(len(ended))
+                if number > 1:
                     env_seconds, policy_seconds, wall = env_seconds + stepped - stepping, policy_seconds + decided - start, wall + clock() - start
                 else:
-                    warm, warm_decisions = True, decisions
+                    warm_decisions = decisions
     finally:
         for env in envs:
             env.close()
-    return Rollout(returns, lengths, change / max(changes, 1), decisions, env_seconds, policy_seconds, wall * decisions / max(decisions - warm_decisions, 1))
+    scaled = wall * decisions / max(decisions - warm_decisions, 1)  # as if the warm-up decision had taken what the others took
+    return Rollout(np.array(totals), np.array(lengths), chatter.mean(), decisions, env_seconds, policy_seconds, scaled)
+
+
+class Chatter:
+    """Mean |change of action| per channel; rows that do not act are NaN and do not count."""
+
+    BLOCK = 512  # decisions kept before they are summed
+
+    def __init__(self) -> None:
+        self._kept: list[Float] = []
+        self._sum, self._count = 0.0, 0
+
+    def add(self, actions: Float) -> None:
+        """Actions [rows, act] of the next decision."""
+        self._kept.append(actions)
+        if len(self._kept) > self.BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        moved = np.abs(np.diff(np.stack(self._kept), axis=0))
+        self._sum, self._count = self._sum + float(np.nansum(moved)), self._count + int(np.isfinite(moved).sum())
+        del self._kept[:-1]
+
+    def mean(self) -> float:
+        """0.0 where no episode had two decisions."""
+        if len(self._kept) > 1:
+            self._flush()
+        return self._sum / max(self._count, 1)
