@@ -85,7 +85,7 @@ def encode_row(host, observation, decision, q):
         value = (value - host.shift[i]) / host.observation_divisor[i]
         if host.flags & 2:
             value = min(max(value, -host.clip), host.clip)
-        value = math.floor(value / host.scale[i] + 0.5)
+        value = np.floor(value / host.scale[i] + 0.5)  # stays a float: math.floor would make an integer, and 1e20 is none
         if value > host.limit[i]:
             value = host.limit[i]
             saturated += 1

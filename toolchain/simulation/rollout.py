@@ -134,8 +134,6 @@ def _batch(
                 chatter.add(actions)
                 number += 1
                 decisions += len(running)
-                if on_step is not None and running[0][0] == 0:
-                    on_step(envs[0])
                 if number == longest:
                     ended = [row for row, _, _ in running]
                 if ended:
@@ -145,6 +143,8 @@ def _batch(
                     active[ended] = False
                     mask = active
                     progress(len(ended))
+                if on_step is not None and running and running[0][0] == 0:
+                    on_step(envs[0])
                 if number > 1:
                     env_seconds, policy_seconds, wall = env_seconds + stepped - stepping, policy_seconds + decided - start, wall + clock() - start
                 else:
