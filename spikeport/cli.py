@@ -31,7 +31,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except SpikeportError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
+            click.echo(plain(f"{type(error).__name__}: {error}"), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
@@ -78,7 +78,12 @@ def staged_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 def emit(machine: bool, facts: dict[str, Any], text: str) -> None:
     """Print a result for a program or for a person."""
-    click.echo(json.dumps(facts, allow_nan=False) if machine else text)
+    click.echo(json.dumps(facts, allow_nan=False) if machine else plain(text))
+
+
+def plain(text: str) -> str:
+    """A text without control characters: names that a file carries must not reach the terminal's escape codes."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
 def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:

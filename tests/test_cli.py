@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -192,6 +193,18 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1 and "no-such-package is missing" in result.stdout and "fix: " in result.stdout
     monkeypatch.setattr(doctor, "diagnose", lambda: [doctor.Check("all", True, "here", "everything", "")])
     assert done("doctor").stdout.endswith("all 1 checks passed\n")
+
+
+def test_names_from_a_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    origin = dataclasses.replace(pendulum().provenance, family="\x1b[2Jgone", assumptions=("\ud800\x07",))
+    environment = dataclasses.replace(pendulum().environment, id="\x1b]0;title\x07")  # type: ignore[type-var]
+    spikeport.save(dataclasses.replace(pendulum(), provenance=origin, environment=environment), tmp_path / "odd.spk")
+    text = done("inspect", tmp_path / "odd.spk").stdout
+    assert text.startswith("\\x1b[2Jgone policy ") and "\\ud800\\x07" in text
+    error = refusal("simulate", tmp_path / "odd.spk")
+    assert "got \\x1b]0;title\\x07" in error
+    assert not set(text + error) & {"\x1b", "\x07"}
+    assert answer("inspect", tmp_path / "odd.spk")["family"] == "\x1b[2Jgone"
 
 
 def test_json_is_one_object(spk: Path) -> None:
