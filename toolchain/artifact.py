@@ -168,8 +168,8 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
         problems.append(f"{layer.neuron} carries relu only, not {layer.activation}")
     if layer.neuron == "if@1" and ((layer.payload_low != 0) | (layer.payload_high != 1)).any():
         problems.append("the payload of if@1 is 0 or 1")
-    if layer.trigger < 1:
-        problems.append(f"trigger {layer.trigger}, at least 1 expected")
+    if not 1 <= layer.trigger <= STATE_LIMIT:
+        problems.append(f"trigger {layer.trigger}, 1..{STATE_LIMIT} expected")
     if layer.neuron == "sdn@1" and (layer.table is None) != (layer.activation in ("relu", "identity")):
         problems.append(f"activation {layer.activation} {'needs' if layer.table is None else 'takes no'} table")
     if layer.table is not None:

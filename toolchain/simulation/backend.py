@@ -110,6 +110,14 @@ def checked_observations(artifact: Artifact, observations: Float, rows: int | No
     return values
 
 
+def checked_mask(mask: Mask, rows: int) -> Mask:
+    """A mask as contiguous bool [rows], or an InputError; numbers would be read as row numbers by some, as flags by others."""
+    values = np.ascontiguousarray(mask)
+    if values.dtype != np.bool_ or values.shape != (rows,):
+        raise InputError("backend", "mask does not fit", got=f"{values.dtype} {values.shape}", limit=f"bool ({rows},)", fix="give one bool per environment")
+    return values
+
+
 def non_finite(decision: int, channel: int, value: float, row: int | None = None) -> InputError:
     """The error of a NaN or infinity in an observation."""
     place = f"observation of decision {decision}" + ("" if row is None else f", row {row}")

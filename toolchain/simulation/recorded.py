@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
-from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_observations
+from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.host_state import HostState
 
@@ -51,14 +51,14 @@ class RecordedBackend(Backend):
         return [self.run_window(*decision) for decision in zip(payloads, control, strict=True)]
 
     def reset(self, mask: Mask | None = None) -> None:
-        self.host.reset(mask)
+        self.host.reset(None if mask is None else checked_mask(mask, self.rows))
 
     def resync(self, mask: Mask | None = None) -> None:
-        self.host.resync(mask)
+        self.host.resync(None if mask is None else checked_mask(mask, self.rows))
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
         values = checked_observations(self.artifact, observations, self.rows)
-        active = np.ones(self.rows, bool) if active is None else np.asarray(active, bool)
+        active = np.ones(self.rows, bool) if active is None else checked_mask(active, self.rows)
         control, payloads = self.host.encode(values, active)
         window = self.run_window(payloads, control)
         self.count(payloads, window, int(active.sum()))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
-from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_observations, non_finite
+from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations, non_finite
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.fast import kernels
 from toolchain.simulation.fast.plan import pack
@@ -35,10 +35,10 @@ class FastBackend(Backend):
         super().__init__(artifact, rows)
 
     def reset(self, mask: Mask | None = None) -> None:
-        self._rows[slice(None) if mask is None else mask, kernels.FRESH] = 1
+        self._rows[slice(None) if mask is None else checked_mask(mask, self.rows), kernels.FRESH] = 1
 
     def resync(self, mask: Mask | None = None) -> None:
-        self._rows[slice(None) if mask is None else mask, kernels.STALE] = 1
+        self._rows[slice(None) if mask is None else checked_mask(mask, self.rows), kernels.STALE] = 1
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
         return self._decide(observations, active, False)
@@ -48,7 +48,7 @@ class FastBackend(Backend):
             type(observations) is np.ndarray and observations.dtype == np.float64 and observations.shape == self._shape and observations.flags.c_contiguous
         ):
             observations = checked_observations(self.artifact, observations, self.rows)
-        active = self._everyone if active is None else np.ascontiguousarray(active, bool)
+        active = self._everyone if active is None else checked_mask(active, self.rows)
         actions = np.empty(self._actions)
         bad = kernels.decide(
             *self._packed,

@@ -2,6 +2,8 @@
 
 Every rule stands in toolchain/neurons; the conformance suite holds these loops to it. int32 is enough: the
 range proof bounds every sum by 2^23, so a membrane plus one sum stays below 2^24 before it is clipped.
+
+Numba's cache sees changes of this file only: after a change in plan.py or host.py, delete __pycache__/*.nb*.
 """
 
 from __future__ import annotations
