@@ -103,6 +103,7 @@ def test_energy_fields_and_defaults(spk: Path) -> None:
         assert estimate["grade"] in KINDS and estimate["read"] in READS
         assert all(grade["kind"] in KINDS and grade["read"] in READS for grade in estimate["grades"].values())
         assert estimate["realtime"] == (estimate["latency_s"] < 0.05)
+    assert facts["estimates"][0]["census"]["decisions"] == answer("simulate", spk)["decisions"]  # the same ten episodes
     assert {estimate["runs"] for estimate in facts["baselines"]} == {"source policy, dense int8"}
 
 
