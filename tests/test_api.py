@@ -118,7 +118,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"env": TOY_ENV, "episode_starts": np.ones(300)}, "--episode-starts: marks the rows of recorded observations"),
     ({"env": TOY_ENV, "seed": -1}, "--seed: a seed is never negative"),
     ({"env": TOY_ENV, "calibration_steps": 10}, "--calibration-steps: too few states"),
-    ({"env": PENDULUM_ENV}, "InvertedDoublePendulum-v5: does not fit the policy: 9 observation channels for a policy of 5; 1 action channels for a policy of 2"),
+    (
+        {"env": PENDULUM_ENV},
+        "InvertedDoublePendulum-v5: does not fit the policy: 9 observation channels for a policy of 5; 1 action channels for a policy of 2",
+    ),
     ({"observations": recorded(5), "options": spikeport.ConversionOptions(), "weight_bits": 4}, "give options or single choices, not both .got weight_bits"),
     ({"observations": recorded(5), "neuron": "if"}, "if neurons carry relu only: layer 0 is tanh, layer 1 is tanh"),
     ({"observations": recorded(5)[:50]}, "--observations: too few states to calibrate on .got 50, limit 100 or more"),

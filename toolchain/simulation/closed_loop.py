@@ -131,7 +131,9 @@ def simulate(
         raise InputError("--compare", "the artifact was converted with --no-source", fix=("--source CHECKPOINT", "reconvert without --no-source"))
     if compare and policy is not None and (policy.observation.size, policy.action.size) != (artifact.observation.size, artifact.action.size):
         got, limit = (f"{p.observation.size} observation and {p.action.size} action channels" for p in (policy, artifact))
-        raise InputError("--source", "the source policy does not fit the artifact", got=got, limit=limit, fix="give the policy that the artifact was converted from")
+        raise InputError(
+            "--source", "the source policy does not fit the artifact", got=got, limit=limit, fix="give the policy that the artifact was converted from"
+        )
     seeds = range(seed, seed + episodes)
     recorder = Video(Path(video)) if video is not None else None
     rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)

@@ -27,7 +27,9 @@ class Video:
         except ImportError:
             raise InputError("--video", "imageio is not installed", fix="pip install imageio imageio-ffmpeg") from None
         if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-            raise InputError("--video", "imageio-ffmpeg is not installed", why="an .mp4 file needs it", fix=("pip install imageio-ffmpeg", "--video episode.gif"))
+            raise InputError(
+                "--video", "imageio-ffmpeg is not installed", why="an .mp4 file needs it", fix=("pip install imageio-ffmpeg", "--video episode.gif")
+            )
         self.path, self._frames = path, list[Any]()
 
     def frame(self, env: Any) -> None:
