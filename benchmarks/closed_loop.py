@@ -39,7 +39,8 @@ class Recorder:
     """An environment that remembers the actions it was given."""
 
     def __init__(self, env: Any) -> None:
-        self.env, self.action_space, self.actions = env, env.action_space, []
+        self.env, self.actions = env, list[NDArray[Any]]()
+        self.action_space, self.observation_space = env.action_space, env.observation_space
 
     def reset(self, **options: Any) -> Any:
         return self.env.reset(**options)
