@@ -1,0 +1,213 @@
+"""The conformance suite: what every backend must compute, case by case, against the oracle.
+
+`CASES` reach every rule of contract sections 1-3 (tests/test_conformance.py counts). The checks take a backend's
+name, so that the same ones hold backends together and find mutants (tests/mutants).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.golden.golden import saturating
+from tests.oracle import Oracle
+from tests.strategies import Shape, build, stream
+from toolchain.artifact import Artifact
+from toolchain.contracts import ActionContract, ObservationContract
+from toolchain.errors import InputError
+from toolchain.network import READOUT, Encoder, Layer, Network
+from toolchain.simulation.backend import Backend, Trace
+from toolchain.simulation.backends import backend_class
+from toolchain.simulation.census import Census
+
+Stream = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    artifact: Artifact
+    observations: NDArray[np.float64]
+    flags: NDArray[np.int64]
+
+    @functools.cached_property
+    def oracle(self) -> Oracle:
+        """After the stream; its `events` say what the case reached."""
+        oracle = Oracle(self.artifact)
+        self.__dict__["expected"] = oracle.trace(self.observations, self.flags)
+        return oracle
+
+    @functools.cached_property
+    def expected(self) -> Trace:
+        return self.oracle and self.__dict__["expected"]
+
+
+def made(shape: Shape, seed: int, decisions: int = 16) -> Case:
+    """A random case."""
+    artifact = build(shape, seed)
+    return Case(artifact, *stream(artifact, seed, decisions))
+
+
+def around(network: Network) -> Artifact:
+    """An artifact whose observations are the integers that the network gets, and whose actions are the readout's sums."""
+    features, actions = network.widths[0], network.widths[-1]
+    contracts = {"observation": ObservationContract(features), "action": ActionContract(actions, "none", np.ones(actions), np.zeros(actions))}
+    return dataclasses.replace(build(Shape(widths=(features, actions)), 0), network=network, **contracts)
+
+
+def ramp() -> Case:
+    """One identity neuron that repeats its input: what a trigger of 2 lets through and what the range -3..2 cuts."""
+    one, nothing = np.ones(1, np.int32), np.zeros(1, np.int32)
+    arrays: dict[str, Any] = {"weights": one[None].astype(np.int8), "bias": nothing, "row_scale": np.ones(1), "unit": np.ones(1)}
+    hidden = Layer("sdn@1", **arrays, threshold=one, payload_low=-3 * one, payload_high=2 * one, activation="identity", trigger=2)
+    readout = Layer(READOUT, **arrays, threshold=nothing, payload_low=nothing, payload_high=one, activation="identity")
+    network = Network(Encoder(np.ones(1), 5 * one), (hidden, readout), timesteps=1)
+    values = [0, 1, 2, 1, 0, 2, 3, 1, 0, 1, -1, -2, -3, -4, -2, -1, 0, -3, -1, 0, 1, -1, 1]
+    return Case(around(network), np.array(values, np.float64)[:, None], np.zeros(len(values), np.int64))
+
+
+def membranes() -> Case:
+    """Held inputs drive membranes to both ends of 24 bits and, with another timestep, over thresholds while clipped."""
+    network = saturating()
+    limits = network.encoder.limit.astype(np.float64)
+    values = [(1, 1), (1, -1), (1, 1), (0, 0), (-1, 1), (0, 0), (-1, -1), (0.5, -0.25), (1, 1), (-0.3, 1)]
+    return Case(around(network), np.array(values) * limits, np.array([1, 0, 0, 0, 0, 0, 0, 0, 2, 0]))
+
+
+RATE = Shape("if@1", (4, 6, 5, 2))
+MADE: dict[str, tuple[Shape, int]] = {
+    "sdn relu": (Shape(widths=(5, 9, 7, 3), normaliser="clipped"), 1),
+    "sdn relu, tiny": (Shape(widths=(3, 5, 5, 2), size="tiny", trigger=2), 2),
+    "sdn relu, huge": (Shape(widths=(3, 5, 4, 2), size="huge"), 3),
+    "sdn identity, tiny": (Shape(widths=(3, 5, 5, 2), activations=("identity",), size="tiny", trigger=2, squash="none", clip_action=True), 4),
+    "sdn identity, huge": (Shape(widths=(3, 5, 2), activations=("identity",), size="huge", trigger=5), 5),
+    "sdn table": (Shape(widths=(4, 6, 5, 2), activations=("tanh",), max_steps=7), 6),
+    "sdn table, tiny": (Shape(widths=(3, 6, 6, 2), activations=("tanh",), size="tiny"), 7),
+    "sdn table, huge": (Shape(widths=(3, 5, 2), activations=("tanh",), size="huge"), 8),
+    "sdn, three activations": (Shape(widths=(4, 5, 5, 4, 2), activations=("relu", "tanh", "identity"), max_steps=-1, clip_action=True), 9),
+    "sdn, resync every 3": (Shape(widths=(4, 6, 2), resync_every=3, normaliser="plain"), 10),
+    "sdn, no hidden layer": (Shape(widths=(4, 2), squash="none"), 11),
+    "if, one timestep": (dataclasses.replace(RATE, alpha=64), 12),
+    "if, tiny": (dataclasses.replace(RATE, timesteps=7, alpha=32, size="tiny"), 13),
+    "if, tiny, no residual": (dataclasses.replace(RATE, timesteps=4, size="tiny"), 14),
+    "if, huge": (dataclasses.replace(RATE, timesteps=6, alpha=64, size="huge"), 15),
+    "if, usual": (dataclasses.replace(RATE, timesteps=12, alpha=19, normaliser="clipped", max_steps=7), 16),
+    "if, four layers": (Shape("if@1", (4, 5, 5, 4, 2), timesteps=4, alpha=63, max_steps=-1, squash="none", clip_action=True), 17),
+    "if, resync every 2": (dataclasses.replace(RATE, timesteps=3, alpha=64, resync_every=2), 18),
+    "if, no hidden layer": (Shape("if@1", (4, 2), timesteps=3), 19),
+}
+MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
+MAKERS |= {"a ramp and a trigger": ramp, "membranes at both ends": membranes}
+CASES = tuple(MAKERS)
+
+
+@functools.cache
+def case(name: str) -> Case:
+    return MAKERS[name]()
+
+
+def difference(expected: Trace, got: Trace) -> str:
+    """What differs first in time, in words; empty where both traces are equal to the last bit."""
+    parts = [("input payloads", expected.inputs, got.inputs), ("actions", expected.actions, got.actions)]
+    for index, (ours, theirs) in enumerate(zip(expected.layers, got.layers, strict=True)):
+        parts += [(f"payloads of layer {index}", ours.payloads, theirs.payloads), (f"states of layer {index}", ours.states, theirs.states)]
+    found = []
+    for what, ours, theirs in parts:
+        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            return f"{what}: {theirs.dtype} {theirs.shape} for {ours.dtype} {ours.shape}"
+        places = np.argwhere(ours != theirs)
+        if len(places):
+            place = tuple(places[0].tolist())
+            found.append((place[0], f"{what} at {place}: {theirs[place]} for {ours[place]}"))
+    if not found and expected.census != got.census:
+        return f"census: {got.census} for {expected.census}"
+    return min(found)[1] if found else ""
+
+
+def open_or_skip(name: str, artifact: Artifact, rows: int = 1) -> Backend:
+    """A backend, or pytest's skip with the reason why it cannot run here."""
+    kind = backend_class(name)
+    if missing := kind.missing():
+        pytest.skip(f"{name}: {missing}")
+    return kind(artifact, rows)
+
+
+def check_trace(backend: str, name: str) -> None:
+    """A stream equals the oracle's: input payloads, every payload and state, actions, census."""
+    wanted = case(name)
+    with open_or_skip(backend, wanted.artifact) as opened:
+        found = difference(wanted.expected, opened.trace(wanted.observations, wanted.flags))
+    assert not found, f"{backend}, {name}: {found}"
+
+
+def check_rows(backend: str, artifact: Artifact, rows: int, seed: int, decisions: int = 14) -> None:
+    """`decide` on rows that pause, start and resync each for itself equals one oracle per row; the census is their sum."""
+    rng = np.random.default_rng(seed)
+    oracles = [Oracle(artifact) for _ in range(rows)]
+    observations = np.stack([stream(artifact, seed + row, decisions)[0] for row in range(rows)], axis=1)
+    pending = np.ones(rows, np.int64)
+    with open_or_skip(backend, artifact, rows) as opened:
+        for decision, values in enumerate(observations):
+            for flag, announce in ((2, opened.resync), (1, opened.reset)):
+                mask = rng.random(rows) < 0.15
+                if mask.all() and rows > 1:
+                    announce()
+                elif mask.any():
+                    announce(mask)
+                pending[mask] = np.where(pending[mask] == 1, 1, flag)
+            active = rng.random(rows) < 0.7
+            actions = opened.decide(values, None if active.all() else active)
+            for row, oracle in enumerate(oracles):
+                wanted = np.full(artifact.action.size, np.nan)
+                if active[row]:
+                    wanted = np.array(oracle.decide(values[row], int(pending[row]))[3])
+                    pending[row] = 0
+                assert np.array_equal(actions[row], wanted, equal_nan=True), f"{backend}: decision {decision}, row {row}: {actions[row]} for {wanted}"
+        summed, counted = total([oracle.census() for oracle in oracles]), opened.census()
+    assert counted == summed, f"{backend}: {counted} for {summed}"
+
+
+def total(parts: list[Census]) -> Census:
+    """The census of several environments together."""
+    layers = [
+        dataclasses.replace(
+            same[0], **{name: sum(getattr(layer, name) for layer in same) for name in ("messages_in", "synops", "spikes", "neuron_updates", "saturations")}
+        )
+        for same in zip(*(part.layers for part in parts), strict=True)
+    ]
+    return dataclasses.replace(
+        parts[0], decisions=sum(p.decisions for p in parts), layers=tuple(layers), encode_saturations=sum(p.encode_saturations for p in parts)
+    )
+
+
+def check_refusal(backend: str, artifact: Artifact, rows: int) -> None:
+    """A non-finite channel is refused by name, whatever row it is in, and nothing has changed then."""
+    size, numbers = artifact.observation.size, np.zeros(rows, np.int64)  # of each row's next decision
+    observations, _ = stream(artifact, 3, 6)
+    with open_or_skip(backend, artifact, rows) as opened, open_or_skip(backend, artifact, rows) as undisturbed:
+        for decision, values in enumerate(observations):
+            batch = np.tile(values, (rows, 1)) * np.linspace(1, 0.5, rows)[:, None]
+            for value in (np.nan, np.inf, -np.inf):
+                row, channel = (decision + 1) % rows, decision % size
+                faulty = batch.copy()
+                faulty[row, channel] = value
+                place = f"observation of decision {numbers[row]}" + (f", row {row}" if rows > 1 else "")
+                with pytest.raises(InputError) as refused:
+                    opened.decide(faulty)
+                assert str(refused.value).startswith(f"{place}: channel {channel} is not finite (got {value}, limit finite numbers).")
+                if rows > 1:  # a row that is not active may hold anything
+                    others = np.arange(rows) != row
+                    before = opened.census().decisions
+                    first = opened.decide(faulty, others)
+                    assert np.isnan(first[row]).all() and opened.census().decisions == before + rows - 1
+                    np.testing.assert_array_equal(first, undisturbed.decide(batch, others))
+                    numbers[others] += 1
+            numbers += 1
+            np.testing.assert_array_equal(opened.decide(batch), undisturbed.decide(batch))
+        assert opened.census() == undisturbed.census()

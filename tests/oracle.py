@@ -1,0 +1,247 @@
+"""Contract sections 1-3 and 5 once more, in plain Python integers and nothing of ours: what every backend is held to.
+
+Written from the contract's words, neuron by neuron and timestep by timestep, with no numpy in the arithmetic, no
+batches and no 24- or 32-bit types. `events` counts how often each rule mattered, so that a test can tell whether a
+set of cases reaches all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from toolchain.artifact import Artifact
+from toolchain.network import Layer
+from toolchain.simulation.backend import LayerTrace, Trace
+from toolchain.simulation.census import Census, LayerCensus
+
+LARGEST = 8_388_607  # 24-bit signed
+Row = list[int]
+
+
+def clip(value: Any, low: Any, high: Any) -> Any:
+    return low if value < low else high if value > high else value
+
+
+class Neuron:
+    """One neuron of one layer; `windowed` says that it starts anew each decision (rate networks)."""
+
+    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, windowed: bool, events: Counter[str]) -> None:
+        self.kind, self.events, self.timesteps, self.alpha, self.windowed = layer.neuron.split("@")[0], events, timesteps, alpha, windowed
+        self.weights = [int(w) for w in layer.weights[index]]
+        self.bias, self.theta = int(layer.bias[index]), int(layer.threshold[index])
+        self.low, self.high = int(layer.payload_low[index]), int(layer.payload_high[index])
+        self.activation, self.trigger, self.hold = layer.activation, layer.trigger, layer.hold_input
+        self.table: list[tuple[int, int, int]] = []
+        if layer.table is not None:
+            parts = (layer.table.start, layer.table.multiplier, layer.table.offset)
+            self.table = [(int(a), int(b), int(c)) for a, b, c in zip(*(part[index] for part in parts), strict=True)]
+            self.shift = int(layer.table.shift[index])
+        self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = 0
+        self.saturations = 0
+
+    def open(self, starts: bool) -> None:
+        """A decision begins."""
+        self.first = True
+        if self.kind == "if":
+            self.v0 = self.theta // 2 if starts else self.carried()
+            self.v, self.emitted = self.v0, 0
+        elif self.windowed:
+            self.acc = self.timesteps * self.bias
+        elif starts:
+            self.acc, self.ref = self.bias, 0
+
+    def carried(self) -> int:
+        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, 0, theta)."""
+        residual = self.v - self.v0
+        if residual < -self.emitted:
+            residual = -self.emitted
+            self.events["carry: dv is cut at -emitted"] += bool(self.alpha)
+        r = math.floor((self.alpha * residual + 32) / 64)  # exact: below 2^53 and a power of two
+        self.events["carry: negative"] += r < 0
+        self.events["carry: rounded up"] += (self.alpha * residual) % 64 >= 32
+        self.events["carry: at a half"] += (self.alpha * residual) % 64 == 32
+        start = self.theta // 2 + r
+        self.events["carry: below lo"] += start < 0
+        self.events["carry: above hi"] += start > self.theta
+        return clip(start, 0, self.theta)
+
+    def step(self, payloads: Row) -> int:
+        """One timestep: what arrives in, what is sent out."""
+        arriving = sum(w * p for w, p in zip(self.weights, payloads, strict=True))
+        if self.hold:
+            if self.first:
+                self.held = arriving
+            arriving, self.first = self.held, False
+        if self.kind == "if":
+            return self.fire(arriving)
+        self.acc += arriving
+        return 0 if self.kind == "readout" else self.change()
+
+    def fire(self, arriving: int) -> int:
+        wanted = self.v + arriving + self.bias
+        self.v = clip(wanted, -LARGEST, LARGEST)
+        self.saturations += self.v != wanted
+        self.events["if: membrane at the top"] += wanted > LARGEST
+        self.events["if: membrane at the bottom"] += wanted < -LARGEST
+        self.events["if: v == theta"] += self.v == self.theta
+        spike = self.v > self.theta
+        self.events["if: saturated and fired"] += spike and self.v != wanted
+        if spike:
+            self.v -= self.theta
+            self.emitted += self.theta
+            self.events["if: residue left"] += self.v > 0
+        return int(spike)
+
+    def change(self) -> int:
+        wanted = self.wanted()
+        q = clip(wanted, self.low, self.high)
+        self.saturations += q != wanted
+        self.events["sdn: q above its range"] += wanted > self.high
+        self.events["sdn: q below its range"] += wanted < self.low
+        d = q - self.ref
+        self.events["sdn: |d| == trigger > 1"] += abs(d) == self.trigger > 1
+        if d != 0 and (abs(d) >= self.trigger or q == 0):
+            self.events["sdn: sent because q is 0"] += abs(d) < self.trigger
+            self.ref = q
+            return d
+        self.events["sdn: held back by the trigger"] += d != 0
+        return 0
+
+    def wanted(self) -> int:
+        """q before clipping."""
+        if self.table:
+            start, multiplier, offset = [entry for entry in self.table if entry[0] <= self.acc][-1]
+            self.events["table: acc on a knot"] += self.acc == start
+            product = (self.acc - start) * multiplier + 2 ** (self.shift - 1)
+            self.events["table: at a half"] += product % 2**self.shift == 0
+            return offset + product // 2**self.shift
+        value = max(self.acc, 0) if self.activation == "relu" else self.acc
+        self.events["sdn: relu cuts"] += self.activation == "relu" and self.acc < 0
+        self.events["sdn: identity below 0"] += value < 0
+        self.events["sdn: at a half"] += (2 * value + self.theta) % (2 * self.theta) == 0
+        return (2 * value + self.theta) // (2 * self.theta)
+
+    @property
+    def state(self) -> int:
+        return self.v if self.kind == "if" else self.acc
+
+
+class Oracle:
+    """One environment. `decide` takes the flag of a decision: 0 carry, 1 episode start, 2 resync."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact, network = artifact, artifact.network
+        self.events: Counter[str] = Counter()
+        hidden = {layer.neuron for layer in network.layers[:-1]}
+        self.changes = network.timesteps == 1 and hidden <= {"sdn@1"}
+        self.layers = [
+            [Neuron(layer, index, network.timesteps, network.alpha, not self.changes, self.events) for index in range(layer.outputs)]
+            for layer in network.layers
+        ]
+        self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
+        self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)
+        self.encoded_saturations = self.decisions = 0
+        self.number, self.announced, self.begun = 0, [0] * network.layers[0].inputs, False
+
+    def decide(self, observation: Any, flag: int = 0) -> tuple[Row, list[list[Row]], list[list[Row]], list[float]]:
+        """Input payloads [in], payloads and states per layer [T][neurons], action [act]."""
+        network = self.artifact.network
+        if flag == 1 or not self.begun:
+            self.number, self.begun = 0, True
+        due = network.resync_every > 0 and self.number > 0 and self.number % network.resync_every == 0
+        starts = flag != 0 or self.number == 0 or due
+        self.events["resync asked for"] += flag == 2 and self.number > 0
+        self.events["resync due"] += due
+        self.events["episode start"] += self.number == 0
+        q = self.encode([float(x) for x in observation])
+        sent = [new - (0 if starts or not self.changes else old) for new, old in zip(q, self.announced, strict=True)]
+        self.announced, self.number, self.decisions = q, self.number + 1, self.decisions + 1
+        for neurons in self.layers:
+            for neuron in neurons:
+                neuron.open(starts)
+        payloads: list[list[Row]] = [[] for _ in self.layers]
+        states: list[list[Row]] = [[] for _ in self.layers]
+        for t in range(network.timesteps):
+            arriving = sent if t == 0 else [0] * len(sent)
+            for index, neurons in enumerate(self.layers):
+                self.messages[index] += sum(p != 0 for p in arriving)
+                self.synops[index] += sum(fan for p, fan in zip(arriving, self.fan_out[index], strict=True) if p != 0)
+                arriving = [neuron.step(arriving) for neuron in neurons]
+                payloads[index].append(arriving)
+                states[index].append([neuron.state for neuron in neurons])
+        return sent, payloads, states, self.decode([neuron.state for neuron in self.layers[-1]])
+
+    def encode(self, values: list[float]) -> Row:
+        """1.3: q0 = clip(floor(x / scale + 0.5), -limit, limit) after the observation contract."""
+        contract, encoder, result = self.artifact.observation, self.artifact.network.encoder, []
+        if contract.time_feature is not None:
+            values = [*values, 1.0 if contract.time_feature.test_mode else 1.0 - self.number / contract.time_feature.max_steps]
+        for index, x in enumerate(values):
+            if contract.mean is not None and contract.variance is not None:
+                x = (x - float(contract.mean[index])) / math.sqrt(float(contract.variance[index]) + contract.epsilon)
+            if contract.clip is not None:
+                self.events["encode: normaliser clips"] += abs(x) > contract.clip
+                x = clip(x, -contract.clip, contract.clip)
+            steps, limit = x / float(encoder.scale[index]) + 0.5, int(encoder.limit[index])
+            self.events["encode: negative half"] += steps == math.floor(clip(steps, -1e9, 1e9)) and steps <= 0
+            q = clip(steps if math.isinf(steps) else math.floor(steps), -limit, limit)
+            saturated = math.isinf(steps) or math.floor(steps) != q
+            self.events[f"encode: saturates {'above' if q > 0 else 'below'}"] += saturated
+            self.encoded_saturations += saturated
+            result.append(q)
+        return result
+
+    def decode(self, accumulators: Row) -> list[float]:
+        """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips."""
+        action, result = self.artifact.action, []
+        for k, acc in enumerate(accumulators):
+            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.artifact.network.timesteps
+            y = math.tanh(y) if action.squash == "tanh" else y
+            y = y * float(action.scale[k]) + float(action.offset[k])
+            if action.low is not None and action.high is not None:
+                self.events["decode: clipped"] += not action.low[k] <= y <= action.high[k]
+                y = clip(y, float(action.low[k]), float(action.high[k]))
+            result.append(y)
+        return result
+
+    def census(self) -> Census:
+        """Contract section 5."""
+        network, observation = self.artifact.network, self.artifact.observation
+        steps = network.timesteps + len(network.layers)
+        layers = []
+        for index, layer in enumerate(network.layers):
+            last = index == len(network.layers) - 1
+            layers.append(
+                LayerCensus(
+                    neurons=layer.outputs,
+                    inputs=layer.inputs,
+                    synapses=sum(self.fan_out[index]),
+                    messages_in=self.messages[index],
+                    synops=self.synops[index],
+                    spikes=0 if last else self.messages[index + 1],
+                    neuron_updates=layer.outputs * steps * self.decisions,
+                    saturations=sum(neuron.saturations for neuron in self.layers[index]),
+                )
+            )
+        features = len(self.announced)
+        host = features * (1 if observation.mean is None else 2) + 2 * self.artifact.action.size
+        return Census(self.decisions, network.timesteps, steps, tuple(layers), self.encoded_saturations, self.artifact.source_macs, host)
+
+    def trace(self, observations: Any, flags: Any) -> Trace:
+        """A stream of decisions, as a backend's `trace` gives it."""
+        inputs, actions = [], []
+        payloads: list[list[list[Row]]] = [[] for _ in self.layers]
+        states: list[list[list[Row]]] = [[] for _ in self.layers]
+        for observation, flag in zip(observations, flags, strict=True):
+            sent, spoken, after, action = self.decide(observation, int(flag))
+            inputs.append(sent)
+            actions.append(action)
+            for index in range(len(self.layers)):
+                payloads[index].append(spoken[index])
+                states[index].append(after[index])
+        layers = tuple(LayerTrace(np.array(p, np.int32), np.array(s, np.int32)) for p, s in zip(payloads, states, strict=True))
+        return Trace(np.array(inputs, np.int32), layers, np.array(actions), self.census())
