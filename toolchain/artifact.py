@@ -124,11 +124,30 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
             problems.append(f"{name} must be finite{' and positive' if name == 'divisor' else ''}")
     if artifact.environment is not None and ":" in artifact.environment.id:
         problems.append(f"environment id {artifact.environment.id!r} carries a colon, which would import code")
+    problems += _calibration_problems(artifact.calibration)
     if artifact.source_macs < 1:
         problems.append(f"the source's multiply-adds are {artifact.source_macs}, at least 1 expected")
     if problems:
         raise violations(where, problems, why="an artifact is loaded whole or not at all", fix="reconvert it from the source policy with `spikeport convert`")
     return prove(network, where)
+
+
+def _calibration_problems(calibration: dict[str, Any]) -> list[str]:
+    """Types of the entries that other rooms read; further entries are kept as they are."""
+
+    def number(value: Any) -> bool:
+        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+    seeds, silent = calibration.get("seeds", []), calibration.get("silent_neurons", [])
+    problems = [
+        f"calibration {name} is not a number"
+        for name in ("steps", "action_error", "measured_action_error", "weight_bits", "alpha")
+        if not number(calibration.get(name))
+    ]
+    for name, values in (("seeds", seeds), ("silent_neurons", silent)):
+        if not isinstance(values, list) or not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            problems.append(f"calibration {name} is not a list of whole numbers")
+    return problems
 
 
 def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:

@@ -45,6 +45,7 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     tensors, description = _to_parts(artifact)
     text = canonical_json(description)
     blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
+    blob = _canonical_header(blob)
     write_atomically(target, lambda temporary: temporary.write_bytes(blob))
 
 
@@ -102,8 +103,10 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
 
 def check_writable(target: Path) -> None:
     """Raise InputError early where `save` could not write later."""
-    if target.is_dir() or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-        reason = "it is a folder" if target.is_dir() else "its folder does not exist" if not target.parent.is_dir() else "its folder is read-only"
+    special = target.exists() and not target.is_file()  # a folder, a device: a rename would replace it
+    if special or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        reason = "it is a folder" if target.is_dir() else "it is no file" if special else "its folder does not exist"
+        reason = "its folder is read-only" if not special and target.parent.is_dir() else reason
         raise InputError(str(target), f"cannot be written: {reason}", fix="give -o a path in an existing folder that you may write to")
 
 
@@ -116,8 +119,7 @@ def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
     os.close(handle)
     temporary = Path(name)
     try:
-        if target.is_dir():
-            raise InputError(str(target), "is a folder", fix="give a file name")
+        check_writable(target)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
@@ -136,6 +138,14 @@ def _umask() -> int:
 def canonical_json(value: Any) -> str:
     """Sorted keys, no spaces, ASCII, no NaN: equal content gives equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _canonical_header(blob: bytes) -> bytes:
+    """The same file with its header's keys sorted: the library orders them anew each time."""
+    length = struct.unpack("<Q", blob[:8])[0]
+    header = canonical_json(json.loads(blob[8 : 8 + length])).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + blob[8 + length :]
 
 
 def _digest(tensors: Tensors, text: str) -> str:
