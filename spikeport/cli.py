@@ -118,7 +118,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 @checkpoint_options
 @click.option("--observations", type=click.Path(path_type=Path), metavar="FILE.npy", help="Recorded observations (N, obs) instead of --env.")
 @click.option("--episode-starts", type=click.Path(path_type=Path), metavar="FILE.npy", help="Flags (N) that mark episode starts.")
-@click.option("--neuron", default="sdn", show_default=True, metavar="sdn|if|snm|mt|dc|lif|auto", help="Neuron of the hidden layers.")
+@click.option("--neuron", default="sdn", show_default=True, metavar="sdn|if", help="Neuron of the hidden layers.")
 @click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16]")
 @click.option("--alpha", type=float, metavar="A", help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]")
 @click.option("--weight-bits", default=8, show_default=True, metavar="B", help="Symmetric weights of 2 to 8 bits.")
@@ -156,6 +156,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         prune_dead=given["prune_dead"],
         keep_source=not given["no_source"],
     )
+    if options.neuron != "sdn" and options.action_error is not None:
+        click.echo(f"note: --action-error chooses the thresholds of sdn; {options.neuron} takes its own from the largest activations", err=True)
     recorded = None if observations is None else read_array(observations, "--observations")
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
@@ -281,7 +283,7 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--to", "to", required=True, metavar="lava|netx|onnx|nir")
+@click.option("--to", "to", required=True, metavar="lava")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent or empty.")
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""

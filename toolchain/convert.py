@@ -65,15 +65,6 @@ class ConversionOptions:
                 limit="timesteps 1, alpha 0",
                 fix=("leave --timesteps and --alpha away", "--neuron if"),
             )
-        if self.neuron != "sdn" and self.action_error is not None:
-            raise InputError(
-                "--action-error",
-                "chooses the thresholds of sdn only",
-                got=f"--neuron {self.neuron}",
-                limit="--neuron sdn",
-                why="rate neurons take theirs from the largest activations",
-                fix="leave --action-error away",
-            )
         if not 1 <= self.steps <= 1024:
             raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
         if self.resync_every < 0:
