@@ -45,7 +45,7 @@ def knots(activation: str) -> tuple[float, ...]:
 def build_table(activation: str, row_scale: Float, unit: Float) -> ActivationTable:
     """The map acc -> round(f(acc * row_scale) / unit) of every neuron; `row_scale`, `unit` [neurons]."""
     f = ACTIVATIONS[activation].value
-    inner = np.clip(np.rint(np.array(knots(activation)) / row_scale[:, None]), LOWEST + 1, 2**23 - 1)
+    inner = np.clip(np.rint(_on_integers(activation, unit) / row_scale[:, None]), LOWEST + 1, 2**23 - 1)
     start = np.concatenate([np.full((len(unit), 1), float(LOWEST)), inner], axis=1)
     end = np.concatenate([start[:, 1:], np.full((len(unit), 1), 2.0**23)], axis=1)
     at_start, at_end = f(start * row_scale[:, None]) / unit[:, None], f(end * row_scale[:, None]) / unit[:, None]
@@ -57,6 +57,24 @@ def build_table(activation: str, row_scale: Float, unit: Float) -> ActivationTab
     table = ActivationTable(start.astype(np.int32), multiplier.astype(np.int32), offset.astype(np.int32), shift.astype(np.int32), np.zeros(len(unit)))
     bound = _error_bound(activation, table, end, row_scale, unit)
     return ActivationTable(table.start, table.multiplier, table.offset, table.shift, bound)
+
+
+def _on_integers(activation: str, unit: Float) -> Float:
+    """Knots moved a little, [neurons, knots], to where f / unit is next to an integer: offsets then round nothing away.
+
+    The outermost knots move outwards only, for the asymptotes begin there.
+    """
+    base = np.array(knots(activation))
+    if len(base) == 1:
+        return np.broadcast_to(base, (len(unit), 1))
+    gaps = np.diff(base)
+    below, above = np.concatenate([gaps[:1], gaps]), np.concatenate([gaps, gaps[-1:]])
+    share = np.linspace(-0.45, 0.45, 91)
+    candidates = base[:, None] + np.where(share < 0, share * below[:, None], share * above[:, None])
+    candidates[0], candidates[-1] = np.minimum(candidates[0], base[0]), np.maximum(candidates[-1], base[-1])
+    values = ACTIVATIONS[activation].value(candidates) / unit[:, None, None]
+    off = np.abs(values - np.rint(values)) + 1e-6 * np.abs(share)
+    return np.take_along_axis(np.broadcast_to(candidates, off.shape), off.argmin(-1)[..., None], -1)[..., 0]
 
 
 def _error_bound(activation: str, table: ActivationTable, end: Float, row_scale: Float, unit: Float) -> Float:

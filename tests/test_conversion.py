@@ -1,0 +1,192 @@
+"""Calibration, thresholds and the conversion as a whole, on the policies that ship with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spikeport import api
+from toolchain import conversion_loop, gymnasium_bridge
+from toolchain.conversion.calibration import Calibration, calibration_seed, from_arrays, from_environment
+from toolchain.conversion.statistics import SignalStatistics, measure, sensitivities
+from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from toolchain.convert import ConversionOptions, convert, make_probe
+from toolchain.errors import InputError
+from toolchain.neurons.sigma_delta import quantised_activation
+from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.simulation.fast import FastBackend
+
+ENVIRONMENT = "InvertedDoublePendulum-v5"
+FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return api.load_policy(FILE, env=ENVIRONMENT)
+
+
+@pytest.fixture(scope="module")
+def calibration(policy: Policy) -> Calibration:
+    env = gymnasium_bridge.make(ENVIRONMENT, trusted=True)
+    return from_environment(policy, env, 1500, 3)
+
+
+def with_activation(policy: Policy, activation: str) -> Policy:
+    import dataclasses
+
+    layers = tuple(DenseLayer(layer.weight * 0.2, layer.bias, activation) for layer in policy.layers[:-1])
+    return dataclasses.replace(policy, layers=(*layers, policy.layers[-1]))
+
+
+def test_calibration_resets_as_the_contract_says(calibration: Calibration) -> None:
+    assert calibration.seeds == tuple(10**6 + 3 * 1000 + k for k in range(int(calibration.starts.sum())))
+    assert calibration_seed(3, 0) == 1_003_000
+    decisions = calibration.decisions
+    assert (decisions[calibration.starts] == 0).all() and (np.diff(decisions)[~calibration.starts[1:]] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("observations", "starts", "text"),
+    [
+        (np.zeros((200, 8)), None, r"array does not fit the policy \(got float64 \(200, 8\), limit float \(N, 9\)\)"),
+        (np.full((200, 9), np.nan), None, "1800 non-finite values, the first in row 0, channel 0"),
+        (np.zeros((50, 9)), None, r"too few states to calibrate on \(got 50, limit 100 or more\)"),
+        (np.zeros((200, 9)), np.zeros(199), r"--episode-starts: length does not fit --observations \(got 199, limit 200\)"),
+        (np.zeros((200, 9), complex), None, "array does not fit the policy"),
+    ],
+)
+def test_recorded_observations_are_checked(observations: Any, starts: Any, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        from_arrays(observations, starts, 9)
+
+
+def test_sensitivity_is_the_actions_jacobian(policy: Policy, calibration: Calibration) -> None:
+    """Against finite differences of the float policy."""
+    inputs = policy.observation.apply(calibration.observations[:40], calibration.decisions[:40])
+    slopes = sensitivities(policy, [np.asarray(pre) for pre in policy.forward(inputs)])[0]
+    step, expected = 1e-6, []
+    for channel in range(inputs.shape[1]):
+        moved = inputs.copy()
+        moved[:, channel] += step
+        change = (policy.action.apply(policy.forward(moved)[-1]) - policy.action.apply(policy.forward(inputs)[-1])) / step / (policy.action.range / 2)
+        expected.append((change**2).sum(1).mean())
+    assert np.allclose(slopes, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_clipped_actions_have_no_slope_outside_their_bounds(policy: Policy) -> None:
+    import dataclasses
+
+    action = dataclasses.replace(policy.action, squash="none", low=-policy.action.scale, high=policy.action.scale)
+    clipped = dataclasses.replace(policy, action=action)
+    pre = [np.zeros((2, layer.outputs)) for layer in policy.layers]
+    pre[-1] = np.array([[0.5], [5.0]])
+    inside = sensitivities(clipped, [p[:1] for p in pre])[-1]
+    assert np.allclose(sensitivities(clipped, pre)[-1], inside / 2)
+
+
+def test_thresholds_meet_the_budget_and_the_caps() -> None:
+    rng = np.random.default_rng(0)
+    signals = tuple(SignalStatistics(-rng.uniform(0, 1, n), rng.uniform(5, 50, n), rng.uniform(0.1, 3, n), rng.uniform(0.1, 2, n), 64) for n in (5, 30))
+    for error in (0.3, 0.1, 0.01):
+        thresholds = sensitivity_thresholds(signals, error)
+        spent = sum(float((s.sensitivity * theta**2).sum()) for s, theta in zip(signals, thresholds, strict=True)) / 12
+        assert spent == pytest.approx(error**2, rel=1e-6)
+        for s, theta in zip(signals, thresholds, strict=True):
+            ratio = theta / np.cbrt(s.fan_out * s.change / s.sensitivity)
+            assert np.allclose(ratio, ratio[0])
+            assert (theta <= s.high - s.low).all()
+    small = (SignalStatistics(np.zeros(3), np.array([1e-3, 10, 10]), np.ones(3), np.ones(3), 8),)
+    assert sensitivity_thresholds(small, 5.0)[0][0] == pytest.approx(1e-3)  # no step is wider than its channel's range
+    still = (SignalStatistics(np.zeros(3), np.array([0.0, 10, 10]), np.ones(3), np.ones(3), 8),)
+    theta = sensitivity_thresholds(still, 0.5)[0]
+    assert theta[0] == pytest.approx(np.median(theta[1:]))
+
+
+def test_silent_neurons_get_the_median_maximum() -> None:
+    maxima, dead = maximum_thresholds(np.array([[0.0, 1.0, 5.0, 2.0], [-1.0, 3.0, 4.0, 0.0]]))
+    assert maxima.tolist() == [3.0, 3.0, 5.0, 2.0]
+    assert dead.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "identity"])
+def test_sdn_computes_the_quantised_forward_pass(policy: Policy, calibration: Calibration, activation: str) -> None:
+    """Payloads telescope: after any history the readout is that of a direct pass over the current observation."""
+    artifact = convert(with_activation(policy, activation), calibration, ConversionOptions(action_error=0.05))
+    network = artifact.network
+    rows = slice(0, 300)
+    actions = FastBackend(artifact).trace(calibration.observations[rows], calibration.starts[rows].astype(int)).actions
+    inputs = artifact.observation.apply(calibration.observations[rows], calibration.decisions[rows])
+    values = np.clip(np.floor(inputs / network.encoder.scale + 0.5), -network.encoder.limit, network.encoder.limit).astype(np.int64)
+    for layer in network.layers[:-1]:
+        values = np.clip(quantised_activation(layer, values @ layer.weights.astype(np.int64).T + layer.bias), layer.payload_low, layer.payload_high)
+    last = network.layers[-1]
+    direct = artifact.action.apply((values @ last.weights.astype(np.int64).T + last.bias) * last.row_scale)
+    assert np.allclose(actions, direct, rtol=0, atol=1e-12)
+    assert conversion_loop.open_loop_error(artifact, with_activation(policy, activation), calibration) < 0.2
+
+
+def test_pruning_changes_nothing_where_neurons_were_silent(policy: Policy, calibration: Calibration) -> None:
+    silent = measure(policy, calibration).signals[1].high <= 0
+    assert silent.any()
+    kept = convert(policy, calibration, ConversionOptions(action_error=0.05))
+    pruned = convert(policy, calibration, ConversionOptions(action_error=0.05, prune_dead=True))
+    assert pruned.network.layers[0].outputs == kept.network.layers[0].outputs - int(silent.sum())
+    assert pruned.calibration["pruned"] and pruned.macs == kept.macs
+    error = conversion_loop.open_loop_error(pruned, policy, calibration)
+    assert error < 2 * conversion_loop.open_loop_error(kept, policy, calibration) + 0.01
+
+
+def test_if_thresholds_are_even_and_the_maxima(policy: Policy, calibration: Calibration) -> None:
+    artifact = convert(policy, calibration, ConversionOptions(neuron="if", timesteps=4, alpha=0.3))
+    assert artifact.network.alpha == 19
+    maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in measure(policy, calibration).pre_activations[:-1]]
+    for layer, maximum in zip(artifact.network.layers[:-1], maxima, strict=True):
+        assert (layer.threshold % 2 == 0).all()
+        assert (np.abs(layer.unit - maximum) <= layer.row_scale + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"neuron": "sdn", "timesteps": 4}, r"--neuron sdn: has one timestep and no residual \(got timesteps 4"),
+        ({"neuron": "sdn", "alpha": 0.5}, "has one timestep and no residual"),
+        ({"weight_bits": 1}, "symmetric weights of 1 bit are all zero"),
+        ({"weight_bits": 9}, r"limit 2..8"),
+        ({"alpha": 1.5, "neuron": "if"}, r"--alpha: the residual's share is out of range"),
+        ({"alpha": float("nan"), "neuron": "if"}, "--alpha"),
+        ({"neuron": "fi"}, r"neuron not available \(got fi"),
+        ({"action_error": 0.0}, "--action-error"),
+        ({"timesteps": 0, "neuron": "if"}, "--timesteps"),
+        ({"resync_every": -1}, "--resync-every"),
+    ],
+)
+def test_options_that_conflict_are_refused(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        ConversionOptions(**options)
+
+
+def test_what_a_neuron_cannot_carry_is_refused_with_the_way_out(policy: Policy, calibration: Calibration) -> None:
+    with pytest.raises(InputError, match="if neurons carry relu only: layer 0 is tanh, layer 1 is tanh.*Fix: --neuron sdn"):
+        convert(with_activation(policy, "tanh"), calibration, ConversionOptions(neuron="if"))
+
+
+def test_probe(calibration: Calibration) -> None:
+    probe = make_probe(calibration)
+    assert probe.observations.shape == (256, 9) and probe.flags.shape == (256,)
+    assert (probe.flags == 1).sum() >= 3 and (probe.flags == 2).sum() == 1 and probe.flags[0] == 1
+    recorded = {tuple(row) for row in calibration.observations}
+    assert all(tuple(row) in recorded for row in probe.observations[:224])
+    assert np.abs(probe.observations[224:]).max() > 50 * np.abs(calibration.observations).max()  # saturating ones
+
+
+def test_closed_loop_check_tightens_what_falls_over(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 0.1 this policy falls; a finer error holds, and the seeds of the check are on record."""
+    monkeypatch.setattr(conversion_loop, "EPISODES", 8)
+    artifact, attempts = conversion_loop.convert_in_environment(policy, ENVIRONMENT, calibration_steps=2000)
+    assert attempts[0].action_error == 0.1 and not attempts[0].accepted
+    assert artifact.calibration["action_error"] < 0.1
+    assert len(artifact.calibration["seeds"]) >= 8 + 2
+    assert [attempt["accepted"] for attempt in artifact.calibration["closed_loop"]] == [attempt.accepted for attempt in attempts]
