@@ -16,16 +16,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from export.lava.description import describe
+from export.lava.folder import describe_host
+from export.lava.host import Host
 from tests.golden.golden import saturating
 from tests.oracle import Oracle
 from tests.strategies import Shape, build, stream
 from toolchain.artifact import Artifact
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import InputError
-from toolchain.network import READOUT, Encoder, Layer, Network
+from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
 from toolchain.simulation.backend import Backend, Trace
 from toolchain.simulation.backends import backend_class
 from toolchain.simulation.census import Census
+from toolchain.simulation.fast import plan
 
 Stream = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -90,7 +94,7 @@ MADE: dict[str, tuple[Shape, int]] = {
     "sdn table": (Shape(widths=(4, 6, 5, 2), activations=("tanh",), max_steps=7), 6),
     "sdn table, tiny": (Shape(widths=(3, 6, 6, 2), activations=("tanh",), size="tiny"), 7),
     "sdn table, huge": (Shape(widths=(3, 5, 2), activations=("tanh",), size="huge"), 8),
-    "sdn, three activations": (Shape(widths=(4, 5, 5, 4, 2), activations=("relu", "tanh", "identity"), max_steps=-1, clip_action=True), 9),
+    "sdn, three activations": (Shape(widths=(4, 5, 5, 4, 2), activations=("relu", "tanh", "identity"), max_steps=-1, clip_action=True), 11),
     "sdn, resync every 3": (Shape(widths=(4, 6, 2), resync_every=3, normaliser="plain"), 10),
     "sdn, no hidden layer": (Shape(widths=(4, 2), squash="none"), 11),
     "if, one timestep": (dataclasses.replace(RATE, alpha=64), 12),
@@ -98,13 +102,14 @@ MADE: dict[str, tuple[Shape, int]] = {
     "if, tiny, no residual": (dataclasses.replace(RATE, timesteps=4, size="tiny"), 14),
     "if, huge": (dataclasses.replace(RATE, timesteps=6, alpha=64, size="huge"), 15),
     "if, usual": (dataclasses.replace(RATE, timesteps=12, alpha=19, normaliser="clipped", max_steps=7), 16),
-    "if, four layers": (Shape("if@1", (4, 5, 5, 4, 2), timesteps=4, alpha=63, max_steps=-1, squash="none", clip_action=True), 17),
+    "if, four layers": (Shape("if@1", (4, 5, 5, 4, 2), timesteps=4, alpha=63, max_steps=-1, squash="none", clip_action=True), 15),
     "if, resync every 2": (dataclasses.replace(RATE, timesteps=3, alpha=64, resync_every=2), 18),
     "if, no hidden layer": (Shape("if@1", (4, 2), timesteps=3), 19),
 }
 MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
 MAKERS |= {"a ramp and a trigger": ramp, "membranes at both ends": membranes}
 CASES = tuple(MAKERS)
+PAUSED = ("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2")
 
 
 @functools.cache
@@ -211,3 +216,45 @@ def check_refusal(backend: str, artifact: Artifact, rows: int) -> None:
             numbers += 1
             np.testing.assert_array_equal(opened.decide(batch), undisturbed.decide(batch))
         assert opened.census() == undisturbed.census()
+
+
+def check_exported_host(name: str) -> None:
+    """The host that an export carries along encodes and decodes the oracle's integers and bits."""
+    wanted = case(name)
+    facts, arrays = describe_host(wanted.artifact)
+    host = Host(describe(wanted.artifact.network)[0] | {"host": facts}, arrays)
+    control = []
+    for index, (observation, flag) in enumerate(zip(wanted.observations, wanted.flags, strict=True)):
+        if flag:
+            (host.reset if flag == 1 else host.resync)()
+        payloads, word = host.encode(observation)
+        control.append(word)
+        action = host.decode(wanted.expected.layers[-1].states[index, -1])
+        assert np.array_equal(payloads, wanted.expected.inputs[index]), f"decision {index}: {payloads} for {wanted.expected.inputs[index]}"
+        assert np.array_equal(action, wanted.expected.actions[index]), f"decision {index}: {action} for {wanted.expected.actions[index]}"
+    assert control == [2 if starts else 1 for starts in wanted.oracle.started]
+
+
+def check_division() -> None:
+    """The fast relu divides n = 2 acc + theta, 0 <= n < 2^26, by 2 theta with one product and one shift."""
+    rng = np.random.default_rng(0)
+    near_powers = [2**k + d for k in range(23) for d in (-1, 0, 1)]
+    thetas = np.unique(np.clip([*near_powers, *rng.integers(1, STATE_LIMIT + 1, 4000), *range(1, 500), STATE_LIMIT], 1, STATE_LIMIT))
+    magics, shifts = (np.array(part, np.uint64)[:, None] for part in plan._magic(thetas))
+    divisors = 2 * thetas[:, None]
+    quotients = np.concatenate([rng.integers(0, 2**26 // divisors + 1, (len(thetas), 200)), 2**26 // divisors - [[0, 1, 2]]], axis=1)
+    n = np.clip(np.stack([quotients * divisors + d for d in (-1, 0, 1)]), 0, 2**26 - 1)
+    assert magics.max() < 2**31
+    np.testing.assert_array_equal((n.astype(np.uint64) * magics) >> shifts, n // divisors)
+
+
+def checks(part: str) -> dict[str, Callable[[], None]]:
+    """All checks of a backend, or of `exported host`, by name: the quick ones that need no hypothesis."""
+    if part == "exported host":
+        return {name: functools.partial(check_exported_host, name) for name in CASES}
+    rows = 1 if part.startswith("lava") else 3
+    found: dict[str, Callable[[], None]] = {name: functools.partial(check_trace, part, name) for name in CASES}
+    for name in PAUSED:
+        found[f"rows of {name}"] = functools.partial(check_rows, part, case(name).artifact, rows, 5, decisions=40)
+    found["a refused observation"] = functools.partial(check_refusal, part, case("sdn, resync every 3").artifact, rows)
+    return found | ({"division by multiplication": check_division} if part == "fast" else {})

@@ -145,18 +145,20 @@ class Oracle:
         self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
         self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)
         self.encoded_saturations = self.decisions = 0
-        self.number, self.announced, self.begun = 0, [0] * network.layers[0].inputs, False
+        self.number, self.announced = 0, [0] * network.layers[0].inputs
+        self.started: list[bool] = []  # of each decision: whether state started afresh
 
     def decide(self, observation: Any, flag: int = 0) -> tuple[Row, list[list[Row]], list[list[Row]], list[float]]:
         """Input payloads [in], payloads and states per layer [T][neurons], action [act]."""
         network = self.artifact.network
-        if flag == 1 or not self.begun:
-            self.number, self.begun = 0, True
+        if flag == 1:
+            self.number = 0
         due = network.resync_every > 0 and self.number > 0 and self.number % network.resync_every == 0
         starts = flag != 0 or self.number == 0 or due
         self.events["resync asked for"] += flag == 2 and self.number > 0
         self.events["resync due"] += due
         self.events["episode start"] += self.number == 0
+        self.started.append(starts)
         q = self.encode([float(x) for x in observation])
         sent = [new - (0 if starts or not self.changes else old) for new, old in zip(q, self.announced, strict=True)]
         self.announced, self.number, self.decisions = q, self.number + 1, self.decisions + 1
@@ -203,7 +205,8 @@ class Oracle:
             y = math.tanh(y) if action.squash == "tanh" else y
             y = y * float(action.scale[k]) + float(action.offset[k])
             if action.low is not None and action.high is not None:
-                self.events["decode: clipped"] += not action.low[k] <= y <= action.high[k]
+                self.events["decode: clipped at low"] += y < action.low[k]
+                self.events["decode: clipped at high"] += y > action.high[k]
                 y = clip(y, float(action.low[k]), float(action.high[k]))
             result.append(y)
         return result

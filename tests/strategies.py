@@ -79,10 +79,10 @@ def build(shape: Shape, seed: int) -> Artifact:
     time = TimeFeature(max(shape.max_steps, 1), shape.max_steps < 0) if shape.max_steps else None
     normaliser: dict[str, Any] = {}
     if shape.normaliser != "none":
-        normaliser = {"mean": rng.normal(size=features), "variance": rng.uniform(0.1, 4, features), "epsilon": 1e-8}
+        normaliser = {"mean": rng.normal(size=features), "variance": rng.uniform(0.1, 4, features), "epsilon": 0.01}
     size = features - (time is not None)
     observation = ObservationContract(size, time_feature=time, clip=1.5 if shape.normaliser == "clipped" else None, **normaliser)
-    bounds = (np.full(actions, -0.8), np.full(actions, 0.9)) if shape.clip_action else (None, None)
+    bounds = (np.full(actions, -0.25), np.full(actions, 0.3)) if shape.clip_action else (None, None)
     action = ActionContract(actions, shape.squash, rng.uniform(0.5, 2, actions), rng.normal(scale=0.1, size=actions), *bounds)
     probe = Probe(np.zeros((2, size)), np.ones(2, np.uint8))
     macs = sum(a * b for a, b in zip(shape.widths[:-1], shape.widths[1:], strict=True))

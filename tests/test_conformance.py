@@ -9,14 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conformance import CASES, around, case, check_refusal, check_rows, check_trace, difference, made, open_or_skip
+from tests.conformance import (
+    CASES,
+    around,
+    case,
+    check_division,
+    check_exported_host,
+    check_refusal,
+    check_rows,
+    check_trace,
+    difference,
+    made,
+    open_or_skip,
+)
 from tests.oracle import Oracle
 from tests.strategies import Shape, build, shapes, stream
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
 from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
 from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from toolchain.simulation.fast import FastBackend, plan
+from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct")
@@ -46,7 +58,7 @@ def test_the_cases_reach_every_rule() -> None:
     events: Counter[str] = Counter()
     for name in CASES:
         events.update(case(name).oracle.events)
-    assert len(events) == 29
+    assert len(events) == 30
     assert not [event for event, times in events.items() if not times]
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
@@ -141,16 +153,12 @@ def passing(limit: int, scale: float) -> Artifact:
 
 
 def test_division_by_multiplication_is_exact() -> None:
-    """The fast relu divides n = 2 acc + theta, 0 <= n < 2^26, by 2 theta with one product and one shift."""
-    rng = np.random.default_rng(0)
-    near_powers = [2**k + d for k in range(23) for d in (-1, 0, 1)]
-    thetas = np.unique(np.clip([*near_powers, *rng.integers(1, STATE_LIMIT + 1, 4000), *range(1, 500), STATE_LIMIT], 1, STATE_LIMIT))
-    magics, shifts = (np.array(part, np.uint64)[:, None] for part in plan._magic(thetas))
-    divisors = 2 * thetas[:, None]
-    quotients = np.concatenate([rng.integers(0, 2**26 // divisors + 1, (len(thetas), 200)), 2**26 // divisors - [[0, 1, 2]]], axis=1)
-    n = np.clip(np.stack([quotients * divisors + d for d in (-1, 0, 1)]), 0, 2**26 - 1)
-    assert magics.max() < 2**31
-    np.testing.assert_array_equal((n.astype(np.uint64) * magics) >> shifts, n // divisors)
+    check_division()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_exported_host_equals_the_oracle(name: str) -> None:
+    check_exported_host(name)
 
 
 @pytest.mark.parametrize("backend", IN_PROCESS)

@@ -1,0 +1,78 @@
+"""The conformance suite notices wrong readings of the contract (tests/mutants); `docs/mutants.md` lists them all."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.lava.lava_import import lava_problem
+from tests.mutants.mutant import Mutant
+from tests.mutants.runner import MUTANTS, NOTHING, PARTS, ROOT, TABLE, copy_of_packages, described, run_checks, table, try_all, try_mutant
+
+SAMPLE = (
+    "if: fires strictly above theta",
+    "if: saturates before firing",
+    "carry-over: dv >= -emitted",
+    "readout: starts at T * b",
+    "sdn: sent once |d| >= trigger",
+    "table: a segment holds its start",
+    "encode: floor(x / scale + 0.5), not half to even",
+    "control: a resync keeps the decision's number",
+    "census: synops are payloads times fan-out",
+    "exported host: sdn gets q0 - ref0",
+    "fast if: hi = theta",
+    "fast sdn: the multiplier is rounded up",
+    "fast: the input is held",
+    "lava: weights are 2 w",
+    "lava: layer l works in steps l + 1 .. l + T",
+    "lava if: the input is latched",
+)
+BY_RULE = {mutant.rule: mutant for mutant in MUTANTS}
+
+
+def needs_lava(mutant: Mutant) -> bool:
+    return mutant.checks == "lava-direct" and bool(lava_problem())
+
+
+def test_every_mutant_changes_one_place_and_compiles() -> None:
+    assert len(BY_RULE) == len(MUTANTS) >= 200
+    for mutant in MUTANTS:
+        assert mutant.checks in PARTS
+        compile(mutant.apply((ROOT / mutant.file).read_text()), mutant.file, "exec")
+
+
+def test_a_text_that_has_moved_on_is_told() -> None:
+    with pytest.raises(ValueError, match="a.py: 0 times, 1 expected: b"):
+        Mutant("rule", "a.py", "b", "c", "fast").apply("d")
+    with pytest.raises(ValueError, match="a.py: 2 times, 1 expected: b"):
+        Mutant("rule", "a.py", "b", "c", "fast").apply("b b")
+
+
+def test_the_packages_themselves_pass() -> None:
+    parts = [part for part in PARTS if part != "lava-direct" or not lava_problem()]
+    with copy_of_packages() as folder:
+        assert run_checks(folder, *parts) == NOTHING
+
+
+@pytest.mark.parametrize("rule", SAMPLE)
+def test_mutant_is_noticed(rule: str) -> None:
+    if needs_lava(BY_RULE[rule]):
+        pytest.skip(lava_problem())
+    assert try_mutant(BY_RULE[rule]).killed
+
+
+def test_the_table_lists_the_mutants() -> None:
+    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| rule ")]
+    assert len(lines) == len(MUTANTS), "python tests/mutants/runner.py"
+    for line, mutant in zip(lines, MUTANTS, strict=True):
+        noticed_by = line.removeprefix(described(mutant)).strip(" |")
+        assert line.startswith(described(mutant)) and noticed_by not in ("", NOTHING), f"{line}: python tests/mutants/runner.py"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_no_mutant_survives() -> None:
+    if lava_problem():
+        pytest.skip(lava_problem())
+    outcomes = try_all(MUTANTS)
+    assert not [outcome.mutant for outcome in outcomes if not outcome.killed]
+    assert TABLE.read_text() == table(outcomes), "python tests/mutants/runner.py writes the table anew"
