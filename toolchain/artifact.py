@@ -113,23 +113,40 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
         problems.append(f"probe has shapes {probe.observations.shape}, {probe.flags.shape} for {artifact.observation.size} channels")
     elif not np.isfinite(probe.observations).all() or probe.flags.max() > 2 or (probe.flags == 1).sum() < 2:
         problems.append("probe must be finite, with flags 0..2 and two episode starts or more")
-    contract = artifact.observation
-    for name, value in (
-        ("shift", contract.shift),
-        ("divisor", contract.divisor),
-        ("action scale", artifact.action.scale),
-        ("action offset", artifact.action.offset),
-    ):
-        if not np.isfinite(value).all() or (name == "divisor" and (value <= 0).any()):
-            problems.append(f"{name} must be finite{' and positive' if name == 'divisor' else ''}")
+    problems += _contract_problems(artifact)
     if artifact.environment is not None and ":" in artifact.environment.id:
         problems.append(f"environment id {artifact.environment.id!r} carries a colon, which would import code")
+    if artifact.environment is not None and artifact.environment.control_period_s is not None and not 0 < artifact.environment.control_period_s < np.inf:
+        problems.append(f"the control period is {artifact.environment.control_period_s} s, above 0 expected")
     problems += _calibration_problems(artifact.calibration)
     if artifact.source_macs < 1:
         problems.append(f"the source's multiply-adds are {artifact.source_macs}, at least 1 expected")
     if problems:
         raise violations(where, problems, why="an artifact is loaded whole or not at all", fix="reconvert it from the source policy with `spikeport convert`")
     return prove(network, where)
+
+
+def _contract_problems(artifact: Artifact) -> list[str]:
+    """What the host's arithmetic relies on: finite numbers, positive divisors, bounds in order."""
+    observation, action, problems = artifact.observation, artifact.action, []
+    time, features = observation.time_feature, artifact.network.encoder.scale.shape
+    spread = None if observation.variance is None else observation.variance + observation.epsilon
+    if spread is not None and not (np.isfinite(spread) & (spread > 0)).all():
+        problems.append("divisor must be finite and positive")
+    for name, value in (("shift", observation.mean), ("action scale", action.scale), ("action offset", action.offset)):
+        if value is not None and not np.isfinite(value).all():
+            problems.append(f"{name} must be finite")
+    if observation.clip is not None and not 0 < observation.clip < np.inf:
+        problems.append(f"the observation's clip is {observation.clip}, above 0 expected")
+    if time is not None and time.max_steps < 1:
+        problems.append(f"the time feature counts {time.max_steps} steps, at least 1 expected")
+    if observation.size < 1 or features != (observation.features,):
+        problems.append(f"{observation.size} observation channels for {features} features")
+    if (action.low is None) != (action.high is None):
+        problems.append("an action that is clipped needs low and high")
+    elif action.low is not None and action.high is not None and not (action.low <= action.high).all():
+        problems.append("action bounds must be numbers, low not above high")
+    return problems
 
 
 def _calibration_problems(calibration: dict[str, Any]) -> list[str]:

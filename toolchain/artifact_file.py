@@ -43,7 +43,10 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     check(artifact, target.name)
     tensors, description = _to_parts(artifact)
-    text = canonical_json(description)
+    try:
+        text = canonical_json(description)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(target.name, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions") from None
     blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
     blob = _canonical_header(blob)
     write_atomically(target, lambda temporary: temporary.write_bytes(blob))
@@ -59,11 +62,11 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     if metadata.get("format") != FORMAT or FORMAT not in metadata:
         raise InputError(source.name, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
     try:
-        description = json.loads(metadata[FORMAT])
+        description = json.loads(metadata[FORMAT], parse_constant=_no_constant)
         version = tuple(int(part) for part in description["version"].split("."))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(source.name, f"damaged description: {error}", fix=RECONVERT) from None
-    if len(version) != 2 or version[0] != VERSION[0] or version > VERSION:
+    if description["version"] != ".".join(map(str, version)) or len(version) != 2 or not (VERSION[0], 0) <= version <= VERSION:
         raise InputError(
             source.name,
             "format version is not readable here",
@@ -169,8 +172,8 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
         raise InputError(str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
     try:
         length = struct.unpack("<Q", blob[:8])[0]
-        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__", {}) if length <= len(blob) - 8 else {}
-        return deserialise(blob), metadata
+        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__") if length <= len(blob) - 8 else None
+        return deserialise(blob), metadata or {}
     except (SafetensorError, ValueError, struct.error, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise InputError(source.name, f"not a readable artifact: {type(error).__name__} {error}", fix=f"give a .spk file; if it was one, {RECONVERT}") from None
 
@@ -217,12 +220,12 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         layers.append(
             {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
         )
-    tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations, artifact.probe.flags
+    tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations.astype(np.float64), artifact.probe.flags.astype(np.uint8)
     for prefix, contract, names in (("observation", artifact.observation, OBSERVATION_ARRAYS), ("action", artifact.action, ACTION_ARRAYS)):
-        tensors |= {f"{prefix}.{name}": getattr(contract, name) for name in names if getattr(contract, name) is not None}
+        tensors |= {f"{prefix}.{name}": getattr(contract, name).astype(np.float64) for name in names if getattr(contract, name) is not None}
     if artifact.source is not None:
         for index, dense in enumerate(artifact.source.layers):
-            tensors |= {f"source.{index}.weight": dense.weight, f"source.{index}.bias": dense.bias}
+            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in ("weight", "bias")}
     observation, action, provenance, environment = artifact.observation, artifact.action, artifact.provenance, artifact.environment
     time = observation.time_feature
     description = {
@@ -273,6 +276,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
     layers = []
     for index, entry in enumerate(description["layers"]):
+        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table")
         table = (
             ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
         )
@@ -288,21 +292,22 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
             )
         )
     network = Network(encoder, tuple(layers), _integer(description["timesteps"]), _integer(description["alpha"]), _integer(description["resync_every"]))
-    facts, time = description["observation"], description["observation"]["time_feature"]
+    facts = _only(description["observation"], "observation", "size", "epsilon", "clip", "names", "units", "time_feature")
+    time = None if facts["time_feature"] is None else _only(facts["time_feature"], "time feature", "max_steps", "test_mode")
     observation = ObservationContract(
         size=_integer(facts["size"]),
         epsilon=_number(facts["epsilon"]),
         clip=None if facts["clip"] is None else _number(facts["clip"]),
-        names=tuple(facts["names"]),
-        units=tuple(facts["units"]),
+        names=_texts(facts["names"]),
+        units=_texts(facts["units"]),
         time_feature=None if time is None else TimeFeature(_integer(time["max_steps"]), bool(time["test_mode"])),
         **{name: _take(tensors, f"observation.{name}", np.float64) for name in OBSERVATION_ARRAYS if f"observation.{name}" in tensors},
     )
-    facts = description["action"]
+    facts = _only(description["action"], "action", "size", "squash", "names", "units")
     arrays = {name: _take(tensors, f"action.{name}", np.float64) for name in ACTION_ARRAYS if f"action.{name}" in tensors}
-    action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=tuple(facts["names"]), units=tuple(facts["units"]), **arrays)
+    action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=_texts(facts["names"]), units=_texts(facts["units"]), **arrays)
     facts = description["provenance"]
-    provenance = Provenance(**{**facts, "assumptions": tuple(facts["assumptions"])})
+    provenance = Provenance(**{**facts, "assumptions": _texts(facts["assumptions"])})
     source = None
     if description["source"] is not None:
         dense = tuple(
@@ -313,9 +318,9 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     facts = description["environment"]
     environment = None
     if facts is not None:
-        period = facts["control_period_s"]
+        period = _only(facts, "environment", "id", "kwargs", "wrappers", "control_period_s", "versions")["control_period_s"]
         environment = EnvironmentRecord(
-            str(facts["id"]), dict(facts["kwargs"]), tuple(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"])
+            str(facts["id"]), dict(facts["kwargs"]), _texts(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"])
         )
     probe = Probe(_take(tensors, "probe.observations", np.float64), _take(tensors, "probe.flags", np.uint8))
     if tensors:
@@ -335,6 +340,24 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
         str(description["memory"]),
         extensions,
     )
+
+
+def _only(facts: dict[str, Any], where: str, *names: str) -> dict[str, Any]:
+    """`facts`, or an InputError: inside an entry nothing unknown could be kept, so nothing is dropped."""
+    unknown = sorted(set(facts) - set(names))
+    if unknown:
+        raise InputError("artifact", f"unknown keys {', '.join(unknown)} in {where}", limit=", ".join(names), fix=RECONVERT)
+    return facts
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{values!r} is not a list of texts")
+    return tuple(values)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _integer(value: Any) -> int:
