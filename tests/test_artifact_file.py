@@ -144,7 +144,7 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (set_in("observation", "clip", value="inf"), "'inf' is not a finite number"),
         (set_in("observation", "size", value=2), "does not fit|for 2"),
         (set_in("action", "squash", value="sin"), "unknown squash"),
-        (set_in("provenance", "more", value=1), "does not fit the format: TypeError"),
+        (set_in("provenance", "more", value=1), "unknown keys more in provenance"),
         (lambda description: description.pop("probe_missing", None) or description.pop("memory"), "does not fit the format: KeyError 'memory'"),
     ],
 )

@@ -46,7 +46,9 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     try:
         text = canonical_json(description)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(target.name, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions") from None
+        raise InputError(
+            target.name, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions"
+        ) from None
     blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
     blob = _canonical_header(blob)
     write_atomically(target, lambda temporary: temporary.write_bytes(blob))
@@ -190,6 +192,7 @@ LAYER_ARRAYS = {
     "unit": np.float64,
 }
 TABLE_ARRAYS = {"start": np.int32, "multiplier": np.int32, "offset": np.int32, "shift": np.int32, "error_bound": np.float64}
+PROVENANCE = ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256", "assumptions")
 OBSERVATION_ARRAYS, ACTION_ARRAYS = ("mean", "variance"), ("scale", "offset", "low", "high")
 KNOWN_KEYS = {
     "version",
@@ -243,8 +246,7 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
             "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
         },
         "action": {"size": action.size, "squash": action.squash, "names": list(action.names), "units": list(action.units)},
-        "provenance": {name: getattr(provenance, name) for name in ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256")}
-        | {"assumptions": list(provenance.assumptions)},
+        "provenance": {name: getattr(provenance, name) for name in PROVENANCE} | {"assumptions": list(provenance.assumptions)},
         "calibration": artifact.calibration,
         "environment": None
         if environment is None
@@ -306,7 +308,8 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     facts = _only(description["action"], "action", "size", "squash", "names", "units")
     arrays = {name: _take(tensors, f"action.{name}", np.float64) for name in ACTION_ARRAYS if f"action.{name}" in tensors}
     action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=_texts(facts["names"]), units=_texts(facts["units"]), **arrays)
-    facts = description["provenance"]
+    facts = _only(description["provenance"], "provenance", *PROVENANCE)
+    _texts([value for name, value in facts.items() if name != "assumptions"])
     provenance = Provenance(**{**facts, "assumptions": _texts(facts["assumptions"])})
     source = None
     if description["source"] is not None:
