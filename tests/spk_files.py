@@ -1,0 +1,66 @@
+"""A reader and a writer of `.spk` files made from docs/format.md alone: struct, json, hashlib and numpy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TYPES = {"I8": "|i1", "U8": "|u1", "I32": "<i4", "F32": "<f4", "F64": "<f8"}
+
+
+@dataclass
+class Parts:
+    """A file's content, to be edited at will."""
+
+    arrays: dict[str, NDArray[Any]]
+    description: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)  # what else stands in the header, or overrides
+
+
+def canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def checksum(arrays: dict[str, NDArray[Any]], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        values = arrays[name]
+        digest.update(f"\n{name} {values.dtype.str} {values.shape}\n".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def read(path: Path) -> Parts:
+    """Content of a file whose checksum is right."""
+    blob = path.read_bytes()
+    (length,) = struct.unpack("<Q", blob[:8])
+    header, data = json.loads(blob[8 : 8 + length]), blob[8 + length :]
+    metadata, arrays = header.pop("__metadata__"), {}
+    for name, entry in header.items():
+        first, end = entry["data_offsets"]
+        arrays[name] = np.frombuffer(data[first:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
+    assert set(metadata) == {"format", "spikeport", "sha256"} and metadata["format"] == "spikeport"
+    assert metadata["sha256"] == checksum(arrays, metadata["spikeport"])
+    description = json.loads(metadata["spikeport"])
+    assert metadata["spikeport"] == canonical(description)
+    return Parts(arrays, description)
+
+
+def encoded(parts: Parts, text: str | None = None) -> bytes:
+    """A file of this content, checksum included; `text` replaces the description."""
+    text = canonical(parts.description) if text is None else text
+    metadata = {"format": "spikeport", "sha256": checksum(parts.arrays, text), "spikeport": text} | parts.metadata
+    header: dict[str, Any] = {"__metadata__": metadata}
+    names, data = {value: key for key, value in TYPES.items()}, b""
+    for name, values in sorted(parts.arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        header[name] = {"dtype": names[values.dtype.str], "shape": list(values.shape), "data_offsets": [len(data), len(data) + values.nbytes]}
+        data += values.tobytes()
+    start = canonical(header).encode()
+    start += b" " * (-len(start) % 8)
+    return struct.pack("<Q", len(start)) + start + data
