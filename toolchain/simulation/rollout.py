@@ -87,11 +87,11 @@ def roll_out(
         for first in range(0, len(seeds), actor.rows)
     ]
     decisions = sum(part.decisions for part in parts)
-    changes = sum(part.chatter * part.decisions for part in parts)
+    moved = sum(part.chatter * (part.decisions - len(part.lengths)) for part in parts)  # an episode's first action changed nothing
     return Rollout(
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.lengths for part in parts]),
-        changes / max(decisions, 1),
+        moved / max(decisions - len(seeds), 1),
         decisions,
         sum(part.env_seconds for part in parts),
         sum(part.policy_seconds for part in parts),
