@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.networks import random_artifact
+from tests.strategies import Shape, build, shapes, stream
 from toolchain.errors import InputError
 from toolchain.network import READOUT, STATE_LIMIT
-from toolchain.quantization.proof import bound, payload_ranges, prove
+from toolchain.quantization.proof import bound, bound_rows, payload_ranges, prove
+from toolchain.simulation.reference import ReferenceBackend
+
+SEEDS = st.integers(0, 2**32 - 1)
 
 
 @settings(deadline=None, max_examples=60)
@@ -48,6 +52,72 @@ def test_the_bound_is_attained(seed: int) -> None:
             reached = max(abs(int(weights[row] @ end + layer.bias[row])) for end in (top, bottom))
             assert max(reached, abs(int(layer.bias[row]))) == proof.accumulator[row]
             assert abs(int(weights[row] @ (top - bottom))) == proof.synaptic[row]
+
+
+@settings(deadline=None, max_examples=150)
+@given(shape=shapes(), seed=SEEDS)
+def test_no_order_of_partial_sums_exceeds_the_bound(shape: Shape, seed: int) -> None:
+    """Senders announce one after another, in any order, any number of times: every sum on the way is covered."""
+    network = build(shape, seed).network
+    rng = np.random.default_rng(seed)
+    for index, layer in enumerate(network.layers):
+        low, high = payload_ranges(network)[index]
+        proof, weights, readout = bound(network, index), layer.weights.astype(np.int64), layer.neuron == READOUT
+        before = rng.integers(low, high + 1)
+        for _ in range(20):
+            order = rng.permutation(layer.inputs)
+            after = np.where(rng.random(layer.inputs) < 0.5, rng.choice((low, high)), rng.integers(low, high + 1))
+            if network.across_decisions:
+                on_the_way = np.cumsum(weights[:, order] * (after - before)[order], axis=1)
+                accumulated = on_the_way + (layer.bias + weights @ before)[:, None]
+                assert (np.abs(accumulated) <= proof.accumulator[:, None]).all()
+                before = after
+            else:
+                on_the_way = np.cumsum(weights[:, order] * after[order], axis=1)
+                times = network.timesteps if readout else 1
+                assert (np.abs(times * (on_the_way + layer.bias[:, None])) <= (proof.accumulator if readout else proof.synaptic)[:, None]).all()
+            assert (np.abs(on_the_way) <= proof.synaptic[:, None]).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(shape=shapes(), seed=SEEDS)
+def test_what_runs_stays_within_the_bound(shape: Shape, seed: int) -> None:
+    """Whole networks on streams with saturating observations, resets and resyncs."""
+    artifact = build(shape, seed)
+    trace = ReferenceBackend(artifact).trace(*stream(artifact, seed, 20))
+    for index, layer in enumerate(artifact.network.layers):
+        proof, states = bound(artifact.network, index), trace.layers[index].states.astype(np.int64)
+        if layer.neuron != "if@1":
+            assert (np.abs(states) <= proof.accumulator).all()
+        assert (np.abs(states) <= STATE_LIMIT).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS, timesteps=st.integers(1, 12), readout=st.booleans())
+def test_the_bound_of_rate_rows_is_attained(seed: int, timesteps: int, readout: bool) -> None:
+    rng = np.random.default_rng(seed)
+    weights, bias = rng.integers(-127, 128, (5, 4)), rng.integers(-999, 1000, 5)
+    limit = rng.integers(1, 300, 4)
+    proof = bound_rows(weights, bias, -limit, limit, across=False, readout=readout, timesteps=timesteps)
+    worst = np.where(np.sign(weights) * np.where(bias < 0, -1, 1)[:, None] > 0, limit, -limit)
+    reached = np.abs((weights * worst).sum(1) + bias)
+    np.testing.assert_array_equal(proof.synaptic, reached)
+    np.testing.assert_array_equal(proof.accumulator, timesteps * reached if readout else 0)
+
+
+@pytest.mark.parametrize("room", [0, -1])
+def test_the_limit_itself_is_allowed_and_one_more_is_not(room: int) -> None:
+    network = build(Shape("if@1", (1, 1, 1), timesteps=2), 0).network
+    weights = np.full((1, 1), 127, np.int8)
+    limit = np.array([66_000], np.int32)
+    bias = np.array([STATE_LIMIT - 127 * 66_000 - room], np.int32)
+    layers = (dataclasses.replace(network.layers[0], weights=weights, bias=bias), network.layers[1])
+    edge = dataclasses.replace(network, encoder=dataclasses.replace(network.encoder, limit=limit), layers=layers)
+    if room == 0:
+        assert prove(edge)[0].synaptic[0] == STATE_LIMIT and prove(edge)[0].bits == 24
+        return
+    with pytest.raises(InputError, match="layer 0: 1 rows' synaptic sum may reach 8388608, limit 8388607"):
+        prove(edge)
 
 
 def test_violations_are_listed_by_layer() -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 
-from toolchain.simulation.rollout import Chatter, roll_out
+from spikeport import api
+from tests.networks import random_artifact
+from toolchain import gymnasium_bridge
+from toolchain.conversion.calibration import from_environment
+from toolchain.convert import ConversionOptions, convert
+from toolchain.errors import InputError
+from toolchain.simulation.closed_loop import refuse_calibration_seeds, simulate
+from toolchain.simulation.fast import FastBackend
+from toolchain.simulation.rollout import Chatter, FloatActor, roll_out
+
+FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"
 
 
 class Countdown(gymnasium.Env):
@@ -61,6 +73,45 @@ def test_episodes(rows: int) -> None:
     assert result.chatter == pytest.approx(1.0)  # each channel moves by 1 at each decision
     for observations, active in actor.seen:
         assert np.isfinite(observations[active]).all()
+
+
+@pytest.mark.parametrize(
+    ("seed", "episodes", "used"),
+    [(1_003_000, 1, "1003000..1003000"), (1_002_995, 10, "1003000..1003002"), (1_003_002, 5, "1003002..1003002"), (1_003_003, 5, ""), (1000, 20, "")],
+)
+def test_seeds_of_the_calibration_are_refused(seed: int, episodes: int, used: str) -> None:
+    artifact = dataclasses.replace(random_artifact(0), calibration={"seeds": [1_003_000, 1_003_001, 1_003_002]})
+    if not used:
+        refuse_calibration_seeds(artifact, seed, episodes)
+        return
+    with pytest.raises(InputError, match=f"--seed: these seeds were used for calibration .got {used}, limit.*would flatter the conversion. Fix: --seed 1000"):
+        refuse_calibration_seeds(artifact, seed, episodes)
+
+
+def test_a_real_policy_rolls_out_alike_in_any_batch() -> None:
+    """Batches of 1, 2 and 5: the same returns, lengths and counts, for the spiking and for the float policy."""
+    identifier = "InvertedDoublePendulum-v5"
+    policy = api.load_policy(FILE, env=identifier)
+    env = gymnasium_bridge.make(identifier, trusted=True)
+    calibration = from_environment(policy, env, 1000, 0)
+    record = gymnasium_bridge.record(env, identifier)
+    env.close()
+    artifact = convert(policy, calibration, ConversionOptions(action_error=0.3), record)  # coarse, so that episodes end at different times
+    spiking, floats = [], []
+    for rows in (1, 2, 5):
+        backend = FastBackend(artifact, rows)
+        for actor, results in ((backend, spiking), (FloatActor(policy, rows), floats)):
+            run = roll_out(actor, lambda index: gymnasium_bridge.make(identifier, trusted=True), range(50, 55), longest=60)
+            results.append((run.returns.tolist(), run.lengths.tolist(), run.decisions, pytest.approx(run.chatter)))
+        spiking[-1] += (backend.census(),)
+        assert backend.census().decisions == spiking[-1][2]
+    assert spiking[0] == spiking[1] == spiking[2]
+    assert floats[0][1:] == floats[1][1:] == floats[2][1:]
+    np.testing.assert_allclose(floats[1][0], floats[0][0], rtol=1e-3)  # BLAS sums a batch in another order
+    np.testing.assert_allclose(floats[2][0], floats[0][0], rtol=1e-3)
+    fallen = min(range(5), key=lambda index: spiking[0][1][index])
+    assert spiking[0][1][fallen] < 60  # it ended by itself, so `simulate` gives the same episode
+    assert simulate(artifact, episodes=1, seed=50 + fallen, backend="reference").returns[0] == spiking[0][0][fallen]
 
 
 def test_longest() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +12,31 @@ from toolchain.simulation.statistics import confidence_interval, failed_episodes
 
 STEADY = np.linspace(990.0, 1010.0, 20)
 BIMODAL = np.where(np.arange(20) < 6, 300.0, 1000.0) + np.arange(20)
+
+
+def test_interval_by_hand() -> None:
+    """Five returns, mean 3, standard deviation sqrt(2.5); t(0.975, 4) = 2.7764 from a printed table."""
+    low, high = confidence_interval(np.arange(1.0, 6.0)) or (0, 0)
+    half = 2.7764 * np.sqrt(2.5 / 5)
+    assert (low, high) == (pytest.approx(3 - half, abs=1e-4), pytest.approx(3 + half, abs=1e-4))
+
+
+def test_fishers_test_by_hand() -> None:
+    """Failures 12 against 6 of 20: the tables with these margins that are no more likely than this one sum to p = 0.11."""
+    ways = {k: math.comb(20, k) * math.comb(20, 18 - k) for k in range(19)}
+    p = sum(ways[k] for k in ways if ways[k] <= ways[12]) / math.comb(40, 18)
+    spiking = np.where(np.arange(20) < 12, 300.0, 1000.0) + np.arange(20)
+    verdict = holds_target(spiking, BIMODAL, 0.9)
+    assert f"failed 12 against 6 of 20 (p = {p:.2f} > .05)" in verdict.reason and verdict.holds
+    assert 0.05 < p < 0.2
+
+
+def test_bootstrap_against_the_exact_distribution() -> None:
+    """Two episodes: a resample takes one of them twice or both, so the ratio is 0.5, 0.75 or 1 in the proportion 1 : 2 : 1."""
+    low, high = ratio_interval(np.array([50.0, 100.0]), np.array([100.0, 100.0])) or (0, 0)
+    assert (low, high) == (0.5, 1.0)
+    three = ratio_interval(np.array([90.0, 100.0, 110.0]), np.full(3, 100.0), seed=1) or (0, 0)
+    assert three == (pytest.approx(0.9, abs=0.011), pytest.approx(1.1, abs=0.011))  # all three alike: 1/27 > 2.5 %
 
 
 def test_interval_is_student_t() -> None:
