@@ -127,6 +127,18 @@ def test_a_trace_leaves_the_backends_own_rows_alone(backend: str) -> None:
         assert opened.census() == undisturbed.census()
 
 
+@pytest.mark.parametrize("backend", IN_PROCESS)
+def test_a_trace_refuses_non_finite_observations_too(backend: str) -> None:
+    observations = np.zeros((6, 4))
+    observations[4, 2] = np.inf
+    flags = np.array([1, 0, 1, 0, 0, 0])
+    with open_or_skip(backend, build(RATE, 0)) as opened:
+        with pytest.raises(InputError, match="observation of decision 2: channel 2 is not finite .got inf, limit finite numbers.*Fix: filter"):
+            opened.trace(observations, flags)
+        assert len(opened.trace(observations[:4], flags[:4]).actions) == 4
+        assert opened.census().decisions == 0
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.floats(allow_nan=False, allow_infinity=False),
