@@ -112,20 +112,29 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value!r} is not a list of numbers such as -1,-1,-0.5") from None
 
 
+def _whole_numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    numbers = _numbers(context, parameter, value)
+    if numbers is not None and not all(number.is_integer() for number in numbers):
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 2,3")
+    return None if numbers is None else [int(number) for number in numbers]
+
+
 @main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The artifact to write (.spk).")
 @checkpoint_options
 @click.option("--observations", type=click.Path(path_type=Path), metavar="FILE.npy", help="Recorded observations (N, obs) instead of --env.")
 @click.option("--episode-starts", type=click.Path(path_type=Path), metavar="FILE.npy", help="Flags (N) that mark episode starts.")
-@click.option("--neuron", default="sdn", show_default=True, metavar="sdn|if", help="Neuron of the hidden layers.")
-@click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16]")
+@click.option("--neuron", default="sdn", show_default=True, metavar="sdn|if|snm|mt|dc", help="Neuron of the hidden layers.")
+@click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16, snm 8, mt 4, dc 4]")
 @click.option("--alpha", type=float, metavar="A", help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]")
 @click.option("--weight-bits", default=8, show_default=True, metavar="B", help="Symmetric weights of 2 to 8 bits.")
 @click.option(
     "--action-error", type=float, metavar="E", help="Wanted RMS action error in half ranges.  [default: 0.1, finer where the closed loop asks for it]"
 )
 @click.option("--calibration-steps", default=10_000, show_default=True, metavar="N", help="Decisions of the policy to calibrate on.")
+@click.option("--error-shares", metavar="X[,X...]", callback=_numbers, help="Shares of the squared action error: input, hidden layers.  [default: cheapest]")
+@click.option("--triggers", metavar="M[,M...]", callback=_whole_numbers, help="Payload units a change must reach to be sent, per hidden layer.  [default: 1]")
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
 @click.option("--seed", default=0, show_default=True, help="Calibration episode k is reset with 10^6 + 1000 * seed + k.")
@@ -152,6 +161,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         alpha=given["alpha"],
         weight_bits=given["weight_bits"],
         action_error=given["action_error"],
+        error_shares=tuple(given["error_shares"] or ()),
+        triggers=tuple(given["triggers"] or ()),
         resync_every=given["resync_every"],
         prune_dead=given["prune_dead"],
         keep_source=not given["no_source"],

@@ -8,9 +8,9 @@ import numpy as np
 
 from toolchain.artifact import Artifact, Probe
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Network
+from toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Network
 from toolchain.policies.policy import Provenance
-from toolchain.quantization.proof import STATE_LIMIT, bound_rows
+from toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
 
 FLOAT = np.float64
 
@@ -49,7 +49,7 @@ def random_layer(
     bias = rng.integers(-2000, 2001, outputs)
     across, readout = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1), neuron == READOUT
     while True:  # coarser until the proof passes
-        proof = bound_rows(weights, bias, low, high, across=across, readout=readout, timesteps=timesteps)
+        proof = bound_rows(weights, bias, low, high, RowKind(Coding.ACROSS if across else Coding.RATE, timesteps, readout))
         if max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT:
             break
         weights, bias = weights // 2, bias // 2

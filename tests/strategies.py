@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from tests.networks import random_table
 from toolchain.artifact import Artifact, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import READOUT, STATE_LIMIT, ActivationTable, Encoder, Layer, Network
+from toolchain.network import READOUT, STATE_LIMIT, ActivationTable, Coding, Encoder, Layer, Network
 from toolchain.policies.policy import Provenance
-from toolchain.quantization.proof import bound_rows
+from toolchain.quantization.proof import RowKind, bound_rows
 
 Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")
@@ -108,7 +108,7 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
     weights[rng.random(weights.shape) < 0.25] = 0
 
     def reach(bias: Long) -> Long:
-        proof = bound_rows(weights, bias, low, high, across=across, readout=last, timesteps=shape.timesteps)
+        proof = bound_rows(weights, bias, low, high, RowKind(Coding.ACROSS if across else Coding.RATE, shape.timesteps, last))
         return np.maximum(proof.synaptic, proof.accumulator)
 
     while (too_far := reach(np.zeros(outputs, np.int64)) > STATE_LIMIT).any():

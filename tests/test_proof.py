@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.networks import random_artifact
 from tests.strategies import Shape, build, shapes, stream
 from toolchain.errors import InputError
-from toolchain.network import READOUT, STATE_LIMIT
-from toolchain.quantization.proof import bound, bound_rows, payload_ranges, prove
+from toolchain.network import READOUT, STATE_LIMIT, Coding
+from toolchain.quantization.proof import RowKind, bound, bound_rows, payload_ranges, prove
 from toolchain.simulation.reference import ReferenceBackend
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -98,7 +98,7 @@ def test_the_bound_of_rate_rows_is_attained(seed: int, timesteps: int, readout: 
     rng = np.random.default_rng(seed)
     weights, bias = rng.integers(-127, 128, (5, 4)), rng.integers(-999, 1000, 5)
     limit = rng.integers(1, 300, 4)
-    proof = bound_rows(weights, bias, -limit, limit, across=False, readout=readout, timesteps=timesteps)
+    proof = bound_rows(weights, bias, -limit, limit, RowKind(Coding.RATE, timesteps, readout))
     worst = np.where(np.sign(weights) * np.where(bias < 0, -1, 1)[:, None] > 0, limit, -limit)
     reached = np.abs((weights * worst).sum(1) + bias)
     np.testing.assert_array_equal(proof.synaptic, reached)

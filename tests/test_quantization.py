@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolchain.activations import ACTIVATIONS
-from toolchain.network import ActivationTable
+from toolchain.network import ActivationTable, Coding
 from toolchain.policies.policy import DenseLayer
 from toolchain.quantization.activation_table import CURVED, build_table
 from toolchain.quantization.layer_rounding import InputSignal, round_layer
+from toolchain.quantization.proof import RowKind
 from toolchain.quantization.rounding import augmented_moments, quantise_rows
 
 
@@ -61,7 +62,7 @@ def test_rows_that_the_proof_refuses_get_coarser() -> None:
     dense = DenseLayer(rng.normal(size=(3, 50)).astype(np.float32), np.zeros(3, np.float32))
     signal = InputSignal(rng.integers(0, 9000, (300, 50)), np.ones(50), np.zeros(50, np.int64), np.full(50, 20_000))
     wanted = signal.values @ dense.weight.T.astype(float)
-    rows = round_layer(dense, signal, wanted, 8, across=True, readout=False, timesteps=1)
+    rows = round_layer(dense, signal, wanted, 8, RowKind(Coding.ACROSS))
     assert (np.abs(rows.weights) @ np.full(50, 20_000) <= 2**23 - 1).all()
     assert np.abs(rows.weights).max() < 127  # coarser than 8 bits would allow
     assert np.corrcoef(rows.accumulate(signal.values)[:, 0], wanted[:, 0])[0, 1] > 0.99

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from toolchain.activations import ACTIVATIONS
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
-from toolchain.network import READOUT, STATE_LIMIT, Network
-from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Coding, Network
+from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
 from toolchain.policies.policy import Policy, Provenance
 from toolchain.quantization.proof import LayerProof, prove
 
@@ -178,6 +178,8 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
         problems.append(f"neuron {layer.neuron} beside {network.neuron}: one network has one kind of hidden neuron")
     if layer.neuron == "sdn@1" and network.timesteps != 1:
         problems.append(f"sdn@1 has one timestep, not {network.timesteps}")
+    if layer.neuron == "dc@1" and network.timesteps not in DIFFERENTIAL_TIMESTEPS:
+        problems.append(f"dc@1 has {', '.join(map(str, DIFFERENTIAL_TIMESTEPS))} timesteps, not {network.timesteps}")
     if layer.weights.ndim != 2 or layer.weights.shape[1] != inputs or layer.weights.shape[0] < 1:
         return [*problems, f"weights of shape {layer.weights.shape} where {inputs} inputs arrive"]
     if layer.weights.min(initial=0) < -127:
@@ -189,7 +191,7 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
         return problems
     if not (np.isfinite(layer.row_scale).all() and (layer.row_scale > 0).all() and np.isfinite(layer.unit).all() and (layer.unit > 0).all()):
         problems.append("row scales and units must be finite and positive")
-    if layer.hold_input != (index == 0 and not network.across_decisions):
+    if layer.hold_input != (index == 0 and network.coding == Coding.RATE):
         problems.append("hold_input belongs to the first layer of a rate network and to no other")
     if layer.activation not in ACTIVATIONS:
         problems.append(f"unknown activation {layer.activation!r}")
@@ -198,12 +200,14 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
     if (layer.payload_low > 0).any() or (layer.payload_high < 1).any() or (layer.payload_high > STATE_LIMIT).any() or (layer.payload_low < -STATE_LIMIT).any():
         problems.append("payload ranges must include 0 and 1 within 24 bits")
     needs_threshold = layer.neuron != "sdn@1" or layer.table is None
-    if needs_threshold and ((layer.threshold < 1) | (layer.threshold > STATE_LIMIT)).any():
-        problems.append(f"thresholds must be 1..{STATE_LIMIT}")
+    largest = STATE_LIMIT // (SPIKES[layer.neuron].levels if layer.neuron in SPIKES else 1)
+    if needs_threshold and ((layer.threshold < 1) | (layer.threshold > largest)).any():
+        problems.append(f"thresholds must be 1..{largest}")
     if layer.neuron in HIDDEN_NEURONS and layer.neuron != "sdn@1" and layer.activation != "relu":
         problems.append(f"{layer.neuron} carries relu only, not {layer.activation}")
-    if layer.neuron == "if@1" and ((layer.payload_low != 0) | (layer.payload_high != 1)).any():
-        problems.append("the payload of if@1 is 0 or 1")
+    spikes = SPIKES.get(layer.neuron)
+    if spikes is not None and ((layer.payload_low != spikes.low) | (layer.payload_high != spikes.high)).any():
+        problems.append(f"the payload of {layer.neuron} is within {spikes.low}..{spikes.high}")
     if not 1 <= layer.trigger <= STATE_LIMIT:
         problems.append(f"trigger {layer.trigger}, 1..{STATE_LIMIT} expected")
     if layer.neuron == "sdn@1" and (layer.table is None) != (layer.activation in ("relu", "identity")):

@@ -14,14 +14,14 @@ from toolchain.conversion.calibration import Calibration
 from toolchain.conversion.statistics import measure
 from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
 from toolchain.errors import InputError, did_you_mean
-from toolchain.network import Network
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
 from toolchain.neurons import SHORT_NAMES
 from toolchain.policies.policy import DenseLayer, Policy
 from toolchain.quantization.rate_network import rate_network
 from toolchain.quantization.sigma_delta_network import sigma_delta_network
 
-DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16}
-DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5}
+DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
+DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
 DEFAULT_ACTION_ERROR = 0.1
 SYNTHETIC = 32
 
@@ -35,6 +35,8 @@ class ConversionOptions:
     alpha: float | None = None
     weight_bits: int = 8
     action_error: float | None = None  # None: DEFAULT_ACTION_ERROR, tightened where the closed loop asks for it
+    error_shares: tuple[float, ...] = ()  # of the squared action error: input, then hidden layers; (): what costs least
+    triggers: tuple[int, ...] = ()  # sdn, per hidden layer; (): 1 each
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
@@ -67,6 +69,20 @@ class ConversionOptions:
             )
         if not 1 <= self.steps <= 1024:
             raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
+        if self.neuron == "dc" and self.steps not in DIFFERENTIAL_TIMESTEPS:
+            raise InputError(
+                "--timesteps",
+                "dc keeps its state in units of 1 / lcm(1..T), which must leave room in 24 bits",
+                got=self.steps,
+                limit=", ".join(map(str, DIFFERENTIAL_TIMESTEPS)),
+                fix=("--timesteps 4", "--neuron mt"),
+            )
+        if self.neuron != "sdn" and (self.error_shares or self.triggers):
+            raise InputError("--error-shares/--triggers", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away")
+        if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
+            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
+        if not all(1 <= trigger <= 4096 for trigger in self.triggers):
+            raise InputError("--triggers", "a trigger is out of range", got=self.triggers, limit="1..4096", fix="--triggers 2,2")
         if self.resync_every < 0:
             raise InputError("--resync-every", "out of range", got=self.resync_every, limit="0 (never) or more", fix="--resync-every 0")
 
@@ -91,6 +107,7 @@ def convert(policy: Policy, calibration: Calibration, options: ConversionOptions
     Raises InputError for a policy that the neuron cannot carry and for options that conflict with the range proof.
     """
     refuse_what_neuron_cannot_carry(policy, options)
+    refuse_wrong_lengths(policy, options)
     statistics = measure(policy, calibration)
     dead = [
         (signal.high <= signal.low) | (signal.high <= 0) & (layer.activation == "relu")
@@ -140,12 +157,23 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
         )
 
 
+def refuse_wrong_lengths(policy: Policy, options: ConversionOptions) -> None:
+    """Raise InputError where a list of options does not have one entry per signal or hidden layer."""
+    for option, values, wanted in (
+        ("--error-shares", options.error_shares, len(policy.layers)),
+        ("--triggers", options.triggers, len(policy.layers) - 1),
+    ):
+        if values and len(values) != wanted:
+            what = "one share for the input and one per hidden layer" if option == "--error-shares" else "one trigger per hidden layer"
+            raise InputError(option, what, got=f"{len(values)} numbers", limit=wanted, fix=f"{option} {','.join('1' * wanted)}")
+
+
 def _quantise(policy: Policy, statistics: Any, options: ConversionOptions) -> Network:
     if options.neuron == "sdn":
-        thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error)
-        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every)
+        thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
+        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every, options.triggers)
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
-    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths)
+    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron])
     return dataclasses.replace(network, resync_every=options.resync_every)
 
 

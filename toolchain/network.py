@@ -8,7 +8,9 @@ encode and decode use. Rules and limits: contract sections 1-3.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +18,22 @@ from numpy.typing import NDArray
 
 STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
 MAX_SEGMENTS = 32  # of a piecewise-linear activation
+DIFFERENTIAL_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # of dc: lcm(1..T) must leave room in 24 bits
 READOUT = "readout@1"
+
+
+class Coding(Enum):
+    """What payloads mean: a value per timestep, a change of the running mean, a change since the last decision."""
+
+    RATE = "rate"  # if, snm, mt
+    DIFFERENTIAL = "differential"  # dc
+    ACROSS = "across decisions"  # sdn
+
+
+def denominator(timesteps: int) -> int:
+    """D = lcm(1..T): the state of differential coding is kept in units of 1/D."""
+    return math.lcm(*range(1, timesteps + 1))
+
 
 Int = NDArray[np.int32]
 Float = NDArray[np.float64]
@@ -112,14 +129,20 @@ class Network:
         return self.timesteps == 1 and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
 
     @property
+    def coding(self) -> Coding:
+        if self.across_decisions:
+            return Coding.ACROSS
+        return Coding.DIFFERENTIAL if self.neuron == "dc@1" else Coding.RATE
+
+    @property
     def chip_steps(self) -> int:
         """Steps of one decision on a chip: T timesteps and one step of delay per layer (contract section 3)."""
         return self.timesteps + len(self.layers)
 
     @property
     def divisor(self) -> int:
-        """What the readout's accumulator is divided by when decoded: the number of timesteps it summed."""
-        return self.timesteps
+        """What the readout's accumulator is divided by when decoded: the timesteps it summed, or dc's D."""
+        return denominator(self.timesteps) if self.coding == Coding.DIFFERENTIAL else self.timesteps
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -11,14 +11,15 @@ Float = NDArray[np.float64]
 FLOOR = 1e-3  # of the median sensitivity and the median change: silent channels must not get endless steps
 
 
-def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: float) -> list[Float]:
+def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: float, shares: tuple[float, ...] = ()) -> list[Float]:
     """Resolution of every input and hidden channel for a wanted RMS error of the squashed action.
 
         theta_i = c (f_i d_i / s_i^2)^(1/3),   sum_i s_i^2 theta_i^2 / 12 = action_error^2
 
     The Lagrange solution of least expected events times fan-out at a given error, with f_i the fan-out, d_i the
     mean change per decision and s_i^2 the sensitivity. No theta exceeds its channel's range. A channel that never
-    varied gets its layer's median. `action_error` is in units of half the action's range.
+    varied gets its layer's median. `action_error` is in units of half the action's range. With `shares`, one per
+    signal, each signal gets its own c and spends its share of action_error^2.
     """
     shapes, spans, weights = [], [], []
     for signal in signals:
@@ -26,8 +27,12 @@ def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: 
         shapes.append(np.cbrt(signal.fan_out * _floored(signal.change) / sensitivity))
         spans.append(np.where(signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf))
         weights.append(sensitivity)
-    constant = _scale(shapes, spans, weights, action_error)
-    thresholds = [np.minimum(constant * shape, span) for shape, span in zip(shapes, spans, strict=True)]
+    if shares:
+        parts = [action_error * float(np.sqrt(share / sum(shares))) for share in shares]
+        constants = [_scale([shape], [span], [weight], part) for shape, span, weight, part in zip(shapes, spans, weights, parts, strict=True)]
+    else:
+        constants = [_scale(shapes, spans, weights, action_error)] * len(shapes)
+    thresholds = [np.minimum(constant * shape, span) for constant, shape, span in zip(constants, shapes, spans, strict=True)]
     return [_median_where(theta, ~np.isfinite(span)) for theta, span in zip(thresholds, spans, strict=True)]
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from toolchain.errors import InputError, did_you_mean
 from toolchain.network import READOUT, Layer, Network
+from toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
 from toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
+from toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
 from toolchain.neurons.neuron import CARRY as CARRY
 from toolchain.neurons.neuron import INACTIVE as INACTIVE
 from toolchain.neurons.neuron import START as START
 from toolchain.neurons.neuron import Neuron as Neuron
 from toolchain.neurons.readout import Readout as Readout
 from toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
+from toolchain.neurons.signed_memory import SignedMemory as SignedMemory
+from toolchain.neurons.spikes import SPIKES as SPIKES
 
-HIDDEN_NEURONS: dict[str, Neuron] = {neuron.id: neuron for neuron in (IntegrateAndFire(), SigmaDelta())}
+HIDDEN_NEURONS: dict[str, Neuron] = {neuron.id: neuron for neuron in (SigmaDelta(), IntegrateAndFire(), SignedMemory(), MultiThreshold(), DifferentialCoding())}
 NEURON_IDS = (*HIDDEN_NEURONS, READOUT)
 SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEURONS}
 
@@ -20,7 +24,7 @@ SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEU
 def neuron_of(network: Network, layer: Layer) -> Neuron:
     """The model that executes `layer`. Raises InputError for an id that this version does not know."""
     if layer.neuron == READOUT:
-        return Readout(network.across_decisions)
+        return Readout(network.coding)
     if layer.neuron not in HIDDEN_NEURONS:
         raise InputError(
             "neuron",

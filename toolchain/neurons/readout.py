@@ -1,7 +1,8 @@
 """`readout@1`: the last layer, an integer accumulator that never spikes; the host decodes it.
 
-    rate neurons (T timesteps):  acc = T * b at a window's start, then acc <- acc + sum w x per timestep
-    sdn (T = 1):                 acc = b at an episode's start or a resync, then never cleared
+    if, snm, mt (T timesteps):  acc = T * b at a window's start, then acc <- acc + sum w x per timestep
+    dc (T timesteps):           acc = D * b at a window's start, then acc <- acc + (D / t) sum w x,  D = lcm(1..T)
+    sdn (T = 1):                acc = b at an episode's start or a resync, then never cleared
 
 With `hold_input` (a policy without hidden layers) the first timestep's sum is added in each timestep.
 """
@@ -13,7 +14,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.network import Layer
+from toolchain.network import Coding, Layer, denominator
 from toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
 
 
@@ -21,24 +22,28 @@ from toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
 class Readout(Neuron):
     id = "readout@1"
 
-    def __init__(self, across_decisions: bool) -> None:
-        self.across_decisions = across_decisions
+    def __init__(self, coding: Coding) -> None:
+        self.coding = coding
 
     def initial(self, layer: Layer, rows: int) -> State:
-        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("acc", "latch", "elapsed", "saturations")}
+        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("acc", "latch", "timesteps", "elapsed", "saturations")}
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
-        fresh = (control == START if self.across_decisions else control != INACTIVE)[:, None]
-        state["acc"] = np.where(fresh, timesteps * layer.bias.astype(np.int64), state["acc"])
+        fresh = (control == START if self.coding == Coding.ACROSS else control != INACTIVE)[:, None]
+        times = denominator(timesteps) if self.coding == Coding.DIFFERENTIAL else timesteps
+        state["acc"] = np.where(fresh, times * layer.bias.astype(np.int64), state["acc"])
         state["elapsed"] = np.where((control != INACTIVE)[:, None], 0, state["elapsed"])
+        state["timesteps"][:] = timesteps
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
         rows = active[:, None]
         if layer.hold_input:
             state["latch"] = np.where(rows & (state["elapsed"] == 0), synaptic, state["latch"])
             synaptic = state["latch"]
-        state["acc"] = np.where(rows, state["acc"] + synaptic, state["acc"])
         state["elapsed"] += rows
+        if self.coding == Coding.DIFFERENTIAL:
+            synaptic = denominator(int(state["timesteps"].flat[0])) // state["elapsed"].clip(1) * synaptic
+        state["acc"] = np.where(rows, state["acc"] + synaptic, state["acc"])
         return np.zeros_like(synaptic)
 
     def observed(self, state: State) -> Long:

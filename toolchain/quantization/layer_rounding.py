@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
-from toolchain.quantization.proof import bound_rows
+from toolchain.quantization.proof import RowKind, bound_rows
 from toolchain.quantization.rounding import augmented_moments, quantise_rows
 
 Float = NDArray[np.float64]
@@ -39,18 +39,19 @@ class IntegerRows:
         return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
 
 
-def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, *, across: bool, readout: bool, timesteps: int) -> IntegerRows:
+def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None) -> IntegerRows:
     """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
 
-    `wanted` [N, out] are the float network's pre-activations on the calibration states.
+    `wanted` [N, out] are the float network's pre-activations on the calibration states; `least_scale` [out] is the
+    finest row scale that the neurons behind the rows allow.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
     moments = augmented_moments(signal.values)
     bias_real = wanted.mean(0) - folded @ moments[-1, :-1]  # the mean pre-activation stays the float network's
-    least = np.zeros(len(folded))
+    least = np.zeros(len(folded)) if least_scale is None else least_scale
     for _ in range(ATTEMPTS):
         weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least)
-        proof = bound_rows(weights, bias, signal.low, signal.high, across=across, readout=readout, timesteps=timesteps)
+        proof = bound_rows(weights, bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():
             return IntegerRows(weights, bias, scale)
@@ -64,10 +65,10 @@ def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int
     )
 
 
-def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, *, across: bool, readout: bool, timesteps: int) -> bool:
+def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, kind: RowKind) -> bool:
     """Whether all rows would pass the proof at the scale where their largest weight just fits `bits`."""
     folded = dense.weight.astype(np.float64) * unit
     largest = np.abs(folded).max(1)
     scale = np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1.0)
-    proof = bound_rows(np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, across=across, readout=readout, timesteps=timesteps)
+    proof = bound_rows(np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, kind)
     return bool((np.maximum(proof.synaptic, proof.accumulator) <= STATE_LIMIT).all())

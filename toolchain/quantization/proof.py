@@ -7,6 +7,9 @@ It holds for every input within the declared payload widths and for every order 
     sdn        q_i in [low_i, high_i], so d_i in [low_i - high_i, high_i - low_i] and, since payloads telescope,
                acc_j in b_j + [sum_i min(w q), sum_i max(w q)], at every moment of a decision
     readout    rate neurons: |T b_j| + T * sum_i |w_ji| * max|r_i|
+    dc         everything in units of 1/D, D = lcm(1..T), H = sum 1/t over the timesteps in which input may come
+               (t = 1 only for the first layer): ein and the readout |D b_j| + D H sum_i |w_ji| max|r_i|;
+               eout <= 8 lambda_j D H_T, and c = t * eout <= T * that
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import violations
-from toolchain.network import READOUT, STATE_LIMIT, Layer, Network
+from toolchain.network import READOUT, STATE_LIMIT, Coding, Layer, Network, denominator
 
 Long = NDArray[np.int64]
 
@@ -44,17 +47,41 @@ def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
     return ranges
 
 
-def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, *, across: bool, readout: bool, timesteps: int) -> LayerProof:
+@dataclass(frozen=True)
+class RowKind:
+    """What a proof must know of a layer besides its integers; `first` is the layer that the host feeds."""
+
+    coding: Coding
+    timesteps: int = 1
+    readout: bool = False
+    first: bool = False
+
+    @classmethod
+    def of(cls, network: Network, index: int) -> RowKind:
+        return cls(network.coding, network.timesteps, network.layers[index].neuron == READOUT, index == 0)
+
+    @property
+    def largest_lambda(self) -> int:
+        """Of dc: the largest lambda whose emitted sum c <= 8 lambda T D H_T stays within 24 bits."""
+        units = sum(denominator(self.timesteps) // t for t in range(1, self.timesteps + 1))
+        return STATE_LIMIT // (8 * self.timesteps * units)
+
+
+def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: RowKind) -> LayerProof:
     """Worst cases of rows with integer `weights` [out, in] and `bias` [out], input values in [low, high]."""
-    w, b = weights.astype(np.int64), bias.astype(np.int64)
-    largest_payload = high - low if across else np.maximum(np.abs(low), np.abs(high))
+    w, b, timesteps = weights.astype(np.int64), bias.astype(np.int64), kind.timesteps
+    largest_payload = high - low if kind.coding == Coding.ACROSS else np.maximum(np.abs(low), np.abs(high))
     synaptic = np.abs(w) @ largest_payload
-    if across:
+    if kind.coding == Coding.DIFFERENTIAL:
+        units = denominator(timesteps)
+        arriving = units if kind.first else sum(units // t for t in range(1, timesteps + 1))
+        return LayerProof(units * synaptic, units * np.abs(b) + arriving * synaptic)
+    if kind.coding == Coding.ACROSS:
         top = b + np.maximum(w, 0) @ high + np.minimum(w, 0) @ low
         bottom = b + np.maximum(w, 0) @ low + np.minimum(w, 0) @ high
         accumulator = np.maximum(np.abs(top), np.abs(bottom))
         return LayerProof(synaptic, np.maximum(accumulator, np.abs(b)))
-    accumulator = timesteps * (synaptic + np.abs(b)) if readout else np.zeros_like(synaptic)
+    accumulator = timesteps * (synaptic + np.abs(b)) if kind.readout else np.zeros_like(synaptic)
     return LayerProof(synaptic + np.abs(b), accumulator)
 
 
@@ -62,7 +89,13 @@ def bound(network: Network, index: int) -> LayerProof:
     """Worst cases of layer `index` of a network."""
     layer: Layer = network.layers[index]
     low, high = payload_ranges(network)[index]
-    return bound_rows(layer.weights, layer.bias, low, high, across=network.across_decisions, readout=layer.neuron == READOUT, timesteps=network.timesteps)
+    kind = RowKind.of(network, index)
+    proof = bound_rows(layer.weights, layer.bias, low, high, kind)
+    if kind.coding != Coding.DIFFERENTIAL or kind.readout:
+        return proof
+    units = sum(denominator(kind.timesteps) // t for t in range(1, kind.timesteps + 1))
+    emitted = 8 * kind.timesteps * units * layer.threshold.astype(np.int64)
+    return LayerProof(proof.synaptic, np.maximum(proof.accumulator, emitted))
 
 
 def prove(network: Network, where: str = "range proof") -> list[LayerProof]:

@@ -1,4 +1,8 @@
-"""A float ReLU policy to an integer rate network (`if@1`): thresholds from maxima, the input held."""
+"""A float ReLU policy to an integer network of rate neurons (`if@1`, `snm@1`, `mt@1`, `dc@1`).
+
+Thresholds are the largest activations. A window's input is q0, once: held by the first layer, or, in differential
+coding, sent at t = 1 and kept in the running mean.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.conversion.statistics import PolicyStatistics
-from toolchain.network import STATE_LIMIT, Encoder, Layer, Network
+from toolchain.network import STATE_LIMIT, Coding, Encoder, Layer, Network
+from toolchain.neurons.spikes import SPIKES
 from toolchain.policies.policy import Policy
 from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
+from toolchain.quantization.proof import RowKind
 from toolchain.quantization.sigma_delta_network import readout_layer
 
 Float = NDArray[np.float64]
@@ -17,39 +23,45 @@ STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sen
 
 
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
-    """`thresholds` [hidden layer][neuron] in real units (toolchain/conversion/thresholds.py)."""
-    scale, limit = _input_scale(policy, statistics, bits, timesteps)
+    """`thresholds` [hidden layer][neuron]: theta in real units (toolchain/conversion/thresholds.py)."""
+    spikes = SPIKES[neuron]
+    coding = Coding.DIFFERENTIAL if neuron == "dc@1" and len(policy.layers) > 1 else Coding.RATE
+    scale, limit = _input_scale(policy, statistics, bits, RowKind(coding, timesteps, readout=len(policy.layers) == 1, first=True))
     values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, across=False, readout=last, timesteps=timesteps)
+        kind = RowKind(coding, timesteps, readout=last, first=index == 0)
+        hold = index == 0 and coding == Coding.RATE
         if last:
-            layers.append(readout_layer(rows, hold_input=index == 0))
+            layers.append(readout_layer(round_layer(dense, signal, statistics.pre_activations[index], bits, kind), hold_input=hold))
             break
-        theta = 2 * np.clip(np.rint(thresholds[index] / (2 * rows.scale)), 1, STATE_LIMIT // 2).astype(np.int64)  # even: theta // 2 is exact
-        unit = theta * rows.scale
-        silent, spike = np.zeros(len(theta), np.int32), np.ones(len(theta), np.int32)
+        largest = kind.largest_lambda if coding == Coding.DIFFERENTIAL else STATE_LIMIT // (2 * spikes.levels)
+        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, thresholds[index] / (spikes.levels * largest))
+        even = 2 if spikes.levels == 1 else 1  # an even theta: theta // 2 is exact
+        threshold = even * np.clip(np.rint(thresholds[index] / (even * spikes.levels * rows.scale)), 1, largest // even).astype(np.int64)
+        unit = threshold * rows.scale
+        low, high = (np.full(len(threshold), end, np.int64) for end in (spikes.low, spikes.high))
         layers.append(
             Layer(
                 neuron=neuron,
                 weights=rows.weights.astype(np.int8),
                 bias=rows.bias.astype(np.int32),
                 row_scale=rows.scale,
-                threshold=theta.astype(np.int32),
-                payload_low=silent,
-                payload_high=spike,
+                threshold=threshold.astype(np.int32),
+                payload_low=low.astype(np.int32),
+                payload_high=high.astype(np.int32),
                 unit=unit,
                 activation="relu",
-                hold_input=index == 0,
+                hold_input=hold,
             )
         )
-        rates = np.clip(np.maximum(statistics.pre_activations[index], 0) / unit, 0, 1)
-        signal = InputSignal(rates, unit, silent.astype(np.int64), spike.astype(np.int64))
+        rates = np.clip(np.maximum(statistics.pre_activations[index], 0) / unit, 0, spikes.levels)
+        signal = InputSignal(rates, unit, low, high)
     return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
 
 
-def _input_scale(policy: Policy, statistics: PolicyStatistics, bits: int, timesteps: int) -> tuple[Float, NDArray[np.int64]]:
+def _input_scale(policy: Policy, statistics: PolicyStatistics, bits: int, kind: RowKind) -> tuple[Float, NDArray[np.int64]]:
     """Scale and limit of every input channel, as fine as the proof allows.
 
     A row's weights share one scale. Steps in proportion to a channel's range treat all ranges alike, steps in
@@ -67,6 +79,6 @@ def _input_scale(policy: Policy, statistics: PolicyStatistics, bits: int, timest
     for steps in STEPS:
         scale = shape * finest / steps
         limit = np.maximum(np.ceil(span / scale), 1).astype(np.int64)
-        if fits(policy.layers[0], scale, -limit, limit, bits, across=False, readout=len(policy.layers) == 1, timesteps=timesteps):
+        if fits(policy.layers[0], scale, -limit, limit, bits, kind):
             break
     return scale, limit

@@ -6,19 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.conversion.statistics import PolicyStatistics
-from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
+from toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.sigma_delta import quantised_activation
 from toolchain.policies.policy import DenseLayer, Policy
 from toolchain.quantization.activation_table import build_table
 from toolchain.quantization.layer_rounding import InputSignal, IntegerRows, fits, round_layer
+from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
-def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int) -> Network:
-    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py)."""
+def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = ()) -> Network:
+    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py); `triggers` per hidden layer, () = 1 each."""
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
@@ -27,7 +28,7 @@ def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, across=True, readout=last, timesteps=1)
+        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, RowKind(Coding.ACROSS, readout=last, first=index == 0))
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
@@ -40,6 +41,7 @@ def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds
             policy.layers[index + 1],
             bits,
             last=index + 2 == len(policy.layers),
+            trigger=triggers[index] if triggers else 1,
         )
         layers.append(layer)
         low, high = layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)
@@ -47,7 +49,7 @@ def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds
     return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
 
 
-def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest: Float, highest: Float, following: DenseLayer, bits: int, last: bool) -> Layer:
+def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest: Float, highest: Float, following: DenseLayer, bits: int, last: bool, trigger: int) -> Layer:
     exact = dense.activation in ("relu", "identity")
     theta = np.clip(np.rint(threshold / rows.scale), 1, STATE_LIMIT).astype(np.int64) if exact else np.zeros(len(threshold), np.int64)
     unit = theta * rows.scale if exact else threshold
@@ -63,6 +65,7 @@ def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest
         unit=unit,
         activation=dense.activation,
         table=None if exact else build_table(dense.activation, rows.scale, unit),
+        trigger=trigger,
     )
 
 
@@ -77,7 +80,7 @@ def _declared_range(lowest: Float, highest: Float, following: DenseLayer, unit: 
     for headroom in HEADROOM:
         high = np.clip(np.ceil(headroom * highest), 1, STATE_LIMIT).astype(np.int64)
         low = -high if symmetric else np.clip(np.floor(headroom * lowest), -STATE_LIMIT, 0).astype(np.int64)
-        if fits(following, unit, low, high, bits, across=True, readout=last, timesteps=1):
+        if fits(following, unit, low, high, bits, RowKind(Coding.ACROSS, readout=last)):
             break
     return low, high
 

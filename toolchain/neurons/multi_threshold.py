@@ -1,0 +1,46 @@
+"""`mt@1`: one neuron with four thresholds, lambda times 1, 2, 4 and 8; theta = 8 lambda.
+
+    I = W x + b
+    v <- sat(v + I)
+    p = the largest of {1, 2, 4, 8} with 4 v >= 3 p lambda;
+        else the largest with 4 v <= -3 p lambda and c >= p, negative;  else 0
+    v <- v - p lambda;  c <- c + p
+    v_init = 0, carried over within [-(theta // 2), theta // 2];  emitted = c lambda
+
+c counts the units sent in this decision; it never falls below zero. Source: Huang et al. (arXiv 2503.00301), MT neurons with
+four thresholds. With `hold_input` the first timestep's synaptic sum is added in each timestep.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from toolchain.network import Layer
+from toolchain.neurons.neuron import Long
+from toolchain.neurons.windowed import WindowedNeuron
+
+PAYLOADS = (1, 2, 4, 8)
+
+
+def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
+    """p of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c), signed."""
+    payload = np.zeros_like(v)
+    for p in PAYLOADS:  # each larger one that qualifies replaces the smaller
+        payload = np.where((4 * v <= -3 * p * unit) & (sent >= p), -p, payload)
+    for p in PAYLOADS:
+        payload = np.where(4 * v >= 3 * p * unit, p, payload)
+    return payload
+
+
+@final
+class MultiThreshold(WindowedNeuron):
+    id = "mt@1"
+
+    def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
+        half = 4 * layer.threshold.astype(np.int64)
+        return np.zeros_like(half), -half, half
+
+    def fire(self, layer: Layer, v: Long, net: Long) -> Long:
+        return largest_payload(v, layer.threshold.astype(np.int64), net)
