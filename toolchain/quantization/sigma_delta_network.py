@@ -18,8 +18,13 @@ Long = NDArray[np.int64]
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
-def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = ()) -> Network:
-    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py); `triggers` per hidden layer, () = 1 each."""
+def sigma_delta_network(
+    policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = ()
+) -> Network:
+    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py).
+
+    `triggers` are those of the hidden layers; () = 1 each.
+    """
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
@@ -49,7 +54,9 @@ def sigma_delta_network(policy: Policy, statistics: PolicyStatistics, thresholds
     return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
 
 
-def _hidden_layer(dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest: Float, highest: Float, following: DenseLayer, bits: int, last: bool, trigger: int) -> Layer:
+def _hidden_layer(
+    dense: DenseLayer, rows: IntegerRows, threshold: Float, lowest: Float, highest: Float, following: DenseLayer, bits: int, last: bool, trigger: int
+) -> Layer:
     exact = dense.activation in ("relu", "identity")
     theta = np.clip(np.rint(threshold / rows.scale), 1, STATE_LIMIT).astype(np.int64) if exact else np.zeros(len(threshold), np.int64)
     unit = theta * rows.scale if exact else threshold
