@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from tests.networks import random_table
 from toolchain.artifact import Artifact, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import READOUT, STATE_LIMIT, ActivationTable, Coding, Encoder, Layer, Network
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, ActivationTable, Coding, Encoder, Layer, Network, denominator
+from toolchain.neurons import SPIKES
 from toolchain.policies.policy import Provenance
 from toolchain.quantization.proof import RowKind, bound_rows
 
 Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")
+NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1")
 SIZES = ("tiny", "usual", "huge")
 
 
@@ -47,13 +49,14 @@ class Shape:
 def shapes(draw: st.DrawFn, most_layers: int = 4, most_neurons: int = 7, most_timesteps: int = 12) -> Shape:
     """Any shape that the contract allows."""
     widths = tuple(draw(st.lists(st.integers(1, most_neurons), min_size=2, max_size=most_layers + 1)))
-    rate = draw(st.booleans())
+    neuron = draw(st.sampled_from(NEURONS))
+    rate = neuron != "sdn@1"
     max_steps = draw(st.sampled_from((0, 0, -1, 1, 7)))
     return Shape(
-        neuron="if@1" if rate else "sdn@1",
+        neuron=neuron,
         widths=(max(widths[0], 2), *widths[1:]) if max_steps else widths,
         activations=("relu",) if rate else tuple(draw(st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=3))),
-        timesteps=draw(st.integers(1, most_timesteps)) if rate else 1,
+        timesteps=1 if not rate else draw(st.sampled_from(DIFFERENTIAL_TIMESTEPS) if neuron == "dc@1" else st.integers(1, most_timesteps)),
         alpha=draw(st.one_of(st.sampled_from((0, 32, 64)), st.integers(0, 64))) if rate else 0,
         resync_every=draw(st.sampled_from((0, 0, 1, 2, 5))),
         size=draw(st.sampled_from(SIZES)),
@@ -101,24 +104,31 @@ def _encoder(rng: np.random.Generator, shape: Shape) -> Encoder:
 
 
 def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outputs: int, low: Long, high: Long) -> Layer:
-    last, rate = index == len(shape.widths) - 2, shape.neuron == "if@1"
+    last, rate = index == len(shape.widths) - 2, shape.neuron != "sdn@1"
     across = not rate or (last and index == 0 and shape.timesteps == 1)
+    differential = shape.neuron == "dc@1" and len(shape.widths) > 2
+    coding = Coding.ACROSS if across else Coding.DIFFERENTIAL if differential else Coding.RATE
+    kind = RowKind(coding, shape.timesteps, last, index == 0)
     largest = 2 if shape.size == "tiny" else 127
     weights = rng.integers(-largest, largest + 1, (outputs, inputs))
     weights[rng.random(weights.shape) < 0.25] = 0
 
     def reach(bias: Long) -> Long:
-        proof = bound_rows(weights, bias, low, high, RowKind(Coding.ACROSS if across else Coding.RATE, shape.timesteps, last))
+        proof = bound_rows(weights, bias, low, high, kind)
         return np.maximum(proof.synaptic, proof.accumulator)
 
     while (too_far := reach(np.zeros(outputs, np.int64)) > STATE_LIMIT).any():
         weights[too_far] = np.trunc(weights[too_far] / 2).astype(np.int64)
     reached = reach(np.zeros(outputs, np.int64))
-    room = (STATE_LIMIT - reached) // (shape.timesteps if last and not across else 1)
+    room = (STATE_LIMIT - reached) // (denominator(shape.timesteps) if differential else shape.timesteps if last and not across else 1)
     bias = _bias(rng, shape.size, outputs, room)
     activation = "identity" if last else shape.activations[index % len(shape.activations)] if not rate else "relu"
     spread = np.maximum(reached + np.abs(bias), 1)
-    low, high = (np.zeros(outputs, np.int64), np.ones(outputs, np.int64)) if rate or last else _payloads(rng, shape.size, outputs, activation)
+    if not rate and not last:
+        low, high = _payloads(rng, shape.size, outputs, activation)
+    else:
+        low, high = (np.full(outputs, end, np.int64) for end in (SPIKES[shape.neuron].low, SPIKES[shape.neuron].high)) if rate else (spread * 0, spread * 0)
+    largest = kind.largest_lambda if differential else STATE_LIMIT // (SPIKES[shape.neuron].levels if rate else 1)
     table = None
     if not last and activation not in ("relu", "identity"):
         table = tie_table(rng, outputs) if shape.size == "tiny" else random_table(rng, outputs, int(spread.max()))
@@ -127,14 +137,14 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=rng.uniform(0.2, 2, outputs) / spread,
-        threshold=np.zeros(outputs, np.int32) if last else _threshold(rng, shape.size, spread),
+        threshold=np.zeros(outputs, np.int32) if last else _threshold(rng, shape.size, spread, largest),
         payload_low=low.astype(np.int32),
         payload_high=high.astype(np.int32),
         unit=np.ones(outputs),
         activation=activation,
         table=table,
         trigger=shape.trigger if not rate and not last else 1,
-        hold_input=index == 0 and not across,
+        hold_input=index == 0 and coding == Coding.RATE,
     )
 
 
@@ -146,15 +156,15 @@ def _bias(rng: np.random.Generator, size: str, outputs: int, room: Long) -> Long
     return rng.choice((-1, 0, 1), outputs) * room  # the proof just passes
 
 
-def _threshold(rng: np.random.Generator, size: str, spread: Long) -> NDArray[np.int32]:
+def _threshold(rng: np.random.Generator, size: str, spread: Long, largest: int) -> NDArray[np.int32]:
     if size == "tiny":
-        return rng.integers(1, 6, len(spread)).astype(np.int32)
+        return rng.integers(1, 6, len(spread)).astype(np.int32).clip(1, largest)
     if size == "usual":
-        return np.maximum(1, spread * rng.uniform(0.005, 1.2, len(spread))).astype(np.int32).clip(1, STATE_LIMIT)
-    threshold = np.exp(rng.uniform(0, np.log(STATE_LIMIT), len(spread)))
-    threshold[rng.random(len(spread)) < 0.3] = STATE_LIMIT
+        return np.maximum(1, spread * rng.uniform(0.005, 1.2, len(spread))).astype(np.int32).clip(1, largest)
+    threshold = np.exp(rng.uniform(0, np.log(largest), len(spread)))
+    threshold[rng.random(len(spread)) < 0.3] = largest
     threshold[rng.random(len(spread)) < 0.2] = 1
-    return np.clip(threshold, 1, STATE_LIMIT).astype(np.int32)
+    return np.clip(threshold, 1, largest).astype(np.int32)
 
 
 def _payloads(rng: np.random.Generator, size: str, outputs: int, activation: str) -> tuple[Long, Long]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import READOUT, Network
 
-NEURONS = ("if@1", "sdn@1", READOUT)
+NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", READOUT)
 ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")
 TABLE_ARRAYS = ("start", "multiplier", "offset", "shift")
 
@@ -35,5 +35,11 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in ARRAYS}
         if layer.table is not None:
             arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
-    description = {"timesteps": network.timesteps, "alpha": network.alpha, "across_decisions": network.across_decisions, "layers": layers}
+    description = {
+        "timesteps": network.timesteps,
+        "alpha": network.alpha,
+        "coding": network.coding.value,
+        "divisor": network.divisor,
+        "layers": layers,
+    }
     return description, arrays

@@ -28,7 +28,7 @@ from toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
 CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "supervisor", "window", "worker")
-PROCESSES = ("source", "integrate_and_fire", "sigma_delta", "readout")
+PROCESSES = ("source", "integrate_and_fire", "signed_memory", "multi_threshold", "differential_coding", "sigma_delta", "readout")
 RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
 
 import sys

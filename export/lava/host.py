@@ -1,7 +1,7 @@
 """The host's side of a decision: encode an observation, decode the readout. float64, numpy and math only.
 
     q0 = clip(floor(x / scale + 0.5), -limit, limit),   x = clip((features - shift) / divisor)
-    action = squash(acc * row_scale / timesteps) * action_scale + action_offset, clipped where the policy clips
+    action = squash(acc * row_scale / divisor) * action_scale + action_offset, clipped where the policy clips
 
 What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the last decision.
 """
@@ -23,7 +23,7 @@ class Host:
 
     def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
         self.facts, self.arrays = description["host"], arrays
-        self.across_decisions, self.timesteps = bool(description["across_decisions"]), int(description["timesteps"])
+        self.across_decisions, self.divisor = description["coding"] == "across decisions", float(description["divisor"])
         self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
         self.decision, self.fresh, self.stale = 0, True, True
 
@@ -65,7 +65,7 @@ class Host:
     def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
         """The action [act] of the readout's accumulator [act] at the end of a decision."""
         arrays = self.arrays
-        values = accumulator * arrays["action.row_scale"] / float(self.timesteps)
+        values = accumulator * arrays["action.row_scale"] / self.divisor
         if self.facts["squash"] == "tanh":  # math's, element by element: numpy's own may differ in the last bit
             values = np.array([math.tanh(value) for value in values])
         values = values * arrays["action.scale"] + arrays["action.offset"]

@@ -23,13 +23,17 @@ from lava.proc.dense.process import Dense
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
+from .processes.differential_coding.process import DifferentialCoding
 from .processes.integrate_and_fire.process import IntegrateAndFire
+from .processes.multi_threshold.process import MultiThreshold
 from .processes.readout.process import Readout
 from .processes.sigma_delta.process import SigmaDelta
+from .processes.signed_memory.process import SignedMemory
 from .processes.source.process import Source
 from .window import Record, Recording, Window
 
 Arrays = dict[str, NDArray[Any]]
+WINDOWED = {"if@1": IntegrateAndFire, "snm@1": SignedMemory, "mt@1": MultiThreshold}
 
 
 def shared_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -113,10 +117,12 @@ class LavaNetwork:
 
 def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window) -> Any:
     """The process of one layer's neurons; `own` are the layer's arrays by their short names."""
-    if layer["neuron"] == "if@1":
-        return IntegrateAndFire(
+    if layer["neuron"] in WINDOWED:
+        return WINDOWED[layer["neuron"]](
             bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), hold_input=bool(layer["hold_input"]), window=window
         )
+    if layer["neuron"] == "dc@1":
+        return DifferentialCoding(bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), window=window)
     if layer["neuron"] == "sdn@1":
         table = {name.removeprefix("table."): value for name, value in own.items() if name.startswith("table.")}
         return SigmaDelta(
@@ -130,5 +136,6 @@ def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays
             window=window,
         )
     if layer["neuron"] == "readout@1":
-        return Readout(bias=own["bias"], across_decisions=bool(description["across_decisions"]), hold_input=bool(layer["hold_input"]), window=window)
-    raise ValueError(f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit if@1, sdn@1, readout@1).")
+        return Readout(bias=own["bias"], coding=str(description["coding"]), hold_input=bool(layer["hold_input"]), window=window)
+    known = ", ".join((*WINDOWED, "dc@1", "sdn@1", "readout@1"))
+    raise ValueError(f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit {known}).")

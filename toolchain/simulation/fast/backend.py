@@ -11,7 +11,7 @@ from toolchain.artifact import Artifact
 from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations, non_finite
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.fast import kernels
-from toolchain.simulation.fast.plan import pack
+from toolchain.simulation.fast.plan import pack, state_size
 
 
 @final
@@ -24,7 +24,7 @@ class FastBackend(Backend):
         neurons, widest = sum(network.widths[1:]), max(network.widths)
         self._rows = np.zeros((rows, 3), np.int64)
         self._announced = np.zeros((rows, 2, features), np.int32)
-        self._state = np.zeros((rows, 3 * neurons), np.int32)
+        self._state = np.zeros((rows, state_size(network)), np.int32)
         self._scratch = np.zeros(3 * (widest + 1), np.int32)
         self._sums = np.zeros(len(network.layers) * (widest + 1), np.int32)
         self._counts = np.zeros((3, len(network.layers) + 1), np.int64)

@@ -14,12 +14,22 @@ import numba
 import numpy as np
 
 from toolchain.network import STATE_LIMIT
-from toolchain.simulation.fast.plan import unpack
+from toolchain.simulation.fast.plan import (
+    DC,
+    IF,
+    MT,
+    READOUT_DIFFERENTIAL,
+    READOUT_RATE,
+    SDN_IDENTITY,
+    SDN_RELU,
+    SDN_TABLE,
+    SNM,
+    unpack,
+)
 from toolchain.simulation.host import decode_row, encode_row
 
 compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True)
 CARRY, START = 1, 2
-EMITTED_LIMIT = 2**24  # no residual is below -2^24, so a larger sum changes nothing and int32 suffices
 BEYOND = 2**30  # outside every payload range, so it still counts as clipped
 # Columns of the host's record of a row, int64 [rows, 3].
 FRESH, STALE, DECISIONS = 0, 1, 2
@@ -93,7 +103,7 @@ def add_graded(weights, matrix, scratch, events, found, payloads, target, total,
 @compiled
 def fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
     """if@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped, emitted, thresholds = np.int32(0), where + outputs + outputs, first + count
+    clipped, net, thresholds = np.int32(0), where + outputs + outputs, first + count
     for j in range(outputs):
         raw = state[where + j] + sums[total + j] + neurons[first + j]
         value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
@@ -101,24 +111,129 @@ def fire(state, where, outputs, sums, total, neurons, first, count, scratch, lea
         threshold = neurons[thresholds + j]
         spike = np.int32(value > threshold)
         state[where + j] = value - threshold * spike
-        state[emitted + j] = min(state[emitted + j] + threshold * spike, np.int32(EMITTED_LIMIT))
+        state[net + j] += spike
         scratch[leaving + j] = spike
     return clipped
 
 
 @compiled
+def fire_signed(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
+    """snm@1, one timestep of one layer. Returns how many membranes were clipped."""
+    clipped, net, thresholds = np.int32(0), where + outputs + outputs, first + count
+    for j in range(outputs):
+        raw = state[where + j] + sums[total + j] + neurons[first + j]
+        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
+        clipped += np.int32(value != raw)
+        threshold = neurons[thresholds + j]
+        spike = np.int32(value >= threshold) - np.int32((value < 0) & (state[net + j] >= 1))
+        state[where + j] = value - threshold * spike
+        state[net + j] += spike
+        scratch[leaving + j] = spike
+    return clipped
+
+
+@compiled
+def graded_spike(value, unit, emitted, one):
+    """p of mt@1 and dc@1: the largest power of two that the membrane asks for, negative only where `emitted` >= p * `one`.
+
+    Counting the thresholds passed leaves no branch: p = 2^(count - 1).
+    """
+    four, at = np.int32(4) * value, np.int32(3) * unit
+    up = np.int32(four >= at) + np.int32(four >= 2 * at) + np.int32(four >= 4 * at) + np.int32(four >= 8 * at)
+    down = np.int32((four <= -at) & (emitted >= one)) + np.int32((four <= -2 * at) & (emitted >= 2 * one))
+    down += np.int32((four <= -4 * at) & (emitted >= 4 * one)) + np.int32((four <= -8 * at) & (emitted >= 8 * one))
+    return ((np.int32(1) << up) >> np.int32(1)) - ((np.int32(1) << down) >> np.int32(1))
+
+
+@compiled
+def fire_graded(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
+    """mt@1, one timestep of one layer. Returns how many membranes were clipped."""
+    clipped, net, thresholds = np.int32(0), where + outputs + outputs, first + count
+    for j in range(outputs):
+        raw = state[where + j] + sums[total + j] + neurons[first + j]
+        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
+        clipped += np.int32(value != raw)
+        unit = neurons[thresholds + j]
+        payload = graded_spike(value, unit, state[net + j], np.int32(1))
+        state[where + j] = value - unit * payload
+        state[net + j] += payload
+        scratch[leaving + j] = payload
+    return clipped
+
+
+@compiled
+def fire_differential(state, where, outputs, sums, total, neurons, first, count, scratch, leaving, timestep, denominator):
+    """dc@1, one timestep of one layer, all state in units of 1/D. Returns how many membranes were clipped."""
+    clipped, thresholds = np.int32(0), first + count
+    net, mean_in, mean_out = where + TWO * outputs, where + (TWO + ONE) * outputs, where + FOUR * outputs
+    units, share = np.int32(denominator), np.int32(denominator // (timestep + 1))
+    for j in range(outputs):
+        synaptic = sums[total + j]
+        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]
+        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
+        clipped += np.int32(value != raw)
+        threshold = neurons[thresholds + j]
+        unit, emitted = units * threshold, state[net + j] + state[mean_out + j]
+        payload = graded_spike(value, unit, emitted, unit)
+        state[where + j] = value - unit * payload
+        state[net + j] = emitted + unit * payload
+        state[mean_in + j] += share * synaptic
+        state[mean_out + j] += share * payload * threshold
+        scratch[leaving + j] = payload
+    return clipped
+
+
+@compiled
+def carried_over(v, v_start, v_init, emitted, low, high, alpha):
+    """Where a window starts when the last one's residual is carried over (contract section 1.5).
+
+    64 bits: a long window may have emitted more than 2^31, and nothing of v_init + r is near the limit.
+    """
+    residual = max(np.int64(v - v_start), -np.int64(emitted))
+    return np.int32(min(max(v_init + ((alpha * residual + 32) >> 6), np.int64(low)), np.int64(high)))
+
+
+@compiled
 def carry_over(state, where, outputs, neurons, first, count, control, alpha):
-    """if@1, a window's start (contract section 1.5)."""
-    start_at, emitted, thresholds = where + outputs, where + outputs + outputs, first + count
+    """if@1 and snm@1, a window's start."""
+    start_at, net, thresholds = where + outputs, where + outputs + outputs, first + count
     for j in range(outputs):
         threshold = neurons[thresholds + j]
-        v_init = threshold >> np.int32(1)
-        residual = max(state[where + j] - state[start_at + j], -state[emitted + j])
-        carried = min(max(v_init + ((np.int32(alpha) * residual + np.int32(32)) >> np.int32(6)), np.int32(0)), threshold)
-        start = carried if control == CARRY else v_init
+        start = threshold >> np.int32(1)
+        if control == CARRY:
+            start = carried_over(state[where + j], state[start_at + j], start, np.int64(state[net + j]) * threshold, 0, threshold, alpha)
         state[where + j] = start
         state[start_at + j] = start
-        state[emitted + j] = np.int32(0)
+        state[net + j] = np.int32(0)
+
+
+@compiled
+def carry_over_graded(state, where, outputs, neurons, first, count, control, alpha):
+    """mt@1, a window's start."""
+    start_at, net, thresholds = where + outputs, where + outputs + outputs, first + count
+    for j in range(outputs):
+        unit, start = neurons[thresholds + j], np.int32(0)
+        if control == CARRY:
+            start = carried_over(state[where + j], state[start_at + j], 0, np.int64(state[net + j]) * unit, -4 * unit, 4 * unit, alpha)
+        state[where + j] = start
+        state[start_at + j] = start
+        state[net + j] = np.int32(0)
+
+
+@compiled
+def carry_over_differential(state, where, outputs, neurons, first, count, control, alpha, denominator):
+    """dc@1, a window's start."""
+    start_at, thresholds, units = where + outputs, first + count, np.int32(denominator)
+    net, mean_in, mean_out = where + TWO * outputs, where + (TWO + ONE) * outputs, where + FOUR * outputs
+    for j in range(outputs):
+        half, start = 4 * units * neurons[thresholds + j], np.int32(0)
+        if control == CARRY:
+            start = carried_over(state[where + j], state[start_at + j], 0, np.int64(state[net + j]), -half, half, alpha)
+        state[where + j] = start
+        state[start_at + j] = start
+        state[net + j] = np.int32(0)
+        state[mean_in + j] = units * neurons[first + j]
+        state[mean_out + j] = np.int32(0)
 
 
 @compiled
@@ -175,16 +290,22 @@ def begin(view, state, control):
     """Open the window of every layer of one row."""
     for layer in range(view.layers.shape[1]):
         kind, outputs, first, where = view.layers[0, layer], U(view.layers[2, layer]), U(view.layers[4, layer]), U(view.layers[9, layer])
-        if kind == 0:
+        if kind == IF or kind == SNM:
             carry_over(state, where, outputs, view.neurons, first, U(view.count), control, view.alpha)
-        elif kind == 4:
-            timesteps = np.int32(view.timesteps)
+        elif kind == MT:
+            carry_over_graded(state, where, outputs, view.neurons, first, U(view.count), control, view.alpha)
+        elif kind == DC:
+            carry_over_differential(state, where, outputs, view.neurons, first, U(view.count), control, view.alpha, view.denominator)
+        elif kind == READOUT_RATE or kind == READOUT_DIFFERENTIAL:
+            times = np.int32(view.timesteps if kind == READOUT_RATE else view.denominator)
             for j in range(outputs):
-                state[where + j] = timesteps * view.neurons[first + j]
+                state[where + j] = times * view.neurons[first + j]
         elif control == START:
             for j in range(outputs):
                 state[where + j] = view.neurons[first + j]
-                state[where + outputs + j] = np.int32(0)
+            if kind == SDN_RELU or kind == SDN_IDENTITY or kind == SDN_TABLE:
+                for j in range(outputs):
+                    state[where + outputs + j] = np.int32(0)
 
 
 @compiled
@@ -192,7 +313,7 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
     """All timesteps of one decision of one row; the input's payloads wait at the start of `scratch`.
 
     scratch int32 [3 * stride]: two payload buffers that layers use in turn, events. sums int32 [L * stride].
-    state int32: per layer v | v_start | emitted (if), acc | ref (sdn), acc (readout).
+    state int32: per layer v | v_start | net (if, snm, mt), v | v_start | c | ein | eout (dc), acc | ref (sdn), acc (readout).
     """
     stride, count, neurons, weights = U(view.widest + 1), U(view.count), view.neurons, view.weights
     events = stride + stride
@@ -201,31 +322,41 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
             kind, inputs, outputs, matrix = view.layers[0, layer], U(view.layers[1, layer]), U(view.layers[2, layer]), U(view.layers[3, layer])
             first, where, total = U(view.layers[4, layer]), U(view.layers[9, layer]), U(layer) * stride
             arriving, leaving = (ZERO, stride) if layer & 1 == 0 else (stride, ZERO)
-            held = layer == 0 and timestep > 0  # the input comes once; `sums` of layer 0 still holds it
+            later = layer == 0 and timestep > 0  # the input comes once
+            held = later and kind != DC  # `sums` of layer 0 still holds it; in differential coding the running mean does
             found = ZERO
-            if not held:
+            if not later:
                 found = gather(scratch, arriving, inputs, view.fan_out, U(view.layers[5, layer]), counts, layer, events)
-            if kind == 0 or (kind == 4 and layer == 0):
+            if kind <= DC or kind == READOUT_DIFFERENTIAL or (kind == READOUT_RATE and layer == 0):
                 if not held:
                     for j in range(outputs):
                         sums[total + j] = np.int32(0)
-                    if layer == 0:
-                        add_graded(weights, matrix, scratch, events, found, arriving, sums, total, outputs)
-                    else:
+                    if layer > 0 and kind == IF:
                         add_spikes(weights, matrix, scratch, events, found, sums, total, outputs)
-                if kind == 0:
+                    else:
+                        add_graded(weights, matrix, scratch, events, found, arriving, sums, total, outputs)
+                if kind == IF:
                     counts[2, layer] += fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
+                elif kind == SNM:
+                    counts[2, layer] += fire_signed(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
+                elif kind == MT:
+                    counts[2, layer] += fire_graded(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
+                elif kind == DC:
+                    counts[2, layer] += fire_differential(
+                        state, where, outputs, sums, total, neurons, first, count, scratch, leaving, timestep, view.denominator
+                    )
                 else:
+                    share = np.int32(1 if kind == READOUT_RATE else view.denominator // (timestep + 1))
                     for j in range(outputs):
-                        state[where + j] += sums[total + j]
+                        state[where + j] += share * sums[total + j]
             else:
                 add_graded(weights, matrix, scratch, events, found, arriving, state, where, outputs)
-            if kind == 1 or kind == 2 or kind == 3:
+            if kind == SDN_RELU or kind == SDN_IDENTITY or kind == SDN_TABLE:
                 thresholds, lows = first + count, first + count + count
                 highs, magics = lows + count, lows + count + count
-                if kind == 1:
+                if kind == SDN_RELU:
                     quantise_relu(state, where, outputs, neurons, thresholds, magics, magics + count, sums, total)
-                elif kind == 2:
+                elif kind == SDN_IDENTITY:
                     quantise_identity(state, where, outputs, neurons, thresholds, sums, total)
                 else:
                     quantise_table(
@@ -234,7 +365,7 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                 counts[2, layer] += announce(state, where + outputs, outputs, sums, total, neurons, lows, highs, view.layers[6, layer], scratch, leaving)
             if tracing:
                 for j in range(outputs):
-                    traced_payloads[timestep, first + j] = scratch[leaving + j] if kind < 4 else np.int32(0)
+                    traced_payloads[timestep, first + j] = scratch[leaving + j] if kind < READOUT_RATE else np.int32(0)
                     traced_states[timestep, first + j] = state[where + j]
 
 

@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
-from toolchain.network import READOUT, Layer, Network
+from toolchain.network import READOUT, Coding, Layer, Network, denominator
 from toolchain.simulation.host import HostConstants, host_constants
 
 # Rows of View.layers, one column per layer.
 KIND, INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, TRIGGER, SEGMENTS, TABLE, STATE = range(10)
-KIND_IF, KIND_SDN_RELU, KIND_SDN_IDENTITY, KIND_SDN_TABLE, KIND_READOUT_RATE, KIND_READOUT_ACROSS = range(6)
+IF, SNM, MT, DC, SDN_RELU, SDN_IDENTITY, SDN_TABLE, READOUT_RATE, READOUT_DIFFERENTIAL, READOUT_ACROSS = range(10)
 # Rows of View.neurons, one column per neuron of the whole network.
 BIAS, THRESHOLD, LOW, HIGH, MAGIC, MAGIC_SHIFT, TABLE_SHIFT = range(7)
 # The header's scalars, before the layer table.
-LAYERS, TIMESTEPS, ALPHA, RESYNC, ACROSS, WIDEST, FEATURES, ACTIONS, ALL_NEURONS, ALL_FAN_OUT, FLAGS = range(11)
-SCALARS, LAYER_ROWS, NEURON_ROWS = 11, 10, 7
+LAYERS, TIMESTEPS, ALPHA, RESYNC, ACROSS, WIDEST, FEATURES, ACTIONS, ALL_NEURONS, ALL_FAN_OUT, FLAGS, DENOMINATOR = range(12)
+SCALARS, LAYER_ROWS, NEURON_ROWS = 12, 10, 7
+RATE_KINDS = {"if@1": IF, "snm@1": SNM, "mt@1": MT, "dc@1": DC}
+READOUTS = {Coding.RATE: READOUT_RATE, Coding.DIFFERENTIAL: READOUT_DIFFERENTIAL, Coding.ACROSS: READOUT_ACROSS}
 
 
 class Packed(NamedTuple):
@@ -46,15 +48,26 @@ class View(NamedTuple):
     resync_every: int
     across: int
     widest: int
+    denominator: int  # D of differential coding
     count: int  # neurons of the whole network
 
 
 def _kind(network: Network, layer: Layer) -> int:
     if layer.neuron == READOUT:
-        return KIND_READOUT_ACROSS if network.across_decisions else KIND_READOUT_RATE
+        return READOUTS[network.coding]
     if layer.neuron == "sdn@1":
-        return KIND_SDN_TABLE if layer.table is not None else KIND_SDN_RELU if layer.activation == "relu" else KIND_SDN_IDENTITY
-    return {"if@1": KIND_IF}[layer.neuron]
+        return SDN_TABLE if layer.table is not None else SDN_RELU if layer.activation == "relu" else SDN_IDENTITY
+    return RATE_KINDS[layer.neuron]
+
+
+def state_slots(kind: int) -> int:
+    """Integers of state per neuron: v, v_start, net (dc also ein, eout); acc, ref (sdn); acc (readout)."""
+    return {SDN_RELU: 2, SDN_IDENTITY: 2, SDN_TABLE: 2, DC: 5}.get(kind, 3 if kind < DC else 1)
+
+
+def state_size(network: Network) -> int:
+    """Integers of state of one row."""
+    return sum(state_slots(_kind(network, layer)) * layer.outputs for layer in network.layers)
 
 
 def _magic(threshold: NDArray[np.int64]) -> tuple[list[int], list[int]]:
@@ -72,10 +85,11 @@ def pack(artifact: Artifact) -> Packed:
     network = artifact.network
     table = np.zeros((LAYER_ROWS, len(network.layers)), np.int64)
     weights, neurons, fan_out, segments = [], [], [], []
-    at_weight = at_neuron = at_fan_out = at_table = 0
+    at_weight = at_neuron = at_fan_out = at_table = at_state = 0
     for index, layer in enumerate(network.layers):
         count = layer.table.start.shape[1] if layer.table is not None else 0
-        table[:, index] = _kind(network, layer), layer.inputs, layer.outputs, at_weight, at_neuron, at_fan_out, layer.trigger, count, at_table, 3 * at_neuron
+        kind = _kind(network, layer)
+        table[:, index] = kind, layer.inputs, layer.outputs, at_weight, at_neuron, at_fan_out, layer.trigger, count, at_table, at_state
         threshold = np.maximum(layer.threshold, 1).astype(np.int64)
         block = np.zeros((NEURON_ROWS, layer.outputs), np.int64)
         block[BIAS], block[THRESHOLD], block[LOW], block[HIGH] = layer.bias, threshold, layer.payload_low, layer.payload_high
@@ -86,12 +100,11 @@ def pack(artifact: Artifact) -> Packed:
         weights.append(np.ascontiguousarray(layer.weights.T).ravel())
         neurons.append(block)
         fan_out.append(layer.fan_out)
-        at_weight, at_neuron, at_fan_out, at_table = (
-            at_weight + layer.weights.size,
-            at_neuron + layer.outputs,
-            at_fan_out + layer.inputs,
-            at_table + layer.outputs * count,
-        )
+        at_weight += layer.weights.size
+        at_neuron += layer.outputs
+        at_fan_out += layer.inputs
+        at_table += layer.outputs * count
+        at_state += layer.outputs * state_slots(kind)
     host = host_constants(network, artifact.observation, artifact.action)
     scalars = (
         len(network.layers),
@@ -105,6 +118,7 @@ def pack(artifact: Artifact) -> Packed:
         at_neuron,
         at_fan_out,
         host.flags,
+        denominator(network.timesteps) if network.coding == Coding.DIFFERENTIAL else 1,
     )
     return Packed(
         np.concatenate([np.array(scalars, np.int64), table.ravel()]),
@@ -118,12 +132,12 @@ def pack(artifact: Artifact) -> Packed:
 def unpack(header, weights, constants, host):
     """Views of the packed arrays, inside compiled code."""
     layers, total = header[0], header[8]
-    table = header[11:].reshape(10, layers)
+    table = header[12:].reshape(10, layers)
     neurons = constants[: 7 * total]
     fan_out = constants[7 * total : 7 * total + header[9]]
     rest = constants[7 * total + header[9] :]
     tables = rest.reshape(3, rest.shape[0] // 3)
-    view = View(table, weights, neurons, fan_out, tables, header[1], header[2], header[3], header[4], header[5], total)
+    view = View(table, weights, neurons, fan_out, tables, header[1], header[2], header[3], header[4], header[5], header[11], total)
     f, a = header[6], header[7]
     features, actions = host[3 : 3 + 4 * f].reshape(4, f), host[3 + 4 * f :].reshape(5, a)
     constants_of_host = HostConstants(

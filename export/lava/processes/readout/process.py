@@ -1,7 +1,9 @@
 """`readout@1`: the last layer, an integer accumulator that never spikes; the host decodes it.
 
-    at its window's start   acc = T * bias    rate neurons in each decision; `across_decisions` (sdn, T = 1): control word 2 only
-    per timestep            acc <- acc + a_in
+    at its window's start   acc = T * bias    "rate" (if, snm, mt): in each decision
+                            acc = D * bias    "differential" (dc): in each decision; D = lcm(1..T)
+                            acc = bias        "across decisions" (sdn, T = 1): with control word 2 only
+    timestep t = 1..T       acc <- acc + a_in;  "differential": acc <- acc + (D / t) * a_in
 
 With `hold_input` (a policy without hidden layers) the input of the window's first timestep is latched and
 added in each of them. Outside its window the state does not change and what arrives is ignored.
@@ -10,6 +12,8 @@ added in each of them. Outside its window the state does not change and what arr
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
 # pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -26,10 +30,10 @@ START = 2
 
 
 class Readout(AbstractProcess):
-    """bias int32 [neurons], in the row's units; `window` says when the layer works."""
+    """bias int32 [neurons], in the row's units; `coding` as above; `window` says when the layer works."""
 
-    def __init__(self, *, bias: np.ndarray, across_decisions: bool, hold_input: bool, window) -> None:
-        super().__init__(across_decisions=across_decisions, hold_input=hold_input, window=window)
+    def __init__(self, *, bias: np.ndarray, coding: str, hold_input: bool, window) -> None:
+        super().__init__(coding=coding, hold_input=hold_input, window=window)
         shape = bias.shape
         self.a_in = InPort(shape=shape)
         self.c_in = InPort(shape=(1,))
@@ -50,7 +54,8 @@ class PyReadoutModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.across_decisions, self.hold_input, self.window = proc_params["across_decisions"], proc_params["hold_input"], proc_params["window"]
+        self.coding, self.hold_input, self.window = proc_params["coding"], proc_params["hold_input"], proc_params["window"]
+        self.units = math.lcm(*range(1, self.window.timesteps + 1)) if self.coding == "differential" else self.window.timesteps
 
     def run_spk(self) -> None:
         arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
@@ -58,7 +63,8 @@ class PyReadoutModel(PyLoihiProcessModel):
             return
         if timestep == 0:
             self.latch = arrived
-            if not self.across_decisions or self.window.control == START:
-                self.acc = self.window.timesteps * self.bias
-        self.acc = self.acc + (self.latch if self.hold_input else arrived)
+            if self.coding != "across decisions" or self.window.control == START:
+                self.acc = self.units * self.bias
+        share = self.units // (timestep + 1) if self.coding == "differential" else 1
+        self.acc = self.acc + share * (self.latch if self.hold_input else arrived)
         self.window.keep(timestep, None, self.acc, 0)
