@@ -12,10 +12,10 @@ NODEPS := lava-nc lava-dl neurobench
 KEY    := $(shell { cat setup.cfg pyproject.toml constraints.txt Makefile; ls -d */__init__.py; pwd; } 2>/dev/null | cksum)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench lint wheel clean
+.PHONY: help setup demo test test-slow bench table-fidelity lint wheel clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp says `incomplete` from the first step until the last: an environment that a failed or
 # killed set-up left behind is thrown away and built anew (pip's cache keeps the downloads).
@@ -27,7 +27,7 @@ setup:  ## build .venv with everything, Lava included (instant when nothing chan
 	mkdir -p $(VENV); echo incomplete > $(STAMP); \
 	echo "make setup: the environment"; test -x $(PY) || "$(PYTHON)" -m venv $(VENV); \
 	echo "make setup: torch"; $(PIP) setuptools torch; \
-	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,lava,test]'; \
+	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,lava,plots,test]'; \
 	echo "make setup: Lava"; $(PIP) --no-deps --ignore-requires-python $(NODEPS); \
 	echo "$(KEY)" > $(STAMP); echo "make setup: done"
 
@@ -42,6 +42,9 @@ test-slow: setup  ## the tests marked slow
 
 bench: setup  ## the benchmarks
 	@$(PY) benchmarks/benchmark.py
+
+table-fidelity: setup  ## every neuron on every policy: docs/fidelity.md
+	@$(PY) benchmarks/fidelity.py
 
 lint: setup  ## ruff and pyright
 	@$(PY) -m ruff check .

@@ -1,7 +1,12 @@
-"""The float equations of the `if` network with CRPI, written straight from the paper's algorithm.
+"""The float equations of the rate neurons with CRPI, written straight from the papers: what the integers are held to.
 
-Source: arXiv 2601.21778, Algorithm 1: theta/2 initialisation, strict firing, soft reset, the residual
-dv = max(v[T] - v[0], -sum of emitted) times alpha carried into the next decision within [0, theta].
+    if   arXiv 2601.21778, Algorithm 1: theta/2 initialisation, strict firing, soft reset
+    snm  Wang et al., IJCAI 2022: a negative spike below zero, as long as the decision's net spikes are positive
+    mt   Huang et al., ICML 2025 (arXiv 2503.00301): thresholds theta / 2^k, k = 0..3, fired from three quarters of each
+    dc   the same paper: a spike at timestep t changes the running mean by its value / t; the input comes at t = 1
+
+The residual dv = max(v[T] - v[0], -sum of emitted) times alpha is carried into the next decision within the neuron's
+limits. Rows are independent environments.
 """
 
 from __future__ import annotations
@@ -19,52 +24,130 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
-    """Weights [out, in] and biases [out] per layer, thresholds and payloads of a spike [out] per hidden layer."""
+    """Weights [out, in] and biases [out] per layer; full-scale thresholds theta and what a full spike carries, [out] each."""
 
+    neuron: str
     weights: list[Float]
     biases: list[Float]
     thresholds: list[Float]
     payloads: list[Float]
 
-    def run(self, inputs: Float, starts: NDArray[np.bool_], timesteps: int, alpha: float) -> Float:
-        """Mean readouts [N, act] of a stream of inputs [N, in]."""
-        hidden = len(self.thresholds)
-        start = [theta / 2 for theta in self.thresholds]
-        v = [value.copy() for value in start]
-        emitted = [np.zeros_like(theta) for theta in self.thresholds]
-        outputs = []
-        for x, fresh in zip(inputs, starts, strict=True):
-            for layer, theta in enumerate(self.thresholds):
-                residual = 0.0 if fresh else alpha * np.maximum(v[layer] - start[layer], -emitted[layer])
-                start[layer] = np.clip(theta / 2 + residual, 0, theta)
-                v[layer], emitted[layer] = start[layer].copy(), np.zeros_like(theta)
-            current, total = self.weights[0] @ x + self.biases[0], np.zeros(len(self.biases[-1]))
-            for _ in range(timesteps):
-                spikes = x
-                for layer in range(hidden):
-                    v[layer] += current if layer == 0 else self.weights[layer] @ spikes + self.biases[layer]
-                    fired = v[layer] > self.thresholds[layer]
-                    v[layer] -= self.thresholds[layer] * fired
-                    emitted[layer] += self.thresholds[layer] * fired
-                    spikes = self.payloads[layer] * fired
-                total += self.weights[-1] @ spikes
-            outputs.append(total / timesteps + self.biases[-1])
-        return np.array(outputs)
+    @classmethod
+    def of_policy(cls, policy: Policy, artifact: Artifact) -> FloatNetwork:
+        """The policy's own float weights with the artifact's thresholds; a spike carries its threshold."""
+        layers = policy.layers
+        thresholds = [layer.unit * levels(layer.neuron) for layer in artifact.network.layers[:-1]]
+        return cls(
+            artifact.network.neuron, [layer.weight.astype(float) for layer in layers], [layer.bias.astype(float) for layer in layers], thresholds, thresholds
+        )
+
+    @classmethod
+    def of_artifact(cls, artifact: Artifact) -> FloatNetwork:
+        """The artifact's own numbers in row units; a spike of one unit carries 1, its value stands in the next columns."""
+        layers = artifact.network.layers
+        scale = [levels(layer.neuron) for layer in layers[:-1]]
+        thresholds = [layer.threshold.astype(float) * level for layer, level in zip(layers[:-1], scale, strict=True)]
+        carried = [np.full(len(theta), float(level)) for theta, level in zip(thresholds, scale, strict=True)]
+        return cls(
+            artifact.network.neuron, [layer.weights.astype(float) for layer in layers], [layer.bias.astype(float) for layer in layers], thresholds, carried
+        )
 
 
-def of_policy(policy: Policy, artifact: Artifact) -> FloatNetwork:
-    """The policy's own float weights with the artifact's thresholds; a spike carries its threshold."""
-    layers, thresholds = policy.layers, [layer.unit for layer in artifact.network.layers[:-1]]
-    return FloatNetwork([layer.weight.astype(np.float64) for layer in layers], [layer.bias.astype(np.float64) for layer in layers], thresholds, thresholds)
+def levels(neuron: str) -> int:
+    return 8 if neuron in ("mt@1", "dc@1") else 1
 
 
-def of_artifact(artifact: Artifact) -> FloatNetwork:
-    """The artifact's own numbers in row units; a spike carries 1, its value stands in the next columns."""
-    layers = artifact.network.layers
-    thresholds = [layer.threshold.astype(np.float64) for layer in layers[:-1]]
-    return FloatNetwork(
-        [layer.weights.astype(np.float64) for layer in layers],
-        [layer.bias.astype(np.float64) for layer in layers],
-        thresholds,
-        [np.ones_like(theta) for theta in thresholds],
-    )
+class FloatSimulation:
+    """Runs decisions of `rows` environments; keeps each neuron's residual from one to the next."""
+
+    def __init__(self, network: FloatNetwork, timesteps: int, alpha: float, rows: int = 1) -> None:
+        self.network, self.timesteps, self.alpha = network, timesteps, alpha
+        shape = [(rows, len(theta)) for theta in network.thresholds]
+        self.start, self.v, self.emitted = ([np.zeros(s) for s in shape] for _ in range(3))
+        self.signed = network.neuron in ("mt@1", "dc@1")  # v_init 0 within -theta/2..theta/2, else theta/2 within 0..theta
+
+    def decide(self, inputs: Float, fresh: NDArray[np.bool_]) -> Float:
+        """Decoded readouts [rows, act] of inputs [rows, in]; `fresh` rows start an episode."""
+        self._carry_over(fresh)
+        return self._differential(inputs) if self.network.neuron == "dc@1" else self._rate(inputs)
+
+    def run(self, inputs: Float, starts: NDArray[np.bool_]) -> Float:
+        """Readouts [N, act] of a stream of inputs [N, in], one row."""
+        return np.concatenate([self.decide(x[None], np.array([start])) for x, start in zip(inputs, starts, strict=True)])
+
+    def _carry_over(self, fresh: NDArray[np.bool_]) -> None:
+        for layer, theta in enumerate(self.network.thresholds):
+            residual = self.alpha * np.maximum(self.v[layer] - self.start[layer], -self.emitted[layer])
+            first, low, high = (0 * theta, -theta / 2, theta / 2) if self.signed else (theta / 2, 0 * theta, theta)
+            self.start[layer] = np.clip(first + np.where(fresh[:, None], 0.0, residual), low, high)
+            self.v[layer], self.emitted[layer] = self.start[layer].copy(), np.zeros_like(self.v[layer])
+
+    def _fire(self, layer: int) -> Float:
+        """What the neurons emit, in units of theta; membranes and emitted sums follow."""
+        v, theta, emitted = self.v[layer], self.network.thresholds[layer], self.emitted[layer]
+        if self.network.neuron == "if@1":
+            spikes = (v > theta).astype(float)
+        elif self.network.neuron == "snm@1":
+            spikes = np.where(v >= theta, 1.0, np.where((v < 0) & (emitted >= theta * 0.5), -1.0, 0.0))
+        else:
+            spikes = np.zeros_like(v)
+            for level in (0.125, 0.25, 0.5, 1.0):
+                spikes = np.where((v <= -0.75 * level * theta) & (emitted >= level * theta * (1 - 1e-12)), -level, spikes)
+            for level in (0.125, 0.25, 0.5, 1.0):
+                spikes = np.where(v >= 0.75 * level * theta, level, spikes)
+        self.v[layer] = v - spikes * theta
+        self.emitted[layer] = emitted + spikes * theta
+        return spikes
+
+    def _rate(self, inputs: Float) -> Float:
+        network = self.network
+        current = inputs @ network.weights[0].T + network.biases[0]
+        if not network.thresholds:
+            return current
+        total = np.zeros((len(inputs), len(network.biases[-1])))
+        for _ in range(self.timesteps):
+            sent = inputs
+            for layer, payload in enumerate(network.payloads):
+                self.v[layer] += current if layer == 0 else sent @ network.weights[layer].T + network.biases[layer]
+                sent = payload * self._fire(layer)
+            total += sent @ network.weights[-1].T
+        return total / self.timesteps + network.biases[-1]
+
+    def _differential(self, inputs: Float) -> Float:
+        network = self.network
+        mean_in = [np.broadcast_to(bias, v.shape).copy() for bias, v in zip(network.biases[:-1], self.v, strict=True)]
+        mean_out = [np.zeros_like(v) for v in self.v]
+        output = np.broadcast_to(network.biases[-1], (len(inputs), len(network.biases[-1]))).copy()
+        for t in range(1, self.timesteps + 1):
+            sent = inputs if t == 1 else np.zeros_like(inputs)
+            for layer, payload in enumerate(network.payloads):
+                arriving = sent @ network.weights[layer].T
+                self.v[layer] += arriving + mean_in[layer] - mean_out[layer]
+                self.emitted[layer] += mean_out[layer]
+                spikes = self._fire(layer)
+                mean_in[layer] += arriving / t
+                mean_out[layer] += network.thresholds[layer] * spikes / t
+                sent = payload * spikes
+            output += sent @ network.weights[-1].T / t
+        return output
+
+
+class FloatSpikingActor:
+    """The float network as an actor for rollouts, with the policy's contracts around it."""
+
+    def __init__(self, policy: Policy, artifact: Artifact, rows: int) -> None:
+        self.policy, self.rows = policy, rows
+        self.network = FloatSimulation(FloatNetwork.of_policy(policy, artifact), artifact.network.timesteps, artifact.network.alpha / 64, rows)
+        self.decisions, self.fresh = np.zeros(rows, np.int64), np.ones(rows, bool)
+
+    def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
+        self.fresh[slice(None) if mask is None else mask] = True
+
+    def decide(self, observations: Float, active: NDArray[np.bool_] | None = None) -> Float:
+        self.decisions[self.fresh] = 0
+        actions = self.policy.action.apply(self.network.decide(self.policy.observation.apply(observations, self.decisions), self.fresh))
+        self.decisions += 1
+        self.fresh[:] = False
+        if active is not None:
+            actions[~active] = np.nan
+        return actions
