@@ -119,6 +119,20 @@ def test_silent_neurons_get_the_median_maximum() -> None:
     assert dead.tolist() == [True, False, False, False]
 
 
+def test_no_single_stretch_decides_a_maximum() -> None:
+    """One episode of ten with activations four times as large moves no threshold by more than a quarter."""
+    activations = np.random.default_rng(0).random((10_000, 5))
+    usual, _ = maximum_thresholds(activations)
+    np.testing.assert_array_equal(usual, activations.max(0))
+    activations[3000:4000] *= 4
+    activations[:, 4] = 0
+    activations[3500, 4] = 7.0  # spoke once: that is all there is to go by
+    maxima, dead = maximum_thresholds(activations)
+    others = np.delete(activations, slice(3000, 4000), axis=0).max(0)
+    np.testing.assert_allclose(maxima[:4], 1.25 * others[:4])
+    assert maxima[4] == 7.0 and not dead.any()
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "identity"])
 def test_sdn_computes_the_quantised_forward_pass(policy: Policy, calibration: Calibration, activation: str) -> None:
     """Payloads telescope: after any history the readout is that of a direct pass over the current observation."""

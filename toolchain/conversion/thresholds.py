@@ -9,6 +9,7 @@ from toolchain.conversion.statistics import SignalStatistics
 
 Float = NDArray[np.float64]
 FLOOR = 1e-3  # of the median sensitivity and the median change: silent channels must not get endless steps
+STRETCHES, BEYOND_THE_REST = 10, 1.25
 
 
 def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: float, shares: tuple[float, ...] = ()) -> list[Float]:
@@ -62,11 +63,14 @@ def _median_where(theta: Float, mask: NDArray[np.bool_]) -> Float:
 
 
 def maximum_thresholds(activations: Float) -> tuple[Float, NDArray[np.bool_]]:
-    """Per-neuron maximum of the activations [N, n], and which neurons never fired.
+    """Per-neuron maximum of the activations [N, n] in order, and which neurons never fired.
 
-    A silent neuron gets its layer's median, for it must be able to speak in states that calibration did not visit.
-    Source: released CRPI code, per-neuron maximum for linear layers.
+    A maximum hangs on one state: a single bad episode doubled the largest threshold of a policy measured. So the states are
+    cut into ten stretches, and a neuron's threshold is at most 1.25 times its maximum over all stretches but the one where
+    it is largest. A silent neuron gets its layer's median, for it must be able to speak in states that calibration did not
+    visit. Source of the maximum: released CRPI code, per-neuron maximum for linear layers.
     """
-    maxima = np.maximum(activations.max(0), 0.0)
-    dead = maxima <= 0
-    return _median_where(maxima, dead), dead
+    maxima = np.sort([stretch.max(0, initial=0.0) for stretch in np.array_split(activations, STRETCHES)], axis=0)
+    usual = np.where(maxima[-2] > 0, BEYOND_THE_REST * maxima[-2], np.inf)  # a neuron that fired in one stretch only keeps its maximum
+    dead = maxima[-1] <= 0
+    return _median_where(np.minimum(maxima[-1], usual), dead), dead
