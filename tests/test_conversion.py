@@ -114,7 +114,7 @@ def test_caps_pass_their_share_of_the_budget_on() -> None:
 
 
 def test_silent_neurons_get_the_median_maximum() -> None:
-    maxima, dead = maximum_thresholds(np.array([[0.0, 1.0, 5.0, 2.0], [-1.0, 3.0, 4.0, 0.0]]))
+    maxima, dead = maximum_thresholds(np.tile([[0.0, 1.0, 5.0, 2.0], [-1.0, 3.0, 4.0, 0.0]], (10, 1)))
     assert maxima.tolist() == [3.0, 3.0, 5.0, 2.0]
     assert dead.tolist() == [True, False, False, False]
 
