@@ -26,6 +26,7 @@ from toolchain.artifact import Artifact
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import InputError
 from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
+from toolchain.neurons import SPIKES
 from toolchain.simulation.backend import Backend, Trace
 from toolchain.simulation.backends import backend_class
 from toolchain.simulation.census import Census
@@ -84,7 +85,31 @@ def membranes() -> Case:
     return Case(around(network), np.array(values) * limits, np.array([1, 0, 0, 0, 0, 0, 0, 0, 2, 0]))
 
 
+def taken_back(neuron: str) -> Case:
+    """A late spike (of the second neuron, at t = 3) takes back what graded neurons sent early: every payload, ties included.
+
+    Thresholds 1..16 make neurons that sent 8, 4, 2 or 1 units by then; weights of -20 hit 4 v = -3 p lambda exactly, -100 go
+    far below it, also at the window's end, where the residual passes lo.
+    """
+    units = np.array([1, 2, 4, 8, 16] * 2, np.int32)
+
+    def layer(weights: list[list[int]], threshold: NDArray[np.int32], first: bool) -> Layer:
+        ones, nothing = np.ones(len(threshold)), np.zeros(len(threshold), np.int32)
+        spikes = SPIKES[neuron]
+        ends = ((ones * end).astype(np.int32) for end in (spikes.low, spikes.high))
+        return Layer(neuron, np.array(weights, np.int8), nothing, ones, threshold, *ends, ones, hold_input=first and neuron != "dc@1")
+
+    hidden = layer([[8], [3]], np.array([1, 10], np.int32), True), layer([[1, -20]] * 5 + [[1, -100]] * 5, units, False)
+    nothing = np.zeros(2, np.int32)
+    weights = np.array([[1, 2, 3, 4, 5, -1, -2, -3, -4, -5], [5, 4, 3, 2, 1, 1, 2, 3, 4, 5]], np.int8)
+    readout = Layer(READOUT, weights, np.array([3, -4], np.int32), np.ones(2), nothing, nothing, nothing, np.ones(2), "identity")
+    network = Network(Encoder(np.ones(1), np.array([9], np.int32)), (*hidden, readout), timesteps=3, alpha=64)
+    values = [1, 1, 1, 2, 0, -1, 1, 3, 1, -2, 9, 1, 1]
+    return Case(around(network), np.array(values, np.float64)[:, None], np.array([1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0]))
+
+
 RATE = Shape("if@1", (4, 6, 5, 2))
+DEEP = (4, 5, 5, 4, 2)
 MADE: dict[str, tuple[Shape, int]] = {
     "sdn relu": (Shape(widths=(5, 9, 7, 3), normaliser="clipped"), 1),
     "sdn relu, tiny": (Shape(widths=(3, 5, 5, 2), size="tiny", trigger=2), 2),
@@ -105,11 +130,30 @@ MADE: dict[str, tuple[Shape, int]] = {
     "if, four layers": (Shape("if@1", (4, 5, 5, 4, 2), timesteps=4, alpha=63, max_steps=-1, squash="none", clip_action=True), 15),
     "if, resync every 2": (dataclasses.replace(RATE, timesteps=3, alpha=64, resync_every=2), 18),
     "if, no hidden layer": (Shape("if@1", (4, 2), timesteps=3), 19),
+    "snm, one timestep": (Shape("snm@1", (4, 6, 5, 2), timesteps=1, alpha=64), 20),
+    "snm, tiny": (Shape("snm@1", DEEP, timesteps=8, alpha=64, size="tiny"), 21),
+    "snm, usual": (Shape("snm@1", DEEP, timesteps=12, alpha=19, normaliser="clipped", max_steps=7), 22),
+    "snm, huge": (Shape("snm@1", DEEP, timesteps=5, alpha=64, size="huge", resync_every=4), 23),
+    "snm, no hidden layer": (Shape("snm@1", (4, 2), timesteps=3), 24),
+    "mt, one timestep": (Shape("mt@1", (4, 6, 5, 2), timesteps=1, alpha=32), 25),
+    "mt, tiny": (Shape("mt@1", DEEP, timesteps=8, alpha=64, size="tiny"), 26),
+    "mt, usual": (Shape("mt@1", DEEP, timesteps=4, alpha=63, squash="none", clip_action=True), 27),
+    "mt, huge": (Shape("mt@1", DEEP, timesteps=6, alpha=64, size="huge", resync_every=3), 28),
+    "dc, T=2": (Shape("dc@1", (4, 6, 5, 2), timesteps=2, alpha=32, normaliser="plain"), 29),
+    "dc, T=3, tiny": (Shape("dc@1", DEEP, timesteps=3, alpha=64, size="tiny"), 30),
+    "dc, T=4": (Shape("dc@1", DEEP, timesteps=4, alpha=19, max_steps=-1), 31),
+    "dc, T=4, huge": (Shape("dc@1", DEEP, timesteps=4, alpha=64, size="huge", resync_every=3), 32),
+    "dc, T=5, tiny": (Shape("dc@1", DEEP, timesteps=5, alpha=63, size="tiny"), 33),
+    "dc, T=6": (Shape("dc@1", (4, 6, 5, 2), timesteps=6, clip_action=True), 34),
+    "dc, T=8, huge": (Shape("dc@1", DEEP, timesteps=8, alpha=64, size="huge"), 35),
+    "dc, no hidden layer": (Shape("dc@1", (4, 2), timesteps=4), 36),
 }
 MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
 MAKERS |= {"a ramp and a trigger": ramp, "membranes at both ends": membranes}
+MAKERS |= {f"{neuron.split('@')[0]}, taken back": functools.partial(taken_back, neuron) for neuron in ("snm@1", "mt@1", "dc@1")}
 CASES = tuple(MAKERS)
 PAUSED = ("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2")
+PAUSED += ("snm, huge", "mt, huge", "dc, T=4, huge", "dc, T=4")
 
 
 @functools.cache

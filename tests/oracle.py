@@ -27,10 +27,11 @@ def clip(value: Any, low: Any, high: Any) -> Any:
 
 
 class Neuron:
-    """One neuron of one layer; `windowed` says that it starts anew each decision (rate networks)."""
+    """One neuron of one layer; `windowed` says that it starts anew each decision, `differential` that the network is one of dc."""
 
-    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, windowed: bool, events: Counter[str]) -> None:
-        self.kind, self.events, self.timesteps, self.alpha, self.windowed = layer.neuron.split("@")[0], events, timesteps, alpha, windowed
+    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, windowed: bool, differential: bool, events: Counter[str]) -> None:
+        self.kind, self.events, self.timesteps, self.alpha = layer.neuron.split("@")[0], events, timesteps, alpha
+        self.windowed, self.differential = windowed, differential
         self.weights = [int(w) for w in layer.weights[index]]
         self.bias, self.theta = int(layer.bias[index]), int(layer.threshold[index])
         self.low, self.high = int(layer.payload_low[index]), int(layer.payload_high[index])
@@ -40,34 +41,49 @@ class Neuron:
             parts = (layer.table.start, layer.table.multiplier, layer.table.offset)
             self.table = [(int(a), int(b), int(c)) for a, b, c in zip(*(part[index] for part in parts), strict=True)]
             self.shift = int(layer.table.shift[index])
-        self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = 0
+        self.D = math.lcm(*range(1, timesteps + 1)) if differential else 1
+        self.v = self.v0 = self.net = self.acc = self.ref = self.held = self.ein = self.eout = self.c = self.t = 0
         self.saturations = 0
 
     def open(self, starts: bool) -> None:
         """A decision begins."""
-        self.first = True
-        if self.kind == "if":
-            self.v0 = self.theta // 2 if starts else self.carried()
-            self.v, self.emitted = self.v0, 0
+        self.first, self.t = True, 0
+        if self.kind in ("if", "snm", "mt", "dc"):
+            self.v0 = self.initial()[0] if starts else self.carried()
+            self.v, self.net = self.v0, 0
+            self.ein, self.eout, self.c = self.D * self.bias, 0, 0
         elif self.windowed:
-            self.acc = self.timesteps * self.bias
+            self.acc = (self.D if self.differential else self.timesteps) * self.bias
         elif starts:
             self.acc, self.ref = self.bias, 0
 
+    def initial(self) -> tuple[int, int, int]:
+        """Section 2: v_init, lo, hi. Of mt theta = 8 lambda, of dc the same in units of 1/D."""
+        if self.kind in ("if", "snm"):
+            return self.theta // 2, 0, self.theta
+        full = 8 * self.theta * (self.D if self.kind == "dc" else 1)
+        return 0, -(full // 2), full // 2
+
+    @property
+    def emitted(self) -> int:
+        """Section 2: n * theta (if, snm), c * lambda (mt), c (dc)."""
+        return self.c if self.kind == "dc" else self.net * self.theta
+
     def carried(self) -> int:
-        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, 0, theta)."""
+        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, lo, hi)."""
         residual = self.v - self.v0
         if residual < -self.emitted:
             residual = -self.emitted
-            self.events["carry: dv is cut at -emitted"] += bool(self.alpha)
+            self.events[f"{self.kind} carry: dv is cut at -emitted"] += bool(self.alpha)
         r = math.floor((self.alpha * residual + 32) / 64)  # exact: below 2^53 and a power of two
         self.events["carry: negative"] += r < 0
         self.events["carry: rounded up"] += (self.alpha * residual) % 64 >= 32
         self.events["carry: at a half"] += (self.alpha * residual) % 64 == 32
-        start = self.theta // 2 + r
-        self.events["carry: below lo"] += start < 0
-        self.events["carry: above hi"] += start > self.theta
-        return clip(start, 0, self.theta)
+        v_init, low, high = self.initial()
+        start = v_init + r
+        self.events[f"{self.kind} carry: below lo"] += start < low
+        self.events[f"{self.kind} carry: above hi"] += start > high
+        return clip(start, low, high)
 
     def step(self, payloads: Row) -> int:
         """One timestep: what arrives in, what is sent out."""
@@ -76,25 +92,73 @@ class Neuron:
             if self.first:
                 self.held = arriving
             arriving, self.first = self.held, False
-        if self.kind == "if":
-            return self.fire(arriving)
-        self.acc += arriving
+        self.t += 1
+        if self.kind == "dc":
+            return self.differ(arriving)
+        if self.kind in ("if", "snm", "mt"):
+            self.integrate(arriving + self.bias)
+            payload = {"if": self.spike, "snm": self.signed, "mt": lambda: self.graded(self.theta, self.net)}[self.kind]()
+            self.v -= payload * self.theta
+            self.net += payload
+            return payload
+        self.acc += arriving * (self.D // self.t if self.differential else 1)
         return 0 if self.kind == "readout" else self.change()
 
-    def fire(self, arriving: int) -> int:
-        wanted = self.v + arriving + self.bias
+    def integrate(self, arriving: int) -> None:
+        """1.4: clip to +-(2^23 - 1) once per timestep, after integration and before firing."""
+        wanted = self.v + arriving
         self.v = clip(wanted, -LARGEST, LARGEST)
         self.saturations += self.v != wanted
-        self.events["if: membrane at the top"] += wanted > LARGEST
-        self.events["if: membrane at the bottom"] += wanted < -LARGEST
+        self.events[f"{self.kind}: membrane at the top"] += wanted > LARGEST
+        self.events[f"{self.kind}: membrane at the bottom"] += wanted < -LARGEST
+
+    def spike(self) -> int:
+        """if@1: spike if v > theta, strict."""
         self.events["if: v == theta"] += self.v == self.theta
         spike = self.v > self.theta
-        self.events["if: saturated and fired"] += spike and self.v != wanted
-        if spike:
-            self.v -= self.theta
-            self.emitted += self.theta
-            self.events["if: residue left"] += self.v > 0
+        self.events["if: saturated and fired"] += spike and self.v == LARGEST
+        self.events["if: residue left"] += spike and self.v > self.theta
         return int(spike)
+
+    def signed(self) -> int:
+        """snm@1: +1 if v >= theta; else -1 if v < 0 (strict) and n >= 1."""
+        self.events["snm: v == theta fires"] += self.v == self.theta
+        self.events["snm: v == 0 takes nothing back"] += self.v == 0 and self.net >= 1
+        self.events["snm: nothing to take back"] += self.v < 0 and self.net < 1
+        if self.v >= self.theta:
+            return 1
+        taken = self.v < 0 and self.net >= 1
+        self.events["snm: a spike is taken back"] += taken
+        return -1 if taken else 0
+
+    def graded(self, unit: int, sent: int) -> int:
+        """mt@1: the largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and c >= p, negative."""
+        for p in (8, 4, 2, 1):
+            self.events[f"{self.kind}: 4v == 3p lambda"] += 4 * self.v == 3 * p * unit
+            if 4 * self.v >= 3 * p * unit:
+                self.events[f"{self.kind}: payload {p}"] += 1
+                return p
+        for p in (8, 4, 2, 1):
+            self.events[f"{self.kind}: 4v == -3p lambda"] += 4 * self.v == -3 * p * unit and sent >= p
+            if 4 * self.v <= -3 * p * unit and sent >= p:
+                self.events[f"{self.kind}: payload -{p}"] += 1
+                return -p
+            self.events[f"{self.kind}: more than was sent"] += 4 * self.v <= -3 * p * unit
+        return 0
+
+    def differ(self, arriving: int) -> int:
+        """dc@1, all state in 1/D units."""
+        self.integrate(self.D * arriving + self.ein - self.eout)
+        self.c += self.eout
+        unit = self.D * self.theta
+        self.events["dc: c is no multiple of D lambda"] += self.c % unit != 0
+        payload = self.graded(unit, self.c // unit)
+        self.v -= payload * unit
+        self.c += payload * unit
+        self.ein += self.D // self.t * arriving
+        self.eout += self.D // self.t * payload * self.theta
+        assert self.c == self.t * self.eout >= 0, "c counts what the running mean says"
+        return payload
 
     def change(self) -> int:
         wanted = self.wanted()
@@ -127,7 +191,7 @@ class Neuron:
 
     @property
     def state(self) -> int:
-        return self.v if self.kind == "if" else self.acc
+        return self.v if self.kind in ("if", "snm", "mt", "dc") else self.acc
 
 
 class Oracle:
@@ -138,10 +202,9 @@ class Oracle:
         self.events: Counter[str] = Counter()
         hidden = {layer.neuron for layer in network.layers[:-1]}
         self.changes = network.timesteps == 1 and hidden <= {"sdn@1"}
-        self.layers = [
-            [Neuron(layer, index, network.timesteps, network.alpha, not self.changes, self.events) for index in range(layer.outputs)]
-            for layer in network.layers
-        ]
+        self.differential = hidden == {"dc@1"}
+        common = network.timesteps, network.alpha, not self.changes, self.differential, self.events
+        self.layers = [[Neuron(layer, index, *common) for index in range(layer.outputs)] for layer in network.layers]
         self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
         self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)
         self.encoded_saturations = self.decisions = 0
@@ -201,7 +264,9 @@ class Oracle:
         """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips."""
         action, result = self.artifact.action, []
         for k, acc in enumerate(accumulators):
-            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.artifact.network.timesteps
+            timesteps = self.artifact.network.timesteps
+            divisor = math.lcm(*range(1, timesteps + 1)) if self.differential else timesteps
+            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / divisor
             y = math.tanh(y) if action.squash == "tanh" else y
             y = y * float(action.scale[k]) + float(action.offset[k])
             if action.low is not None and action.high is not None:

@@ -32,9 +32,11 @@ from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct")
-ON_LAVAS_RUNTIME = ("sdn, three activations", "if, four layers", "if, no hidden layer", "membranes at both ends")
+ON_LAVAS_RUNTIME = ("sdn, three activations", "if, four layers", "if, no hidden layer", "membranes at both ends", "snm, huge", "mt, huge", "dc, T=8, huge")
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
+DIFFERENCES = Shape("dc@1", (4, 6, 5, 2), timesteps=4, alpha=32, resync_every=4)
+GRADED = Shape("mt@1", (4, 6, 5, 2), timesteps=3, alpha=64)
 CHANGES = Shape(widths=(4, 6, 5, 2), activations=("relu", "tanh"), trigger=2, resync_every=4)
 
 
@@ -58,7 +60,7 @@ def test_the_cases_reach_every_rule() -> None:
     events: Counter[str] = Counter()
     for name in CASES:
         events.update(case(name).oracle.events)
-    assert len(events) == 30
+    assert len(events) == 72
     assert not [event for event, times in events.items() if not times]
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
@@ -105,12 +107,12 @@ def test_pauses_starts_and_resyncs_on_lava_direct(shape: Shape, seed: int) -> No
     check_rows("lava-direct", build(shape, seed), 1, seed)
 
 
-@pytest.mark.parametrize("shape", [RATE, CHANGES], ids=["if", "sdn"])
+@pytest.mark.parametrize("shape", [RATE, CHANGES, GRADED, DIFFERENCES], ids=["if", "sdn", "mt", "dc"])
 def test_pauses_starts_and_resyncs_on_lavas_runtime(shape: Shape) -> None:
     check_rows("lava", build(shape, 2), 1, 2, decisions=40)
 
 
-@pytest.mark.parametrize("shape", [RATE, CHANGES], ids=["if", "sdn"])
+@pytest.mark.parametrize("shape", [RATE, CHANGES, GRADED, DIFFERENCES], ids=["if", "sdn", "mt", "dc"])
 @pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1), ("lava", 1)])
 def test_non_finite_observations_change_nothing(backend: str, rows: int, shape: Shape) -> None:
     check_refusal(backend, build(shape, 4), rows)
