@@ -34,7 +34,7 @@ from toolchain.network import READOUT, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
 DECISIONS = 24
-DIFFERENTIAL = ((2, 0, "tiny"), (4, 0, "usual"), (4, 64, "tiny"), (5, 32, "usual"), (6, 19, "tiny"))
+DIFFERENTIAL = ((2, 0, "tiny"), (4, 0, "tiny"), (4, 64, "tiny"), (5, 32, "usual"), (6, 19, "tiny"))
 ONE, TWO, THREE, FOUR = (4, 2), (4, 6, 2), (4, 6, 5, 2), (4, 5, 4, 3, 2)
 
 

@@ -7,37 +7,107 @@ from tests.mutants.mutant import mutants
 INTEGRATE_AND_FIRE = mutants(
     "toolchain/neurons/integrate_and_fire.py",
     "reference",
-    ("if: fires strictly above theta", "(v > theta)", "(v >= theta)"),
-    ("if: soft reset", "v - theta * spikes", "v * (1 - spikes)"),
-    ("if: resets by theta", "v - theta * spikes", "v - spikes"),
-    ("if: v_init = theta // 2", "v_init = theta // 2\n        carried", "v_init = (theta + 1) // 2\n        carried"),
-    ("if: v_init is not 0", "v_init = theta // 2\n        carried", "v_init = 0 * theta\n        carried"),
-    ("if: lo = 0", "np.zeros_like(theta), theta, alpha", "-theta, theta, alpha"),
-    ("if: hi = theta", "np.zeros_like(theta), theta, alpha", "np.zeros_like(theta), 2 * theta, alpha"),
-    ("if: hi is not v_init", "np.zeros_like(theta), theta, alpha", "np.zeros_like(theta), v_init, alpha"),
-    ("if: a start carries nothing over", "control == CARRY", "control != INACTIVE"),
-    ("if: residual carried over", "np.where((control == CARRY)[:, None], carried, v_init)", "v_init + 0 * carried"),
-    ("if: emitted counts one decision", '("emitted", "elapsed")', '("elapsed",)'),
-    ("if: emitted += theta", '["emitted"] += theta * spikes', '["emitted"] += spikes'),
-    ("if: dv is measured from v_start", 'state["v_start"] = np.where(active, start,', 'state["v_start"] = np.where(active, v_init,'),
-    ("if: the input is latched", 'if layer.hold_input:\n            state["latch"]', 'if False:\n            state["latch"]'),
-    ("if: the latch holds the first timestep", '(state["elapsed"] == 0)', '(state["elapsed"] >= 0)'),
-    ("if: bias in every timestep", "synaptic + layer.bias", 'synaptic + layer.bias * (state["elapsed"] == 0)'),
-    ("if: bias", 'state["v"] + synaptic + layer.bias, state', 'state["v"] + synaptic, state'),
-    ("if: saturates with the bias", "synaptic + layer.bias, state, active)", "synaptic, state, active) + layer.bias"),
+    ("if: fires strictly above theta", "(v > layer.threshold)", "(v >= layer.threshold)"),
+    ("if: one spike a timestep", "(v > layer.threshold).astype(np.int64)", "np.maximum(v // layer.threshold, 0)"),
+    ("if: v_init = theta // 2", "return theta // 2,", "return (theta + 1) // 2,"),
+    ("if: v_init is not 0", "return theta // 2,", "return 0 * theta,"),
+    ("if: lo = 0", "np.zeros_like(theta), theta", "-theta, theta"),
+    ("if: hi = theta", "np.zeros_like(theta), theta", "np.zeros_like(theta), 2 * theta"),
+    ("if: hi is not v_init", "np.zeros_like(theta), theta", "np.zeros_like(theta), theta // 2"),
+)
+
+SIGNED_MEMORY = mutants(
+    "toolchain/neurons/signed_memory.py",
+    "reference",
+    ("snm: fires at theta", "np.where(v >= theta", "np.where(v > theta"),
+    ("snm: takes back strictly below 0", "(v < 0)", "(v <= 0)"),
+    ("snm: takes back below 0, not below -theta", "(v < 0)", "(v <= -theta)"),
+    ("snm: takes back only what was sent", "(v < 0) & (net >= 1)", "(v < 0)"),
+    ("snm: one net spike suffices", "(net >= 1)", "(net >= 2)"),
+    ("snm: negative spikes are -1", ", -1, 0))", ", 0, 0))"),
+    ("snm: v_init = theta // 2", "return theta // 2,", "return 0 * theta,"),
+    ("snm: lo = 0", "np.zeros_like(theta), theta", "-theta, theta"),
+    ("snm: hi = theta", "np.zeros_like(theta), theta", "np.zeros_like(theta), theta // 2"),
+)
+
+MULTI_THRESHOLD = mutants(
+    "toolchain/neurons/multi_threshold.py",
+    "reference",
+    ("mt: fires at three quarters", "4 * v >= 3 * p * unit", "v >= p * unit"),
+    ("mt: the tie fires", "4 * v >= 3 * p * unit", "4 * v > 3 * p * unit"),
+    ("mt: the negative tie fires", "4 * v <= -3 * p * unit", "4 * v < -3 * p * unit"),
+    ("mt: takes back at three quarters", "4 * v <= -3 * p * unit", "v <= -p * unit"),
+    ("mt: takes back only what was sent", " & (sent >= p)", ""),
+    ("mt: all that was sent may be taken back", "(sent >= p)", "(sent > p)"),
+    ("mt: any unit sent allows one taken back", "(sent >= p)", "(sent >= 1)"),
+    ("mt: the largest payload", "PAYLOADS = (1, 2, 4, 8)", "PAYLOADS = (8, 4, 2, 1)"),
+    ("mt: four thresholds", "PAYLOADS = (1, 2, 4, 8)", "PAYLOADS = (1, 2, 4)"),
+    ("mt: negative payloads", ", -p, payload)", ", 0, payload)"),
+    ("mt: v_init = 0", "return np.zeros_like(half),", "return half,"),
+    ("mt: theta // 2 = 4 lambda", "half = 4 * layer", "half = 8 * layer"),
+    ("mt: lo = -(theta // 2)", ", -half, half", ", 0 * half, half"),
+    ("mt: hi = theta // 2", ", -half, half", ", -half, 2 * half"),
+)
+
+DIFFERENTIAL_CODING = mutants(
+    "toolchain/neurons/differential_coding.py",
+    "reference",
+    ("dc: D = lcm(1..T)", "half = 4 * units * layer", "half = 4 * layer"),
+    ("dc: theta // 2 = 4 D lambda", "half = 4 * units", "half = 8 * units"),
+    ("dc: lo = -(theta // 2)", ", -half, half, alpha", ", 0 * half, half, alpha"),
+    ("dc: v_init = 0", "v_init = np.zeros_like(half)", "v_init = half"),
+    ("dc: a start carries nothing over", "control == CARRY", "control != INACTIVE"),
+    ("dc: residual carried over", "np.where((control == CARRY)[:, None], carried, v_init)", "v_init + 0 * carried"),
+    ("dc: emitted is c", 'state["v"], state["c"], -half', 'state["v"], 0 * state["c"], -half'),
+    ("dc: dv is measured from v_start", '("v_start", start)', '("v_start", v_init)'),
+    ("dc: ein = D b at the start", "units * layer.bias.astype(np.int64)", "layer.bias.astype(np.int64)"),
+    ("dc: eout = 0 at the start", '("eout", 0), ', ""),
+    ("dc: c = 0 at the start", '("c", 0), ', ""),
+    ("dc: t counts from the window's start", ', ("elapsed", 0))', ")"),
+    ("dc: threshold in units of 1/D", "unit = units * layer.threshold", "unit = layer.threshold"),
+    ("dc: v += D I", "units * synaptic", "synaptic"),
+    ("dc: v += ein", ' + state["ein"] - state["eout"], state', ' - state["eout"], state'),
+    ("dc: v -= eout", ' + state["ein"] - state["eout"], state', ' + state["ein"], state'),
+    ("dc: c += eout", 'c = state["c"] + state["eout"]', 'c = state["c"]'),
+    ("dc: c in units of D lambda", "v, unit, c // unit", "v, unit, c"),
+    ("dc: soft reset", 'state["v"] = np.where(rows, v - payloads * unit, state["v"])', 'state["v"] = np.where(rows, v * (payloads == 0), state["v"])'),
+    ("dc: c += p D lambda", "c + payloads * unit", "c + payloads"),
+    ("dc: ein += D I / t", "+ per_timestep * synaptic", "+ units * synaptic"),
+    ("dc: eout += D p lambda / t", "+ per_timestep * payloads * layer.threshold", "+ units * payloads * layer.threshold"),
+    ("dc: the bias is in ein alone", "units * synaptic + ", "units * (synaptic + layer.bias) + "),
+    ("dc: rows that are not active are silent", "payloads = np.where(rows, largest", "payloads = np.where(rows | True, largest"),
+    ("dc: rows that are not active keep their state", 'np.where(rows, v - payloads * unit, state["v"])', "v - payloads * unit"),
+)
+
+WINDOWED = mutants(
+    "toolchain/neurons/windowed.py",
+    "reference",
+    ("window: soft reset", "v - payloads * layer.threshold", "v * (payloads == 0)"),
+    ("window: resets by theta", "v - payloads * layer.threshold", "v - payloads"),
+    ("window: a start carries nothing over", "control == CARRY", "control != INACTIVE"),
+    ("window: residual carried over", "np.where((control == CARRY)[:, None], carried, v_init)", "v_init + 0 * carried"),
+    ("window: emitted counts one decision", '("net", "elapsed")', '("elapsed",)'),
+    ("window: emitted = n theta", 'state["net"] * layer.threshold', 'state["net"]'),
+    ("window: net counts payloads", 'state["net"] += payloads', 'state["net"] += np.abs(payloads)'),
+    ("window: dv is measured from v_start", 'state["v_start"] = np.where(active, start,', 'state["v_start"] = np.where(active, v_init,'),
+    ("window: the input is latched", 'if layer.hold_input:\n            state["latch"]', 'if False:\n            state["latch"]'),
+    ("window: the latch holds the first timestep", '(state["elapsed"] == 0)', '(state["elapsed"] >= 0)'),
+    ("window: bias in every timestep", "synaptic + layer.bias", 'synaptic + layer.bias * (state["elapsed"] == 0)'),
+    ("window: bias", 'state["v"] + synaptic + layer.bias, state', 'state["v"] + synaptic, state'),
+    ("window: saturates with the bias", "synaptic + layer.bias, state, active)", "synaptic, state, active) + layer.bias"),
     (
-        "if: saturates before firing",
+        "window: saturates before firing",
         """        v = saturate(state["v"] + synaptic + layer.bias, state, active)
-        spikes = ((v > theta) & rows).astype(np.int64)
-        state["v"] = np.where(rows, v - theta * spikes, state["v"])
+        payloads = np.where(rows, self.fire(layer, v, state["net"]), 0)
+        state["v"] = np.where(rows, v - payloads * layer.threshold, state["v"])
 """,
         """        v = state["v"] + synaptic + layer.bias
-        spikes = ((v > theta) & rows).astype(np.int64)
-        state["v"] = np.where(rows, saturate(v - theta * spikes, state, active), state["v"])
+        payloads = np.where(rows, self.fire(layer, v, state["net"]), 0)
+        state["v"] = np.where(rows, saturate(v - payloads * layer.threshold, state, active), state["v"])
 """,
     ),
-    ("if: rows that are not active keep their state", 'np.where(rows, v - theta * spikes, state["v"])', "v - theta * spikes"),
-    ("if: rows that are not active are silent", "((v > theta) & rows)", "(v > theta)"),
+    ("window: rows that are not active keep their state", 'np.where(rows, v - payloads * layer.threshold, state["v"])', "v - payloads * layer.threshold"),
+    ("window: rows that are not active are silent", 'np.where(rows, self.fire(layer, v, state["net"]), 0)', 'self.fire(layer, v, state["net"])'),
 )
 
 CARRY_OVER = mutants(
@@ -62,9 +132,12 @@ CARRY_OVER = mutants(
 READOUT = mutants(
     "toolchain/neurons/readout.py",
     "reference",
-    ("readout: starts at T * b", "timesteps * layer.bias.astype(np.int64)", "layer.bias.astype(np.int64)"),
-    ("readout: starts anew in each decision (rate)", "if self.across_decisions else control != INACTIVE", "if self.across_decisions else control == START"),
-    ("readout: never cleared in an episode (sdn)", "control == START if self.across_decisions else", "control != INACTIVE if self.across_decisions else"),
+    ("readout: starts at T * b", "times * layer.bias.astype(np.int64)", "layer.bias.astype(np.int64)"),
+    ("readout: starts at D * b (dc)", "denominator(timesteps) if", "timesteps if"),
+    ("readout: starts anew in each decision (rate)", "else control != INACTIVE)", "else control == START)"),
+    ("readout: never cleared in an episode (sdn)", "(control == START if", "(control != INACTIVE if"),
+    ("readout: D / t of what comes (dc)", '// state["elapsed"].clip(1) * synaptic', "* synaptic"),
+    ("readout: D / t in differential coding alone", "        if self.coding == Coding.DIFFERENTIAL:", "        if self.coding != Coding.ACROSS:"),
     ("readout: the input is latched", 'if layer.hold_input:\n            state["latch"]', 'if False:\n            state["latch"]'),
     ("readout: the latch holds the first timestep", '(state["elapsed"] == 0)', '(state["elapsed"] >= 0)'),
 )
@@ -107,7 +180,9 @@ NETWORK = mutants(
     ("table: offset", "return offset + ", "return 0 * offset + "),
     ("time: a decision takes T + L steps", "return self.timesteps + len(self.layers)", "return self.timesteps + len(self.layers) - 1"),
     ("census: a synop needs a non-zero weight", "np.count_nonzero(self.weights, axis=0)", "np.full(self.inputs, self.outputs)"),
-    ("decode: divided by T", "return self.timesteps\n\n    @property\n    def widths", "return 1\n\n    @property\n    def widths"),
+    ("decode: divided by T", "else self.timesteps\n\n    @property\n    def widths", "else 1\n\n    @property\n    def widths"),
+    ("decode: divided by D (dc)", "return denominator(self.timesteps) if", "return self.timesteps if"),
+    ("dc: D is the least common multiple", "math.lcm(*range(1, timesteps + 1))", "math.prod(range(1, timesteps + 1))"),
 )
 
 REFERENCE = mutants(
@@ -122,4 +197,4 @@ REFERENCE = mutants(
     ("census: saturations of one decision", 'state["saturations"][:] = 0', "pass"),
 )
 
-NEURONS = (*INTEGRATE_AND_FIRE, *CARRY_OVER, *READOUT, *SIGMA_DELTA, *NETWORK, *REFERENCE)
+NEURONS = (*INTEGRATE_AND_FIRE, *SIGNED_MEMORY, *MULTI_THRESHOLD, *DIFFERENTIAL_CODING, *WINDOWED, *CARRY_OVER, *READOUT, *SIGMA_DELTA, *NETWORK, *REFERENCE)
