@@ -13,21 +13,27 @@ from toolchain.diagnosis.layer_report import LayerReport
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word
 LARGE = 0.1  # action RMSE of a part that untouched conversions keep far below
 COARSE = 0.04  # scatter of pre-activations: 8 bits stay below 0.01, 3 bits are above 0.1
+FEW_LEVELS = 4  # weight sizes in a row of 3 bits
+FEW_SCATTER = 0.004  # below it even a row of few sizes says what the source says
 CLIPPED = 0.15  # action RMSE of the ANN's own activations clipped
 CONTRACT = 0.02  # gain or offset of an observation contract that is another one
 
 
-def find_defects(evidence: Evidence) -> list[Finding]:
-    """All faults seen in the ANN's own states, heaviest first."""
+def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
+    """All faults seen in the ANN's own states, heaviest first; `weight_bits` is what the artifact says it has."""
     findings = _input_defects(evidence.input)
     for layer in evidence.layers:
-        findings += _layer_defects(layer)
+        findings += _layer_defects(layer, weight_bits)
     return sorted(findings, key=lambda finding: -finding.weight)
 
 
-def _coarse_rows(layer: LayerReport) -> bool:
-    """Whether its weights are few steps wide. Thresholds and biases are whole numbers of the same steps, so they go wrong with them."""
-    return layer.scatter > COARSE and layer.shares["weights"] > VISIBLE
+def _coarse_rows(layer: LayerReport, weight_bits: int) -> bool:
+    """Whether its weights are few steps wide, by what they do or against what the artifact says of itself.
+
+    Thresholds and biases are whole numbers of the same steps, so they go wrong with them.
+    """
+    few = layer.levels <= FEW_LEVELS and layer.inputs > 2 * FEW_LEVELS and weight_bits >= 5 and layer.scatter > FEW_SCATTER
+    return few or (layer.scatter > COARSE and layer.shares["weights"] > VISIBLE)
 
 
 def _input_defects(host: InputReport) -> list[Finding]:
@@ -66,9 +72,9 @@ def _input_defects(host: InputReport) -> list[Finding]:
     return findings
 
 
-def _layer_defects(layer: LayerReport) -> list[Finding]:
+def _layer_defects(layer: LayerReport, weight_bits: int) -> list[Finding]:
     findings, shares = [], layer.shares
-    if _coarse_rows(layer):
+    if _coarse_rows(layer, weight_bits):
         sentence = f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row, pre-activations scatter by {layer.scatter:.1%}"
         numbers = {"levels": float(layer.levels), "scatter": layer.scatter, "action_rmse": shares["weights"]}
         return [Finding(Cause.WEIGHT_BITS, layer.index, max(shares["weights"], layer.own_action_error), sentence, numbers)]
@@ -92,7 +98,7 @@ def _layer_defects(layer: LayerReport) -> list[Finding]:
                 {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
             )
         )
-    if shares["bias"] > LARGE or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
+    if shares["bias"] > LARGE or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
         findings.append(
             Finding(
                 Cause.BIAS,

@@ -10,8 +10,8 @@ import numpy as np
 from toolchain.artifact import Artifact
 from toolchain.diagnosis.layer_report import LayerReport, report_layer
 from toolchain.diagnosis.observation_check import contract_fit, normalised_size
-from toolchain.diagnosis.signals import Signals, calibrated_means, listen
-from toolchain.diagnosis.stages import action_rmse, all_worths, input_stages, largest_value, layer_stages, source_activations
+from toolchain.diagnosis.signals import Signals, listen, listen_to_probe
+from toolchain.diagnosis.stages import action_rmse, all_worths, drive_errors, input_stages, largest_value, layer_stages, source_activations
 from toolchain.policies.policy import Policy
 from toolchain.simulation.backend import Backend, Float
 
@@ -48,7 +48,7 @@ def gather(artifact: Artifact, policy: Policy, backend: Backend, episodes: Seque
     host = input_stages(network, policy, contract, source, signals, worths[0])
     gain, offset = contract_fit(source, contract)
     activations = source_activations(policy, source)
-    stages_of = layer_stages(network, policy, signals, worths, calibrated_means(backend))
+    stages_of = layer_stages(network, policy, signals, worths, drive_errors(network, policy, listen_to_probe(backend)))
     limits = (*signals.limit_hits, 0.0)
     layers = tuple(
         report_layer(layer, policy, stages, activation, largest_value(network), limit, network.timesteps)

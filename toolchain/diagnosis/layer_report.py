@@ -21,6 +21,7 @@ class LayerReport:
     """Relative errors are RMS over states and neurons, divided by the RMS of the ANN's activations of that layer."""
 
     index: int
+    inputs: int
     error: float  # decoded values against the ANN's in the same states, all earlier layers' errors included
     own_error: float  # against the float layer on the spiking network's own inputs
     own_action_error: float  # what the own error does to the action, RMS in half ranges
@@ -37,9 +38,12 @@ class LayerReport:
     always_on: int  # neurons that never were silent while the ANN's was
     levels: int  # distinct weight sizes in a row, median
     bias_kept: float  # share of the source's bias that is there: 1 whole, 0 none
+    bias_dropped: bool  # every integer bias is zero, and the source's would not round to that
 
 
-def report_layer(layer: Layer, policy: Policy, stages: LayerStages, activations: Float, payload_limit: float, membrane_limit: float, timesteps: int) -> LayerReport:
+def report_layer(
+    layer: Layer, policy: Policy, stages: LayerStages, activations: Float, payload_limit: float, membrane_limit: float, timesteps: int
+) -> LayerReport:
     """`activations` [n, neurons]: the ANN's in the same states; `payload_limit`: largest payloads that fit in a value."""
     said, dense = stages.steps[-1], policy.layers[stages.index]
     size = max(float(np.sqrt((activations**2).mean())), TINY)
@@ -56,6 +60,7 @@ def report_layer(layer: Layer, policy: Policy, stages: LayerStages, activations:
     capped = np.clip(activations, layer.payload_low * layer.unit * payload_limit, layer.payload_high * layer.unit * payload_limit) if hidden else activations
     return LayerReport(
         stages.index,
+        layer.inputs,
         float(np.sqrt(((said - activations) ** 2).mean())) / size,
         float(np.sqrt(((said - stages.steps[0]) ** 2).mean())) / size,
         stages.own_action_error,
@@ -72,4 +77,5 @@ def report_layer(layer: Layer, policy: Policy, stages: LayerStages, activations:
         int((speaks.all(0) & ~fires.all(0)).sum()) if hidden and ACTIVATIONS[dense.activation].name == "relu" else 0,
         distinct_levels(layer),
         float(integer_bias @ bias / (bias @ bias)) if (bias**2).sum() > TINY else 1.0,
+        not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any()),
     )

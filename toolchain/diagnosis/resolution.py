@@ -14,6 +14,7 @@ from toolchain.diagnosis.evidence import Evidence
 from toolchain.network import Coding, Network
 
 HOPELESS = 1.0  # action RMSE in half ranges
+COUNTED = 0.25  # a layer's own error, relative: spike counts of 16 timesteps stay below 0.16, of 2 are above 0.3
 REMEMBERED = 0.3  # lag-1 correlation of the action error that a carried-over residual would lower
 STAGE_CAUSES = {"bias": Cause.BIAS, "weights": Cause.WEIGHT_BITS, "clip": Cause.THRESHOLD, "threshold": Cause.THRESHOLD, "trigger": Cause.TRIGGER}
 
@@ -24,7 +25,8 @@ def find_resolution(network: Network, evidence: Evidence, lag: float | None, los
     parts += [("scale" if stage != "quantum" else stage, -1, share) for stage, share in evidence.input.shares.items()]
     quanta = [part for part in parts if part[0] == "quantum"]
     total = float(np.sqrt(sum(share**2 for _, _, share in quanta)))
-    if not lost and total <= HOPELESS:
+    counted = network.coding != Coding.ACROSS and max((layer.own_error for layer in evidence.layers[:-1]), default=0.0) > COUNTED and total > 0.1
+    if not lost and not counted and total <= HOPELESS:
         return []
     stage, index, share = max(parts, key=lambda part: part[2])
     coarse = total if stage == "quantum" else float(np.sqrt(sum(found**2 for name, _, found in parts if name == stage)))

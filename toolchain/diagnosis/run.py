@@ -60,12 +60,14 @@ def diagnose(
         by_ann = travel(FloatActor(policy, rows), spiking, make_env, seeds, progress)
         by_spiking = travel(spiking, FloatActor(policy, rows), make_env, seeds, progress)
         states = int(np.clip(TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths)), 100, STATES))
-        on_ann, on_spiking = (gather(artifact, policy, spiking, [np.array(episode.observations) for episode in driven], states) for driven in (by_ann, by_spiking))
+        on_ann, on_spiking = (
+            gather(artifact, policy, spiking, [np.array(episode.observations) for episode in driven], states) for driven in (by_ann, by_spiking)
+        )
     returns, ann_returns = (np.array([episode.total for episode in driven]) for driven in (by_spiking, by_ann))
     errors = [(np.array(episode.actions) - np.array(episode.advice)) / (policy.action.range / 2) for episode in by_spiking]
     lag = lag_correlation(errors)
     checked = check_source(policy, by_ann, make_env, seeds)
-    findings = judge(network, on_ann, checked, check_reset(artifact, make_env), lag, returns, ann_returns)
+    findings = judge(network, int(artifact.calibration.get("weight_bits") or 8), on_ann, checked, check_reset(artifact, make_env), lag, returns, ann_returns)
     return Diagnosis(
         environment=identifier,
         backend=backend,

@@ -55,13 +55,13 @@ def listen(backend: Backend, episodes: Sequence[Float], states: int) -> Signals:
     )
 
 
-def calibrated_means(backend: Backend) -> list[Float]:
-    """Mean payload values [channels] of the input and of the hidden layers on the probe's recorded stretches."""
+def listen_to_probe(backend: Backend) -> Signals:
+    """The same for the recorded stretches of the artifact's probe: states of calibration."""
     probe = backend.artifact.probe
     recorded = max(len(probe.flags) - SYNTHETIC, 1)
     starts = [0, *(int(row) for row in np.flatnonzero(probe.flags[:recorded] == 1) if row)]
     stretches = [probe.observations[first:last] for first, last in zip(starts, [*starts[1:], recorded], strict=True)]
-    return [value.mean(0) for value in listen(backend, stretches, len(stretches) * recorded).values]
+    return listen(backend, stretches, len(stretches) * recorded)
 
 
 def _values(network: Network, trace: Trace) -> list[Float]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.diagnosis.journey import Episode, travel
+from toolchain.diagnosis.observation_check import normalised_size
 from toolchain.policies.policy import Policy
 from toolchain.simulation.backend import Float, Mask
 from toolchain.simulation.statistics import failed_episodes
@@ -48,6 +49,7 @@ class SourceCheck:
     failed: tuple[str, ...]
     weak: int
     trivial_return: float
+    normalised: float | None  # as InputReport.normalised, in the states that random actions reach
     evidence: dict[str, float]
 
 
@@ -57,10 +59,8 @@ def check_source(policy: Policy, episodes: Sequence[Episode], make_env: Callable
     space, spec = env.action_space, env.spec
     env.close()
     longest = max(len(episode.rewards) for episode in episodes)
-    trivial = [
-        np.array([episode.total for episode in travel(TrivialActor(policy, len(seeds), space, random), None, make_env, seeds, longest=longest)])
-        for random in (False, True)
-    ]
+    without_looking = [travel(TrivialActor(policy, len(seeds), space, random), None, make_env, seeds, longest=longest) for random in (False, True)]
+    trivial = [np.array([episode.total for episode in driven]) for driven in without_looking]
     returns = np.array([episode.total for episode in episodes])
     best = max(trivial, key=lambda found: float(found.mean()))
     lead, spread = returns - best, float(np.std(returns - best, ddof=1)) if len(seeds) > 1 else 0.0
@@ -76,4 +76,7 @@ def check_source(policy: Policy, episodes: Sequence[Episode], make_env: Callable
         evidence["mean_length"] = float(lengths.mean())
         failed.append(f"the environment ends every episode early, after {lengths.mean():.0f} of {limit} decisions, although decisions are rewarded")
     weak = failed_episodes(returns, returns)
-    return SourceCheck(tuple(failed), weak, float(best.mean()), evidence | {"ann_failed_episodes": float(weak)})
+    shaken = [policy.observation.apply(np.array(episode.observations), np.arange(len(episode.observations))) for episode in without_looking[1]]
+    return SourceCheck(
+        tuple(failed), weak, float(best.mean()), normalised_size(policy, np.concatenate(shaken)), evidence | {"ann_failed_episodes": float(weak)}
+    )

@@ -50,7 +50,7 @@ class LayerStages:
 
 
 def layer_stages(network: Network, policy: Policy, signals: Signals, worths: list[Float], calibrated: list[Float]) -> list[LayerStages]:
-    """Every weight layer's stages on these signals; `calibrated`: the mean payload values on calibration states."""
+    """Every weight layer's stages on these signals; `calibrated`: `drive_errors` on calibration states."""
     result = []
     for index, (layer, dense) in enumerate(zip(network.layers, policy.layers, strict=True)):
         value = ACTIVATIONS[dense.activation].value
@@ -117,15 +117,23 @@ def all_worths(network: Network, policy: Policy) -> list[Float]:
 def _bias_share(layer: Layer, bias: Float, weight: Float, arriving: Float, calibrated: Float, error: Float) -> Float:
     """The mean error [neurons] where the bias is to blame for it, else zero.
 
-    error = (W' s - W) v + (b' s - b). Rounding sets the bias so that both cancel in the mean over calibration states
-    (`calibrated`, [in], the mean v there). The bias is to blame where they do not even cancel there, and where its part
-    is the larger one.
+    error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean drive is the ANN's: it
+    makes up for W' and for earlier layers. So the bias is to blame only where the mean drive is off there, too
+    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one.
     """
-    difference = layer.weights * layer.row_scale[:, None] - weight
-    of_bias = layer.bias * layer.row_scale - bias
-    mean, there = error.mean(0), difference @ calibrated + of_bias
-    blamed = (np.abs(of_bias) > np.abs(difference @ arriving.mean(0))) & (there * mean > 0) & (np.abs(there) > 0.5 * np.abs(mean))
+    of_weights = (layer.weights * layer.row_scale[:, None] - weight) @ arriving.mean(0)
+    of_bias, mean = layer.bias * layer.row_scale - bias, error.mean(0)
+    blamed = (np.abs(of_bias) > np.abs(of_weights)) & (calibrated * mean > 0) & (np.abs(calibrated) > 0.5 * np.abs(mean))
     return np.where(blamed, mean, 0.0)
+
+
+def drive_errors(network: Network, policy: Policy, signals: Signals) -> list[Float]:
+    """Mean over states of each layer's drive z' less the ANN's own pre-activation, [neurons] each."""
+    wanted = policy.forward(policy.observation.apply(signals.observations, signals.decisions))
+    return [
+        ((value.mean(0) @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale) - pre.mean(0)
+        for layer, value, pre in zip(network.layers, signals.values, wanted, strict=True)
+    ]
 
 
 def _before_trigger(network: Network, layer: Layer, arriving: Float, said: Float) -> Float:

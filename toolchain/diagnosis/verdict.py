@@ -1,10 +1,10 @@
 """All findings in order: the first is the verdict.
 
-    1  faults of the artifact, by the action error that each brings
-    2  a source policy that fails as a whole; first its observations where they explain it
-    3  choices too coarse for the policy, where the closed loop lost return
-    4  a source policy some of whose episodes fail
-    5  healthy
+1  faults of the artifact, by the action error that each brings
+2  a source policy that fails as a whole; first its observations where they explain it
+3  choices too coarse for the policy, where the closed loop lost return
+4  a source policy some of whose episodes fail
+5  healthy
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ TARGET = 0.95  # of the source's return that a healthy conversion keeps
 
 
 def judge(
-    network: Network, evidence: Evidence, source: SourceCheck, reset: ResetCheck | None, lag: float | None, returns: Float, ann_returns: Float
+    network: Network, weight_bits: int, evidence: Evidence, source: SourceCheck, reset: ResetCheck | None, lag: float | None, returns: Float, ann_returns: Float
 ) -> list[Finding]:
     """The findings, verdict first; `evidence` is that on the ANN's own states."""
     reason = lost_return(returns, ann_returns)
     observation = _observation(evidence, source, reset)
-    findings = [*(found for found in observation if reset is not None and reset.changed), *find_defects(evidence)]
+    findings = [*(found for found in observation if reset is not None and reset.changed), *find_defects(evidence, weight_bits)]
     if source.failed:
         findings += [] if findings else observation
         findings.append(Finding(Cause.SOURCE_FAILS, None, 1.0, f"the source policy itself fails here: {source.failed[0]}", source.evidence))
-    findings += find_resolution(network, evidence, lag, bool(reason))
+    named = {finding.cause for finding in findings}
+    findings += [finding for finding in find_resolution(network, evidence, lag, bool(reason)) if finding.cause not in named]
     if source.weak and not source.failed:
         sentence = f"{source.weak} of {len(ann_returns)} episodes of the source policy itself fail, so its returns say little about the conversion"
         findings.append(Finding(Cause.SOURCE_FAILS, None, source.weak / len(ann_returns), sentence, source.evidence))
@@ -64,7 +65,8 @@ def _observation(evidence: Evidence, source: SourceCheck, reset: ResetCheck | No
         sentence = "the environment gives other observations than in calibration: the first reset of calibration, repeated, "
         sentence += f"is {reset.gain:.2f} times what it was" if reset.misfit < 0.1 else f"differs by {reset.difference:.0%}"
         findings.append(Finding(Cause.OBSERVATION_SCALE, -1, reset.difference, sentence, {"gain": reset.gain, "difference": reset.difference}))
-    size = evidence.input.normalised
+    sizes = [size for size in (evidence.input.normalised, source.normalised) if size is not None]
+    size = min(sizes, key=lambda found: abs(float(np.log(max(found, 1e-12)))), default=None)
     if source.failed and size is not None and not 1 / TYPICAL <= size <= TYPICAL:
         sentence = f"the source policy fails and its normaliser makes observations of size {size:.2g} where it should make 1: it is another policy's"
         findings.append(Finding(Cause.OBSERVATION_SCALE, -1, abs(float(np.log(size))), sentence, {"normalised_rms": size} | source.evidence))
