@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_a_shadow_steps_as_the_environment_would_and_leaves_it_alone(identifier:
 def test_an_environment_that_cannot_be_copied_gives_no_counterfactual() -> None:
     def stubborn() -> Any:
         env = make(TOY, trusted=True)
-        env.unwrapped.door = iter(lambda: 0, 1)  # a callable iterator over a local function cannot be copied
+        env.unwrapped.door = threading.Lock()
         return env
 
     actor = FloatActor(plant.steering_policy(), 2)

@@ -20,7 +20,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolchain.activations import ACTIVATIONS
 from toolchain.diagnosis.signals import Signals
@@ -59,7 +58,7 @@ def layer_stages(network: Network, policy: Policy, signals: Signals, worths: lis
         wanted = arriving * worths[index] @ weight.T + dense.bias
         drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
         shift = _bias_share(layer, dense.bias.astype(np.float64), weight * worths[index], arriving, calibrated[index], drive - wanted)
-        steps = [value(wanted), value(wanted + shift), value(drive)]
+        steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
         gain, clipped = np.ones(layer.outputs), 0.0
         if not last:
             said = signals.values[index + 1]
@@ -158,7 +157,7 @@ def _action_error(policy: Policy, index: int, before: Float, after: Float) -> fl
 def actions_from(policy: Policy, index: int, values: Float) -> Float:
     """Actions [n, act] of the source policy where layer `index` had put out `values` [n, neurons]."""
     for layer in policy.layers[index + 1 :]:
-        values = ACTIVATIONS[layer.activation].value(values @ layer.weight.T.astype(np.float64) + layer.bias)
+        values = np.asarray(ACTIVATIONS[layer.activation].value(values @ layer.weight.T.astype(np.float64) + layer.bias), np.float64)
     return policy.action.apply(values)
 
 
@@ -167,11 +166,6 @@ def action_rmse(difference: Float, policy: Policy) -> float:
     return float(np.sqrt(((difference / (policy.action.range / 2)) ** 2).sum(-1).mean()))
 
 
-def own_error(stages: LayerStages) -> Float:
-    """y4 - f(z) per state and neuron."""
-    return stages.steps[-1] - stages.steps[0]
-
-
-def source_activations(policy: Policy, inputs: Float) -> list[NDArray[np.float64]]:
+def source_activations(policy: Policy, inputs: Float) -> list[Float]:
     """The ANN's activations of every layer on its network inputs [n, features]; the last layer's outputs unsquashed."""
-    return [ACTIVATIONS[layer.activation].value(pre) for layer, pre in zip(policy.layers, policy.forward(inputs), strict=True)]
+    return [np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64) for layer, pre in zip(policy.layers, policy.forward(inputs), strict=True)]

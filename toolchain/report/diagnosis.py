@@ -11,21 +11,23 @@ COLUMNS = ("error", "own", "action", "slope", "offset", "scatter", "clipped", "d
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Verdict, remedy, returns, published measures, one table per set of states."""
-    verdict, published = diagnosis.verdict, diagnosis.published
+    verdict, measures, on_ann, on_spiking = diagnosis.verdict, diagnosis.published, diagnosis.on_ann_states, diagnosis.on_spiking_states
+    spiking, ann = diagnosis.returns.mean(), diagnosis.ann_returns.mean()
     lines = [f"{verdict.cause.value.upper()} ({verdict.place}): {verdict.sentence}", f"  remedy          {verdict.remedy}"]
     lines += [f"  also            {found.cause.value}, {found.place}: {found.sentence}" for found in diagnosis.findings[1:]]
     episodes = len(diagnosis.returns)
     ratio = "none" if diagnosis.return_ratio is None else f"{diagnosis.return_ratio:.4f}"
     lines += [
         f"{diagnosis.environment}, {episodes} episodes from seed {diagnosis.seed}, backend {diagnosis.backend}",
-        f"  returns         spiking {diagnosis.returns.mean():.1f}, source {diagnosis.ann_returns.mean():.1f}, without looking {diagnosis.trivial_return:.1f}; ratio {ratio}",
+        f"  returns         spiking {spiking:.1f}, source {ann:.1f}, without looking {diagnosis.trivial_return:.1f}; ratio {ratio}",
         f"  failed episodes {diagnosis.failed_episodes} against {diagnosis.ann_failed_episodes} of {episodes}",
-        f"  action error    {diagnosis.on_ann_states.action_rmse:.3f} on the ANN's states, {diagnosis.on_spiking_states.action_rmse:.3f} on its own (RMS, half ranges), "
+        f"  action error    {on_ann.action_rmse:.3f} on the ANN's states, {on_spiking.action_rmse:.3f} on its own (RMS, half ranges), "
         f"lag-1 correlation {_number(diagnosis.lag_correlation, 2)}",
-        f"  R_SNN|ANN       {_number(published.snn_given_ann, 1)}; R_ANN|SNN {_number(published.ann_given_snn, 1)}",
-        f"  ANN correction  {_number(published.ann_correction, 3)}; SNN consistency {_number(published.snn_consistency, 3)}; SNN drift {_number(published.snn_drift, 3)}",
+        f"  R_SNN|ANN       {_number(measures.snn_given_ann, 1)}; R_ANN|SNN {_number(measures.ann_given_snn, 1)}",
+        f"  ANN correction  {_number(measures.ann_correction, 3)}; SNN consistency {_number(measures.snn_consistency, 3)}; "
+        f"SNN drift {_number(measures.snn_drift, 3)}",
     ]
-    for title, evidence in (("the ANN's own states", diagnosis.on_ann_states), ("the spiking policy's states", diagnosis.on_spiking_states)):
+    for title, evidence in (("the ANN's own states", on_ann), ("the spiking policy's states", on_spiking)):
         lines += ["", *_table(title, evidence)]
     return "\n".join(lines)
 
