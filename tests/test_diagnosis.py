@@ -14,6 +14,7 @@ from tests import planted_faults as plant
 from tests.front_door import TOY_ENV, answer, command, done, refusal
 from toolchain.artifact import Artifact
 from toolchain.diagnosis import REMEDIES, Cause, Diagnosis
+from toolchain.diagnosis.resolution import find_resolution
 from toolchain.errors import InputError
 
 SDN, IF, MT, DC, SNM, TANH = ("sdn", None, "relu"), ("if", 32, "relu"), ("mt", 4, "relu"), ("dc", 4, "relu"), ("snm", 16, "relu"), ("sdn", None, "tanh")
@@ -83,6 +84,21 @@ def test_triggers_and_steps_that_are_too_coarse() -> None:
     assert named(held_back)[0] == "trigger"
     coarse = spikeport.convert(plant.steering_policy(), env=TOY_ENV, action_error=2.0, calibration_steps=600)
     assert named(coarse)[0] == "action-error"
+
+
+def test_an_error_that_stays_calls_for_the_residual() -> None:
+    """Only where a residual could be carried over and is not, and the timesteps are the usual ones."""
+    artifact = plant.steering("if", 16)
+    evidence = diagnosis(artifact, episodes=2).on_ann_states
+    plain, carried, short = (dataclasses.replace(artifact.network, alpha=alpha, timesteps=steps) for alpha, steps in ((0, 16), (32, 16), (0, 4)))
+    for network, lag, lost, causes in (
+        (plain, 0.6, True, [Cause.RESIDUAL]),
+        (plain, 0.1, True, [Cause.TIMESTEPS]),
+        (carried, 0.6, True, [Cause.TIMESTEPS]),
+        (short, 0.6, True, [Cause.TIMESTEPS]),
+        (plain, 0.6, False, []),
+    ):
+        assert [finding.cause for finding in find_resolution(network, evidence, lag, lost)] == causes
 
 
 def test_reference_says_the_same_as_fast() -> None:

@@ -25,7 +25,8 @@ def find_resolution(network: Network, evidence: Evidence, lag: float | None, los
     parts += [("scale" if stage != "quantum" else stage, -1, share) for stage, share in evidence.input.shares.items()]
     quanta = [part for part in parts if part[0] == "quantum"]
     total = float(np.sqrt(sum(share**2 for _, _, share in quanta)))
-    counted = network.coding != Coding.ACROSS and max((layer.own_error for layer in evidence.layers[:-1]), default=0.0) > COUNTED and total > 0.1
+    few = network.coding != Coding.ACROSS and 4 * network.timesteps <= _usual(network)
+    counted = few and max((layer.own_error for layer in evidence.layers[:-1]), default=0.0) > COUNTED and total > 0.1
     if not lost and not counted and total <= HOPELESS:
         return []
     stage, index, share = max(parts, key=lambda part: part[2])
@@ -41,13 +42,17 @@ def find_resolution(network: Network, evidence: Evidence, lag: float | None, los
     return [Finding(cause, index, coarse, f"the closed loop lost return, and the largest part of the action error is the {stage} of layer {index}", numbers)]
 
 
+def _usual(network: Network) -> int:
+    return DEFAULT_TIMESTEPS.get(network.neuron.split("@")[0], 1)
+
+
 def _quantum(network: Network, index: int, weight: float, lag: float | None, numbers: dict[str, float]) -> Finding:
     if network.coding == Coding.ACROSS:
         sentence = f"the steps of the thresholds are too coarse for this policy: an action error of {weight:.2f} half ranges"
         return Finding(Cause.ACTION_ERROR, index, weight, sentence, numbers)
-    steps, usual = network.timesteps, DEFAULT_TIMESTEPS[network.neuron.split("@")[0]]
+    steps, carries = network.timesteps, network.coding == Coding.RATE  # dc gained nothing from a residual
     numbers = numbers | {"timesteps": float(steps), "alpha": network.alpha / 64}
-    if lag is not None and lag > REMEMBERED and network.alpha < 16 and 2 * steps >= usual:
+    if carries and lag is not None and lag > REMEMBERED and network.alpha < 16 and 2 * steps >= _usual(network):
         sentence = f"the action error stays from decision to decision (correlation {lag:.2f}) and alpha is {network.alpha}/64"
         return Finding(Cause.RESIDUAL, index, weight, sentence, numbers | {"lag_correlation": lag})
     sentence = f"{steps} timesteps are too few for this policy: spikes round the activations, an action error of {weight:.2f} half ranges"
