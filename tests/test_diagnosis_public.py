@@ -9,7 +9,7 @@ import pytest
 
 import spikeport
 from tests import planted_faults as plant
-from tests.front_door import CHEETAH, CHEETAH_ENV, pendulum
+from tests.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, pendulum
 from toolchain.artifact import Artifact
 
 PUBLIC = [("TD3_Hopper-v4_actor", "Hopper-v4"), ("TD3_HalfCheetah-v4_actor", "HalfCheetah-v4")]
@@ -41,7 +41,10 @@ def wrong(artifact: Artifact) -> dict[str, Any]:
 
 
 def test_the_shipped_pendulum() -> None:
-    artifact = pendulum()
+    """Balancing forgives little: steps for an action error of 0.05 lose it, steps four times finer do not."""
+    assert named(pendulum())[0] == "action-error"
+    policy = spikeport.load_policy(PENDULUM, env=PENDULUM_ENV)
+    artifact = spikeport.convert(policy, env=PENDULUM_ENV, action_error=0.0125, calibration_steps=2000)
     assert named(artifact) == ("healthy", None)
     assert named(plant.coarse_weights(artifact, 0)) == ("weight-bits", 0)
     assert named(plant.thresholds_times(artifact, 1)) == ("threshold", 1)
