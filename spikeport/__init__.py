@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from toolchain.artifact import Artifact as Artifact
     from toolchain.artifact_file import load as load
     from toolchain.artifact_file import save as save
+    from toolchain.diagnosis import Diagnosis as Diagnosis
+    from toolchain.diagnosis import diagnose as diagnose
     from toolchain.errors import BackendError as BackendError
     from toolchain.errors import CheckFailed as CheckFailed
     from toolchain.errors import InputError as InputError
@@ -49,6 +51,8 @@ _HOMES = {
     "Artifact": "toolchain.artifact",
     "load": "toolchain.artifact_file",
     "save": "toolchain.artifact_file",
+    "Diagnosis": "toolchain.diagnosis",
+    "diagnose": "toolchain.diagnosis",
     "BackendError": "toolchain.errors",
     "CheckFailed": "toolchain.errors",
     "InputError": "toolchain.errors",

@@ -231,16 +231,50 @@ def simulate(
     if source is not None and not compare:
         raise InputError("--source", "is what --compare compares with", got="no --compare", fix=("--compare --source FILE", "leave --source away"))
     loaded = load(artifact)
-    policy = None
-    if source is not None:
-        policy = api.load_source(loaded, source, env=env)
-        if policy.provenance.sha256 != loaded.provenance.sha256:
-            click.echo(f"note: {source.name} is not the file that the artifact was converted from ({loaded.provenance.file})", err=True)
+    policy = given_source(loaded, source, env)
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
         result = api.simulate(
             loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress
         )
     emit(as_json, result.to_json(), simulation_text(result))
+
+
+def given_source(loaded: Any, source: Path | None, env: str | None) -> Any:
+    """The policy in --source, with a note where it is another file than the artifact came from; None without the option."""
+    from spikeport import api
+
+    if source is None:
+        return None
+    policy = api.load_source(loaded, source, env=env)
+    if policy.provenance.sha256 != loaded.provenance.sha256:
+        click.echo(f"note: {source.name} is not the file that the artifact was converted from ({loaded.provenance.file})", err=True)
+    return policy
+
+
+@main.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@environment_option
+@click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Checkpoint to compare with, where the artifact has none inside.")
+@click.option("--backend", default="fast", show_default=True, metavar="NAME", help="reference, fast, lava-direct or lava.")
+@click.option("--episodes", default=10, show_default=True, metavar="N")
+@seed_option
+@as_json
+def diagnose(artifact: Path, env: str | None, source: Path | None, backend: str, episodes: int, seed: int, as_json: bool) -> None:
+    """Name the cause where a converted policy does not do what its source does.
+
+    Exit code 0: healthy, 1: a cause was found.
+    """
+    from toolchain.artifact_file import load
+    from toolchain.diagnosis import diagnose as run
+    from toolchain.report import diagnosis_text
+
+    loaded = load(artifact)
+    policy = given_source(loaded, source, env)
+    with progress_bar(2 * episodes, "episodes") as progress:
+        result = run(loaded, environment=env, backend=backend, episodes=episodes, seed=seed, source=policy, progress=progress)
+    emit(as_json, result.to_json(), diagnosis_text(result))
+    if not result.healthy:
+        sys.exit(1)
 
 
 @main.command()

@@ -42,6 +42,16 @@ class Drift(gymnasium.Env):
         return np.full((16, 16, 3), 8 * min(self.decisions, 30), np.uint8)
 
 
+class Scaled(gymnasium.ObservationWrapper):
+    """Drift in other units: what a robot says after its driver was changed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Drift(**options))
+
+    def observation(self, observation: Any) -> Any:
+        return 3.0 * observation
+
+
 def _raise(**_: Any) -> None:
     raise RuntimeError("no driver for this robot")
 
@@ -51,4 +61,5 @@ gymnasium.register("OneStep-v0", Drift, kwargs={"length": 1})
 gymnasium.register("NoReward-v0", Drift, kwargs={"reward": 0.0})
 gymnasium.register("Diverging-v0", Drift, kwargs={"reward": float("nan")})
 gymnasium.register("Broken-v0", Drift, kwargs={"broken": True})
+gymnasium.register("Scaled-v0", Scaled)  # type: ignore[arg-type]
 gymnasium.register("Raising-v0", _raise)  # type: ignore[arg-type]

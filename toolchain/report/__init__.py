@@ -1,5 +1,6 @@
-"""What a person reads: plain-text summaries of conversions, verifications and simulations."""
+"""What a person reads: plain-text summaries of conversions, verifications, simulations and diagnoses."""
 
+from toolchain.report.diagnosis import diagnosis_text as diagnosis_text
 from toolchain.report.text import artifact_text as artifact_text
 from toolchain.report.text import describe_artifact as describe_artifact
 from toolchain.report.text import simulation_text as simulation_text

@@ -1,0 +1,97 @@
+"""Episodes driven by one policy while another advises: what both did in the same states, and what the advice was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.diagnosis.shadow import Shadow
+from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.simulation.rollout import Actor, Float
+
+
+@dataclass(eq=False)
+class Episode:
+    """One episode, a row per decision: observations [n, obs], actions [n, act] of the driver and of the adviser.
+
+    `advised_rewards` and `advised_observations` are what the adviser's action would have brought in the same state;
+    empty where the environment cannot be copied. `terminated`: ended by the environment, not by its time limit.
+    """
+
+    observations: list[Float] = field(default_factory=list)
+    actions: list[Float] = field(default_factory=list)
+    advice: list[Float] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    advised_rewards: list[float] = field(default_factory=list)
+    advised_observations: list[Float] = field(default_factory=list)
+    terminated: bool = False
+
+    @property
+    def total(self) -> float:
+        return float(np.sum(self.rewards))
+
+    @property
+    def whatif(self) -> bool:
+        """Whether every decision has its counterfactual."""
+        return len(self.advised_rewards) == len(self.rewards)
+
+
+def travel(
+    driver: Actor,
+    adviser: Actor | None,
+    make_env: Callable[[], Any],
+    seeds: Sequence[int],
+    progress: Callable[[int], None] = lambda finished: None,
+    longest: int | None = None,
+) -> list[Episode]:
+    """One episode per seed, `driver.rows` at a time; the adviser (of as many rows) sees every state of the driver's."""
+    episodes: list[Episode] = []
+    for first in range(0, len(seeds), driver.rows):
+        episodes += _batch(driver, adviser, make_env, seeds[first : first + driver.rows], progress, longest)
+    return episodes
+
+
+def _batch(
+    driver: Actor, adviser: Actor | None, make_env: Callable[[], Any], seeds: Sequence[int], progress: Callable[[int], None], longest: int | None
+) -> list[Episode]:
+    with quiet():
+        envs = [make_env() for _ in seeds]
+        shadows = [Shadow(env, make_env) for env in envs] if adviser is not None else []
+        space, episodes = envs[0].action_space, [Episode() for _ in seeds]
+        observations = np.zeros((driver.rows, int(np.prod(envs[0].observation_space.shape))))
+        active: NDArray[np.bool_] = np.arange(driver.rows) < len(seeds)
+        try:
+            for row, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
+                observations[row] = flat(env.reset(seed=int(seed))[0])
+            driver.reset()
+            if adviser is not None:
+                adviser.reset()
+            while active.any():
+                actions = driver.decide(observations, active)
+                advice = adviser.decide(observations, active) if adviser is not None else actions
+                for row in np.flatnonzero(active):
+                    episode = episodes[row]
+                    episode.observations.append(observations[row].copy())
+                    episode.actions.append(actions[row])
+                    episode.advice.append(advice[row])
+                    if adviser is not None and (answer := shadows[row].step(_typed(advice[row], space))) is not None:
+                        episode.advised_observations.append(answer[0])
+                        episode.advised_rewards.append(answer[1])
+                    observation, reward, terminated, truncated, _ = envs[row].step(_typed(actions[row], space))
+                    observations[row] = flat(observation)
+                    episode.rewards.append(float(reward))
+                    if terminated or truncated or len(episode.rewards) == longest:
+                        episode.terminated, active[row] = bool(terminated), False
+                        progress(1)
+        finally:
+            for thing in (*envs, *shadows):
+                thing.close()
+    return episodes
+
+
+def _typed(action: Float, space: Any) -> Any:
+    return action.astype(space.dtype).reshape(space.shape)

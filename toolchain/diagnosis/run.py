@@ -1,0 +1,110 @@
+"""`diagnose`: run both policies, take the network apart in both sets of states, name the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from toolchain.artifact import Artifact
+from toolchain.diagnosis.evidence import gather
+from toolchain.diagnosis.journey import travel
+from toolchain.diagnosis.observation_check import check_reset
+from toolchain.diagnosis.published import lag_correlation, published
+from toolchain.diagnosis.result import Diagnosis
+from toolchain.diagnosis.source_check import check_source
+from toolchain.diagnosis.verdict import judge
+from toolchain.errors import InputError
+from toolchain.policies.policy import Policy
+from toolchain.simulation.backends import backend_class, open_backend
+from toolchain.simulation.closed_loop import MAX_ROWS, environment_of, refuse_calibration_seeds
+from toolchain.simulation.rollout import FloatActor
+from toolchain.simulation.statistics import failed_episodes, return_ratio
+
+STATES = 2000  # of each kind that are taken apart
+TRACE_NUMBERS = 5e7  # payloads and states of one set of states at most
+
+
+def diagnose(
+    artifact: Artifact,
+    *,
+    environment: str | None = None,
+    backend: str = "fast",
+    episodes: int = 10,
+    seed: int = 1000,
+    source: Policy | None = None,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> Diagnosis:
+    """Say why a converted policy does or does not do what its source does.
+
+    Episode i starts from reset(seed=seed+i), for the source policy and for the spiking one; `environment` may be
+    `module:Id`. `source` is the float policy where the artifact has none inside. `progress` is called as episodes end,
+    2 * episodes in all. Raises InputError for an artifact without a source, a source that does not fit, seeds that
+    calibration used, an environment that does not fit.
+    """
+    if episodes < 1:
+        raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    if seed < 0:
+        raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
+    refuse_calibration_seeds(artifact, seed, episodes)
+    policy = fitting_source(artifact, source)
+    make, identifier = environment_of(artifact, environment)
+
+    def make_env() -> Any:
+        return make(None)
+
+    seeds, network = range(seed, seed + episodes), artifact.network
+    rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
+    with open_backend(backend, artifact, rows) as spiking:
+        by_ann = travel(FloatActor(policy, rows), spiking, make_env, seeds, progress)
+        by_spiking = travel(spiking, FloatActor(policy, rows), make_env, seeds, progress)
+        states = int(np.clip(TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths)), 100, STATES))
+        on_ann, on_spiking = (
+            gather(artifact, policy, spiking, [np.array(episode.observations) for episode in driven], states) for driven in (by_ann, by_spiking)
+        )
+    returns, ann_returns = (np.array([episode.total for episode in driven]) for driven in (by_spiking, by_ann))
+    errors = [(np.array(episode.actions) - np.array(episode.advice)) / (policy.action.range / 2) for episode in by_spiking]
+    lag = lag_correlation(errors)
+    checked = check_source(policy, by_ann, make_env, seeds)
+    findings = judge(network, int(artifact.calibration.get("weight_bits") or 8), on_ann, checked, check_reset(artifact, make_env), lag, returns, ann_returns)
+    return Diagnosis(
+        environment=identifier,
+        backend=backend,
+        seed=seed,
+        returns=returns,
+        ann_returns=ann_returns,
+        return_ratio=return_ratio(returns, ann_returns),
+        failed_episodes=failed_episodes(returns, ann_returns),
+        ann_failed_episodes=failed_episodes(ann_returns, ann_returns),
+        trivial_return=checked.trivial_return,
+        lag_correlation=lag,
+        on_ann_states=on_ann,
+        on_spiking_states=on_spiking,
+        published=published(by_ann, by_spiking, policy),
+        findings=tuple(findings),
+    )
+
+
+def fitting_source(artifact: Artifact, source: Policy | None) -> Policy:
+    """The float policy, the given one or the one inside, if its layers are the artifact's. Raises InputError."""
+    policy = source if source is not None else artifact.source
+    if policy is None:
+        raise InputError(
+            "diagnose",
+            "the artifact was converted with --no-source",
+            why="every number here compares with the float policy",
+            fix=("--source CHECKPOINT", "reconvert without --no-source"),
+        )
+    widths = (policy.observation.features, *(layer.outputs for layer in policy.layers))
+    if widths != artifact.network.widths or policy.observation.size != artifact.observation.size:
+        pruned = bool(artifact.calibration.get("pruned"))
+        raise InputError(
+            "diagnose",
+            "the source policy's layers are not the artifact's",
+            got=" - ".join(map(str, widths)),
+            limit=" - ".join(map(str, artifact.network.widths)),
+            why="neurons are compared one by one" + (", and this artifact was converted with --prune-dead" if pruned else ""),
+            fix="reconvert without --prune-dead" if pruned else "give the policy that the artifact was converted from",
+        )
+    return policy

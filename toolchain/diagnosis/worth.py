@@ -1,0 +1,70 @@
+"""What one unit of a signal's payload is worth, from three sides that must agree.
+
+    declared        encoder.scale, layer.unit
+    folded          what the next layer's columns assume: W_int[j, i] row_scale[j] = W[j, i] * folded[i]
+    meant           what the neuron needs to send one: theta[i] row_scale[i]; for an activation table its own slope
+
+Least squares over the rows of a column, in integer units, gives `folded`; rounding moves it a little, so the declared
+worth is kept unless the column says clearly (or all columns of the layer say) that it was folded with another one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.activations import ACTIVATIONS
+from toolchain.network import Layer
+from toolchain.policies.policy import DenseLayer
+from toolchain.simulation.backend import Float
+
+CLEAR = 1.5  # a ratio of worths beyond this, or its inverse, is no rounding
+NOISE = 4.0  # steps of a row's weights of RMS misfit that rounding may cause
+GRID = 257
+
+
+def folded_worth(layer: Layer, dense: DenseLayer, declared: Float) -> Float:
+    """Real worth [in] of the payloads that arrive at `layer`, as its columns were folded with it."""
+    step = smallest_step(layer)
+    wanted = dense.weight.astype(np.float64) * declared / (layer.row_scale * step)[:, None]
+    found = layer.weights / step[:, None]
+    cross, power, own = (wanted * found).sum(0), (wanted**2).sum(0), (found**2).sum(0)
+    ratio = np.divide(cross, power, out=np.ones_like(cross), where=power > 0)
+    fit = np.divide(cross**2, power * own, out=np.zeros_like(cross), where=(power > 0) & (own > 0))
+    misfit = np.sqrt(((found - wanted) ** 2).mean(0))
+    clear = _off(ratio) & (fit > 0.8) & (misfit > NOISE)
+    whole = float(cross.sum() / max(power.sum(), 1e-300))
+    usual = whole if whole > 0 and bool(_off(np.array([whole]))[0]) and float(np.sqrt(((found - wanted) ** 2).mean())) > NOISE else 1.0
+    return declared * np.where(clear, np.maximum(ratio, 1e-9), usual)
+
+
+def smallest_step(layer: Layer) -> Float:
+    """What one step of a row's weights is in integers [out]: 1, or more in a row that uses few of its levels."""
+    size = np.abs(layer.weights.astype(np.int64))
+    return np.where(size > 0, size, 127).min(1).astype(np.float64)
+
+
+def distinct_levels(layer: Layer) -> int:
+    """Median over rows of the number of distinct weight sizes, 0 included: 2^(B-1) at most for B bits."""
+    return int(np.median([len(np.unique(np.append(np.abs(row.astype(np.int64)), 0))) for row in layer.weights]))
+
+
+def _off(ratio: Float) -> NDArray[np.bool_]:
+    return (ratio > CLEAR) | (ratio < 1 / CLEAR)
+
+
+def meant_worth(layer: Layer, pre_activations: Float) -> Float:
+    """Real worth [neurons] of one payload by the neuron's own threshold, on the range of `pre_activations` [n, neurons].
+
+    With an activation table: the factor that brings its output nearest to the activation over that range.
+    """
+    if layer.table is None:
+        return layer.threshold.astype(np.float64) * layer.row_scale
+    low, high = pre_activations.min(0), pre_activations.max(0)
+    grid = low + np.linspace(0, 1, GRID)[:, None] * np.maximum(high - low, layer.row_scale)
+    q = layer.table(np.rint(grid / layer.row_scale).astype(np.int64)).astype(np.float64)
+    wanted = ACTIVATIONS[layer.activation].value(grid)
+    power = (q * q).sum(0)
+    slope = np.divide((q * wanted).sum(0), power, out=layer.unit.copy(), where=power > 0)
+    trusted = (slope > 0) & (power >= 16 * GRID)  # a table that spans few payloads says little about its slope
+    return np.where(trusted & _off(slope / layer.unit), slope, layer.unit)
