@@ -135,6 +135,10 @@ def _whole_numbers(context: click.Context, parameter: click.Parameter, value: st
 @click.option("--calibration-steps", default=10_000, show_default=True, metavar="N", help="Decisions of the policy to calibrate on.")
 @click.option("--error-shares", metavar="X[,X...]", callback=_numbers, help="Shares of the squared action error: input, hidden layers.  [default: cheapest]")
 @click.option("--triggers", metavar="M[,M...]", callback=_whole_numbers, help="Payload units a change must reach to be sent, per hidden layer.  [default: 1]")
+@click.option(
+    "--allocation", default="sensitivity", show_default=True, metavar="sensitivity|events", help="Thresholds by formula, or from events counted in calibration."
+)
+@click.option("--thrift", default=0.0, show_default=True, metavar="X", help="Squared action error that a synop per MAC saved is worth; drops synapses.")
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
 @click.option("--seed", default=0, show_default=True, help="Calibration episode k is reset with 10^6 + 1000 * seed + k.")
@@ -163,6 +167,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         action_error=given["action_error"],
         error_shares=tuple(given["error_shares"] or ()),
         triggers=tuple(given["triggers"] or ()),
+        allocation=given["allocation"],
+        thrift=given["thrift"],
         resync_every=given["resync_every"],
         prune_dead=given["prune_dead"],
         keep_source=not given["no_source"],
