@@ -44,7 +44,7 @@ class PolicyStatistics:
     inputs: Float
     pre_activations: tuple[Float, ...]
     signals: tuple[SignalStatistics, ...]
-    values: tuple[Float, ...]
+    values: tuple[NDArray[Any], ...]
     row_sensitivity: tuple[Float, ...]
     starts: NDArray[np.bool_]
     curves: dict[tuple[int, int], Any] = field(default_factory=dict)
