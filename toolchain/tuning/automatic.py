@@ -51,9 +51,7 @@ def convert_automatically(
     Each runs 20 episodes on the seeds of tuning; the cheapest (synops) that holds 0.99 of the return is taken, or sdn
     where none does. `options` apply to all; its neuron is ignored, and what belongs to sdn goes to sdn alone.
     """
-    if options.timesteps is not None or options.alpha is not None:
-        given = "--timesteps" if options.timesteps is not None else "--alpha"
-        raise InputError("--neuron auto", "chooses each neuron's own timesteps and alpha", got=given, fix=(f"leave {given} away", "name a --neuron"))
+    refuse_own_choices(options.timesteps, options.alpha)
     TuningOptions(seed=seed)  # the seeds' range
     relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
     seeds = search_seeds(seed, EPISODES)
@@ -85,3 +83,10 @@ def convert_automatically(
         ],
     }
     return dataclasses.replace(artifact, calibration=artifact.calibration | notes), [attempt for _, attempt in found]
+
+
+def refuse_own_choices(timesteps: int | None, alpha: float | None) -> None:
+    """Raise InputError where a user chose what only a named neuron can have."""
+    given = "--timesteps" if timesteps is not None else "--alpha" if alpha is not None else ""
+    if given:
+        raise InputError("--neuron auto", "takes each neuron's own timesteps and alpha", got=given, fix=(f"leave {given} away", "name a --neuron"))

@@ -16,7 +16,17 @@ TRIGGERS = (1, 8)
 TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
 PLAIN = (0.1, 0.05, 0.2)  # action errors of plain sdn
 USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
-THRIFTY = ((0.1, 3, 0.01), (0.1, 3, 0.03), (0.05, 3, 0.05), (0.2, 3, 0.03), (0.1, 3, 0.1), (0.05, 3, 0.2), (0.2, 3, 0.1), (0.3, 3, 0.1), (0.2, 3, 0.3))
+THRIFTY = (  # rule, action error, trigger, thrift
+    ("sensitivity", 0.1, 1, 0.03),
+    ("sensitivity", 0.1, 3, 0.03),
+    ("sensitivity", 0.05, 4, 0.01),
+    ("events", 0.1, 3, 0.03),
+    ("sensitivity", 0.1, 2, 0.1),
+    ("events", 0.1, 3, 0.1),
+    ("events", 0.2, 3, 0.1),
+    ("events", 0.3, 3, 0.1),
+    ("events", 0.2, 3, 0.3),
+)
 ALPHAS = tuple(eighth / 8 for eighth in range(9))
 
 
@@ -57,8 +67,8 @@ class Point:
         else:
             found = {"allocation": self.allocation, "action_error": self.action_error}
             found |= {f"trigger_{index}": trigger for index, trigger in enumerate(self.triggers)}
-        if self.allocation == "events":
-            found |= {"thrift": self.thrift, "split": bool(self.error_shares)} | {f"share_{index}": share for index, share in enumerate(self.error_shares)}
+            found |= {"thrifty": self.thrift > 0, "split": bool(self.error_shares)} | ({"thrift": self.thrift} if self.thrift else {})
+            found |= {f"share_{index}": share for index, share in enumerate(self.error_shares)}
         return {f"{self.neuron}_{name}": value for name, value in (found | {"weight_bits": self.weight_bits}).items()}
 
 
@@ -71,9 +81,8 @@ def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) 
     allocation = trial.suggest_categorical("sdn_allocation", ("events", "sensitivity"))
     error = trial.suggest_float("sdn_action_error", *ERRORS, log=True)
     triggers = tuple(trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden))
-    if allocation == "sensitivity":
-        return Point(neuron, bits, action_error=error, triggers=triggers)
-    thrift, split = trial.suggest_float("sdn_thrift", *THRIFTS, log=True), trial.suggest_categorical("sdn_split", (False, True))
+    thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True) if trial.suggest_categorical("sdn_thrifty", (True, False)) else 0.0
+    split = trial.suggest_categorical("sdn_split", (False, True))
     shares = tuple(trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True) for index in range(hidden + 1)) if split else ()
     return Point(neuron, bits, action_error=error, allocation=allocation, thrift=thrift, error_shares=shares, triggers=triggers)
 
@@ -85,8 +94,8 @@ def first_points(neurons: tuple[str, ...], weight_bits: tuple[int, ...], hidden:
         points += [Point(weight_bits=most, action_error=error, triggers=(1,) * hidden) for error in PLAIN]
     points += [Point(name, most, timesteps=steps, alpha=alpha) for name, (steps, alpha) in USUAL.items() if name in neurons]
     if "sdn" in neurons:
-        for error, trigger, thrift in THRIFTY:
-            points.append(Point(weight_bits=most, action_error=error, allocation="events", thrift=thrift, triggers=(trigger,) * hidden))
+        for rule, error, trigger, thrift in THRIFTY:
+            points.append(Point(weight_bits=most, action_error=error, allocation=rule, thrift=thrift, triggers=(trigger,) * hidden))
     return points
 
 
@@ -102,9 +111,8 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
         yield from (change(point, timesteps=steps[index]) for index in (here - 1,) if index >= 0)
         yield from (change(point, alpha=alphas[index]) for index in (share + 1, share - 1) if 0 <= index < len(alphas))
         return
-    if point.allocation == "sensitivity":
-        yield change(point, allocation="events", thrift=0.01)
-        yield change(point, allocation="events", thrift=THRIFTS[0])
+    if not point.thrift:
+        yield from (change(point, thrift=thrift) for thrift in (0.03, 0.01, 0.003))
     coarser, finer = (_within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS) for sign in (1, -1))
     thriftier, richer = (_within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0 for sign in (1, -1))
     higher = [tuple(m + (i == index) for i, m in enumerate(point.triggers)) for index, old in enumerate(point.triggers) if old < TRIGGERS[1]]
@@ -119,6 +127,8 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
     for triggers in higher:
         yield change(point, triggers=triggers, action_error=finer)
         yield change(point, triggers=triggers, thrift=richer)
+    if point.allocation == "sensitivity":
+        yield change(point, allocation="events")
     yield from (change(point, weight_bits=bits) for bits in weight_bits if bits != point.weight_bits)
 
 

@@ -143,7 +143,7 @@ def judge(course: Course, search: Search, count: int, deadline: float, note: Cal
 
 def is_plain(point: Point) -> bool:
     """Whether a point is what `convert` makes of an action error alone."""
-    return point.neuron == "sdn" and point.allocation == "sensitivity" and set(point.triggers) <= {1}
+    return point.neuron == "sdn" and point.allocation == "sensitivity" and not point.thrift and not point.error_shares and set(point.triggers) <= {1}
 
 
 def nothing_known() -> Evidence:
