@@ -24,7 +24,7 @@ from toolchain.tuning.options import TuningOptions
 from toolchain.tuning.point import Point
 
 RUNGS = (4, 12, 36, 108)  # episodes
-SHARE_OF_TIME = 1 / 8  # of the minutes, that one candidate may take on the whole course
+SHARE_OF_TIME = 1 / 4  # of the minutes, that one candidate may take on the whole course
 CHEAPER = 0.99  # of the incumbent's cost: below it a candidate is worth the next rung
 EARLY_CHATTER = 1.05  # room over the limit while few episodes have been run
 

@@ -27,8 +27,8 @@ from toolchain.tuning.search import Report, Search
 from toolchain.tuning.seeds import judging_seeds, search_seeds
 from toolchain.tuning.study import open_study, quiet
 
-LEAST_JUDGED = 24  # episodes of a judgement
-JUDGEMENTS = 3  # that time is kept for
+JUDGED = (24, 108)  # episodes of a judgement, at least and at most
+JUDGEMENTS = 2  # that time is kept for
 MOST_KEPT = 0.4  # of the minutes, for judging
 DEFAULTS = TuningOptions()
 
@@ -57,8 +57,9 @@ def tune(
     with quiet():
         search = Search(course, opened, neurons)
         deadline = started - search.seconds + 60 * options.minutes
-        count = max(course.rungs[-1], LEAST_JUDGED)
-        kept = min(1.5 * JUDGEMENTS * count * course.seconds_per_episode + 10, MOST_KEPT * 60 * options.minutes)
+        most = MOST_KEPT * 60 * options.minutes
+        count = int(np.clip(most / (2.0 * JUDGEMENTS * course.seconds_per_episode), *JUDGED))  # twice: the source runs them as well
+        kept = min(2.0 * JUDGEMENTS * count * course.seconds_per_episode + 5, most)
         search.run(deadline - kept, report)
     chosen, holds, judged = judge(course, search, count, deadline, note)
     plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
