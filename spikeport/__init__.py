@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikeport.api import ConversionOptions as ConversionOptions
+    from spikeport.api import Tuned as Tuned
+    from spikeport.api import TuningOptions as TuningOptions
     from spikeport.api import convert as convert
     from spikeport.api import estimate_energy as estimate_energy
     from spikeport.api import export as export
     from spikeport.api import load_policy as load_policy
+    from spikeport.api import tune as tune
     from toolchain.artifact import Artifact as Artifact
     from toolchain.artifact_file import load as load
     from toolchain.artifact_file import save as save
@@ -48,6 +51,9 @@ _HOMES = {
     "estimate_energy": "spikeport.api",
     "export": "spikeport.api",
     "load_policy": "spikeport.api",
+    "tune": "spikeport.api",
+    "TuningOptions": "spikeport.api",
+    "Tuned": "spikeport.api",
     "Artifact": "toolchain.artifact",
     "load": "toolchain.artifact_file",
     "save": "toolchain.artifact_file",

@@ -24,6 +24,10 @@ from toolchain.policies.policy import Policy
 from toolchain.simulation.backends import open_backend
 from toolchain.simulation.census import Census
 from toolchain.simulation.closed_loop import simulate
+from toolchain.tuning import AutomaticAttempt, convert_automatically, refuse_own_choices
+from toolchain.tuning import Tuned as Tuned
+from toolchain.tuning import TuningOptions as TuningOptions
+from toolchain.tuning import tune as tune
 
 FORMATS = ("lava",)
 
@@ -103,15 +107,20 @@ def convert(
     calibration_steps: int = 10_000,
     seed: int = 0,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
-    attempts: list[Attempt] | None = None,
+    attempts: list[Attempt | AutomaticAttempt] | None = None,
     **choices: Any,
 ) -> Artifact:
     """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in order.
 
     `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
     environment and no `action_error`, the closed loop decides how fine the thresholds must be; what it tried is
-    appended to `attempts`. Raises InputError where the policy and the options do not go together.
+    appended to `attempts`. `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
+    holds; each goes into `attempts`. Raises InputError where the policy and the options do not go together.
     """
+    automatic = options is None and choices.get("neuron") == "auto"
+    if automatic:
+        choices.pop("neuron")
+        refuse_own_choices(choices.get("timesteps"), choices.get("alpha"))
     if options is None:
         options = ConversionOptions(**choices)
     elif choices:
@@ -141,11 +150,14 @@ def convert(
         )
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
+    if automatic and env is None:
+        raise InputError("--neuron auto", "compares neurons in the closed loop", got="no --env", fix=("--env ID", "name a --neuron"))
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
     gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
-    artifact, tried = convert_in_environment(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
+    run: Callable[..., tuple[Artifact, list[Any]]] = convert_automatically if automatic else convert_in_environment
+    artifact, tried = run(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
     if attempts is not None:
         attempts.extend(tried)
     return artifact

@@ -56,6 +56,7 @@ PACKAGES = (
     Package("gymnasium[mujoco]>=1.0", "gymnasium", "convert --env and simulate"),
     Package("mujoco>=3.2", "mujoco", "convert --env and simulate"),
     Package("threadpoolctl>=3.1", "threadpoolctl", "convert --env and simulate"),
+    Package("optuna>=4.2", "optuna", "tune"),
     Package("torch>=2.6", "torch", "reading checkpoints"),
     Package("stable-baselines3>=2.4", "stable_baselines3", "training the example policies"),
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),

@@ -14,7 +14,7 @@ from export.lava import lava_import
 from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl torch stable-baselines3 sb3-contrib onnx onnxruntime lava-nc lava-dl fork"
+NAMES = "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime lava-nc lava-dl fork"
 
 
 def found(name: str) -> doctor.Check:
@@ -44,7 +44,7 @@ def test_nothing_installed() -> None:
     text = alone("from spikeport import doctor; print(doctor.render(doctor.diagnose()))", "-S")
     assert "--  numpy" in text and "numpy is missing" in text
     assert f"fix: {lava_import.install_command()}" in text
-    assert "14 of 18 checks failed" in text
+    assert "15 of 19 checks failed" in text
 
 
 def test_outdated(monkeypatch: pytest.MonkeyPatch) -> None:

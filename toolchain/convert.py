@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import PROBE_DECISIONS, Artifact, EnvironmentRecord, Probe, check
 from toolchain.conversion.calibration import Calibration
-from toolchain.conversion.statistics import measure
+from toolchain.conversion.event_curves import event_thresholds
+from toolchain.conversion.statistics import PolicyStatistics, measure
 from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
 from toolchain.errors import InputError, did_you_mean
 from toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
@@ -23,6 +23,7 @@ from toolchain.quantization.sigma_delta_network import sigma_delta_network
 DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
 DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
 DEFAULT_ACTION_ERROR = 0.1
+ALLOCATIONS = ("sensitivity", "events")
 SYNTHETIC = 32
 
 
@@ -37,6 +38,8 @@ class ConversionOptions:
     action_error: float | None = None  # None: DEFAULT_ACTION_ERROR, tightened where the closed loop asks for it
     error_shares: tuple[float, ...] = ()  # of the squared action error: input, then hidden layers; (): what costs least
     triggers: tuple[int, ...] = ()  # sdn, per hidden layer; (): 1 each
+    allocation: str = "sensitivity"  # sdn: thresholds from the closed formula, or from measured `events`
+    thrift: float = 0.0  # sdn: squared action error that a synop per MAC saved is worth; 0 keeps every synapse
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
@@ -77,12 +80,18 @@ class ConversionOptions:
                 limit=", ".join(map(str, DIFFERENTIAL_TIMESTEPS)),
                 fix=("--timesteps 4", "--neuron mt"),
             )
-        if self.neuron != "sdn" and (self.error_shares or self.triggers):
-            raise InputError("--error-shares/--triggers", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away")
+        if self.neuron != "sdn" and (self.error_shares or self.triggers or self.thrift or self.allocation != "sensitivity"):
+            raise InputError(
+                "--error-shares/--triggers/--allocation/--thrift", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away"
+            )
         if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
             raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):
             raise InputError("--triggers", "a trigger is out of range", got=self.triggers, limit="1..4096", fix="--triggers 2,2")
+        if self.allocation not in ALLOCATIONS:
+            raise InputError("--allocation", "unknown rule", got=self.allocation, limit=", ".join(ALLOCATIONS), fix="--allocation sensitivity")
+        if not 0 <= self.thrift <= 100:
+            raise InputError("--thrift", "out of range", got=self.thrift, limit="0 (keep every synapse) to 100", fix="--thrift 0.05")
         if self.resync_every < 0:
             raise InputError("--resync-every", "out of range", got=self.resync_every, limit="0 (never) or more", fix="--resync-every 0")
 
@@ -101,14 +110,22 @@ class ConversionOptions:
         return round(alpha * 64) if np.isfinite(alpha) else -1
 
 
-def convert(policy: Policy, calibration: Calibration, options: ConversionOptions, environment: EnvironmentRecord | None = None, seed: int = 0) -> Artifact:
+def convert(
+    policy: Policy,
+    calibration: Calibration,
+    options: ConversionOptions,
+    environment: EnvironmentRecord | None = None,
+    seed: int = 0,
+    statistics: PolicyStatistics | None = None,
+) -> Artifact:
     """Convert a policy with the states it was calibrated on.
 
+    `statistics` are `measure(policy, calibration)`, for who converts the same policy many times.
     Raises InputError for a policy that the neuron cannot carry and for options that conflict with the range proof.
     """
     refuse_what_neuron_cannot_carry(policy, options)
     refuse_wrong_lengths(policy, options)
-    statistics = measure(policy, calibration)
+    statistics = statistics or measure(policy, calibration)
     dead = [
         (signal.high <= signal.low) | (signal.high <= 0) & (layer.activation == "relu")
         for signal, layer in zip(statistics.signals[1:], policy.layers[:-1], strict=True)
@@ -129,6 +146,8 @@ def convert(policy: Policy, calibration: Calibration, options: ConversionOptions
         "action_error": options.wanted_error if options.neuron == "sdn" else None,
         "silent_neurons": [int(mask.sum()) for mask in dead],
         "pruned": options.prune_dead,
+        "allocation": options.allocation if options.neuron == "sdn" else None,
+        "thrift": options.thrift,
     }
     artifact = Artifact(
         network=network,
@@ -168,10 +187,13 @@ def refuse_wrong_lengths(policy: Policy, options: ConversionOptions) -> None:
             raise InputError(option, what, got=f"{len(values)} numbers", limit=wanted, fix=f"{option} {','.join('1' * wanted)}")
 
 
-def _quantise(policy: Policy, statistics: Any, options: ConversionOptions) -> Network:
+def _quantise(policy: Policy, statistics: PolicyStatistics, options: ConversionOptions) -> Network:
     if options.neuron == "sdn":
-        thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
-        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every, options.triggers)
+        if options.allocation == "events":
+            thresholds = event_thresholds(statistics, options.wanted_error, options.error_shares, options.triggers)
+        else:
+            thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
+        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every, options.triggers, options.thrift)
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
     network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron])
     return dataclasses.replace(network, resync_every=options.resync_every)

@@ -22,15 +22,24 @@ from toolchain.policies.environment_facts import EnvironmentFacts
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models, one BLAS thread.
+def silent() -> Iterator[None]:
+    """Silence Gymnasium's deprecation notes on -v4 environments and MuJoCo's on its own models.
 
-    MuJoCo would print its notes and append them to MUJOCO_LOG.TXT in the working directory. The products of a
-    policy are so small that a second BLAS thread costs more than it brings.
+    MuJoCo would print its notes and append them to MUJOCO_LOG.TXT in the working directory.
     """
     _silence_mujoco()
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silent, and one BLAS thread: the products of a policy are so small that a second one costs more than it brings.
+
+    Finding the libraries takes milliseconds; who only makes an environment is better off `silent`.
+    """
+    with silent(), threadpool_limits(1, user_api="blas"):
         yield
 
 
@@ -71,7 +80,7 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
     if ":" not in identifier and identifier not in gymnasium.registry:
         raise _unknown(identifier, trusted)
     options: dict[str, Any] = dict(kwargs or {}) | ({"render_mode": render_mode} if render_mode else {})
-    with quiet():
+    with silent():
         try:
             env = gymnasium.make(identifier, **options)
         except Exception as error:  # a user's module and an environment's constructor raise whatever they like

@@ -6,14 +6,16 @@ action's range; a clipped action has no slope outside its bounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.activations import ACTIVATIONS
 from toolchain.conversion.calibration import Calibration, subset
-from toolchain.policies.policy import Policy
+from toolchain.policies.policy import DenseLayer, Policy
 
 Float = NDArray[np.float64]
 JACOBIAN_STATES = 1500
@@ -35,11 +37,17 @@ class PolicyStatistics:
     """`inputs` [N, features]; `pre_activations` and `signals` in network order, float64.
 
     signals[0] is the input, signals[l] the output of hidden layer l - 1; pre_activations[l] belongs to layer l.
+    `values` are the signals themselves [N, n], `row_sensitivity` is E sum_k (d action_k / d pre_l)^2 [out],
+    `starts` [N] marks episode starts, `curves` is filled as event_curves.py is asked.
     """
 
     inputs: Float
     pre_activations: tuple[Float, ...]
     signals: tuple[SignalStatistics, ...]
+    values: tuple[NDArray[Any], ...]
+    row_sensitivity: tuple[Float, ...]
+    starts: NDArray[np.bool_]
+    curves: dict[tuple[int, int], Any] = field(default_factory=dict)
 
 
 def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
@@ -48,7 +56,8 @@ def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
     pre_activations = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
     values = [inputs] + [ACTIVATIONS[layer.activation].value(pre) for layer, pre in zip(policy.layers[:-1], pre_activations[:-1], strict=True)]
     consecutive = ~calibration.starts[1:]
-    slopes = sensitivities(policy, [pre[subset(len(inputs), JACOBIAN_STATES)] for pre in pre_activations])
+    chosen = [pre[subset(len(inputs), JACOBIAN_STATES)] for pre in pre_activations]
+    slopes = sensitivities(policy, chosen)
     signals = tuple(
         SignalStatistics(
             value.min(0),
@@ -59,22 +68,31 @@ def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
         )
         for value, slope, layer in zip(values, slopes, policy.layers, strict=True)
     )
-    return PolicyStatistics(inputs, tuple(pre_activations), signals)
+    return PolicyStatistics(inputs, tuple(pre_activations), signals, tuple(values), tuple(row_sensitivities(policy, chosen)), calibration.starts)
 
 
 def sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Float]:
     """s_i^2 of every signal, from the pre-activations [n, out] of each layer on a set of states."""
+    gradients = ((gradient @ layer.weight.astype(np.float64)) for layer, gradient in _gradients(policy, pre_activations))
+    return [(gradient**2).sum(1).mean(0) for gradient in gradients][::-1]
+
+
+def row_sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Float]:
+    """The same of every layer's pre-activations: what an error of a row's sum costs."""
+    return [(gradient**2).sum(1).mean(0) for _, gradient in _gradients(policy, pre_activations)][::-1]
+
+
+def _gradients(policy: Policy, pre_activations: list[Float]) -> Iterator[tuple[DenseLayer, Float]]:
+    """Layers from the last to the first, each with d action_k / d pre_j [n, act, out]."""
     outputs, action = pre_activations[-1], policy.action
     slope = (1 - np.tanh(outputs) ** 2 if action.squash == "tanh" else np.ones_like(outputs)) * action.scale / (action.range / 2)
     if action.low is not None and action.high is not None:
         final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
         slope = slope * ((final >= action.low) & (final <= action.high))
-    gradient = slope[:, :, None] * np.eye(action.size)  # [n, act, out], d action_k / d pre_j
-    result = []
+    gradient = slope[:, :, None] * np.eye(action.size)
     for index in reversed(range(len(policy.layers))):
         layer = policy.layers[index]
-        gradient = gradient @ layer.weight.astype(np.float64)
-        result.append((gradient**2).sum(1).mean(0))
+        yield layer, gradient
         if index:
+            gradient = gradient @ layer.weight.astype(np.float64)
             gradient = gradient * ACTIVATIONS[policy.layers[index - 1].activation].derivative(pre_activations[index - 1])[:, None, :]
-    return result[::-1]

@@ -39,18 +39,21 @@ class IntegerRows:
         return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
 
 
-def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None) -> IntegerRows:
+def round_layer(
+    dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None, price: Float | None = None
+) -> IntegerRows:
     """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
 
     `wanted` [N, out] are the float network's pre-activations on the calibration states; `least_scale` [out] is the
-    finest row scale that the neurons behind the rows allow.
+    finest row scale that the neurons behind the rows allow, `price` [out, in] the squared error of a row's sum that
+    leaving a synapse out may cost.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
     moments = augmented_moments(signal.values)
     bias_real = wanted.mean(0) - folded @ moments[-1, :-1]  # the mean pre-activation stays the float network's
     least = np.zeros(len(folded)) if least_scale is None else least_scale
     for _ in range(ATTEMPTS):
-        weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least)
+        weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least, price)
         proof = bound_rows(weights, bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():

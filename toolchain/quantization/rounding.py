@@ -4,6 +4,8 @@ Source of the rounding: Frantar et al. 2023 (arXiv 2210.17323): round column by 
 input power and feed each column's error into the columns not yet rounded, through the inverse second moment.
 The bias is the column of a constant input 1: its rounding error, which a rate neuron would add T times, is
 absorbed by the weights, and the mean output on calibration states stays that of the real row.
+With a price on weights, one that costs less error than it is worth becomes 0 and its error goes into the columns
+not yet rounded as well (Frantar and Alistarh 2023, arXiv 2301.00774; the saliency is optimal brain surgeon's).
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ SEARCH = np.geomspace(1.0, 0.3, 12)  # of the scale at which a row's largest wei
 DAMPING = 0.01
 
 
-def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_scale: Float) -> tuple[Long, Long, Float]:
+def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_scale: Float, price: Float | None = None) -> tuple[Long, Long, Float]:
     """Integer weights [out, in], biases [out] and row scales [out] of real rows.
 
     The columns of `weights` already carry the payload units. `moments` [in + 1, in + 1] is the second moment of the
     integer inputs with a constant 1 behind them, `least_scale` [out] the finest scale that the range proof allows.
-    Every row takes the candidate scale with the least expected squared error after rounding.
+    Every row takes the candidate scale with the least expected squared error after rounding. `price` [out, in] is the
+    squared error of the row's output that a weight of 0 may cost; it joins what a row's scale is chosen by.
     """
     limit = 2 ** (bits - 1) - 1
     largest = np.abs(weights).max(1)
@@ -36,9 +39,11 @@ def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_
     best, best_scale, best_error = np.zeros(rows.shape, np.int64), natural.copy(), np.full(len(rows), np.inf)
     for factor in SEARCH:
         scale = np.maximum(natural * factor, least_scale)
-        integers = rounding.apply(rows / scale[:, None], limit)
+        integers = rounding.apply(rows / scale[:, None], limit, None if price is None else price / scale[:, None] ** 2)
         difference = integers * scale[:, None] - rows
         error = np.einsum("ij,jk,ik->i", difference, rounding.damped, difference, optimize=True)
+        if price is not None:
+            error = error + (price * (integers[:, :-1] != 0)).sum(1)
         better = error < best_error
         best[better], best_scale[better], best_error[better] = integers[better], scale[better], error[better]
     return best[:, :-1], best[:, -1], best_scale
@@ -55,13 +60,19 @@ class Rounding:
         inverse = np.linalg.inv(self.damped[np.ix_(self.order, self.order)] + np.eye(size) * 1e-12)
         self.upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
 
-    def apply(self, rows: Float, limit: int) -> Long:
-        """Integers near `rows` [out, in + 1] (in row units) that keep the rows' outputs; weights clipped to +-limit."""
+    def apply(self, rows: Float, limit: int, price: Float | None = None) -> Long:
+        """Integers near `rows` [out, in + 1] (in row units) that keep the rows' outputs; weights clipped to +-limit.
+
+        A weight whose removal adds less than `price` [out, in] to the squared error (in row units) becomes 0.
+        """
         remaining, result = rows[:, self.order].copy(), np.zeros(rows.shape, np.int64)
         for column, original in enumerate(self.order):
             rounded = np.rint(remaining[:, column])
             if column:  # column 0 is the bias, which is not limited
                 rounded = np.clip(rounded, -limit, limit)
+                if price is not None:
+                    added = remaining[:, column] ** 2 - (remaining[:, column] - rounded) ** 2
+                    rounded = np.where(added < price[:, original] * self.upper[column, column] ** 2, 0.0, rounded)
             result[:, original] = rounded.astype(np.int64)
             error = (remaining[:, column] - rounded) / self.upper[column, column]
             remaining[:, column + 1 :] -= error[:, None] * self.upper[column, column + 1 :]

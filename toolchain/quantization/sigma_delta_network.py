@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.conversion.statistics import PolicyStatistics
+from toolchain.conversion.thresholds import floored
 from toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.sigma_delta import quantised_activation
 from toolchain.policies.policy import DenseLayer, Policy
@@ -19,11 +20,12 @@ HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next 
 
 
 def sigma_delta_network(
-    policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = ()
+    policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = (), thrift: float = 0.0
 ) -> Network:
     """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py).
 
-    `triggers` are those of the hidden layers; () = 1 each.
+    `triggers` are those of the hidden layers; () = 1 each. With `thrift`, synapses go that earn less than they cost:
+    a synop per MAC saved is worth that much squared action error, 0 keeps them all.
     """
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
@@ -33,7 +35,9 @@ def sigma_delta_network(
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, RowKind(Coding.ACROSS, readout=last, first=index == 0))
+        kind = RowKind(Coding.ACROSS, readout=last, first=index == 0)
+        price = synapse_prices(signal, statistics, index, thrift / policy.macs) if thrift else None
+        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, price=price)
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
@@ -52,6 +56,16 @@ def sigma_delta_network(
         low, high = layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)
         signal = InputSignal(np.clip(quantised_activation(layer, rows.accumulate(signal.values)), low, high), layer.unit, low, high)
     return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
+
+
+def synapse_prices(signal: InputSignal, statistics: PolicyStatistics, index: int, synop: float) -> Float:
+    """Squared error of each row's sum that a synapse of layer `index` may cost to be left out, [out, in].
+
+    `synop` is what a synop per decision is worth in squared action error; a synapse has one whenever its input changes.
+    """
+    changes, inside = np.diff(np.asarray(signal.values), axis=0) != 0, ~statistics.starts[1:]
+    changes = changes[inside].mean(0) if inside.any() else np.ones(changes.shape[1])
+    return synop * changes[None, :] / floored(statistics.row_sensitivity[index])[:, None]
 
 
 def _hidden_layer(

@@ -5,3 +5,5 @@ from toolchain.report.text import artifact_text as artifact_text
 from toolchain.report.text import describe_artifact as describe_artifact
 from toolchain.report.text import simulation_text as simulation_text
 from toolchain.report.text import verification_text as verification_text
+from toolchain.report.tuning import candidate_line as candidate_line
+from toolchain.report.tuning import tuning_text as tuning_text

@@ -1,0 +1,136 @@
+"""One point of the search space: a conversion, as the optimiser and as `convert` know it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from toolchain.convert import ConversionOptions
+
+ERRORS = (0.01, 1.0)
+THRIFTS = (1e-4, 3.0)
+SHARES = (1 / 16, 16.0)
+TRIGGERS = (1, 8)
+TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
+PLAIN = (0.1, 0.05, 0.2)  # action errors of plain sdn
+USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
+THRIFTY = (  # rule, action error, trigger, thrift
+    ("sensitivity", 0.1, 1, 0.03),
+    ("sensitivity", 0.1, 3, 0.03),
+    ("sensitivity", 0.05, 4, 0.01),
+    ("events", 0.1, 3, 0.03),
+    ("sensitivity", 0.1, 2, 0.1),
+    ("events", 0.1, 3, 0.1),
+    ("events", 0.2, 3, 0.1),
+    ("events", 0.3, 3, 0.1),
+    ("events", 0.2, 3, 0.3),
+)
+ALPHAS = tuple(eighth / 8 for eighth in range(9))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Fields of ConversionOptions; () and None leave them at their defaults."""
+
+    neuron: str = "sdn"
+    weight_bits: int = 8
+    timesteps: int | None = None
+    alpha: float | None = None
+    action_error: float | None = None
+    allocation: str = "sensitivity"
+    thrift: float = 0.0
+    error_shares: tuple[float, ...] = ()
+    triggers: tuple[int, ...] = ()
+
+    def options(self, keep_source: bool = True) -> ConversionOptions:
+        return ConversionOptions(**dataclasses.asdict(self), keep_source=keep_source)
+
+    def facts(self) -> dict[str, Any]:
+        """What differs from the defaults, for JSON."""
+        found = {name: value for name, value in dataclasses.asdict(self).items() if value != getattr(Point(), name) or name in ("neuron", "weight_bits")}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    def __str__(self) -> str:
+        """The options of `convert` that make it."""
+        words = []
+        for name, value in self.facts().items():
+            listed = value if isinstance(value, list) else [value]
+            words.append(f"--{name.replace('_', '-')} " + ",".join(f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed))
+        return " ".join(words)
+
+    def parameters(self) -> dict[str, Any]:
+        """The optimiser's view; the inverse of `suggest`. Every neuron, and every rule of sdn, has names of its own."""
+        if self.neuron != "sdn":
+            found: dict[str, Any] = {"timesteps": self.timesteps, "alpha": self.alpha}
+        else:
+            found = {"allocation": self.allocation, "action_error": self.action_error}
+            found |= {f"trigger_{index}": trigger for index, trigger in enumerate(self.triggers)}
+            found |= {"thrifty": self.thrift > 0, "split": bool(self.error_shares)} | ({"thrift": self.thrift} if self.thrift else {})
+            found |= {f"share_{index}": share for index, share in enumerate(self.error_shares)}
+        return {f"{self.neuron}_{name}": value for name, value in (found | {"weight_bits": self.weight_bits}).items()}
+
+
+def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> Point:
+    """Ask an Optuna trial for a point with these neurons, of a network with `hidden` hidden layers."""
+    bits = trial.suggest_categorical(f"{neuron}_weight_bits", weight_bits)
+    if neuron != "sdn":
+        steps, alpha = trial.suggest_categorical(f"{neuron}_timesteps", TIMESTEPS[neuron]), trial.suggest_categorical(f"{neuron}_alpha", ALPHAS)
+        return Point(neuron, bits, timesteps=steps, alpha=alpha)
+    allocation = trial.suggest_categorical("sdn_allocation", ("events", "sensitivity"))
+    error = trial.suggest_float("sdn_action_error", *ERRORS, log=True)
+    triggers = tuple(trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden))
+    thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True) if trial.suggest_categorical("sdn_thrifty", (True, False)) else 0.0
+    split = trial.suggest_categorical("sdn_split", (False, True))
+    shares = tuple(trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True) for index in range(hidden + 1)) if split else ()
+    return Point(neuron, bits, action_error=error, allocation=allocation, thrift=thrift, error_shares=shares, triggers=triggers)
+
+
+def first_points(neurons: tuple[str, ...], weight_bits: tuple[int, ...], hidden: int) -> list[Point]:
+    """Where a search begins: the plain conversion, the other neurons' defaults, then ever thriftier sdn."""
+    points, most = [], max(weight_bits)
+    if "sdn" in neurons:
+        points += [Point(weight_bits=most, action_error=error, triggers=(1,) * hidden) for error in PLAIN]
+    points += [Point(name, most, timesteps=steps, alpha=alpha) for name, (steps, alpha) in USUAL.items() if name in neurons]
+    if "sdn" in neurons:
+        for rule, error, trigger, thrift in THRIFTY:
+            points.append(Point(weight_bits=most, action_error=error, allocation=rule, thrift=thrift, triggers=(trigger,) * hidden))
+    return points
+
+
+def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Iterator[Point]:
+    """Points one move away that may be cheaper; `step` scales the moves of continuous fields.
+
+    First one field alone in its cheaper direction, then two against each other.
+    """
+    change = dataclasses.replace
+    if point.neuron != "sdn":
+        steps, alphas = TIMESTEPS[point.neuron], ALPHAS
+        here, share = steps.index(point.timesteps or steps[0]), alphas.index(point.alpha or 0.0)
+        yield from (change(point, timesteps=steps[index]) for index in (here - 1,) if index >= 0)
+        yield from (change(point, alpha=alphas[index]) for index in (share + 1, share - 1) if 0 <= index < len(alphas))
+        return
+    if not point.thrift:
+        yield from (change(point, thrift=thrift) for thrift in (0.03, 0.01, 0.003))
+    coarser, finer = (_within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS) for sign in (1, -1))
+    thriftier, richer = (_within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0 for sign in (1, -1))
+    higher = [tuple(m + (i == index) for i, m in enumerate(point.triggers)) for index, old in enumerate(point.triggers) if old < TRIGGERS[1]]
+    yield change(point, thrift=thriftier)
+    yield change(point, action_error=coarser)
+    yield from (change(point, triggers=triggers) for triggers in higher)
+    for index, share in enumerate(point.error_shares):
+        for factor in (2.0**step, 0.5**step):
+            yield change(point, error_shares=(*point.error_shares[:index], _within(share * factor, SHARES), *point.error_shares[index + 1 :]))
+    yield change(point, thrift=thriftier, action_error=finer)
+    yield change(point, thrift=richer, action_error=coarser)
+    for triggers in higher:
+        yield change(point, triggers=triggers, action_error=finer)
+        yield change(point, triggers=triggers, thrift=richer)
+    if point.allocation == "sensitivity":
+        yield change(point, allocation="events")
+    yield from (change(point, weight_bits=bits) for bits in weight_bits if bits != point.weight_bits)
+
+
+def _within(value: float, limits: tuple[float, float]) -> float:
+    return min(max(value, limits[0]), limits[1])

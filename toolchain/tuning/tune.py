@@ -1,0 +1,170 @@
+"""`tune`: calibrate, search, judge, and hand over the cheapest artifact that holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from toolchain import gymnasium_bridge
+from toolchain.artifact import Artifact
+from toolchain.conversion.calibration import from_environment
+from toolchain.conversion.statistics import measure
+from toolchain.conversion_loop import open_loop_error
+from toolchain.errors import InputError
+from toolchain.policies.policy import Policy
+from toolchain.simulation.rollout import FloatActor
+from toolchain.simulation.statistics import return_ratio
+from toolchain.tuning.course import RUNGS, Course, affordable_rungs
+from toolchain.tuning.evidence import MAX_ROWS, Episodes, Evidence
+from toolchain.tuning.options import TuningOptions
+from toolchain.tuning.point import Point
+from toolchain.tuning.result import Candidate, Tuned, candidate_facts, pareto_front
+from toolchain.tuning.search import Report, Search
+from toolchain.tuning.seeds import judging_seeds, search_seeds
+from toolchain.tuning.study import open_study, quiet
+
+JUDGED = (24, 108)  # episodes of a judgement, at least and at most
+JUDGEMENTS = 2  # that time is kept for
+MOST_KEPT = 0.4  # of the minutes, for judging
+DEFAULTS = TuningOptions()
+
+
+def tune(
+    policy: Policy,
+    environment: str,
+    options: TuningOptions = DEFAULTS,
+    *,
+    study: Path | None = None,
+    report: Report = lambda number, point, evidence: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Tuned:
+    """Search for the cheapest conversion that holds `options.target` in `environment` (an id that the user typed).
+
+    `study` is a file that an interrupted search goes on from; `report(number, point, evidence)` is called after each
+    candidate, `note(text)` for what else a user should know. Where nothing holds, the artifact is the plain
+    conversion and `holds` is False. Raises InputError where the policy, the environment and the options do not fit.
+    """
+    started = time.monotonic()
+    neurons = usable_neurons(policy, options, note)
+    with quiet():
+        opened = open_study(study, options.identity(policy, environment), options)
+    course, identifier = prepare(policy, environment, options)
+    note(f"{identifier}: source return {course.ann.returns.mean():.1f}, {'/'.join(map(str, course.rungs))} episodes a candidate")
+    with quiet():
+        search = Search(course, opened, neurons)
+        deadline = started - search.seconds + 60 * options.minutes
+        most = MOST_KEPT * 60 * options.minutes
+        count = int(np.clip(most / (2.0 * JUDGEMENTS * course.seconds_per_episode), *JUDGED))  # twice: the source runs them as well
+        kept = min(2.0 * JUDGEMENTS * count * course.seconds_per_episode + 5, most)
+        search.run(deadline - kept, report)
+    chosen, holds, judged = judge(course, search, count, deadline, note)
+    plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
+    if chosen is None:
+        chosen = max(plain, key=lambda candidate: candidate[1].ratio, default=(Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known()))
+    seeds = (*search_seeds(options.seed, course.rungs[-1]), *judging_seeds(options.seed, count))
+    recorded = dataclasses.replace(course, calibration=dataclasses.replace(course.calibration, seeds=(*course.calibration.seeds, *seeds)))
+    tuned = Tuned(
+        artifact=recorded.build(chosen[0]),
+        holds=holds,
+        verdict=chosen[1].reason if holds else "nothing was found that holds; this is the plain conversion",
+        chosen=chosen,
+        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=plain[0] if plain else None),
+        pareto=pareto_front(search.tried, course.rungs[1]),
+        trials=len(search.tried),
+        safe=len(search.safe),
+        rungs=course.rungs,
+        judged=judged,
+        judging_episodes=count,
+        seconds=time.monotonic() - started,
+        options=options,
+    )
+    return dataclasses.replace(tuned, artifact=with_record(tuned, course))
+
+
+def usable_neurons(policy: Policy, options: TuningOptions, note: Callable[[str], None]) -> tuple[str, ...]:
+    """The wanted neurons that can carry the policy's activations."""
+    relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
+    usable = tuple(name for name in options.neurons if name == "sdn" or relu)
+    if not usable:
+        raise InputError("--neurons", "none of them carries this policy's activations", got=", ".join(options.neurons), limit="sdn", fix="--neurons sdn")
+    if usable != options.neurons:
+        note("only sdn carries this policy's activations: the other neurons are left out")
+    return usable
+
+
+def prepare(policy: Policy, environment: str, options: TuningOptions) -> tuple[Course, str]:
+    """Calibrate, time the source policy, run its episodes on the search seeds."""
+
+    def make() -> object:
+        return gymnasium_bridge.make(environment, trusted=True)
+
+    env = gymnasium_bridge.make(environment, trusted=True)
+    try:
+        gymnasium_bridge.check_fit(gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action.size)
+        calibration = from_environment(policy, env, options.calibration_steps, options.seed)
+        record = gymnasium_bridge.record(env, environment)
+    finally:
+        env.close()
+    ann = Episodes(FloatActor(policy, MAX_ROWS), make, search_seeds(options.seed, RUNGS[-1]))
+    ann.extend(RUNGS[0])
+    started = time.monotonic()  # the first episodes load and compile
+    ann.extend(RUNGS[1])
+    seconds = (time.monotonic() - started) / (RUNGS[1] - RUNGS[0])
+    rungs = affordable_rungs(seconds, 60 * options.minutes)
+    for rung in rungs:
+        ann.extend(rung)
+    if not np.isfinite(ann.returns).all() or return_ratio(ann.returns, ann.returns) is None:
+        raise InputError(
+            "tune", "the source policy's return is no measure", got=float(ann.returns.mean()), limit="finite and not about 0", fix="use `spikeport convert`"
+        )
+    return Course(policy, calibration, measure(policy, calibration), record, make, options, ann, rungs, seconds), record.id
+
+
+def judge(course: Course, search: Search, count: int, deadline: float, note: Callable[[str], None]) -> tuple[Candidate | None, bool, int]:
+    """The cheapest safe candidate that also holds on fresh seeds; how many had to be asked."""
+    if not search.safe:
+        return None, False, 0
+    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(course.rungs[1], count), count}))
+    ann, judged, longest = course.source_episodes(seeds, count, rungs), 0, 0.0
+    for point, _ in search.safe:
+        if judged and time.monotonic() + longest > deadline:
+            break
+        started = time.monotonic()
+        evidence = course.judge(course.build(point), ann, rungs, np.inf, np.inf)
+        longest, judged = max(longest, time.monotonic() - started), judged + 1
+        note(f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g}, {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
+        if evidence.safe:
+            return (point, evidence), True, judged
+    return None, False, judged
+
+
+def is_plain(point: Point) -> bool:
+    """Whether a point is what `convert` makes of an action error alone."""
+    return point.neuron == "sdn" and point.allocation == "sensitivity" and not point.thrift and not point.error_shares and set(point.triggers) <= {1}
+
+
+def nothing_known() -> Evidence:
+    return Evidence(0, 0.0, 0.0, 0.0, 0.0, False, "not tried")
+
+
+def with_record(tuned: Tuned, course: Course) -> Artifact:
+    """The artifact with its tuning in the calibration record."""
+    options = tuned.options
+    record = {
+        "target": options.target,
+        "cost": options.cost,
+        "profile": options.profile,
+        "chatter": options.chatter,
+        "holds": tuned.holds,
+        "trials": tuned.trials,
+        "search_episodes": tuned.rungs[-1],
+        "judging_episodes": tuned.judging_episodes,
+        "chosen": candidate_facts(tuned.chosen),
+        "pareto": [[candidate[1].cost, candidate[1].ratio, candidate[1].safe] for candidate in tuned.pareto],
+    }
+    notes = {"measured_action_error": open_loop_error(tuned.artifact, course.policy, course.calibration), "tuning": record}
+    return dataclasses.replace(tuned.artifact, calibration=tuned.artifact.calibration | notes)
