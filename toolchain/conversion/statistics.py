@@ -40,6 +40,7 @@ class PolicyStatistics:
     inputs: Float
     pre_activations: tuple[Float, ...]
     signals: tuple[SignalStatistics, ...]
+    slopes: Float  # [N, act]: d action_k / d y_k, y the last pre-activation
 
 
 def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
@@ -59,17 +60,12 @@ def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
         )
         for value, slope, layer in zip(values, slopes, policy.layers, strict=True)
     )
-    return PolicyStatistics(inputs, tuple(pre_activations), signals)
+    return PolicyStatistics(inputs, tuple(pre_activations), signals, action_slopes(policy, pre_activations[-1]))
 
 
 def sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Float]:
     """s_i^2 of every signal, from the pre-activations [n, out] of each layer on a set of states."""
-    outputs, action = pre_activations[-1], policy.action
-    slope = (1 - np.tanh(outputs) ** 2 if action.squash == "tanh" else np.ones_like(outputs)) * action.scale / (action.range / 2)
-    if action.low is not None and action.high is not None:
-        final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
-        slope = slope * ((final >= action.low) & (final <= action.high))
-    gradient = slope[:, :, None] * np.eye(action.size)  # [n, act, out], d action_k / d pre_j
+    gradient = action_slopes(policy, pre_activations[-1])[:, :, None] * np.eye(policy.action.size)  # [n, act, out], d action_k / d pre_j
     result = []
     for index in reversed(range(len(policy.layers))):
         layer = policy.layers[index]
@@ -78,3 +74,13 @@ def sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Float]:
         if index:
             gradient = gradient * ACTIVATIONS[policy.layers[index - 1].activation].derivative(pre_activations[index - 1])[:, None, :]
     return result[::-1]
+
+
+def action_slopes(policy: Policy, outputs: Float) -> Float:
+    """d action_k / d y_k [n, act] for outputs y [n, act] of the last layer, in units of half the action's range."""
+    action = policy.action
+    slope = (1 - np.tanh(outputs) ** 2 if action.squash == "tanh" else np.ones_like(outputs)) * action.scale / (action.range / 2)
+    if action.low is not None and action.high is not None:
+        final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
+        slope = slope * ((final >= action.low) & (final <= action.high))
+    return slope

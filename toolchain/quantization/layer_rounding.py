@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
+from toolchain.quantization.compensation import compensated_rows
 from toolchain.quantization.proof import RowKind, bound_rows
 from toolchain.quantization.rounding import augmented_moments, quantise_rows
 
@@ -39,22 +40,32 @@ class IntegerRows:
         return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
 
 
-def round_layer(dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None) -> IntegerRows:
+def round_layer(
+    dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None, importance: Float | None = None
+) -> IntegerRows:
     """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
 
     `wanted` [N, out] are the float network's pre-activations on the calibration states; `least_scale` [out] is the
-    finest row scale that the neurons behind the rows allow.
+    finest row scale that the neurons behind the rows allow. `importance` [N, groups] weighs the states: one group
+    for all rows, or one per row.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
-    moments = augmented_moments(signal.values)
-    bias_real = wanted.mean(0) - folded @ moments[-1, :-1]  # the mean pre-activation stays the float network's
+    weigh = np.ones((len(wanted), 1)) if importance is None else importance
     least = np.zeros(len(folded)) if least_scale is None else least_scale
+    groups = [slice(None)] if weigh.shape[1] == 1 else [slice(row, row + 1) for row in range(len(folded))]
+    parts = [_round_rows(folded[rows], signal, wanted[:, rows], bits, kind, least[rows], weigh[:, group]) for group, rows in enumerate(groups)]
+    return IntegerRows(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _round_rows(folded: Float, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least: Float, importance: Float) -> tuple[Long, Long, Float]:
+    moments = augmented_moments(signal.values, importance)
+    real, bias_real = compensated_rows(folded, signal.values, wanted, importance)
     for _ in range(ATTEMPTS):
-        weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least)
+        weights, bias, scale = quantise_rows(real, bias_real, moments, bits, least)
         proof = bound_rows(weights, bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():
-            return IntegerRows(weights, bias, scale)
+            return weights, bias, scale
         least = np.where(excess > 1, scale * excess * 1.02, least)
     raise InputError(
         "quantisation",

@@ -68,7 +68,8 @@ class Rounding:
         return result
 
 
-def augmented_moments(inputs: Long | Float) -> Float:
-    """E[x x^T] of inputs [N, in] with a constant 1 behind them."""
+def augmented_moments(inputs: Long | Float, importance: Float | None = None) -> Float:
+    """E[x x^T] of inputs [N, in] with a constant 1 behind them; `importance` [N] weighs the states."""
     values = np.concatenate([np.asarray(inputs, np.float64), np.ones((len(inputs), 1))], axis=1)
-    return values.T @ values / len(values)
+    share = np.full(len(values), 1 / len(values)) if importance is None else importance / importance.sum()
+    return values.T @ (share[:, None] * values)

@@ -15,6 +15,7 @@ from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
+FLOOR = 0.1  # of the mean importance: saturated states still say on which side they are
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
@@ -33,7 +34,8 @@ def sigma_delta_network(
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, RowKind(Coding.ACROSS, readout=last, first=index == 0))
+        kind = RowKind(Coding.ACROSS, readout=last, first=index == 0)
+        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, importance=_importance(statistics.slopes, last))
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
@@ -52,6 +54,15 @@ def sigma_delta_network(
         low, high = layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)
         signal = InputSignal(np.clip(quantised_activation(layer, rows.accumulate(signal.values)), low, high), layer.unit, low, high)
     return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
+
+
+def _importance(slopes: Float, last: bool) -> Float:
+    """Weights of the calibration states [N, groups]: how much the action still moves, squared, with a floor.
+
+    The last layer's rows have one group each; a hidden layer's share the mean over actions.
+    """
+    power = slopes**2 if last else (slopes**2).mean(1, keepdims=True)
+    return power + FLOOR * np.maximum(power.mean(0), 1e-12)
 
 
 def _hidden_layer(

@@ -1,0 +1,37 @@
+"""Rows that make up for the rounding before them.
+
+The inputs of a layer are integers that carry every rounding upstream. Its rows are therefore fitted anew: on those
+inputs they shall give what the float network's layer gave on its own,
+
+    min over W, b   E w |W x + b - wanted|^2  +  ridge * sum_ji E w x_i^2 (W_ji - folded_ji)^2
+
+x the integer inputs, `wanted` the float pre-activations, w a weight per state. Hidden features are correlated, so a
+handful of them can correct the others. The ridge keeps columns that the states say nothing about where they were.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.quantization.rounding import Float, Long
+
+RIDGE = 1e-3
+
+
+def compensated_rows(folded: Float, values: Float | Long, wanted: Float, importance: Float, ridge: float = RIDGE) -> tuple[Float, Float]:
+    """Weights [out, in] and biases [out] for integer inputs `values` [N, in] and pre-activations `wanted` [N, out].
+
+    `folded` [out, in] are the float layer's rows times the units of the inputs. The expected squared error on the
+    states never exceeds that of `folded` with the bias that keeps the mean.
+    """
+    inputs = np.asarray(values, np.float64)
+    share = (importance / importance.sum())[:, None]
+    mean, target = (share * inputs).sum(0), (share * wanted).sum(0)
+    centred, rest = inputs - mean, wanted - target - (inputs - mean) @ folded.T
+    moments, cross = centred.T @ (share * centred), centred.T @ (share * rest)
+    power = np.maximum(np.diag(moments), 1e-12 * max(float(np.diag(moments).max(initial=0.0)), 1e-300))
+    scale = 1 / np.sqrt(power)
+    system = moments * scale[:, None] * scale + ridge * np.eye(len(scale))
+    weights = folded + (scale[:, None] * np.linalg.solve(system, scale[:, None] * cross)).T
+    return weights, target - weights @ mean
