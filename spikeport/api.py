@@ -143,7 +143,7 @@ def convert(
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
     if env is None:
         assert observations is not None
-        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
+        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
     gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
     artifact, tried = convert_in_environment(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
     if attempts is not None:

@@ -137,6 +137,7 @@ def _whole_numbers(context: click.Context, parameter: click.Parameter, value: st
 @click.option("--triggers", metavar="M[,M...]", callback=_whole_numbers, help="Payload units a change must reach to be sent, per hidden layer.  [default: 1]")
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
+@click.option("--finetune", is_flag=True, help="Distil the policy into the integers: minutes, for 4 or 5 weight bits; sdn only, needs PyTorch.")
 @click.option("--seed", default=0, show_default=True, help="Calibration episode k is reset with 10^6 + 1000 * seed + k.")
 @click.option("--no-source", is_flag=True, help="Leave the float policy out of the artifact.")
 @as_json
@@ -166,6 +167,7 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         resync_every=given["resync_every"],
         prune_dead=given["prune_dead"],
         keep_source=not given["no_source"],
+        finetune=given["finetune"],
     )
     if options.neuron != "sdn" and options.action_error is not None:
         click.echo(f"note: --action-error chooses the thresholds of sdn; {options.neuron} takes its own from the largest activations", err=True)

@@ -40,7 +40,6 @@ class PolicyStatistics:
     inputs: Float
     pre_activations: tuple[Float, ...]
     signals: tuple[SignalStatistics, ...]
-    slopes: Float  # [N, act]: d action_k / d y_k, y the last pre-activation
 
 
 def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
@@ -60,7 +59,7 @@ def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
         )
         for value, slope, layer in zip(values, slopes, policy.layers, strict=True)
     )
-    return PolicyStatistics(inputs, tuple(pre_activations), signals, action_slopes(policy, pre_activations[-1]))
+    return PolicyStatistics(inputs, tuple(pre_activations), signals)
 
 
 def sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Float]:
@@ -84,3 +83,10 @@ def action_slopes(policy: Policy, outputs: Float) -> Float:
         final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
         slope = slope * ((final >= action.low) & (final <= action.high))
     return slope
+
+
+def action_chords(policy: Policy, outputs: Float) -> Float:
+    """(action_k(y_k) - action_k(0)) / y_k [n, act], in units of half the action's range; the slope where y_k is near 0."""
+    moved = np.abs(policy.action.apply(outputs) - policy.action.apply(np.zeros_like(outputs))) / (policy.action.range / 2)
+    near = np.abs(outputs) < 1e-6
+    return np.where(near, np.abs(action_slopes(policy, outputs)), moved / np.where(near, 1.0, np.abs(outputs)))

@@ -23,8 +23,8 @@ def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: 
     """
     shapes, spans, weights = [], [], []
     for signal in signals:
-        sensitivity = _floored(signal.sensitivity)
-        shapes.append(np.cbrt(signal.fan_out * _floored(signal.change) / sensitivity))
+        sensitivity = floored(signal.sensitivity)
+        shapes.append(np.cbrt(signal.fan_out * floored(signal.change) / sensitivity))
         spans.append(np.where(signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf))
         weights.append(sensitivity)
     if shares:
@@ -36,7 +36,7 @@ def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: 
     return [_median_where(theta, ~np.isfinite(span)) for theta, span in zip(thresholds, spans, strict=True)]
 
 
-def _floored(values: Float) -> Float:
+def floored(values: Float) -> Float:
     positive = values[values > 0]
     floor = FLOOR * float(np.median(positive)) if len(positive) else 1.0
     return np.maximum(values, floor)

@@ -30,7 +30,7 @@ def compensated_rows(folded: Float, values: Float | Long, wanted: Float, importa
     mean, target = (share * inputs).sum(0), (share * wanted).sum(0)
     centred, rest = inputs - mean, wanted - target - (inputs - mean) @ folded.T
     moments, cross = centred.T @ (share * centred), centred.T @ (share * rest)
-    power = np.maximum(np.diag(moments), 1e-12 * max(float(np.diag(moments).max(initial=0.0)), 1e-300))
+    power = np.maximum((centred**2).max(0), 1.0)
     scale = 1 / np.sqrt(power)
     system = moments * scale[:, None] * scale + ridge * np.eye(len(scale))
     weights = folded + (scale[:, None] * np.linalg.solve(system, scale[:, None] * cross)).T

@@ -17,6 +17,8 @@ from toolchain.quantization.rounding import augmented_moments, quantise_rows
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
 ATTEMPTS = 40
+WORTHWHILE = 0.1  # share of rows that a stronger ridge must improve to try the next one
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,22 @@ def round_layer(
 
 def _round_rows(folded: Float, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least: Float, importance: Float) -> tuple[Long, Long, Float]:
     moments = augmented_moments(signal.values, importance)
-    real, bias_real = compensated_rows(folded, signal.values, wanted, importance)
+    inputs, share = np.asarray(signal.values, np.float64), (importance / importance.sum())[:, None]
+    best: tuple[Long, Long, Float] | None = None
+    error = np.full(len(folded), np.inf)
+    for ridge in RIDGES:
+        real, bias_real = compensated_rows(folded, inputs, wanted, importance, ridge)
+        rows = _proven(real, bias_real, moments, signal, bits, kind, least)
+        found = (share * ((inputs @ rows[0].T + rows[1]) * rows[2] - wanted) ** 2).sum(0)
+        better = found < error
+        error = np.where(better, found, error)
+        best = rows if best is None else tuple(np.where(better[:, None] if new.ndim == 2 else better, new, old) for new, old in zip(rows, best, strict=True))
+        if better.mean() < WORTHWHILE:
+            break
+    return best
+
+
+def _proven(real: Float, bias_real: Float, moments: Float, signal: InputSignal, bits: int, kind: RowKind, least: Float) -> tuple[Long, Long, Float]:
     for _ in range(ATTEMPTS):
         weights, bias, scale = quantise_rows(real, bias_real, moments, bits, least)
         proof = bound_rows(weights, bias, signal.low, signal.high, kind)

@@ -17,6 +17,7 @@ Float = NDArray[np.float64]
 Long = NDArray[np.int64]
 SEARCH = np.geomspace(1.0, 0.3, 12)  # of the scale at which a row's largest weight just fits
 DAMPING = 0.01
+ROUNDS = 3  # of refinement
 
 
 def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_scale: Float) -> tuple[Long, Long, Float]:
@@ -41,7 +42,30 @@ def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_
         error = np.einsum("ij,jk,ik->i", difference, rounding.damped, difference, optimize=True)
         better = error < best_error
         best[better], best_scale[better], best_error[better] = integers[better], scale[better], error[better]
+    best, best_scale = refined(best, best_scale, rows, rounding.damped, limit, least_scale)
     return best[:, :-1], best[:, -1], best_scale
+
+
+def refined(integers: Long, scale: Float, rows: Float, moments: Float, limit: int, least_scale: Float) -> tuple[Long, Float]:
+    """Better integers and scales for `rows`, never worse: the best scale for the integers, then the best integer for
+    each column in turn, given all others, some rounds of both.
+    """
+    best, power, product = integers.astype(np.float64), np.diag(moments), rows @ moments
+    for _ in range(ROUNDS):
+        energy, overlap = np.einsum("ij,jk,ik->i", best, moments, best, optimize=True), (best * product).sum(1)
+        fitted = np.maximum(np.divide(overlap, energy, out=np.zeros_like(overlap), where=energy > 0), least_scale)
+        scale = np.where((overlap > 0) & (energy > 0), fitted, scale)
+        gradient = best @ moments - product / scale[:, None]
+        for column in np.argsort(-power, kind="stable"):
+            moved = np.rint(best[:, column] - gradient[:, column] / power[column])
+            if column < len(power) - 1:  # the last one is the bias, which is not limited
+                moved = np.clip(moved, -limit, limit)
+            step = moved - best[:, column]
+            if step.any():
+                changed = np.flatnonzero(step)
+                gradient[changed] += step[changed, None] * moments[column]
+                best[:, column] = moved
+    return best.astype(np.int64), scale
 
 
 class Rounding:

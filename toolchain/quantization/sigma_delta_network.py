@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.statistics import PolicyStatistics
+from toolchain.conversion.calibration import subset
+from toolchain.conversion.statistics import PolicyStatistics, action_chords, action_slopes
 from toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.sigma_delta import quantised_activation
 from toolchain.policies.policy import DenseLayer, Policy
@@ -15,7 +16,9 @@ from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
-FLOOR = 0.1  # of the mean importance: saturated states still say on which side they are
+CHORD = 1.0
+SHAKE = 0.3  # of each channel's standard deviation
+SHAKEN_SHARE = 0.5
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
@@ -30,12 +33,14 @@ def sigma_delta_network(
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
     encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
-    values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
+    inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs)])
+    wanted = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    values = np.clip(np.floor(inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
         kind = RowKind(Coding.ACROSS, readout=last, first=index == 0)
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, importance=_importance(statistics.slopes, last))
+        rows = round_layer(dense, signal, wanted[index], bits, kind, importance=importance(policy, wanted[-1], last))
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
@@ -56,13 +61,23 @@ def sigma_delta_network(
     return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
 
 
-def _importance(slopes: Float, last: bool) -> Float:
-    """Weights of the calibration states [N, groups]: how much the action still moves, squared, with a floor.
+def shaken(inputs: Float) -> Float:
+    """Copies [n, features] of states with normal noise on every channel: rows fitted on a policy's own narrow path
+    alone would be free to do anything beside it.
+    """
+    rng, size = np.random.default_rng(0), len(inputs)
+    chosen = inputs[subset(size, int(SHAKEN_SHARE*size))]
+    return chosen + rng.normal(size=chosen.shape) * inputs.std(0) * SHAKE
 
+
+def importance(policy: Policy, outputs: Float, last: bool) -> Float:
+    """Weights [N, groups] of states with last pre-activations [N, act]: how much the action still moves with y, squared.
+
+    slope^2 alone would let a saturated output change its sign; the chord, the mean slope between y = 0 and y, keeps it.
     The last layer's rows have one group each; a hidden layer's share the mean over actions.
     """
-    power = slopes**2 if last else (slopes**2).mean(1, keepdims=True)
-    return power + FLOOR * np.maximum(power.mean(0), 1e-12)
+    power = action_slopes(policy, outputs) ** 2 + CHORD * action_chords(policy, outputs) ** 2 + 1e-6
+    return power if last else power.mean(1, keepdims=True)
 
 
 def _hidden_layer(
