@@ -23,7 +23,7 @@ from toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
 from toolchain.finetuning import States, finetune
 from toolchain.finetuning.states import Recorder
 from toolchain.policies.policy import Policy
-from toolchain.policies.tensors import import_torch
+from toolchain.finetuning.pytorch import pytorch
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.rollout import Actor, FloatActor, roll_out
 from toolchain.simulation.statistics import return_ratio
@@ -102,7 +102,7 @@ def convert_in_environment(
     and kept if its mean return did not fall. `progress(stage, done, total)` is called as it goes.
     """
     if options.finetune:
-        import_torch("--finetune")
+        pytorch()
     env = gymnasium_bridge.make(identifier, trusted=True)
     try:
         calibration = from_environment(policy, env, calibration_steps, seed, lambda done: progress("calibrate", done, calibration_steps))
@@ -156,7 +156,7 @@ def convert_from_observations(
 ) -> Artifact:
     """Convert with recorded observations [N, obs] in order and optional episode starts [N]; no loop is closed."""
     if options.finetune:
-        import_torch("--finetune")
+        pytorch()
     calibration = from_arrays(observations, starts, policy.observation.size)
     artifact = convert(policy, calibration, options, None, seed)
     if options.finetune:

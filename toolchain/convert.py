@@ -82,7 +82,9 @@ class ConversionOptions:
         if self.neuron != "sdn" and (self.error_shares or self.triggers):
             raise InputError("--error-shares/--triggers", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away")
         if self.neuron != "sdn" and self.finetune:
-            raise InputError("--finetune", "distils into sdn's integers only", got=f"--neuron {self.neuron}", limit="sdn", fix=("--neuron sdn", "leave --finetune away"))
+            raise InputError(
+                "--finetune", "distils into sdn's integers only", got=f"--neuron {self.neuron}", limit="sdn", fix=("--neuron sdn", "leave --finetune away")
+            )
         if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
             raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.network import Network
-from toolchain.policies.tensors import import_torch
+from toolchain.finetuning.pytorch import pytorch
 from toolchain.quantization.rounding import Float
 
 
@@ -21,7 +21,7 @@ class FakeQuantised:
     """Learnable copy of `network`. `spread` [layer][out]: real units in which each row's bias is learned."""
 
     def __init__(self, network: Network, spread: list[Float], bits: int) -> None:
-        self.torch = import_torch("--finetune")
+        self.torch = pytorch()
         self.network, self.limit = network, float(2 ** (bits - 1) - 1)
         tensor = self._tensor
         self.encoder_low, self.encoder_high = tensor(-network.encoder.limit.astype(np.float64)), tensor(network.encoder.limit)
@@ -47,7 +47,12 @@ class FakeQuantised:
             values = payloads @ weights.T * self.row_scales[index].exp() + self.biases[index] * self.spread[index]
             if index == len(self.network.layers) - 1:
                 return values
-            payloads = self._rounded(torch.clamp(self._activated(values, layer.activation) / self.units[index + 1].exp(), self.low[index], self.high[index]))
+            payloads = self._rounded(torch.clamp(self._activated(values, layer.activation) / self._unit(index), self.low[index], self.high[index]))
+
+    def _unit(self, index: int) -> Any:
+        """Real unit of hidden layer `index`: a whole number of row scales where a threshold divides."""
+        unit, scale = self.units[index + 1], self.row_scales[index]
+        return unit.exp() if self.network.layers[index].table is not None else self._rounded((unit - scale).exp()).clamp(min=1) * scale.exp()
 
     def _activated(self, values: Any, activation: str) -> Any:
         """torch's functions of the names in toolchain/activations.py."""

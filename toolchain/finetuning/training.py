@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from toolchain.conversion.statistics import action_chords
 from toolchain.finetuning.fake_quantised import FakeQuantised
 from toolchain.policies.policy import Policy
 from toolchain.quantization.rounding import Float
 
 BATCH = 256
-WEIGHT_RATE = 2e-3  # of the largest integer, per step
+WEIGHT_RATE = 1e-3  # of the largest integer, per step
 OTHER_RATE = 1e-3  # of biases in their spread, and of scales and units in the logarithm
 CHORD = 0.03  # share of the pre-activation term
 REPORT = 100  # steps
@@ -37,8 +39,6 @@ def train(
     generator = np.random.default_rng(seed)
     wanted = policy.forward(inputs)[-1]
     x, y = (torch.tensor(values, dtype=torch.float32) for values in (inputs, wanted))
-    from toolchain.conversion.statistics import action_chords
-
     chords = torch.tensor(action_chords(policy, wanted), dtype=torch.float32)
     actions = squashed(student, policy, y)
     optimiser = torch.optim.Adam(
@@ -68,12 +68,12 @@ def train(
             progress(REPORT)
 
 
-def squashed(student: FakeQuantised, policy: Policy, outputs: object) -> object:
+def squashed(student: FakeQuantised, policy: Policy, outputs: Any) -> Any:
     """The action contract in torch, in units of half the action's range."""
     torch, action = student.torch, policy.action
     half = action.range / 2
 
-    def tensor(values: Float) -> object:
+    def tensor(values: Float) -> Any:
         return torch.tensor(np.asarray(values), dtype=torch.float32)
 
     values = (torch.tanh(outputs) if action.squash == "tanh" else outputs) * tensor(action.scale / half) + tensor(action.offset / half)

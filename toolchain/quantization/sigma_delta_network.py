@@ -16,9 +16,8 @@ from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
-CHORD = 1.0
 SHAKE = 0.3  # of each channel's standard deviation
-SHAKEN_SHARE = 0.5
+SHAKEN = 0.5  # copies per state
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
@@ -29,6 +28,8 @@ def sigma_delta_network(
 
     `triggers` are those of the hidden layers; () = 1 each.
     """
+    finer = [2.0 ** (8 - bits)] * (len(thresholds) - 1) + [1.0]  # narrow weights make coarse rows: finer payloads keep the accumulators' resolution
+    thresholds = [theta / part for theta, part in zip(thresholds, finer, strict=True)]
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
@@ -66,7 +67,7 @@ def shaken(inputs: Float) -> Float:
     alone would be free to do anything beside it.
     """
     rng, size = np.random.default_rng(0), len(inputs)
-    chosen = inputs[subset(size, int(SHAKEN_SHARE*size))]
+    chosen = inputs[subset(size, int(SHAKEN * size))]
     return chosen + rng.normal(size=chosen.shape) * inputs.std(0) * SHAKE
 
 
@@ -76,7 +77,7 @@ def importance(policy: Policy, outputs: Float, last: bool) -> Float:
     slope^2 alone would let a saturated output change its sign; the chord, the mean slope between y = 0 and y, keeps it.
     The last layer's rows have one group each; a hidden layer's share the mean over actions.
     """
-    power = action_slopes(policy, outputs) ** 2 + CHORD * action_chords(policy, outputs) ** 2 + 1e-6
+    power = action_slopes(policy, outputs) ** 2 + action_chords(policy, outputs) ** 2 + 1e-6
     return power if last else power.mean(1, keepdims=True)
 
 
