@@ -21,9 +21,9 @@ from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration, calibration_seed, from_arrays, from_environment
 from toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
 from toolchain.finetuning import States, finetune
+from toolchain.finetuning.pytorch import pytorch
 from toolchain.finetuning.states import Recorder
 from toolchain.policies.policy import Policy
-from toolchain.finetuning.pytorch import pytorch
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.rollout import Actor, FloatActor, roll_out
 from toolchain.simulation.statistics import return_ratio

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.network import Network
 from toolchain.finetuning.pytorch import pytorch
+from toolchain.network import Network
 from toolchain.quantization.rounding import Float
 
 

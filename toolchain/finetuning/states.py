@@ -53,4 +53,4 @@ class Recorder:
         return States(np.concatenate([part.observations for part in self._kept]), np.concatenate([part.decisions for part in self._kept]))
 
 
-Gather = Callable[[Actor, str], States]  # an actor with ROWS rows and the name of a stage -> the states of its episodes
+Gather = Callable[[Recorder, str], States]  # an actor and the name of a stage -> the states of one episode per row

@@ -37,7 +37,7 @@ def train(
     """
     torch = student.torch
     generator = np.random.default_rng(seed)
-    wanted = policy.forward(inputs)[-1]
+    wanted = np.asarray(policy.forward(inputs)[-1], np.float64)
     x, y = (torch.tensor(values, dtype=torch.float32) for values in (inputs, wanted))
     chords = torch.tensor(action_chords(policy, wanted), dtype=torch.float32)
     actions = squashed(student, policy, y)

@@ -14,7 +14,6 @@ rarely, such as a stumble's, was free to do harm.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolchain.quantization.rounding import Float, Long
 

@@ -60,20 +60,25 @@ def round_layer(
 
 
 def _round_rows(folded: Float, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least: Float, importance: Float) -> tuple[Long, Long, Float]:
+    """Weights, biases and scales; every row takes the ridge with the least error on the states after rounding.
+
+    Fitted rows may grow until integers of few bits no longer hold them: the ridge that is best for real rows is not
+    the best for rounded ones.
+    """
     moments = augmented_moments(signal.values, importance)
     inputs, share = np.asarray(signal.values, np.float64), (importance / importance.sum())[:, None]
-    best: tuple[Long, Long, Float] | None = None
-    error = np.full(len(folded), np.inf)
+    weights, bias = np.zeros(folded.shape, np.int64), np.zeros(len(folded), np.int64)
+    scale, error = np.ones(len(folded)), np.full(len(folded), np.inf)
     for ridge in RIDGES:
-        real, bias_real = compensated_rows(folded, inputs, wanted, importance, ridge)
-        rows = _proven(real, bias_real, moments, signal, bits, kind, least)
-        found = (share * ((inputs @ rows[0].T + rows[1]) * rows[2] - wanted) ** 2).sum(0)
+        real, real_bias = compensated_rows(folded, inputs, wanted, importance, ridge)
+        candidate = _proven(real, real_bias, moments, signal, bits, kind, least)
+        found = (share * ((inputs @ candidate[0].T + candidate[1]) * candidate[2] - wanted) ** 2).sum(0)
         better = found < error
-        error = np.where(better, found, error)
-        best = rows if best is None else tuple(np.where(better[:, None] if new.ndim == 2 else better, new, old) for new, old in zip(rows, best, strict=True))
+        for kept, new in zip((weights, bias, scale, error), (*candidate, found), strict=True):
+            kept[better] = new[better]
         if better.mean() < WORTHWHILE:
             break
-    return best
+    return weights, bias, scale
 
 
 def _proven(real: Float, bias_real: Float, moments: Float, signal: InputSignal, bits: int, kind: RowKind, least: Float) -> tuple[Long, Long, Float]:
