@@ -154,7 +154,7 @@ def convert(
         raise InputError("--neuron auto", "compares neurons in the closed loop", got="no --env", fix=("--env ID", "name a --neuron"))
     if env is None:
         assert observations is not None
-        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed)
+        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
     gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
     run: Callable[..., tuple[Artifact, list[Any]]] = convert_automatically if automatic else convert_in_environment
     artifact, tried = run(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)

@@ -141,6 +141,7 @@ def _whole_numbers(context: click.Context, parameter: click.Parameter, value: st
 @click.option("--thrift", default=0.0, show_default=True, metavar="X", help="Squared action error that a synop per MAC saved is worth; drops synapses.")
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
+@click.option("--finetune", is_flag=True, help="Distil the policy into the integers: minutes, for 4 or 5 weight bits; sdn only, needs PyTorch.")
 @click.option("--seed", default=0, show_default=True, help="Calibration episode k is reset with 10^6 + 1000 * seed + k.")
 @click.option("--no-source", is_flag=True, help="Leave the float policy out of the artifact.")
 @as_json
@@ -158,7 +159,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     check_writable(output)
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
-    choices: dict[str, Any] = {name: given[name] for name in ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift")}
+    own = ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift", "finetune")
+    choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}
     choices |= {"resync_every": given["resync_every"], "prune_dead": given["prune_dead"], "keep_source": not given["no_source"]}
     if given["neuron"] != "auto":

@@ -10,18 +10,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact
+from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration, calibration_seed, from_arrays, from_environment
 from toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
+from toolchain.finetuning import States, finetune
+from toolchain.finetuning.pytorch import pytorch
+from toolchain.finetuning.states import Recorder
 from toolchain.policies.policy import Policy
 from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import FloatActor, roll_out
+from toolchain.simulation.rollout import Actor, FloatActor, roll_out
 from toolchain.simulation.statistics import return_ratio
 
 EPISODES = 64
@@ -31,6 +35,7 @@ LEAST_RATIO = 0.98
 MOST_EXTRA_FAILURES = 0.03  # share of episodes below 90 % of the median, more than the source policy's own
 OPEN_LOOP_STATES = 2000
 DEFAULTS = ConversionOptions()
+Progress = Callable[[str, int, int], None]  # stage, done, total
 
 Float = NDArray[np.float64]
 
@@ -55,6 +60,32 @@ class Attempt:
         )
 
 
+@dataclass
+class Loop:
+    """Episodes in the user's environment on seeds that continue the calibration's; `seeds` lists all that were used."""
+
+    identifier: str
+    seed: int
+    seeds: list[int]
+    progress: Progress
+
+    def fresh(self, count: int) -> list[int]:
+        """`count` seeds that nobody used yet."""
+        seeds = [calibration_seed(self.seed, len(self.seeds) + k) for k in range(count)]
+        self.seeds.extend(seeds)
+        return seeds
+
+    def returns(self, actor: Actor, seeds: list[int], stage: str) -> Float:
+        """The return of one episode per seed."""
+        made = partial(gymnasium_bridge.make, self.identifier, trusted=True)
+        return roll_out(actor, lambda index: made(), seeds, lambda done: self.progress(stage, done, len(seeds)), longest=LONGEST).returns
+
+    def gather(self, recorder: Recorder, stage: str) -> States:
+        """The states that an actor meets in one fresh episode per row."""
+        self.returns(recorder, self.fresh(recorder.rows), stage)
+        return recorder.states()
+
+
 def convert_in_environment(
     policy: Policy,
     identifier: str,
@@ -62,51 +93,75 @@ def convert_in_environment(
     *,
     calibration_steps: int = 10_000,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> tuple[Artifact, list[Attempt]]:
     """Calibrate in an environment that the user named (`module:Id` allowed) and convert.
 
     Where `options.action_error` is None, 0.1 is taken if the closed loop accepts it, else the finest accepted one of
-    0.05, 0.025 and 0.0125, else the one with the best mean return. `progress(stage, done, total)` is called as it goes.
+    0.05, 0.025 and 0.0125, else the one with the best mean return. With `options.finetune` the result is then distilled
+    and kept if its mean return did not fall. `progress(stage, done, total)` is called as it goes.
     """
+    if options.finetune:
+        pytorch()
     env = gymnasium_bridge.make(identifier, trusted=True)
     try:
         calibration = from_environment(policy, env, calibration_steps, seed, lambda done: progress("calibrate", done, calibration_steps))
         environment = gymnasium_bridge.record(env, identifier)
     finally:
         env.close()
+    loop, attempts = Loop(identifier, seed, list(calibration.seeds), progress), list[Attempt]()
     if options.neuron != "sdn" or options.action_error is not None:
         artifact = convert(policy, calibration, options, environment, seed)
-        return _noting(artifact, policy, calibration, []), []
+    else:
+        artifact = _tightened(policy, calibration, options, environment, loop, attempts)
+    if options.finetune:
+        artifact = _finetuned(artifact, policy, calibration, options.weight_bits, loop)
+    return _noting(artifact, policy, dataclasses.replace(calibration, seeds=tuple(loop.seeds)), attempts), attempts
 
-    seeds = [calibration_seed(seed, len(calibration.seeds) + k) for k in range(EPISODES)]
 
-    def returns(actor: Any, stage: str) -> Float:
-        return roll_out(
-            actor, lambda index: gymnasium_bridge.make(identifier, trusted=True), seeds, lambda done: progress(stage, done, EPISODES), longest=LONGEST
-        ).returns
-
-    ann = returns(FloatActor(policy, EPISODES), "source policy")
-    calibration = dataclasses.replace(calibration, seeds=(*calibration.seeds, *seeds))
-    attempts: list[Attempt] = []
+def _tightened(
+    policy: Policy, calibration: Calibration, options: ConversionOptions, environment: EnvironmentRecord, loop: Loop, attempts: list[Attempt]
+) -> Artifact:
+    """The conversion whose action error the closed loop accepts; what was tried is appended to `attempts`."""
+    seeds = loop.fresh(EPISODES)
+    ann = loop.returns(FloatActor(policy, EPISODES), seeds, "source policy")
     best_mean, best = -np.inf, None
     for error in ERRORS:
-        candidate = convert(policy, calibration, dataclasses.replace(options, action_error=error), environment, seed)
-        spiking = returns(FastBackend(candidate, EPISODES), f"action error {error:g}")
+        candidate = convert(policy, calibration, dataclasses.replace(options, action_error=error), environment, loop.seed)
+        spiking = loop.returns(FastBackend(candidate, EPISODES), seeds, f"action error {error:g}")
         attempts.append(_judge(error, open_loop_error(candidate, policy, calibration), spiking, ann))
         if attempts[-1].accepted or (spiking.mean() > best_mean and not any(attempt.accepted for attempt in attempts)):
             best_mean, best = spiking.mean(), candidate
         if attempts[0].accepted:
             break  # a policy that fell over once is fragile: it gets the finest error that is accepted
-    return _noting(best or candidate, policy, calibration, attempts), attempts
+    return best or candidate
+
+
+def _finetuned(artifact: Artifact, policy: Policy, calibration: Calibration, bits: int, loop: Loop) -> Artifact:
+    """The distilled artifact, or the given one where its mean return is the higher on the same fresh episodes."""
+    trained = finetune(artifact, policy, States(calibration.observations, calibration.decisions), bits, loop.seed, loop.gather, loop.progress)
+    seeds = loop.fresh(EPISODES)
+    means = [float(loop.returns(FastBackend(one, EPISODES), seeds, f"finetune: {name}").mean()) for one, name in ((artifact, "before"), (trained, "after"))]
+    chosen = trained if means[1] >= means[0] else dataclasses.replace(artifact, calibration=artifact.calibration | {"finetuned": False})
+    return dataclasses.replace(chosen, calibration=chosen.calibration | {"finetune_mean_returns": means})
 
 
 def convert_from_observations(
-    policy: Policy, observations: NDArray[Any], starts: NDArray[Any] | None = None, options: ConversionOptions = DEFAULTS, seed: int = 0
+    policy: Policy,
+    observations: NDArray[Any],
+    starts: NDArray[Any] | None = None,
+    options: ConversionOptions = DEFAULTS,
+    seed: int = 0,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Artifact:
     """Convert with recorded observations [N, obs] in order and optional episode starts [N]; no loop is closed."""
+    if options.finetune:
+        pytorch()
     calibration = from_arrays(observations, starts, policy.observation.size)
-    return _noting(convert(policy, calibration, options, None, seed), policy, calibration, [])
+    artifact = convert(policy, calibration, options, None, seed)
+    if options.finetune:
+        artifact = finetune(artifact, policy, States(calibration.observations, calibration.decisions), options.weight_bits, seed, None, progress)
+    return _noting(artifact, policy, calibration, [])
 
 
 def open_loop_error(artifact: Artifact, policy: Policy, calibration: Calibration) -> float:
@@ -128,5 +183,6 @@ def _judge(error: float, measured: float, spiking: Float, ann: Float) -> Attempt
 
 def _noting(artifact: Artifact, policy: Policy, calibration: Calibration, attempts: list[Attempt]) -> Artifact:
     """The artifact with what was measured in its calibration record."""
-    notes = {"measured_action_error": open_loop_error(artifact, policy, calibration), "closed_loop": [dataclasses.asdict(attempt) for attempt in attempts]}
+    notes: dict[str, Any] = {"seeds": list(calibration.seeds)}
+    notes |= {"measured_action_error": open_loop_error(artifact, policy, calibration), "closed_loop": [dataclasses.asdict(attempt) for attempt in attempts]}
     return dataclasses.replace(artifact, calibration=artifact.calibration | notes)

@@ -17,6 +17,7 @@ from toolchain.errors import InputError, did_you_mean
 from toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
 from toolchain.neurons import SHORT_NAMES
 from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.quantization.equalisation import equalised
 from toolchain.quantization.rate_network import rate_network
 from toolchain.quantization.sigma_delta_network import sigma_delta_network
 
@@ -43,6 +44,7 @@ class ConversionOptions:
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
+    finetune: bool = False  # sdn: distil the policy into the integers (toolchain/finetuning)
 
     def __post_init__(self) -> None:
         if self.neuron not in SHORT_NAMES:
@@ -83,6 +85,10 @@ class ConversionOptions:
         if self.neuron != "sdn" and (self.error_shares or self.triggers or self.thrift or self.allocation != "sensitivity"):
             raise InputError(
                 "--error-shares/--triggers/--allocation/--thrift", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away"
+            )
+        if self.neuron != "sdn" and self.finetune:
+            raise InputError(
+                "--finetune", "distils into sdn's integers only", got=f"--neuron {self.neuron}", limit="sdn", fix=("--neuron sdn", "leave --finetune away")
             )
         if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
             raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
@@ -193,6 +199,7 @@ def _quantise(policy: Policy, statistics: PolicyStatistics, options: ConversionO
             thresholds = event_thresholds(statistics, options.wanted_error, options.error_shares, options.triggers)
         else:
             thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
+            thresholds = equalised(thresholds, statistics.signals, policy.layers)
         return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every, options.triggers, options.thrift)
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
     network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron])

@@ -84,15 +84,27 @@ def row_sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Floa
 
 def _gradients(policy: Policy, pre_activations: list[Float]) -> Iterator[tuple[DenseLayer, Float]]:
     """Layers from the last to the first, each with d action_k / d pre_j [n, act, out]."""
-    outputs, action = pre_activations[-1], policy.action
-    slope = (1 - np.tanh(outputs) ** 2 if action.squash == "tanh" else np.ones_like(outputs)) * action.scale / (action.range / 2)
-    if action.low is not None and action.high is not None:
-        final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
-        slope = slope * ((final >= action.low) & (final <= action.high))
-    gradient = slope[:, :, None] * np.eye(action.size)
+    gradient = action_slopes(policy, pre_activations[-1])[:, :, None] * np.eye(policy.action.size)
     for index in reversed(range(len(policy.layers))):
         layer = policy.layers[index]
         yield layer, gradient
         if index:
             gradient = gradient @ layer.weight.astype(np.float64)
             gradient = gradient * ACTIVATIONS[policy.layers[index - 1].activation].derivative(pre_activations[index - 1])[:, None, :]
+
+
+def action_slopes(policy: Policy, outputs: Float) -> Float:
+    """d action_k / d y_k [n, act] for outputs y [n, act] of the last layer, in units of half the action's range."""
+    action = policy.action
+    slope = (1 - np.tanh(outputs) ** 2 if action.squash == "tanh" else np.ones_like(outputs)) * action.scale / (action.range / 2)
+    if action.low is not None and action.high is not None:
+        final = (np.tanh(outputs) if action.squash == "tanh" else outputs) * action.scale + action.offset
+        slope = slope * ((final >= action.low) & (final <= action.high))
+    return slope
+
+
+def action_chords(policy: Policy, outputs: Float) -> Float:
+    """(action_k(y_k) - action_k(0)) / y_k [n, act], in units of half the action's range; the slope where y_k is near 0."""
+    moved = np.abs(policy.action.apply(outputs) - policy.action.apply(np.zeros_like(outputs))) / (policy.action.range / 2)
+    near = np.abs(outputs) < 1e-6
+    return np.where(near, np.abs(action_slopes(policy, outputs)), moved / np.where(near, 1.0, np.abs(outputs)))

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
+from toolchain.quantization.compensation import compensated_rows
 from toolchain.quantization.proof import RowKind, bound_rows
 from toolchain.quantization.rounding import augmented_moments, quantise_rows
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
 ATTEMPTS = 40
+WORTHWHILE = 0.1  # share of rows that a stronger ridge must improve to try the next one
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,24 +43,67 @@ class IntegerRows:
 
 
 def round_layer(
-    dense: DenseLayer, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least_scale: Float | None = None, price: Float | None = None
+    dense: DenseLayer,
+    signal: InputSignal,
+    wanted: Float,
+    bits: int,
+    kind: RowKind,
+    least_scale: Float | None = None,
+    importance: Float | None = None,
+    price: Float | None = None,
 ) -> IntegerRows:
     """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
 
     `wanted` [N, out] are the float network's pre-activations on the calibration states; `least_scale` [out] is the
-    finest row scale that the neurons behind the rows allow, `price` [out, in] the squared error of a row's sum that
-    leaving a synapse out may cost.
+    finest row scale that the neurons behind the rows allow. `importance` [N, groups] weighs the states: one group
+    for all rows, or one per row. `price` [out, in] is the squared error of a row's sum that leaving a synapse out may cost.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
-    moments = augmented_moments(signal.values)
-    bias_real = wanted.mean(0) - folded @ moments[-1, :-1]  # the mean pre-activation stays the float network's
+    weigh = np.ones((len(wanted), 1)) if importance is None else importance
     least = np.zeros(len(folded)) if least_scale is None else least_scale
+    groups = [slice(None)] if weigh.shape[1] == 1 else [slice(row, row + 1) for row in range(len(folded))]
+    parts = [
+        _round_rows(folded[rows], signal, wanted[:, rows], bits, kind, least[rows], weigh[:, group], None if price is None else price[rows])
+        for group, rows in enumerate(groups)
+    ]
+    return IntegerRows(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _round_rows(
+    folded: Float, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least: Float, importance: Float, price: Float | None
+) -> tuple[Long, Long, Float]:
+    """Weights, biases and scales; every row takes the ridge with the least error on the states after rounding.
+
+    Fitted rows may grow until integers of few bits no longer hold them: the ridge that is best for real rows is not
+    the best for rounded ones.
+    """
+    moments = augmented_moments(signal.values, importance)
+    inputs, share = np.asarray(signal.values, np.float64), (importance / importance.sum())[:, None]
+    weights, bias = np.zeros(folded.shape, np.int64), np.zeros(len(folded), np.int64)
+    scale, error = np.ones(len(folded)), np.full(len(folded), np.inf)
+    for ridge in RIDGES:
+        real, real_bias = compensated_rows(folded, inputs, wanted, importance, ridge)
+        candidate = _proven(real, real_bias, moments, signal, bits, kind, least, price)
+        found = (share * ((inputs @ candidate[0].T + candidate[1]) * candidate[2] - wanted) ** 2).sum(0)
+        if price is not None:
+            found += (price * (candidate[0] != 0)).sum(1)
+        better = found < error
+        for kept, new in zip((weights, bias, scale, error), (*candidate, found), strict=True):
+            kept[better] = new[better]
+        if better.mean() < WORTHWHILE:
+            break
+    return weights, bias, scale
+
+
+def _proven(
+    real: Float, bias_real: Float, moments: Float, signal: InputSignal, bits: int, kind: RowKind, least: Float, price: Float | None
+) -> tuple[Long, Long, Float]:
     for _ in range(ATTEMPTS):
-        weights, bias, scale = quantise_rows(folded, bias_real, moments, bits, least, price)
+        weights, bias, scale = quantise_rows(real, bias_real, moments, bits, least, price)
         proof = bound_rows(weights, bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():
-            return IntegerRows(weights, bias, scale)
+            return weights, bias, scale
         least = np.where(excess > 1, scale * excess * 1.02, least)
     raise InputError(
         "quantisation",

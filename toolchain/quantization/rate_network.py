@@ -13,6 +13,7 @@ from toolchain.conversion.statistics import PolicyStatistics
 from toolchain.network import STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.spikes import SPIKES
 from toolchain.policies.policy import Policy
+from toolchain.quantization.equalisation import column_strength
 from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
 from toolchain.quantization.proof import RowKind
 from toolchain.quantization.sigma_delta_network import readout_layer
@@ -68,13 +69,9 @@ def _input_scale(policy: Policy, statistics: PolicyStatistics, bits: int, kind: 
     inverse proportion to its weights let every column use the integers to the full; the geometric mean of both
     gave the least action error on the policies measured.
     """
-    weights = policy.layers[0].weight.astype(np.float64)
-    norms = np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-30)
-    strength = np.sqrt(((weights / norms) ** 2).mean(0))
-    strength = np.maximum(strength, 1e-3 * float(strength.max()) + 1e-30)
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     span = HEADROOM * np.where(span > 0, span, float(np.median(span[span > 0])) if (span > 0).any() else 1.0)
-    shape = np.sqrt(span / strength)
+    shape = np.sqrt(span / column_strength(policy.layers[0]))
     finest = float((span / shape).max())
     for steps in STEPS:
         scale = shape * finest / steps

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.statistics import PolicyStatistics
+from toolchain.conversion.calibration import subset
+from toolchain.conversion.statistics import PolicyStatistics, action_chords, action_slopes
 from toolchain.conversion.thresholds import floored
 from toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.sigma_delta import quantised_activation
@@ -16,6 +17,8 @@ from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
+SHAKE = 0.3  # of each channel's standard deviation
+SHAKEN = 0.5  # copies per state
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
@@ -27,17 +30,21 @@ def sigma_delta_network(
     `triggers` are those of the hidden layers; () = 1 each. With `thrift`, synapses go that earn less than they cost:
     a synop per MAC saved is worth that much squared action error, 0 keeps them all.
     """
+    finer = [2.0 ** (8 - bits)] * (len(thresholds) - 1) + [1.0]  # narrow weights make coarse rows: finer payloads keep the accumulators' resolution
+    thresholds = [theta / part for theta, part in zip(thresholds, finer, strict=True)]
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
     encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
-    values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
+    inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs)])
+    wanted = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    values = np.clip(np.floor(inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
         kind = RowKind(Coding.ACROSS, readout=last, first=index == 0)
         price = synapse_prices(signal, statistics, index, thrift / policy.macs) if thrift else None
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, price=price)
+        rows = round_layer(dense, signal, wanted[index], bits, kind, importance=importance(policy, wanted[-1], last), price=price)
         if last:
             layers.append(readout_layer(rows, hold_input=False))
             break
@@ -63,9 +70,29 @@ def synapse_prices(signal: InputSignal, statistics: PolicyStatistics, index: int
 
     `synop` is what a synop per decision is worth in squared action error; a synapse has one whenever its input changes.
     """
-    changes, inside = np.diff(np.asarray(signal.values), axis=0) != 0, ~statistics.starts[1:]
+    values = np.asarray(signal.values)[: len(statistics.starts)]  # the states as they came, without the shaken ones behind them
+    changes, inside = np.diff(values, axis=0) != 0, ~statistics.starts[1:]
     changes = changes[inside].mean(0) if inside.any() else np.ones(changes.shape[1])
     return synop * changes[None, :] / floored(statistics.row_sensitivity[index])[:, None]
+
+
+def shaken(inputs: Float) -> Float:
+    """Copies [n, features] of states with normal noise on every channel: rows fitted on a policy's own narrow path
+    alone would be free to do anything beside it.
+    """
+    rng, size = np.random.default_rng(0), len(inputs)
+    chosen = inputs[subset(size, int(SHAKEN * size))]
+    return chosen + rng.normal(size=chosen.shape) * inputs.std(0) * SHAKE
+
+
+def importance(policy: Policy, outputs: Float, last: bool) -> Float:
+    """Weights [N, groups] of states with last pre-activations [N, act]: how much the action still moves with y, squared.
+
+    slope^2 alone would let a saturated output change its sign; the chord, the mean slope between y = 0 and y, keeps it.
+    The last layer's rows have one group each; a hidden layer's share the mean over actions.
+    """
+    power = action_slopes(policy, outputs) ** 2 + action_chords(policy, outputs) ** 2 + 1e-6
+    return power if last else power.mean(1, keepdims=True)
 
 
 def _hidden_layer(

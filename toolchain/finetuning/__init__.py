@@ -1,0 +1,4 @@
+"""Distillation of a converted `sdn` network into its own integers (`convert --finetune`); needs PyTorch."""
+
+from toolchain.finetuning.finetune import finetune as finetune
+from toolchain.finetuning.states import States as States
