@@ -21,7 +21,7 @@ from toolchain.tuning.seeds import search_seeds
 EPISODES = 20
 TARGET = 0.99
 DEFAULTS = ConversionOptions()
-SDN_ONLY = ("action_error", "error_shares", "triggers", "allocation", "thrift")
+SDN_ONLY = ("action_error", "error_shares", "triggers", "allocation", "thrift", "finetune")
 
 
 @dataclass(frozen=True)
