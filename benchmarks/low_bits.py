@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,9 @@ def main() -> None:
             print(rows[-1]["policy"], rows[-1]["bits"], f"{rows[-1]['ratio']:.3f}", rows[-1]["reason"], file=sys.stderr, flush=True)
             arguments.json.write_text(json.dumps(rows, indent=1))
     if arguments.write_docs:
+        command = shlex.join(["python", "benchmarks/low_bits.py", *sys.argv[1:]])
         before, rest = DOCUMENT.read_text().split(BEGIN)
-        DOCUMENT.write_text(f"{before}{BEGIN}\n\n{render(rows)}\n\n{END}{rest.split(END)[1]}")
+        DOCUMENT.write_text(f"{before}{BEGIN}\n\n`{command}`\n\n{render(rows)}\n\n{END}{rest.split(END)[1]}")
     print(render(rows))
 
 

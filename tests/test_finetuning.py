@@ -122,18 +122,19 @@ def measured(artifact: Artifact, policy: Policy, states: np.ndarray) -> float:
     return float(np.sqrt(((actions - policy.act(states)) ** 2).mean()))
 
 
-@pytest.mark.parametrize(("activation", "squash"), [("relu", "tanh"), ("tanh", "tanh"), ("elu", "none")])
+@pytest.mark.parametrize(("activation", "squash"), [("relu", "tanh"), ("elu", "none")])
 def test_finetuning_lowers_the_error_on_new_states(short: None, activation: str, squash: str) -> None:
-    policy, options = toy_policy(activation, squash), ConversionOptions(weight_bits=3)
-    plain = api.convert(policy, observations=walk(), options=options)
-    tuned = api.convert(policy, observations=walk(), options=dataclasses.replace(options, finetune=True))
+    policy, options = toy_policy(activation, squash), ConversionOptions(weight_bits=2)
+    plain = api.convert(policy, observations=walk(count=3000), options=options)
+    tuned = api.convert(policy, observations=walk(count=3000), options=dataclasses.replace(options, finetune=True))
     assert measured(tuned, policy, walk(9)) < 0.9 * measured(plain, policy, walk(9))
     assert tuned.calibration["finetuned"] and tuned.calibration["finetune_steps"] == 600 and "finetuned" not in plain.calibration
-    assert max(np.abs(layer.weights).max() for layer in tuned.network.layers) <= 3
+    assert max(np.abs(layer.weights).max() for layer in tuned.network.layers) == 1
     prove(tuned.network)
 
 
-def test_finetuning_is_deterministic(short: None) -> None:
+def test_finetuning_is_deterministic(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune_module, "STEPS", 60)
     one, two = (api.convert(toy_policy(), observations=walk(), weight_bits=4, finetune=True, seed=3) for _ in range(2))
     for a, b in zip(one.network.layers, two.network.layers, strict=True):
         for name in ("weights", "bias", "threshold", "row_scale"):
@@ -142,6 +143,7 @@ def test_finetuning_is_deterministic(short: None) -> None:
 
 def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversion_loop, "EPISODES", 2)
+    monkeypatch.setattr(finetune_module, "STEPS", 100)
     file = conversion_loop.__file__.replace("toolchain/conversion_loop.py", "examples/policies/td3-InvertedDoublePendulum-v5.zip")
     policy = api.load_policy(file, env="InvertedDoublePendulum-v5")
     stages: list[str] = []
