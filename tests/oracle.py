@@ -19,6 +19,7 @@ from toolchain.simulation.backend import LayerTrace, Trace
 from toolchain.simulation.census import Census, LayerCensus
 
 LARGEST = 8_388_607  # 24-bit signed
+WINDOWED = ("if", "snm", "mt", "dc")
 Row = list[int]
 
 
@@ -26,13 +27,18 @@ def clip(value: Any, low: Any, high: Any) -> Any:
     return low if value < low else high if value > high else value
 
 
-class Neuron:
-    """One neuron of one layer; `windowed` says that it starts anew each decision (rate networks)."""
+def shares(timesteps: int) -> int:
+    """D = lcm(1..T)."""
+    return math.lcm(*range(1, timesteps + 1))
 
-    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, windowed: bool, events: Counter[str]) -> None:
-        self.kind, self.events, self.timesteps, self.alpha, self.windowed = layer.neuron.split("@")[0], events, timesteps, alpha, windowed
+
+class Neuron:
+    """One neuron of one layer. `coding` is how its network speaks: by a rate, by changes of a mean (dc), across decisions (sdn)."""
+
+    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, coding: str, events: Counter[str]) -> None:
+        self.kind, self.events, self.timesteps, self.alpha, self.coding = layer.neuron.split("@")[0], events, timesteps, alpha, coding
         self.weights = [int(w) for w in layer.weights[index]]
-        self.bias, self.theta = int(layer.bias[index]), int(layer.threshold[index])
+        self.bias, self.threshold = int(layer.bias[index]), int(layer.threshold[index])
         self.low, self.high = int(layer.payload_low[index]), int(layer.payload_high[index])
         self.activation, self.trigger, self.hold = layer.activation, layer.trigger, layer.hold_input
         self.table: list[tuple[int, int, int]] = []
@@ -40,61 +46,121 @@ class Neuron:
             parts = (layer.table.start, layer.table.multiplier, layer.table.offset)
             self.table = [(int(a), int(b), int(c)) for a, b, c in zip(*(part[index] for part in parts), strict=True)]
             self.shift = int(layer.table.shift[index])
-        self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = 0
+        self.d = shares(timesteps) if coding == "differential" else 1
+        self.one = self.threshold * self.d  # what a payload of 1 is in the membrane: theta (if, snm), lambda (mt), D lambda (dc)
+        self.init, self.lo, self.hi = self.threshold // 2, 0, self.threshold
+        if self.kind in ("mt", "dc"):
+            theta = 8 * self.one
+            self.init, self.lo, self.hi = 0, -(theta // 2), theta // 2
+        self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = self.ein = self.eout = 0
         self.saturations = 0
 
     def open(self, starts: bool) -> None:
         """A decision begins."""
-        self.first = True
-        if self.kind == "if":
-            self.v0 = self.theta // 2 if starts else self.carried()
+        self.t = 0
+        if self.kind in WINDOWED:
+            self.v0 = self.init if starts else self.carried()
             self.v, self.emitted = self.v0, 0
-        elif self.windowed:
+            self.ein, self.eout = self.d * self.bias, 0
+        elif self.coding == "rate":
             self.acc = self.timesteps * self.bias
+        elif self.coding == "differential":
+            self.acc = self.d * self.bias
         elif starts:
             self.acc, self.ref = self.bias, 0
 
     def carried(self) -> int:
-        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, 0, theta)."""
+        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, lo, hi)."""
         residual = self.v - self.v0
         if residual < -self.emitted:
             residual = -self.emitted
-            self.events["carry: dv is cut at -emitted"] += bool(self.alpha)
+            self.events[f"{self.kind} carry: dv is cut at -emitted"] += bool(self.alpha)
+            self.events[f"{self.kind} carry: dv is cut at -emitted, not at 0"] += bool(self.alpha) and residual < 0
         r = math.floor((self.alpha * residual + 32) / 64)  # exact: below 2^53 and a power of two
         self.events["carry: negative"] += r < 0
         self.events["carry: rounded up"] += (self.alpha * residual) % 64 >= 32
         self.events["carry: at a half"] += (self.alpha * residual) % 64 == 32
-        start = self.theta // 2 + r
-        self.events["carry: below lo"] += start < 0
-        self.events["carry: above hi"] += start > self.theta
-        return clip(start, 0, self.theta)
+        start = self.init + r
+        self.events[f"{self.kind} carry: below lo"] += start < self.lo
+        self.events[f"{self.kind} carry: above hi"] += start > self.hi
+        return clip(start, self.lo, self.hi)
 
     def step(self, payloads: Row) -> int:
         """One timestep: what arrives in, what is sent out."""
+        self.t += 1
         arriving = sum(w * p for w, p in zip(self.weights, payloads, strict=True))
         if self.hold:
-            if self.first:
+            if self.t == 1:
                 self.held = arriving
-            arriving, self.first = self.held, False
-        if self.kind == "if":
+            arriving = self.held
+        if self.kind in WINDOWED:
             return self.fire(arriving)
+        if self.coding == "differential":
+            self.events["dc readout: something comes after t = 1"] += self.t > 1 and arriving != 0
+            arriving *= self.d // self.t
         self.acc += arriving
         return 0 if self.kind == "readout" else self.change()
 
     def fire(self, arriving: int) -> int:
-        wanted = self.v + arriving + self.bias
+        kind, events = self.kind, self.events
+        if kind == "dc":
+            wanted = self.v + self.d * arriving + self.ein - self.eout
+            events["dc: input at t = 1 only is a mean later"] += self.t > 1 and arriving == 0 and self.ein != self.d * self.bias
+            events["dc: something comes after t = 1"] += self.t > 1 and arriving != 0
+            events["dc: c grows by eout"] += self.eout > 0
+            self.emitted += self.eout
+        else:
+            wanted = self.v + arriving + self.bias
         self.v = clip(wanted, -LARGEST, LARGEST)
         self.saturations += self.v != wanted
-        self.events["if: membrane at the top"] += wanted > LARGEST
-        self.events["if: membrane at the bottom"] += wanted < -LARGEST
-        self.events["if: v == theta"] += self.v == self.theta
-        spike = self.v > self.theta
-        self.events["if: saturated and fired"] += spike and self.v != wanted
-        if spike:
-            self.v -= self.theta
-            self.emitted += self.theta
-            self.events["if: residue left"] += self.v > 0
-        return int(spike)
+        events[f"{kind}: membrane at the top"] += wanted > LARGEST
+        events[f"{kind}: membrane at the bottom"] += wanted < -LARGEST
+        payload = {"if": self.spike, "snm": self.signed_spike, "mt": self.graded_spike, "dc": self.graded_spike}[kind]()
+        events[f"{kind}: saturated and fired"] += payload > 0 and self.v != wanted
+        events[f"{kind}: residue left"] += payload != 0 and self.v != payload * self.one
+        self.v -= payload * self.one
+        self.emitted += payload * self.one
+        if kind == "dc":
+            share = self.d // self.t
+            events["dc: saturated and fired negatively"] += payload < 0 and self.v != wanted
+            events["dc: a share that is neither D nor 1"] += 1 < share < self.d and payload != 0
+            self.ein += share * arriving
+            self.eout += share * payload * self.threshold
+        return payload
+
+    def spike(self) -> int:
+        self.events["if: v == theta"] += self.v == self.threshold
+        return int(self.v > self.threshold)
+
+    def signed_spike(self) -> int:
+        """+1 if v >= theta; else -1 if v < 0 and n >= 1, n = net spikes of this decision."""
+        net = self.emitted // self.threshold
+        self.events["snm: v == theta"] += self.v == self.threshold
+        self.events["snm: v == 0 after a spike"] += self.v == 0 and net >= 1
+        self.events["snm: negative refused, nothing was sent"] += self.v < 0 and net == 0
+        self.events["snm: negative"] += self.v < 0 and net >= 1
+        self.events["snm: negative, n == 1"] += self.v < 0 and net == 1
+        if self.v >= self.threshold:
+            return 1
+        return -1 if self.v < 0 and net >= 1 else 0
+
+    def graded_spike(self) -> int:
+        """The largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and so much sent, negative."""
+        kind, events, one = self.kind, self.events, self.one
+        up = [p for p in (8, 4, 2, 1) if 4 * self.v >= 3 * p * one]
+        asked = [p for p in (8, 4, 2, 1) if 4 * self.v <= -3 * p * one]
+        down = [p for p in asked if self.emitted >= p * one]
+        for p in (1, 2, 4, 8):
+            events[f"{kind}: +{p}"] += up[:1] == [p]
+            events[f"{kind}: -{p}"] += down[:1] == [p]
+            events[f"{kind}: 4v == 3 {p} lambda"] += 4 * self.v == 3 * p * one
+            events[f"{kind}: 4v == -3 {p} lambda"] += 4 * self.v == -3 * p * one and self.emitted >= p * one
+            events[f"{kind}: -{p} takes all that was sent"] += down[:1] == [p] and self.emitted == p * one
+        events[f"{kind}: negative reduced, less was sent"] += bool(down) and down[0] < asked[0]
+        events[f"{kind}: negative refused, nothing was sent"] += bool(asked) and not down
+        if kind == "dc":
+            events["dc: a part of a unit is not enough"] += bool(asked) and 0 < self.emitted < asked[0] * one and self.emitted % one != 0
+        return up[0] if up else -down[0] if down else 0
 
     def change(self) -> int:
         wanted = self.wanted()
@@ -119,15 +185,16 @@ class Neuron:
             product = (self.acc - start) * multiplier + 2 ** (self.shift - 1)
             self.events["table: at a half"] += product % 2**self.shift == 0
             return offset + product // 2**self.shift
+        theta = self.threshold
         value = max(self.acc, 0) if self.activation == "relu" else self.acc
         self.events["sdn: relu cuts"] += self.activation == "relu" and self.acc < 0
         self.events["sdn: identity below 0"] += value < 0
-        self.events["sdn: at a half"] += (2 * value + self.theta) % (2 * self.theta) == 0
-        return (2 * value + self.theta) // (2 * self.theta)
+        self.events["sdn: at a half"] += (2 * value + theta) % (2 * theta) == 0
+        return (2 * value + theta) // (2 * theta)
 
     @property
     def state(self) -> int:
-        return self.v if self.kind == "if" else self.acc
+        return self.v if self.kind in WINDOWED else self.acc
 
 
 class Oracle:
@@ -138,8 +205,10 @@ class Oracle:
         self.events: Counter[str] = Counter()
         hidden = {layer.neuron for layer in network.layers[:-1]}
         self.changes = network.timesteps == 1 and hidden <= {"sdn@1"}
+        coding = "across" if self.changes else "differential" if "dc@1" in hidden else "rate"
+        self.divisor = shares(network.timesteps) if coding == "differential" else network.timesteps
         self.layers = [
-            [Neuron(layer, index, network.timesteps, network.alpha, not self.changes, self.events) for index in range(layer.outputs)]
+            [Neuron(layer, index, network.timesteps, network.alpha, coding, self.events) for index in range(layer.outputs)]
             for layer in network.layers
         ]
         self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
@@ -201,7 +270,7 @@ class Oracle:
         """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips."""
         action, result = self.artifact.action, []
         for k, acc in enumerate(accumulators):
-            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.artifact.network.timesteps
+            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.divisor
             y = math.tanh(y) if action.squash == "tanh" else y
             y = y * float(action.scale[k]) + float(action.offset[k])
             if action.low is not None and action.high is not None:
