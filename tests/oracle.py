@@ -208,8 +208,7 @@ class Oracle:
         coding = "across" if self.changes else "differential" if "dc@1" in hidden else "rate"
         self.divisor = shares(network.timesteps) if coding == "differential" else network.timesteps
         self.layers = [
-            [Neuron(layer, index, network.timesteps, network.alpha, coding, self.events) for index in range(layer.outputs)]
-            for layer in network.layers
+            [Neuron(layer, index, network.timesteps, network.alpha, coding, self.events) for index in range(layer.outputs)] for layer in network.layers
         ]
         self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
         self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)

@@ -124,11 +124,11 @@ EXPORTED_HOST = mutants(
     ("exported host: a start announces q0 whole", "if self.across_decisions and not afresh else q", "if self.across_decisions else q"),
     ("exported host: resync_every", "number > 0 and number % period == 0", "number > 0 and number % period == 1"),
     ("exported host: a resync keeps the decision's number", "number = 0 if self.fresh else", "number = 0 if self.stale else"),
-    ("exported host: decode divides by T", "/ float(self.timesteps)", "/ 1.0"),
+    ("exported host: decode divides by T", "/ self.divisor", "/ 1.0"),
     (
         "exported host: decode's order",
-        'accumulator * arrays["action.row_scale"] / float(self.timesteps)',
-        'accumulator / float(self.timesteps) * arrays["action.row_scale"]',
+        'accumulator * arrays["action.row_scale"] / self.divisor',
+        'accumulator / self.divisor * arrays["action.row_scale"]',
     ),
     ("exported host: decode clips", 'if "action.low" in arrays else values', "if False else values"),
 )
