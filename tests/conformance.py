@@ -77,9 +77,9 @@ def ramp() -> Case:
     return Case(around(network), np.array(values, np.float64)[:, None], np.zeros(len(values), np.int64))
 
 
-def membranes() -> Case:
-    """Held inputs drive membranes to both ends of 24 bits and, with another timestep, over thresholds while clipped."""
-    network = saturating()
+def membranes(neuron: str) -> Case:
+    """Inputs drive membranes to both ends of 24 bits and, with another timestep, over thresholds while clipped."""
+    network = saturating(neuron)
     limits = network.encoder.limit.astype(np.float64)
     values = [(1, 1), (1, -1), (1, 1), (0, 0), (-1, 1), (0, 0), (-1, -1), (0.5, -0.25), (1, 1), (-0.3, 1)]
     return Case(around(network), np.array(values) * limits, np.array([1, 0, 0, 0, 0, 0, 0, 0, 2, 0]))
@@ -109,7 +109,7 @@ def taken_back(neuron: str) -> Case:
 
 
 RATE = Shape("if@1", (4, 6, 5, 2))
-DEEP = (4, 5, 5, 4, 2)
+SIGNED, GRADED, DIFFERENTIAL = (dataclasses.replace(RATE, neuron=neuron, late=True) for neuron in ("snm@1", "mt@1", "dc@1"))
 MADE: dict[str, tuple[Shape, int]] = {
     "sdn relu": (Shape(widths=(5, 9, 7, 3), normaliser="clipped"), 1),
     "sdn relu, tiny": (Shape(widths=(3, 5, 5, 2), size="tiny", trigger=2), 2),
@@ -130,30 +130,41 @@ MADE: dict[str, tuple[Shape, int]] = {
     "if, four layers": (Shape("if@1", (4, 5, 5, 4, 2), timesteps=4, alpha=63, max_steps=-1, squash="none", clip_action=True), 15),
     "if, resync every 2": (dataclasses.replace(RATE, timesteps=3, alpha=64, resync_every=2), 18),
     "if, no hidden layer": (Shape("if@1", (4, 2), timesteps=3), 19),
-    "snm, one timestep": (Shape("snm@1", (4, 6, 5, 2), timesteps=1, alpha=64), 20),
-    "snm, tiny": (Shape("snm@1", DEEP, timesteps=8, alpha=64, size="tiny"), 21),
-    "snm, usual": (Shape("snm@1", DEEP, timesteps=12, alpha=19, normaliser="clipped", max_steps=7), 22),
-    "snm, huge": (Shape("snm@1", DEEP, timesteps=5, alpha=64, size="huge", resync_every=4), 23),
-    "snm, no hidden layer": (Shape("snm@1", (4, 2), timesteps=3), 24),
-    "mt, one timestep": (Shape("mt@1", (4, 6, 5, 2), timesteps=1, alpha=32), 25),
-    "mt, tiny": (Shape("mt@1", DEEP, timesteps=8, alpha=64, size="tiny"), 26),
-    "mt, usual": (Shape("mt@1", DEEP, timesteps=4, alpha=63, squash="none", clip_action=True), 27),
-    "mt, huge": (Shape("mt@1", DEEP, timesteps=6, alpha=64, size="huge", resync_every=3), 28),
-    "dc, T=2": (Shape("dc@1", (4, 6, 5, 2), timesteps=2, alpha=32, normaliser="plain"), 29),
-    "dc, T=3, tiny": (Shape("dc@1", DEEP, timesteps=3, alpha=64, size="tiny"), 30),
-    "dc, T=4": (Shape("dc@1", DEEP, timesteps=4, alpha=19, max_steps=-1), 31),
-    "dc, T=4, huge": (Shape("dc@1", DEEP, timesteps=4, alpha=64, size="huge", resync_every=3), 32),
-    "dc, T=5, tiny": (Shape("dc@1", DEEP, timesteps=5, alpha=63, size="tiny"), 33),
-    "dc, T=6": (Shape("dc@1", (4, 6, 5, 2), timesteps=6, clip_action=True), 34),
-    "dc, T=8, huge": (Shape("dc@1", DEEP, timesteps=8, alpha=64, size="huge"), 35),
-    "dc, no hidden layer": (Shape("dc@1", (4, 2), timesteps=4), 36),
+    "if, late inhibition": (dataclasses.replace(RATE, timesteps=8, alpha=32, late=True), 40),
+    "snm, one timestep": (dataclasses.replace(SIGNED, alpha=64), 12),
+    "snm, tiny": (dataclasses.replace(SIGNED, timesteps=8, alpha=64, size="tiny"), 3),
+    "snm, tiny, no residual": (dataclasses.replace(SIGNED, timesteps=4, size="tiny"), 14),
+    "snm, huge": (dataclasses.replace(SIGNED, timesteps=12, alpha=64, size="huge"), 5),
+    "snm, usual": (dataclasses.replace(SIGNED, timesteps=8, alpha=19, normaliser="clipped", max_steps=7), 8),
+    "snm, four layers": (dataclasses.replace(SIGNED, widths=(3, 7, 7, 5, 2), timesteps=8, alpha=32), 2),
+    "snm, resync every 2": (dataclasses.replace(SIGNED, timesteps=3, alpha=63, resync_every=2), 18),
+    "snm, no hidden layer": (Shape("snm@1", (4, 2), timesteps=3), 19),
+    "mt, one timestep": (dataclasses.replace(GRADED, alpha=64), 12),
+    "mt, tiny": (dataclasses.replace(GRADED, widths=(3, 7, 7, 5, 2), timesteps=12, alpha=64, size="tiny"), 184),
+    "mt, tiny, no residual": (dataclasses.replace(GRADED, timesteps=4, size="tiny"), 14),
+    "mt, huge": (dataclasses.replace(GRADED, timesteps=6, alpha=32, size="huge"), 151),
+    "mt, four layers": (dataclasses.replace(GRADED, widths=(3, 7, 7, 5, 2), timesteps=8, alpha=19), 55),
+    "mt, usual": (dataclasses.replace(GRADED, timesteps=4, alpha=63, normaliser="plain", squash="none", clip_action=True), 9),
+    "mt, resync every 3": (dataclasses.replace(GRADED, timesteps=2, alpha=64, resync_every=3, max_steps=5), 20),
+    "mt, no hidden layer": (Shape("mt@1", (4, 2), timesteps=2), 21),
+    "dc, T = 2": (dataclasses.replace(DIFFERENTIAL, timesteps=2, alpha=63, resync_every=2), 22),
+    "dc, T = 3, tiny": (dataclasses.replace(DIFFERENTIAL, widths=(3, 7, 7, 5, 2), timesteps=3, alpha=64, size="tiny"), 18),
+    "dc, T = 4": (dataclasses.replace(DIFFERENTIAL, timesteps=4, alpha=19, normaliser="clipped", max_steps=7), 23),
+    "dc, T = 4, no residual": (dataclasses.replace(DIFFERENTIAL, timesteps=4, size="tiny", squash="none", clip_action=True), 24),
+    "dc, T = 5, tiny": (dataclasses.replace(DIFFERENTIAL, timesteps=5, alpha=32, size="tiny"), 25),
+    "dc, T = 6, huge": (dataclasses.replace(DIFFERENTIAL, timesteps=6, alpha=64, size="huge"), 26),
+    "dc, T = 8": (dataclasses.replace(DIFFERENTIAL, timesteps=8, alpha=64), 198),
+    "dc, T = 8, four layers": (dataclasses.replace(DIFFERENTIAL, widths=(3, 7, 7, 5, 2), timesteps=8, alpha=32, size="tiny"), 27),
+    "dc, no hidden layer": (Shape("dc@1", (4, 2), timesteps=4), 28),
 }
 MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
-MAKERS |= {"a ramp and a trigger": ramp, "membranes at both ends": membranes}
-MAKERS |= {f"{neuron.split('@')[0]}, taken back": functools.partial(taken_back, neuron) for neuron in ("snm@1", "mt@1", "dc@1")}
+MAKERS |= {"a ramp and a trigger": ramp}
+MAKERS |= {f"{neuron.split('@')[0]}, membranes at both ends": functools.partial(membranes, neuron) for neuron in SPIKES}
 CASES = tuple(MAKERS)
-PAUSED = ("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2")
-PAUSED += ("snm, huge", "mt, huge", "dc, T=4, huge", "dc, T=4")
+PAUSED = (
+    *("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2"),
+    *("snm, huge", "snm, four layers", "mt, tiny", "mt, resync every 3", "dc, T = 2", "dc, T = 3, tiny", "dc, T = 6, huge", "dc, no hidden layer"),
+)
 
 
 @functools.cache

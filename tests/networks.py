@@ -9,6 +9,7 @@ import numpy as np
 from toolchain.artifact import Artifact, Probe
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Network
+from toolchain.neurons.spikes import SPIKES, Spikes
 from toolchain.policies.policy import Provenance
 from toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
 
@@ -42,23 +43,27 @@ def random_layer(
     first: bool,
     limit: int = 127,
     activation: str = "relu",
+    differential: bool = False,
 ) -> Layer:
     """One layer whose rows pass the proof for input values within [low, high]."""
     weights = rng.integers(-limit, limit + 1, (outputs, inputs))
     weights[rng.random(weights.shape) < 0.3] = 0
     bias = rng.integers(-2000, 2001, outputs)
     across, readout = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1), neuron == READOUT
+    coding = Coding.DIFFERENTIAL if differential else Coding.ACROSS if across else Coding.RATE
+    kind = RowKind(coding, timesteps, readout, first)
     while True:  # coarser until the proof passes
-        proof = bound_rows(weights, bias, low, high, RowKind(Coding.ACROSS if across else Coding.RATE, timesteps, readout))
+        proof = bound_rows(weights, bias, low, high, kind)
         if max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT:
             break
         weights, bias = weights // 2, bias // 2
     scale = np.maximum(np.abs(weights).sum(1), 1)
     threshold = np.maximum(1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int))
-    spiking = not readout
+    spiking, spikes = not readout, SPIKES.get(neuron, Spikes(0, 1))
+    threshold = (threshold // spikes.levels).clip(1, kind.largest_lambda if differential else None)
     table = random_table(rng, outputs, int(scale.max()) * 10) if spiking and activation not in ("relu", "identity") else None
-    top = rng.integers(1, 40, outputs) if neuron == "sdn@1" else np.ones(outputs)
-    bottom = -rng.integers(0, 40, outputs) if neuron == "sdn@1" and activation != "relu" else np.zeros(outputs)
+    top = rng.integers(1, 40, outputs) if neuron == "sdn@1" else np.full(outputs, spikes.high)
+    bottom = -rng.integers(0, 40, outputs) if neuron == "sdn@1" and activation != "relu" else np.full(outputs, spikes.low)
     return Layer(
         neuron=neuron,
         weights=weights.astype(np.int8),
@@ -71,7 +76,7 @@ def random_layer(
         activation=activation if spiking else "identity",
         table=table,
         trigger=int(rng.integers(1, 4)) if neuron == "sdn@1" else 1,
-        hold_input=first and neuron != "sdn@1" and timesteps > 0 and not (readout and timesteps == 1),
+        hold_input=first and coding == Coding.RATE,
     )
 
 
@@ -96,7 +101,9 @@ def random_artifact(
     layers: list[Layer] = []
     for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
         kind = READOUT if index == len(widths) - 2 else neuron
-        layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, first=index == 0, activation=activation))
+        differential = neuron == "dc@1" and len(widths) > 2
+        options: dict[str, Any] = {"first": index == 0, "activation": activation, "differential": differential}
+        layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, **options))
         low, high = layers[-1].payload_low.astype(np.int64), layers[-1].payload_high.astype(np.int64)
     network = Network(Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)), tuple(layers), timesteps, alpha, resync_every)
     features, size = widths[0], widths[0] - time_feature

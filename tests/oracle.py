@@ -19,6 +19,7 @@ from toolchain.simulation.backend import LayerTrace, Trace
 from toolchain.simulation.census import Census, LayerCensus
 
 LARGEST = 8_388_607  # 24-bit signed
+WINDOWED = ("if", "snm", "mt", "dc")
 Row = list[int]
 
 
@@ -26,14 +27,18 @@ def clip(value: Any, low: Any, high: Any) -> Any:
     return low if value < low else high if value > high else value
 
 
-class Neuron:
-    """One neuron of one layer; `windowed` says that it starts anew each decision, `differential` that the network is one of dc."""
+def shares(timesteps: int) -> int:
+    """D = lcm(1..T)."""
+    return math.lcm(*range(1, timesteps + 1))
 
-    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, windowed: bool, differential: bool, events: Counter[str]) -> None:
-        self.kind, self.events, self.timesteps, self.alpha = layer.neuron.split("@")[0], events, timesteps, alpha
-        self.windowed, self.differential = windowed, differential
+
+class Neuron:
+    """One neuron of one layer. `coding` is how its network speaks: by a rate, by changes of a mean (dc), across decisions (sdn)."""
+
+    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, coding: str, events: Counter[str]) -> None:
+        self.kind, self.events, self.timesteps, self.alpha, self.coding = layer.neuron.split("@")[0], events, timesteps, alpha, coding
         self.weights = [int(w) for w in layer.weights[index]]
-        self.bias, self.theta = int(layer.bias[index]), int(layer.threshold[index])
+        self.bias, self.threshold = int(layer.bias[index]), int(layer.threshold[index])
         self.low, self.high = int(layer.payload_low[index]), int(layer.payload_high[index])
         self.activation, self.trigger, self.hold = layer.activation, layer.trigger, layer.hold_input
         self.table: list[tuple[int, int, int]] = []
@@ -41,19 +46,26 @@ class Neuron:
             parts = (layer.table.start, layer.table.multiplier, layer.table.offset)
             self.table = [(int(a), int(b), int(c)) for a, b, c in zip(*(part[index] for part in parts), strict=True)]
             self.shift = int(layer.table.shift[index])
-        self.D = math.lcm(*range(1, timesteps + 1)) if differential else 1
-        self.v = self.v0 = self.net = self.acc = self.ref = self.held = self.ein = self.eout = self.c = self.t = 0
+        self.d = shares(timesteps) if coding == "differential" else 1
+        self.one = self.threshold * self.d  # what a payload of 1 is in the membrane: theta (if, snm), lambda (mt), D lambda (dc)
+        self.init, self.lo, self.hi = self.threshold // 2, 0, self.threshold
+        if self.kind in ("mt", "dc"):
+            theta = 8 * self.one
+            self.init, self.lo, self.hi = 0, -(theta // 2), theta // 2
+        self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = self.ein = self.eout = 0
         self.saturations = 0
 
     def open(self, starts: bool) -> None:
         """A decision begins."""
-        self.first, self.t = True, 0
-        if self.kind in ("if", "snm", "mt", "dc"):
-            self.v0 = self.initial()[0] if starts else self.carried()
-            self.v, self.net = self.v0, 0
-            self.ein, self.eout, self.c = self.D * self.bias, 0, 0
-        elif self.windowed:
-            self.acc = (self.D if self.differential else self.timesteps) * self.bias
+        self.t = 0
+        if self.kind in WINDOWED:
+            self.v0 = self.init if starts else self.carried()
+            self.v, self.emitted = self.v0, 0
+            self.ein, self.eout = self.d * self.bias, 0
+        elif self.coding == "rate":
+            self.acc = self.timesteps * self.bias
+        elif self.coding == "differential":
+            self.acc = self.d * self.bias
         elif starts:
             self.acc, self.ref = self.bias, 0
 
@@ -75,50 +87,92 @@ class Neuron:
         if residual < -self.emitted:
             residual = -self.emitted
             self.events[f"{self.kind} carry: dv is cut at -emitted"] += bool(self.alpha)
+            self.events[f"{self.kind} carry: dv is cut at -emitted, not at 0"] += bool(self.alpha) and residual < 0
         r = math.floor((self.alpha * residual + 32) / 64)  # exact: below 2^53 and a power of two
         self.events["carry: negative"] += r < 0
         self.events["carry: rounded up"] += (self.alpha * residual) % 64 >= 32
         self.events["carry: at a half"] += (self.alpha * residual) % 64 == 32
-        v_init, low, high = self.initial()
-        start = v_init + r
-        self.events[f"{self.kind} carry: below lo"] += start < low
-        self.events[f"{self.kind} carry: above hi"] += start > high
-        return clip(start, low, high)
+        start = self.init + r
+        self.events[f"{self.kind} carry: below lo"] += start < self.lo
+        self.events[f"{self.kind} carry: above hi"] += start > self.hi
+        return clip(start, self.lo, self.hi)
 
     def step(self, payloads: Row) -> int:
         """One timestep: what arrives in, what is sent out."""
+        self.t += 1
         arriving = sum(w * p for w, p in zip(self.weights, payloads, strict=True))
         if self.hold:
-            if self.first:
+            if self.t == 1:
                 self.held = arriving
-            arriving, self.first = self.held, False
-        self.t += 1
-        if self.kind == "dc":
-            return self.differ(arriving)
-        if self.kind in ("if", "snm", "mt"):
-            self.integrate(arriving + self.bias)
-            payload = {"if": self.spike, "snm": self.signed, "mt": lambda: self.graded(self.theta, self.net)}[self.kind]()
-            self.v -= payload * self.theta
-            self.net += payload
-            return payload
-        self.acc += arriving * (self.D // self.t if self.differential else 1)
+            arriving = self.held
+        if self.kind in WINDOWED:
+            return self.fire(arriving)
+        if self.coding == "differential":
+            self.events["dc readout: something comes after t = 1"] += self.t > 1 and arriving != 0
+            arriving *= self.d // self.t
+        self.acc += arriving
         return 0 if self.kind == "readout" else self.change()
 
-    def integrate(self, arriving: int) -> None:
-        """1.4: clip to +-(2^23 - 1) once per timestep, after integration and before firing."""
-        wanted = self.v + arriving
+    def fire(self, arriving: int) -> int:
+        kind, events = self.kind, self.events
+        if kind == "dc":
+            wanted = self.v + self.d * arriving + self.ein - self.eout
+            events["dc: input at t = 1 only is a mean later"] += self.t > 1 and arriving == 0 and self.ein != self.d * self.bias
+            events["dc: something comes after t = 1"] += self.t > 1 and arriving != 0
+            events["dc: c grows by eout"] += self.eout > 0
+            self.emitted += self.eout
+        else:
+            wanted = self.v + arriving + self.bias
         self.v = clip(wanted, -LARGEST, LARGEST)
         self.saturations += self.v != wanted
-        self.events[f"{self.kind}: membrane at the top"] += wanted > LARGEST
-        self.events[f"{self.kind}: membrane at the bottom"] += wanted < -LARGEST
+        events[f"{kind}: membrane at the top"] += wanted > LARGEST
+        events[f"{kind}: membrane at the bottom"] += wanted < -LARGEST
+        payload = {"if": self.spike, "snm": self.signed_spike, "mt": self.graded_spike, "dc": self.graded_spike}[kind]()
+        events[f"{kind}: saturated and fired"] += payload > 0 and self.v != wanted
+        events[f"{kind}: residue left"] += payload != 0 and self.v != payload * self.one
+        self.v -= payload * self.one
+        self.emitted += payload * self.one
+        if kind == "dc":
+            share = self.d // self.t
+            events["dc: saturated and fired negatively"] += payload < 0 and self.v != wanted
+            events["dc: a share that is neither D nor 1"] += 1 < share < self.d and payload != 0
+            self.ein += share * arriving
+            self.eout += share * payload * self.threshold
+        return payload
 
     def spike(self) -> int:
-        """if@1: spike if v > theta, strict."""
-        self.events["if: v == theta"] += self.v == self.theta
-        spike = self.v > self.theta
-        self.events["if: saturated and fired"] += spike and self.v == LARGEST
-        self.events["if: residue left"] += spike and self.v > self.theta
-        return int(spike)
+        self.events["if: v == theta"] += self.v == self.threshold
+        return int(self.v > self.threshold)
+
+    def signed_spike(self) -> int:
+        """+1 if v >= theta; else -1 if v < 0 and n >= 1, n = net spikes of this decision."""
+        net = self.emitted // self.threshold
+        self.events["snm: v == theta"] += self.v == self.threshold
+        self.events["snm: v == 0 after a spike"] += self.v == 0 and net >= 1
+        self.events["snm: negative refused, nothing was sent"] += self.v < 0 and net == 0
+        self.events["snm: negative"] += self.v < 0 and net >= 1
+        self.events["snm: negative, n == 1"] += self.v < 0 and net == 1
+        if self.v >= self.threshold:
+            return 1
+        return -1 if self.v < 0 and net >= 1 else 0
+
+    def graded_spike(self) -> int:
+        """The largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and so much sent, negative."""
+        kind, events, one = self.kind, self.events, self.one
+        up = [p for p in (8, 4, 2, 1) if 4 * self.v >= 3 * p * one]
+        asked = [p for p in (8, 4, 2, 1) if 4 * self.v <= -3 * p * one]
+        down = [p for p in asked if self.emitted >= p * one]
+        for p in (1, 2, 4, 8):
+            events[f"{kind}: +{p}"] += up[:1] == [p]
+            events[f"{kind}: -{p}"] += down[:1] == [p]
+            events[f"{kind}: 4v == 3 {p} lambda"] += 4 * self.v == 3 * p * one
+            events[f"{kind}: 4v == -3 {p} lambda"] += 4 * self.v == -3 * p * one and self.emitted >= p * one
+            events[f"{kind}: -{p} takes all that was sent"] += down[:1] == [p] and self.emitted == p * one
+        events[f"{kind}: negative reduced, less was sent"] += bool(down) and down[0] < asked[0]
+        events[f"{kind}: negative refused, nothing was sent"] += bool(asked) and not down
+        if kind == "dc":
+            events["dc: a part of a unit is not enough"] += bool(asked) and 0 < self.emitted < asked[0] * one and self.emitted % one != 0
+        return up[0] if up else -down[0] if down else 0
 
     def signed(self) -> int:
         """snm@1: +1 if v >= theta; else -1 if v < 0 (strict) and n >= 1."""
@@ -183,15 +237,16 @@ class Neuron:
             product = (self.acc - start) * multiplier + 2 ** (self.shift - 1)
             self.events["table: at a half"] += product % 2**self.shift == 0
             return offset + product // 2**self.shift
+        theta = self.threshold
         value = max(self.acc, 0) if self.activation == "relu" else self.acc
         self.events["sdn: relu cuts"] += self.activation == "relu" and self.acc < 0
         self.events["sdn: identity below 0"] += value < 0
-        self.events["sdn: at a half"] += (2 * value + self.theta) % (2 * self.theta) == 0
-        return (2 * value + self.theta) // (2 * self.theta)
+        self.events["sdn: at a half"] += (2 * value + theta) % (2 * theta) == 0
+        return (2 * value + theta) // (2 * theta)
 
     @property
     def state(self) -> int:
-        return self.v if self.kind in ("if", "snm", "mt", "dc") else self.acc
+        return self.v if self.kind in WINDOWED else self.acc
 
 
 class Oracle:
@@ -202,9 +257,11 @@ class Oracle:
         self.events: Counter[str] = Counter()
         hidden = {layer.neuron for layer in network.layers[:-1]}
         self.changes = network.timesteps == 1 and hidden <= {"sdn@1"}
-        self.differential = hidden == {"dc@1"}
-        common = network.timesteps, network.alpha, not self.changes, self.differential, self.events
-        self.layers = [[Neuron(layer, index, *common) for index in range(layer.outputs)] for layer in network.layers]
+        coding = "across" if self.changes else "differential" if "dc@1" in hidden else "rate"
+        self.divisor = shares(network.timesteps) if coding == "differential" else network.timesteps
+        self.layers = [
+            [Neuron(layer, index, network.timesteps, network.alpha, coding, self.events) for index in range(layer.outputs)] for layer in network.layers
+        ]
         self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
         self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)
         self.encoded_saturations = self.decisions = 0
@@ -264,9 +321,7 @@ class Oracle:
         """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips."""
         action, result = self.artifact.action, []
         for k, acc in enumerate(accumulators):
-            timesteps = self.artifact.network.timesteps
-            divisor = math.lcm(*range(1, timesteps + 1)) if self.differential else timesteps
-            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / divisor
+            y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.divisor
             y = math.tanh(y) if action.squash == "tanh" else y
             y = y * float(action.scale[k]) + float(action.offset[k])
             if action.low is not None and action.high is not None:

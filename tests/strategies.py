@@ -43,6 +43,7 @@ class Shape:
     squash: str = "tanh"
     clip_action: bool = False
     trigger: int = 1
+    late: bool = False  # rate networks: what inhibits speaks later than what excites, so that spikes are taken back
 
 
 @st.composite
@@ -65,6 +66,7 @@ def shapes(draw: st.DrawFn, most_layers: int = 4, most_neurons: int = 7, most_ti
         squash=draw(st.sampled_from(("tanh", "none"))),
         clip_action=draw(st.booleans()),
         trigger=1 if rate else draw(st.sampled_from((1, 1, 2, 5))),
+        late=rate and draw(st.booleans()),
     )
 
 
@@ -112,6 +114,9 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
     largest = 2 if shape.size == "tiny" else 127
     weights = rng.integers(-largest, largest + 1, (outputs, inputs))
     weights[rng.random(weights.shape) < 0.25] = 0
+    if shape.late and index > 0:
+        weights[:, ::2] = np.abs(weights[:, ::2])
+        weights[:, 1::2] = np.maximum(-2 * np.abs(weights[:, 1::2]), -largest)
 
     def reach(bias: Long) -> Long:
         proof = bound_rows(weights, bias, low, high, kind)
@@ -122,6 +127,8 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
     reached = reach(np.zeros(outputs, np.int64))
     room = (STATE_LIMIT - reached) // (denominator(shape.timesteps) if differential else shape.timesteps if last and not across else 1)
     bias = _bias(rng, shape.size, outputs, room)
+    if shape.late:
+        bias = np.abs(bias) if index == 0 else bias // (1 if shape.size == "tiny" else 50)
     activation = "identity" if last else shape.activations[index % len(shape.activations)] if not rate else "relu"
     spread = np.maximum(reached + np.abs(bias), 1)
     if not rate and not last:
@@ -129,6 +136,13 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
     else:
         low, high = (np.full(outputs, end, np.int64) for end in (SPIKES[shape.neuron].low, SPIKES[shape.neuron].high)) if rate else (spread * 0, spread * 0)
     largest = kind.largest_lambda if differential else STATE_LIMIT // (SPIKES[shape.neuron].levels if rate else 1)
+    threshold = np.zeros(outputs, np.int32) if last else _threshold(rng, shape.size, spread, largest)
+    if shape.late and not last:
+        drive = spread if index == 0 else np.maximum(weights, 0).sum(1) + np.abs(bias)
+        wanted = np.maximum(drive * rng.uniform(0.1, 1.5, outputs) / SPIKES[shape.neuron].levels, 1)
+        if index == 0:
+            wanted[1::2] *= shape.timesteps
+        threshold = wanted.clip(1, largest).astype(np.int32)
     table = None
     if not last and activation not in ("relu", "identity"):
         table = tie_table(rng, outputs) if shape.size == "tiny" else random_table(rng, outputs, int(spread.max()))
@@ -137,7 +151,7 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=rng.uniform(0.2, 2, outputs) / spread,
-        threshold=np.zeros(outputs, np.int32) if last else _threshold(rng, shape.size, spread, largest),
+        threshold=threshold,
         payload_low=low.astype(np.int32),
         payload_high=high.astype(np.int32),
         unit=np.ones(outputs),

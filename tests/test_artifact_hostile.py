@@ -59,6 +59,16 @@ def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int32)
 
 
+def time(timesteps: int) -> Callable[[Artifact], Artifact]:
+    return lambda artifact: dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, timesteps=timesteps))
+
+
+def ranges(declared: int) -> list[dict[str, np.ndarray]]:
+    """Payload ranges other than the declared one, wider and narrower, at one end."""
+    low, high = ints(-declared, -declared), ints(declared, declared)
+    return [{"payload_low": low - ints(1, 0)}, {"payload_low": low + ints(0, 1)}, {"payload_high": high + ints(1, 0)}, {"payload_high": 2 * high}]
+
+
 NAN, INF = np.nan, np.inf
 RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
     (in_layer(0, threshold=ints(0, 5)), "layer 0: thresholds must be 1..8388607"),
@@ -80,8 +90,8 @@ RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
     (in_layer(0, hold_input=True), "layer 0: hold_input belongs to the first layer of a rate network and to no other"),
     (in_layer(0, trigger=0), "layer 0: trigger 0, 1..8388607 expected"),
     (in_layer(0, activation="tanh"), "layer 0: activation tanh needs table"),
-    (in_layer(0, neuron="if@1"), "layer 0: the payload of if@1 is 0 or 1"),
-    (in_layer(0, neuron="mt@1"), "layer 0: unknown neuron 'mt@1', known are if@1, sdn@1, readout@1"),
+    (in_layer(0, neuron="if@1"), r"layer 0: the payload of if@1 is within 0\.\.1"),
+    (in_layer(0, neuron="lif@1"), "layer 0: unknown neuron 'lif@1', known are sdn@1, if@1, snm@1, mt@1, dc@1, readout@1"),
     (in_layer(1, neuron="sdn@1"), "layer 1: neuron sdn@1 in this place; the last layer, and only it, is readout@1"),
     (encoder(scale=np.array([0.0, 1.0, 1.0])), "encoder scales must be finite and positive, limits 1..8388607"),
     (encoder(scale=np.array([NAN, 1.0, 1.0])), "encoder scales must be finite and positive"),
@@ -115,6 +125,58 @@ def test_artifacts_that_break_a_rule_are_never_written(tmp_path: Path, change: C
     with pytest.raises(InputError, match=f"^a.spk: .*{text}"):
         save(change(small(3)), tmp_path / "a.spk")
     assert not list(tmp_path.iterdir())
+
+
+RATE: dict[str, dict[str, Any]] = {"snm@1": {"timesteps": 3}, "mt@1": {"timesteps": 2}, "dc@1": {"timesteps": 4}}
+LARGEST_LAMBDA = (2**23 - 1) // (8 * 4 * (12 + 6 + 4 + 3))  # of dc with T = 4: c <= 8 lambda T (D + D/2 + D/3 + D/4)
+RATE_RULES: list[tuple[str, Callable[[Artifact], Artifact], str]] = [
+    *(("dc@1", time(timesteps), f"layer 0: dc@1 has 2, 3, 4, 5, 6, 8 timesteps, not {timesteps}") for timesteps in (1, 7, 9, 16)),
+    *((neuron, in_layer(0, hold_input=neuron == "dc@1"), "layer 0: hold_input belongs to the first layer of a rate network") for neuron in RATE),
+    *((neuron, in_layer(1, hold_input=True), "layer 1: hold_input belongs to the first layer of a rate network") for neuron in RATE),
+    *(("snm@1", in_layer(0, **payloads), r"the payload of snm@1 is within -1\.\.1") for payloads in ranges(1)),
+    *((neuron, in_layer(0, **payloads), rf"the payload of {neuron} is within -8\.\.8") for neuron in ("mt@1", "dc@1") for payloads in ranges(8)),
+    *((neuron, in_layer(0, threshold=ints(5, 0)), "layer 0: thresholds must be 1..") for neuron in RATE),
+    ("snm@1", in_layer(0, threshold=ints(2**23, 5)), "layer 0: thresholds must be 1..8388607"),
+    *((neuron, in_layer(0, threshold=ints(2**20, 5)), "layer 0: thresholds must be 1..1048575") for neuron in ("mt@1", "dc@1")),
+    ("dc@1", in_layer(0, threshold=ints(LARGEST_LAMBDA + 1, 5)), r"layer 0: 1 rows' accumulator sum may reach \d+, limit 8388607"),
+    ("dc@1", in_layer(0, bias=ints(700_000, 0)), r"layer 0: 1 rows' accumulator sum may reach \d+, limit 8388607"),
+    ("dc@1", in_layer(1, bias=ints(700_000)), r"layer 1: 1 rows' accumulator sum may reach \d+, limit 8388607"),
+    *((neuron, in_layer(0, activation="identity"), f"layer 0: {neuron} carries relu only, not identity") for neuron in RATE),
+    *((neuron, in_layer(1, neuron=neuron), f"layer 1: neuron {neuron} in this place; the last layer, and only it, is readout@1") for neuron in RATE),
+]
+
+
+@pytest.mark.parametrize(("neuron", "change", "text"), RATE_RULES)
+def test_rate_networks_that_break_a_rule_are_never_written(tmp_path: Path, neuron: str, change: Callable[[Artifact], Artifact], text: str) -> None:
+    artifact = small(3, neuron=neuron, **RATE[neuron])
+    check(artifact, "unchanged")
+    with pytest.raises(InputError, match=f"^a.spk: .*{text}"):
+        save(change(artifact), tmp_path / "a.spk")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("other", ["sdn@1", "if@1", "mt@1", "dc@1"])
+def test_one_network_has_one_kind_of_hidden_neuron(other: str) -> None:
+    artifact = random_artifact(0, neuron="snm@1", widths=(3, 2, 2, 1), timesteps=4)
+    with pytest.raises(InputError, match=f"layer 1: neuron {other} beside snm@1: one network has one kind of hidden neuron"):
+        check(in_layer(1, neuron=other)(artifact), "here")
+
+
+def test_the_largest_lambda_is_allowed() -> None:
+    check(in_layer(0, threshold=ints(LARGEST_LAMBDA, 5))(small(3, neuron="dc@1", timesteps=4)), "here")
+    check(in_layer(0, threshold=ints(2**20 - 1, 5))(small(3, neuron="mt@1", timesteps=4)), "here")
+
+
+@pytest.mark.parametrize("timesteps", [7, 16, 2**40])
+def test_a_file_whose_dc_has_other_timesteps_is_refused(tmp_path: Path, timesteps: int) -> None:
+    """With a right checksum; lcm(1..2^40) would never come back."""
+    path = tmp_path / "a.spk"
+    save(small(neuron="dc@1", timesteps=4), path)
+    parts = spk_files.read(path)
+    parts.description["timesteps"] = timesteps
+    path.write_bytes(spk_files.encoded(parts))
+    with pytest.raises(InputError, match=f"dc@1 has 2, 3, 4, 5, 6, 8 timesteps, not {timesteps}"):
+        load(path)
 
 
 def test_all_violations_are_told_at_once() -> None:

@@ -58,7 +58,7 @@ def refused(home: Path, *arguments: object) -> str:
 TOY = ("convert", "toy.pt", "-o", "x.spk", *TOY_OPTIONS, "--observations", "obs.npy", "--action-limit", "1")
 SB3 = ("convert", PENDULUM, "-o", "x.spk", "--env", PENDULUM_ENV, *QUICK)
 OPTIONS: list[tuple[tuple[object, ...], tuple[object, ...], str]] = [
-    (SB3, ("--neuron", "sdm"), r"--neuron: neuron not available \(got sdm, limit .*\)\. Fix: did you mean 'sdn'"),
+    (SB3, ("--neuron", "sdnn"), r"--neuron: neuron not available \(got sdnn, limit .*\)\. Fix: did you mean 'sdn'"),
     (SB3, ("--neuron", "izhikevich"), r"--neuron: neuron not available \(got izhikevich, limit .*\)\. Fix: --neuron sdn"),
     (
         SB3,

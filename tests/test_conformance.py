@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -23,21 +24,26 @@ from tests.conformance import (
     open_or_skip,
 )
 from tests.oracle import Oracle
-from tests.strategies import Shape, build, shapes, stream
+from tests.strategies import NEURONS, Shape, build, shapes, stream
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
-from toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Encoder, Layer, Network
+from toolchain.neurons import SPIKES
 from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct")
-ON_LAVAS_RUNTIME = ("sdn, three activations", "if, four layers", "if, no hidden layer", "membranes at both ends", "snm, huge", "mt, huge", "dc, T=8, huge")
+ON_LAVAS_RUNTIME = (
+    *("sdn, three activations", "if, four layers", "if, no hidden layer", "if, membranes at both ends"),
+    *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge"),
+)
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
 DIFFERENCES = Shape("dc@1", (4, 6, 5, 2), timesteps=4, alpha=32, resync_every=4)
 GRADED = Shape("mt@1", (4, 6, 5, 2), timesteps=3, alpha=64)
 CHANGES = Shape(widths=(4, 6, 5, 2), activations=("relu", "tanh"), trigger=2, resync_every=4)
+SHAPES = {"if": RATE, "sdn": CHANGES} | {kind: dataclasses.replace(RATE, neuron=f"{kind}@1", late=True) for kind in ("snm", "mt", "dc")}
 
 
 def test_the_suite_knows_every_backend() -> None:
@@ -60,12 +66,14 @@ def test_the_cases_reach_every_rule() -> None:
     events: Counter[str] = Counter()
     for name in CASES:
         events.update(case(name).oracle.events)
-    assert len(events) == 72
+    assert len(events) == 111
     assert not [event for event, times in events.items() if not times]
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
     assert {1, 3, 4, 6, 7, 8, 12} <= {network.timesteps for network in networks}
-    assert {0, 19, 32, 63, 64} <= {network.alpha for network in networks}
+    for neuron in SPIKES:
+        assert {0, 19, 32, 63, 64} <= {network.alpha for network in networks if network.neuron == neuron}, neuron
+    assert {network.timesteps for network in networks if network.neuron == "dc@1"} == set(DIFFERENTIAL_TIMESTEPS)
     thresholds = np.concatenate([layer.threshold for network in networks for layer in network.layers[:-1] if layer.table is None])
     assert thresholds.min() == 1 and thresholds.max() == STATE_LIMIT
 
@@ -107,15 +115,20 @@ def test_pauses_starts_and_resyncs_on_lava_direct(shape: Shape, seed: int) -> No
     check_rows("lava-direct", build(shape, seed), 1, seed)
 
 
-@pytest.mark.parametrize("shape", [RATE, CHANGES, GRADED, DIFFERENCES], ids=["if", "sdn", "mt", "dc"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_pauses_starts_and_resyncs_on_lavas_runtime(shape: Shape) -> None:
     check_rows("lava", build(shape, 2), 1, 2, decisions=40)
 
 
-@pytest.mark.parametrize("shape", [RATE, CHANGES, GRADED, DIFFERENCES], ids=["if", "sdn", "mt", "dc"])
-@pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1), ("lava", 1)])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1)])
 def test_non_finite_observations_change_nothing(backend: str, rows: int, shape: Shape) -> None:
     check_refusal(backend, build(shape, 4), rows)
+
+
+@pytest.mark.parametrize("kind", ["if", "sdn"])
+def test_non_finite_observations_change_nothing_on_lavas_runtime(kind: str) -> None:
+    check_refusal("lava", build(SHAPES[kind], 4), 1)
 
 
 @pytest.mark.parametrize("backend", IN_PROCESS)
@@ -216,16 +229,18 @@ def test_many_more_networks(backend: str) -> None:
     """Wider and longer than the shrunken examples above."""
     rng = np.random.default_rng(20)
     for seed in range(400):
-        rate = bool(rng.integers(2))
+        neuron = str(rng.choice(NEURONS))
+        rate, differential = neuron != "sdn@1", neuron == "dc@1"
         shape = Shape(
-            neuron="if@1" if rate else "sdn@1",
+            neuron=neuron,
             widths=tuple(rng.integers(1, 33, int(rng.integers(2, 6))).tolist()),
             activations=("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist()),
-            timesteps=int(rng.integers(1, 33)) if rate else 1,
+            timesteps=int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33)) if rate else 1,
             alpha=int(rng.integers(65)) if rate else 0,
             resync_every=int(rng.choice([0, 0, 3])),
             size=str(rng.choice(["tiny", "usual", "huge"])),
             trigger=1 if rate else int(rng.integers(1, 5)),
+            late=rate and bool(rng.integers(2)),
         )
         wanted = made(shape, seed, 30)
         with open_or_skip(backend, wanted.artifact) as opened:

@@ -32,6 +32,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "if T=1": {"neuron": "if@1", "timesteps": 1, "alpha": 64},
     "if T=4": {"neuron": "if@1", "timesteps": 4, "alpha": 19, "time_feature": True, "normalised": True},
     "if T=8": {"neuron": "if@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32, "resync_every": 5},
+    "snm T=1": {"neuron": "snm@1", "timesteps": 1, "alpha": 64},
+    "snm T=8": {"neuron": "snm@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32, "resync_every": 5},
+    "mt T=4": {"neuron": "mt@1", "timesteps": 4, "widths": (4, 6, 5, 4, 2), "alpha": 19, "time_feature": True, "normalised": True},
+    "dc T=2": {"neuron": "dc@1", "timesteps": 2, "alpha": 64, "resync_every": 5},
+    "dc T=8": {"neuron": "dc@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32},
     "if one layer": {"neuron": "if@1", "timesteps": 3, "widths": (4, 2)},
 }
 
@@ -157,7 +162,7 @@ def test_one_environment_and_known_neurons_only() -> None:
     artifact = random_artifact(0)
     with pytest.raises(InputError, match="got 2, limit 1 to 1"):
         LavaDirectBackend(artifact, rows=2)
-    layers = tuple(dataclasses.replace(layer, neuron="mt@1") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
+    layers = tuple(dataclasses.replace(layer, neuron="lif@1") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
     other = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=layers))
     with pytest.raises(InputError, match="layer 0: no Lava process for this neuron"):
         LavaDirectBackend(other)

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conformance import around
 from tests.networks import random_artifact
-from tests.strategies import Shape, build, shapes, stream
+from tests.strategies import NEURONS, Shape, build, shapes, stream
+from toolchain.artifact import Artifact
 from toolchain.errors import InputError
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Coding, denominator
-from toolchain.neurons import DifferentialCoding
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network, denominator
+from toolchain.neurons import SPIKES, START, DifferentialCoding, Neuron, Readout, neuron_of
+from toolchain.neurons.neuron import State
 from toolchain.quantization.proof import RowKind, bound, bound_rows, payload_ranges, prove
+from toolchain.simulation.backend import Trace
 from toolchain.simulation.reference import ReferenceBackend
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+def sum_of_shares(synaptic: np.ndarray, timesteps: int, *, first: bool) -> np.ndarray:
+    """Of synaptic sums [n T, rows]: what each window of T timesteps adds to a running mean in units of 1/D, at its end."""
+    shares = np.array([denominator(timesteps) // t for t in range(1, timesteps + 1)])
+    if first:  # the host's input comes once
+        shares[1:] = 0
+    return np.einsum("ntj,t->nj", synaptic.reshape(-1, timesteps, synaptic.shape[-1]), shares)
+
+
 @settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 10**6), timesteps=st.integers(1, 6), neuron=st.sampled_from(["sdn@1", "if@1"]))
+@given(seed=st.integers(0, 10**6), timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS), neuron=st.sampled_from(NEURONS))
 def test_no_input_exceeds_the_bound(seed: int, timesteps: int, neuron: str) -> None:
     network = random_artifact(seed, neuron=neuron, widths=(4, 5, 3), timesteps=timesteps).network
     rng = np.random.default_rng(seed)
@@ -33,6 +47,10 @@ def test_no_input_exceeds_the_bound(seed: int, timesteps: int, neuron: str) -> N
             synaptic = (values[1:] - values[:-1]) @ weights.T
             mixed = np.concatenate([values[1:, :2], values[:-1, 2:]], axis=1)  # some senders already announced, some not
             accumulated = np.concatenate([values, mixed]) @ weights.T + layer.bias
+            assert (np.abs(accumulated) <= proof.accumulator).all()
+        elif neuron == "dc@1":
+            synaptic = denominator(timesteps) * values @ weights.T
+            accumulated = denominator(timesteps) * layer.bias + sum_of_shares(values[: 200 // timesteps * timesteps] @ weights.T, timesteps, first=index == 0)
             assert (np.abs(accumulated) <= proof.accumulator).all()
         else:
             synaptic = values @ weights.T + layer.bias
@@ -73,6 +91,11 @@ def test_no_order_of_partial_sums_exceeds_the_bound(shape: Shape, seed: int) -> 
                 accumulated = on_the_way + (layer.bias + weights @ before)[:, None]
                 assert (np.abs(accumulated) <= proof.accumulator[:, None]).all()
                 before = after
+            elif network.coding == Coding.DIFFERENTIAL:
+                on_the_way = denominator(network.timesteps) * np.cumsum(weights[:, order] * after[order], axis=1)
+                windows = np.repeat(on_the_way, network.timesteps, axis=1).T // denominator(network.timesteps)  # the same in each timestep
+                accumulated = denominator(network.timesteps) * layer.bias + sum_of_shares(windows, network.timesteps, first=index == 0)
+                assert (np.abs(accumulated) <= proof.accumulator).all()
             else:
                 on_the_way = np.cumsum(weights[:, order] * after[order], axis=1)
                 if network.coding == Coding.DIFFERENTIAL:
@@ -82,16 +105,58 @@ def test_no_order_of_partial_sums_exceeds_the_bound(shape: Shape, seed: int) -> 
             assert (np.abs(on_the_way) <= proof.synaptic[:, None]).all()
 
 
+class Watched:
+    """A neuron model that remembers the extremes of some of its states, [neurons] each."""
+
+    def __init__(self, neuron: Neuron, names: tuple[str, ...]) -> None:
+        self.neuron, self.names, self.worst = neuron, names, dict.fromkeys(names, np.zeros(1, np.int64))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.neuron, name)
+
+    def begin(self, layer: Layer, state: State, *rest: Any) -> None:
+        self.neuron.begin(layer, state, *rest)
+        self.look(state)
+
+    def step(self, layer: Layer, state: State, *rest: Any) -> Any:
+        payloads = self.neuron.step(layer, state, *rest)
+        self.look(state)
+        return payloads
+
+    def look(self, state: State) -> None:
+        self.worst = {name: np.maximum(self.worst[name], np.abs(state[name]).max(axis=0)) for name in self.names}
+
+
+def watched_trace(artifact: Artifact, observations: np.ndarray, flags: np.ndarray, names: tuple[str, ...]) -> tuple[Trace, list[dict[str, np.ndarray]]]:
+    """The reference's trace and, per layer, the extremes of those states that its neurons have."""
+    made: list[Watched] = []
+
+    def watch(network: Network, layer: Layer) -> Watched:
+        neuron = neuron_of(network, layer)
+        made.append(Watched(neuron, tuple(name for name in names if name in neuron.initial(layer, 1))))
+        return made[-1]
+
+    with mock.patch("toolchain.simulation.reference.neuron_of", watch):
+        trace = ReferenceBackend(artifact).trace(observations, flags)
+    return trace, [watched.worst for watched in made[-len(artifact.network.layers) :]]
+
+
 @settings(deadline=None, max_examples=150)
 @given(shape=shapes(), seed=SEEDS)
 def test_what_runs_stays_within_the_bound(shape: Shape, seed: int) -> None:
     """Whole networks on streams with saturating observations, resets and resyncs."""
     artifact = build(shape, seed)
-    trace = ReferenceBackend(artifact).trace(*stream(artifact, seed, 20))
+    trace, worst = watched_trace(artifact, *stream(artifact, seed, 20), ("ein", "eout", "c"))
     for index, layer in enumerate(artifact.network.layers):
         proof, states = bound(artifact.network, index), trace.layers[index].states.astype(np.int64)
-        if layer.neuron in ("sdn@1", READOUT):
+        if layer.neuron not in SPIKES:
             assert (np.abs(states) <= proof.accumulator).all()
+        assert len(worst[index]) == (3 if layer.neuron == "dc@1" else 0)
+        for name, reached in worst[index].items():
+            assert (reached <= proof.accumulator).all(), name
+        if layer.neuron in SPIKES:
+            payloads = trace.layers[index].payloads
+            assert (layer.payload_low <= payloads).all() and (payloads <= layer.payload_high).all()
         assert (np.abs(states) <= STATE_LIMIT).all()
 
 
@@ -143,16 +208,55 @@ def test_the_largest_lambda_of_dc_just_fits(timesteps: int) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(seed=SEEDS, timesteps=st.integers(1, 12), readout=st.booleans())
-def test_the_bound_of_rate_rows_is_attained(seed: int, timesteps: int, readout: bool) -> None:
+@given(seed=SEEDS, timesteps=st.integers(1, 12), readout=st.booleans(), declared=st.sampled_from((0, 1, 8)))
+def test_the_bound_of_rate_rows_is_attained(seed: int, timesteps: int, readout: bool, declared: int) -> None:
+    """By the host's graded input (`declared` 0), by the payloads of snm and by those of mt."""
     rng = np.random.default_rng(seed)
     weights, bias = rng.integers(-127, 128, (5, 4)), rng.integers(-999, 1000, 5)
-    limit = rng.integers(1, 300, 4)
+    limit = np.full(4, declared) if declared else rng.integers(1, 300, 4)
     proof = bound_rows(weights, bias, -limit, limit, RowKind(Coding.RATE, timesteps, readout))
     worst = np.where(np.sign(weights) * np.where(bias < 0, -1, 1)[:, None] > 0, limit, -limit)
     reached = np.abs((weights * worst).sum(1) + bias)
     np.testing.assert_array_equal(proof.synaptic, reached)
     np.testing.assert_array_equal(proof.accumulator, timesteps * reached if readout else 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS, timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS), first=st.booleans())
+def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, first: bool) -> None:
+    """By ein of dc@1 and by the readout's accumulator: the neurons themselves run on the worst payloads in each timestep."""
+    rng = np.random.default_rng(seed)
+    weights, bias = rng.integers(-127, 128, (5, 4)), rng.integers(-999, 1000, 5)
+    limit = rng.integers(1, 300, 4) if first else np.full(4, SPIKES["dc@1"].high)
+    worst = np.abs(weights) @ limit * np.where(bias < 0, -1, 1)
+    like = build(Shape("dc@1", (4, 5, 1), timesteps=timesteps), 0).network.layers[0]
+    layer = dataclasses.replace(like, weights=weights.astype(np.int8), bias=bias.astype(np.int32))
+    for neuron, name in ((DifferentialCoding(), "ein"), (Readout(Coding.DIFFERENTIAL), "acc")):
+        proof, state = bound_rows(weights, bias, -limit, limit, RowKind(Coding.DIFFERENTIAL, timesteps, name == "acc", first)), neuron.initial(layer, 1)
+        neuron.begin(layer, state, np.array([START]), timesteps, 0)
+        for timestep in range(timesteps):
+            neuron.step(layer, state, (worst if timestep == 0 or not first else 0 * worst)[None], np.ones(1, bool))
+        np.testing.assert_array_equal(np.abs(state[name][0]), proof.accumulator)
+        np.testing.assert_array_equal(denominator(timesteps) * np.abs(worst), proof.synaptic)
+
+
+@pytest.mark.parametrize("timesteps", DIFFERENTIAL_TIMESTEPS)
+def test_the_largest_lambda_may_announce_8_in_each_timestep(timesteps: int) -> None:
+    """c reaches its bound, T times eout, and one more lambda is refused."""
+    shape = Shape("dc@1", (1, 1, 1), timesteps=timesteps)
+    network, largest = build(shape, 0).network, RowKind(Coding.DIFFERENTIAL, timesteps).largest_lambda
+    one, units = np.ones(1, np.int32), denominator(timesteps)
+    hidden = dataclasses.replace(network.layers[0], weights=one[None].astype(np.int8), bias=0 * one, threshold=largest * one)
+    readout = dataclasses.replace(network.layers[1], weights=one[None].astype(np.int8), bias=0 * one)
+    loud = dataclasses.replace(network, layers=(hidden, readout), encoder=Encoder(np.ones(1), one * (STATE_LIMIT // units)))
+    proof = prove(loud)[0]
+    trace, worst = watched_trace(around(loud), np.full((1, 1), 1e9), np.ones(1, np.int64), ("eout", "c"))
+    assert (trace.layers[0].payloads == 8).all()
+    assert worst[0]["c"] == timesteps * worst[0]["eout"] == 8 * largest * timesteps * sum(units // t for t in range(1, timesteps + 1))
+    assert worst[0]["c"] <= STATE_LIMIT and proof.accumulator == max(worst[0]["c"], units * (STATE_LIMIT // units))
+    louder = dataclasses.replace(loud, layers=(dataclasses.replace(hidden, threshold=(largest + 1) * one), readout))
+    with pytest.raises(InputError, match=r"layer 0: 1 rows' accumulator sum may reach \d+, limit 8388607"):
+        prove(louder)
 
 
 @pytest.mark.parametrize("room", [0, -1])

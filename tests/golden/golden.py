@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toolchain.artifact import Artifact, Probe
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Network
+from toolchain.neurons import SPIKES
 from toolchain.policies.policy import Provenance
 
 FOLDER = Path(__file__).parent
@@ -77,10 +78,14 @@ def artifact_of(arrays: dict[str, NDArray[Any]]) -> Artifact:
     return Artifact(network, *contracts, Provenance("golden", "0" * 64, "test", "golden"), probe, {"seeds": []}, source_macs=1)
 
 
-def saturating() -> Network:
-    """Held inputs near 2^23 drive membranes to both ends of the 24-bit range."""
+def saturating(neuron: str = "if@1") -> Network:
+    """Inputs near what the proof allows drive membranes to both ends of the 24-bit range."""
+    differential, spikes = neuron == "dc@1", SPIKES[neuron]
+    limit, timesteps = (2_750, 4) if differential else (33_000, 8)
+    threshold = np.array([5_000_000, 3, 8_000_000]) // (800 if differential else spikes.levels)
     big, ones, zeros = np.array([[127, 127], [-127, -127], [127, -127]], np.int8), np.ones(3, np.int32), np.zeros(3, np.int32)
-    hidden = Layer("if@1", big, zeros, np.ones(3), np.array([5_000_000, 3, 8_000_000], np.int32), zeros, ones, np.ones(3), hold_input=True)
+    payloads = spikes.low * ones, spikes.high * ones
+    hidden = Layer(neuron, big, zeros, np.ones(3), threshold.clip(3).astype(np.int32), *payloads, np.ones(3), hold_input=not differential)
     last = np.array([[3, -5, 7], [-1, 2, 4]], np.int8)
     readout = Layer(READOUT, last, np.array([10, -20], np.int32), np.ones(2), zeros[:2], zeros[:2], ones[:2], np.ones(2), "identity")
-    return Network(Encoder(np.ones(2), np.array([33_000, 33_000], np.int32)), (hidden, readout), timesteps=8, alpha=64)
+    return Network(Encoder(np.ones(2), np.array([limit, limit], np.int32)), (hidden, readout), timesteps, alpha=64)

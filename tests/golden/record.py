@@ -44,8 +44,8 @@ def triggered(network: Network) -> Network:
     return dataclasses.replace(network, layers=tuple(layers))
 
 
-def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0) -> Callable[[], Network]:
-    return lambda: random_artifact(seed, neuron="if@1", widths=widths, timesteps=timesteps, alpha=alpha).network
+def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if") -> Callable[[], Network]:
+    return lambda: random_artifact(seed, neuron=f"{kind}@1", widths=widths, timesteps=timesteps, alpha=alpha).network
 
 
 def change(seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0) -> Callable[[], Network]:
@@ -69,6 +69,14 @@ CASES: dict[str, Callable[[], Network]] = {
     **{f"if-t8-a{alpha}": rate(104, FOUR, 8, alpha) for alpha in (0, 32, 64)},
     "if-t5-no-hidden-layer": rate(40, ONE, 5),
     "if-t8-saturating": saturating,
+    **{f"snm-t1-a{alpha}": rate(10 + alpha, TWO, 1, alpha, "snm") for alpha in (0, 64)},
+    **{f"snm-t8-a{alpha}": rate(142, FOUR, 8, alpha, "snm") for alpha in (0, 32, 64)},
+    **{f"mt-t1-a{alpha}": rate(10 + alpha, TWO, 1, alpha, "mt") for alpha in (0, 64)},
+    **{f"mt-t4-a{alpha}": rate(123, FOUR, 4, alpha, "mt") for alpha in (0, 64)},
+    **{f"dc-t{timesteps}-a{alpha}": rate(seed, FOUR, timesteps, alpha, "dc") for timesteps, seed in ((2, 184), (4, 207), (8, 138)) for alpha in (0, 64)},
+    "snm-t8-saturating": lambda: saturating("snm@1"),
+    "mt-t8-saturating": lambda: saturating("mt@1"),
+    "dc-t4-saturating": lambda: saturating("dc@1"),
     "sdn-no-hidden-layer": change(50, ONE),
     "sdn-relu": change(51, TWO),
     "sdn-identity": change(62, THREE, "identity"),

@@ -2,149 +2,176 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import mutants
+from tests.mutants.mutant import inside, mutants
+
+KERNELS = "toolchain/simulation/fast/kernels.py"
+CLIP = """        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
+        clipped += np.int32(value != raw)
+"""
+RAW = "        raw = state[where + j] + sums[total + j] + neurons[first + j]\n"
+MEAN_RAW = "        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]\n"
+THRESHOLD = "        threshold = neurons[thresholds + j]\n"
+# Integration, up to the line that is this neuron's own.
+MEMBRANES = {
+    "if": RAW + CLIP + THRESHOLD + "        spike = np.int32(value > threshold)\n",
+    "snm": RAW + CLIP + THRESHOLD + "        spike = np.int32(value >= threshold) -",
+    "mt": RAW + CLIP + "        unit = neurons[thresholds + j]\n",
+    "dc": MEAN_RAW + CLIP,
+}
+RESET = """        state[where + j] = value - threshold * spike
+        state[net + j] += spike
+"""
+RESETS = {
+    "if": "        spike = np.int32(value > threshold)\n" + RESET,
+    "snm": "(state[net + j] >= 1))\n" + RESET,
+    "mt": """        state[where + j] = value - unit * payload
+        state[net + j] += payload
+""",
+}
+OPENED = """, alpha)
+        state[where + j] = start
+        state[start_at + j] = start
+        state[net + j] = np.int32(0)
+"""
+CARRIED = "        if control == CARRY:\n            start = carried_over(state[where + j], state[start_at + j], "
+OPENINGS = {
+    "if": CARRIED + "start, np.int64(state[net + j]) * threshold, 0, threshold" + OPENED,
+    "mt": CARRIED + "0, np.int64(state[net + j]) * unit, -4 * unit, 4 * unit" + OPENED,
+    "dc": CARRIED + "0, np.int64(state[net + j]), -half, half" + OPENED,
+}
+
+
+def membrane(kind: str) -> list[tuple[str, str, str]]:
+    """Of each neuron: integration, clipping and its count."""
+    block = MEMBRANES[kind]
+    return [
+        inside(f"fast {kind}: membrane's lowest", block, "-STATE_LIMIT)", "-STATE_LIMIT - 1)"),
+        inside(f"fast {kind}: membrane's highest", block, "np.int32(STATE_LIMIT)", "np.int32(STATE_LIMIT + 1)"),
+        inside(f"fast {kind}: saturates before firing", block, "(value != raw)\n", "(value != raw)\n        value = raw\n"),
+        inside(f"fast {kind}: saturations count", block, "(value != raw)", "(value < raw)"),
+        *([] if kind == "dc" else [inside(f"fast {kind}: bias in every timestep", block, " + neurons[first + j]", "")]),
+    ]
+
+
+def opening(kind: str) -> list[tuple[str, str, str]]:
+    """Of each carry-over: when and from what."""
+    block = OPENINGS[kind]
+    return [
+        inside(f"fast {kind}: a start carries nothing over", block, "if control == CARRY:", "if True:"),
+        inside(f"fast {kind}: residual carried over", block, "if control == CARRY:", "if False:"),
+        inside(f"fast {kind}: dv is measured from v_start", block, "state[start_at + j] = start\n", "state[start_at + j] = np.int32(0)\n"),
+        inside(f"fast {kind}: emitted counts one decision", block, "state[net + j] = np.int32(0)", "pass"),
+    ]
+
 
 FIRE = mutants(
-    "toolchain/simulation/fast/kernels.py",
+    KERNELS,
     "fast",
-    ("fast if: membrane's lowest", "max(raw, np.int32(-STATE_LIMIT))", "max(raw, np.int32(-STATE_LIMIT - 1))"),
-    ("fast if: membrane's highest", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT + 1))"),
-    ("fast if: saturations count", "clipped += np.int32(value != raw)", "clipped += np.int32(value < raw)"),
+    *membrane("if"),
+    *membrane("snm"),
+    *membrane("mt"),
+    *membrane("dc"),
+    *opening("if"),
+    *opening("mt"),
+    *opening("dc"),
     ("fast if: fires strictly above theta", "np.int32(value > threshold)", "np.int32(value >= threshold)"),
-    ("fast if: soft reset", "state[where + j] = value - threshold * spike", "state[where + j] = value * (np.int32(1) - spike)"),
-    ("fast if: saturates before firing", "spike = np.int32(value > threshold)", "spike = np.int32(value > threshold)\n        value = raw"),
-    ("fast if: bias in every timestep", "sums[total + j] + neurons[first + j]", "sums[total + j]"),
-    ("fast if: net counts spikes", "state[net + j] += spike", "state[net + j] = spike"),
-    scope="fire",
+    inside("fast if: soft reset", RESETS["if"], "value - threshold * spike", "value * (np.int32(1) - spike)"),
+    inside("fast if: emitted += theta", RESETS["if"], "state[net + j] += spike", "state[net + j] += np.int32(0)"),
+    inside("fast if: emitted is in membrane units", OPENINGS["if"], "np.int64(state[net + j]) * threshold", "np.int64(state[net + j])"),
+    ("fast if: v_init = theta // 2", "start = threshold >> np.int32(1)", "start = (threshold + np.int32(1)) >> np.int32(1)"),
+    ("fast: dv >= -emitted", "max(np.int64(v - v_start), -np.int64(emitted))", "np.int64(v - v_start)"),
+    ("fast: dv may be negative", "max(np.int64(v - v_start), -np.int64(emitted))", "max(np.int64(v - v_start), np.int64(0))"),
+    ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
+    ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
+    ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
+    inside("fast if: lo = 0", OPENINGS["if"], "threshold, 0, threshold", "threshold, -threshold, threshold"),
+    inside("fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"),
 )
 
-FIRE_SIGNED = mutants(
-    "toolchain/simulation/fast/kernels.py",
+SIGNED = mutants(
+    KERNELS,
     "fast",
-    ("fast snm: membrane's lowest", "max(raw, np.int32(-STATE_LIMIT))", "max(raw, np.int32(-STATE_LIMIT - 1))"),
-    ("fast snm: membrane's highest", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT + 1))"),
-    ("fast snm: saturations count", "clipped += np.int32(value != raw)", "clipped += np.int32(value < raw)"),
     ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
-    ("fast snm: takes back strictly below 0", "(value < 0)", "(value <= 0)"),
-    ("fast snm: takes back only what was sent", "(value < 0) & (state[net + j] >= 1)", "value < 0"),
-    ("fast snm: one net spike suffices", "state[net + j] >= 1", "state[net + j] >= 2"),
-    ("fast snm: soft reset", "value - threshold * spike", "value * (np.int32(1) - abs(spike))"),
-    ("fast snm: bias in every timestep", "sums[total + j] + neurons[first + j]", "sums[total + j]"),
-    ("fast snm: net counts signs", "state[net + j] += spike", "state[net + j] += abs(spike)"),
-    scope="fire_signed",
+    ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
+    ("fast snm: nothing is taken back that was not sent", "(state[net + j] >= 1)", "(state[net + j] >= 0)"),
+    ("fast snm: the last spike may be taken back", "(state[net + j] >= 1)", "(state[net + j] > 1)"),
+    inside("fast snm: soft reset", RESETS["snm"], "value - threshold * spike", "value * (np.int32(1) - spike)"),
+    inside("fast snm: n counts back", RESETS["snm"], "state[net + j] += spike", "state[net + j] += abs(spike)"),
+    ("fast snm: payloads have a sign", "if layer > 0 and kind == IF:", "if layer > 0 and kind <= SNM:"),
 )
 
 GRADED = mutants(
-    "toolchain/simulation/fast/kernels.py",
+    KERNELS,
     "fast",
-    ("fast mt: fires at three quarters", "np.int32(3) * unit", "np.int32(4) * unit"),
-    ("fast mt: the tie fires", "np.int32(four >= at)", "np.int32(four > at)"),
-    ("fast mt: the tie fires at 8", "np.int32(four >= 8 * at)", "np.int32(four > 8 * at)"),
-    ("fast mt: the negative tie fires", "(four <= -at)", "(four < -at)"),
-    ("fast mt: the negative tie fires at 2", "(four <= -2 * at)", "(four < -2 * at)"),
-    ("fast mt: the negative tie fires at 4", "(four <= -4 * at)", "(four < -4 * at)"),
-    ("fast mt: the negative tie fires at 8", "(four <= -8 * at)", "(four < -8 * at)"),
-    ("fast mt: takes back 1 of 1", "(emitted >= one)", "(emitted > one)"),
-    ("fast mt: takes back 2 of 2", "(emitted >= 2 * one)", "(emitted >= one)"),
-    ("fast mt: takes back 4 of 4", "(emitted >= 4 * one)", "(emitted >= one)"),
-    ("fast mt: takes back 8 of 8", "(emitted >= 8 * one)", "(emitted >= one)"),
-    ("fast mt: payloads are powers of two", "((np.int32(1) << up) >> np.int32(1))", "up"),
-    ("fast mt: negative payloads are powers of two", "((np.int32(1) << down) >> np.int32(1))", "down"),
-    scope="graded_spike",
+    ("fast mt: fires at 3/4 lambda", "np.int32(four >= at)", "np.int32(four > at)"),
+    ("fast mt: fires at 3/4 of 2 lambda", "(four >= 2 * at)", "(four > 2 * at)"),
+    ("fast mt: fires at 3/4 of 4 lambda", "(four >= 4 * at)", "(four > 4 * at)"),
+    ("fast mt: fires at 3/4 of 8 lambda", "(four >= 8 * at)", "(four > 8 * at)"),
+    ("fast mt: 3/4, not 1", "np.int32(3) * unit", "np.int32(4) * unit"),
+    ("fast mt: negative at -3/4 lambda", "(four <= -at)", "(four < -at)"),
+    ("fast mt: negative at -3/4 of 2 lambda", "(four <= -2 * at)", "(four < -2 * at)"),
+    ("fast mt: negative at -3/4 of 4 lambda", "(four <= -4 * at)", "(four < -4 * at)"),
+    ("fast mt: negative at -3/4 of 8 lambda", "(four <= -8 * at)", "(four < -8 * at)"),
+    ("fast mt: nothing is taken back that was not sent", " & (emitted >= one)", ""),
+    ("fast mt: 2 must have been sent", " & (emitted >= 2 * one)", " & (emitted >= one)"),
+    ("fast mt: 4 must have been sent", " & (emitted >= 4 * one)", " & (emitted >= 2 * one)"),
+    ("fast mt: 8 must have been sent", " & (emitted >= 8 * one)", " & (emitted >= 4 * one)"),
+    ("fast mt: the last 1 may be taken back", "(emitted >= one)", "(emitted > one)"),
+    ("fast mt: the last 2 may be taken back", "(emitted >= 2 * one)", "(emitted > 2 * one)"),
+    ("fast mt: the last 4 may be taken back", "(emitted >= 4 * one)", "(emitted > 4 * one)"),
+    ("fast mt: the last 8 may be taken back", "(emitted >= 8 * one)", "(emitted > 8 * one)"),
+    ("fast mt: spikes are taken back", " - ((np.int32(1) << down) >> np.int32(1))", ""),
+    inside("fast mt: soft reset", RESETS["mt"], "value - unit * payload", "value * np.int32(payload == 0)"),
+    inside("fast mt: c counts back", RESETS["mt"], "+= payload", "+= abs(payload)"),
+    (
+        "fast mt: c counts units",
+        "payload = graded_spike(value, unit, state[net + j], np.int32(1))",
+        "payload = graded_spike(value, unit, state[net + j], unit)",
+    ),
+    inside("fast mt: emitted is in membrane units", OPENINGS["mt"], "np.int64(state[net + j]) * unit", "np.int64(state[net + j])"),
+    inside("fast mt: lo = -(theta // 2)", OPENINGS["mt"], "-4 * unit", "0"),
+    inside("fast mt: hi = theta // 2", OPENINGS["mt"], ", 4 * unit", ", 8 * unit"),
 )
 
-FIRE_GRADED = mutants(
-    "toolchain/simulation/fast/kernels.py",
+DIFFERENTIAL = mutants(
+    KERNELS,
     "fast",
-    ("fast mt: membrane's lowest", "max(raw, np.int32(-STATE_LIMIT))", "max(raw, np.int32(-STATE_LIMIT - 1))"),
-    ("fast mt: membrane's highest", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT + 1))"),
-    ("fast mt: saturations count", "clipped += np.int32(value != raw)", "clipped += np.int32(value < raw)"),
-    ("fast mt: soft reset", "value - unit * payload", "value * np.int32(payload == 0)"),
-    ("fast mt: bias in every timestep", "sums[total + j] + neurons[first + j]", "sums[total + j]"),
-    ("fast mt: c counts payloads", "state[net + j] += payload", "state[net + j] += abs(payload)"),
-    ("fast mt: c in units of lambda", "state[net + j], np.int32(1))", "state[net + j], unit)"),
-    scope="fire_graded",
-)
-
-FIRE_DIFFERENTIAL = mutants(
-    "toolchain/simulation/fast/kernels.py",
-    "fast",
-    ("fast dc: membrane's lowest", "max(raw, np.int32(-STATE_LIMIT))", "max(raw, np.int32(-STATE_LIMIT - 1))"),
-    ("fast dc: membrane's highest", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))", "np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT + 1))"),
-    ("fast dc: saturations count", "clipped += np.int32(value != raw)", "clipped += np.int32(value < raw)"),
-    ("fast dc: v += D I", "units * synaptic + state[mean_in + j]", "synaptic + state[mean_in + j]"),
-    ("fast dc: v += ein", " + state[mean_in + j] - state[mean_out + j]", " - state[mean_out + j]"),
-    ("fast dc: v -= eout", " + state[mean_in + j] - state[mean_out + j]", " + state[mean_in + j]"),
-    ("fast dc: threshold in units of 1/D", "unit, emitted = units * threshold", "unit, emitted = threshold"),
+    inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
+    inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
+    inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
     ("fast dc: c += eout", "emitted = units * threshold, state[net + j] + state[mean_out + j]", "emitted = units * threshold, state[net + j]"),
-    ("fast dc: c in units of D lambda", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, unit, emitted, threshold)"),
-    ("fast dc: soft reset", "value - unit * payload", "value * np.int32(payload == 0)"),
-    ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted + payload"),
-    ("fast dc: ein += D I / t", "+= share * synaptic", "+= units * synaptic"),
-    ("fast dc: eout += D p lambda / t", "+= share * payload * threshold", "+= units * payload * threshold"),
-    ("fast dc: t counts from 1", "denominator // (timestep + 1)", "denominator // max(timestep, 1)"),
-    scope="fire_differential",
-)
-
-CARRIED = mutants(
-    "toolchain/simulation/fast/kernels.py",
-    "fast",
-    ("fast carry-over: dv >= -emitted", "max(np.int64(v - v_start), -np.int64(emitted))", "np.int64(v - v_start)"),
-    ("fast carry-over: dv may be negative", "max(np.int64(v - v_start), -np.int64(emitted))", "max(np.int64(v - v_start), 0)"),
-    ("fast carry-over: rounds to the nearest", "residual + 32", "residual"),
-    ("fast carry-over: halves go up", "residual + 32", "residual + 31"),
-    ("fast carry-over: alpha in 64ths", ">> 6", ">> 5"),
-    ("fast carry-over: clipped at lo", ", np.int64(low))", ", np.int64(low - 2**22))"),
-    ("fast carry-over: clipped at hi", ", np.int64(high))", ", np.int64(high + 2**22))"),
-    ("fast carry-over: around v_init", "max(v_init + (", "max(v_start + ("),
-    scope="carried_over",
-)
-
-CARRY_OVER = mutants(
-    "toolchain/simulation/fast/kernels.py",
-    "fast",
-    ("fast if: v_init = theta // 2", "start = threshold >> np.int32(1)", "start = (threshold + np.int32(1)) >> np.int32(1)"),
-    ("fast if: lo = 0", ", 0, threshold, alpha", ", -threshold, threshold, alpha"),
-    ("fast if: hi = theta", ", 0, threshold, alpha", ", 0, start, alpha"),
-    ("fast if: a start carries nothing over", "if control == CARRY:", "if True:"),
-    ("fast if: residual carried over", "if control == CARRY:", "if False:"),
-    ("fast if: emitted = n theta", "np.int64(state[net + j]) * threshold", "np.int64(state[net + j])"),
-    ("fast if: dv is measured from v_start", "state[start_at + j] = start", "state[start_at + j] = threshold >> np.int32(1)"),
-    ("fast if: emitted counts one decision", "state[net + j] = np.int32(0)", "pass"),
-    scope="carry_over",
-)
-
-CARRY_OVER_GRADED = mutants(
-    "toolchain/simulation/fast/kernels.py",
-    "fast",
-    ("fast mt: v_init = 0", "unit, start = neurons[thresholds + j], np.int32(0)", "unit, start = neurons[thresholds + j], neurons[thresholds + j]"),
-    ("fast mt: lo = -4 lambda", "-4 * unit, 4 * unit", "0, 4 * unit"),
-    ("fast mt: hi = 4 lambda", "-4 * unit, 4 * unit", "-4 * unit, 8 * unit"),
-    ("fast mt: a start carries nothing over", "if control == CARRY:", "if True:"),
-    ("fast mt: residual carried over", "if control == CARRY:", "if False:"),
-    ("fast mt: emitted = c lambda", "np.int64(state[net + j]) * unit", "np.int64(state[net + j])"),
-    ("fast mt: dv is measured from v_start", "state[start_at + j] = start", "state[start_at + j] = np.int32(0)"),
-    ("fast mt: emitted counts one decision", "state[net + j] = np.int32(0)", "pass"),
-    scope="carry_over_graded",
-)
-
-CARRY_OVER_DIFFERENTIAL = mutants(
-    "toolchain/simulation/fast/kernels.py",
-    "fast",
-    ("fast dc: theta // 2 = 4 D lambda", "half, start = 4 * units", "half, start = 4"),
-    ("fast dc: v_init = 0", "start = 4 * units * neurons[thresholds + j], np.int32(0)", "start = 4 * units * neurons[thresholds + j], neurons[thresholds + j]"),
-    ("fast dc: lo = -4 D lambda", "-half, half, alpha", "0, half, alpha"),
-    ("fast dc: a start carries nothing over", "if control == CARRY:", "if True:"),
-    ("fast dc: residual carried over", "if control == CARRY:", "if False:"),
-    ("fast dc: dv is measured from v_start", "state[start_at + j] = start", "state[start_at + j] = np.int32(0)"),
-    ("fast dc: c = 0 at the start", "state[net + j] = np.int32(0)", "pass"),
-    ("fast dc: ein = D b at the start", "units * neurons[first + j]", "neurons[first + j]"),
+    ("fast dc: c += eout before p is chosen", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, unit, state[net + j], unit)"),
+    ("fast dc: c is in units of 1/D", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, unit, emitted, threshold)"),
+    ("fast dc: fires by D lambda", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, threshold, emitted, unit)"),
+    (
+        "fast dc: v -= p D lambda",
+        "value - unit * payload\n        state[net + j] = emitted",
+        "value - threshold * payload\n        state[net + j] = emitted",
+    ),
+    ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
+    ("fast dc: ein += (D / t) I", "state[mean_in + j] += share * synaptic", "state[mean_in + j] += units * synaptic"),
+    ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
+    ("fast dc: eout += (D / t) p lambda", "+= share * payload * threshold", "+= units * payload * threshold"),
+    ("fast dc: eout falls with a negative p", "+= share * payload * threshold", "+= share * abs(payload) * threshold"),
+    ("fast dc: t counts from 1", "np.int32(denominator // (timestep + 1))", "np.int32(denominator // max(timestep, 1))"),
+    ("fast dc: theta = 8 D lambda", "half, start = 4 * units * neurons", "half, start = 4 * neurons"),
+    inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
+    inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
+    inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
+    ("fast dc: ein starts at D b", "state[mean_in + j] = units * neurons[first + j]", "state[mean_in + j] = neurons[first + j]"),
+    ("fast dc: ein starts anew in each decision", "state[mean_in + j] = units * neurons[first + j]", "pass"),
     ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
-    scope="carry_over_differential",
+    ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
+    ("fast readout: acc += (D / t) I (dc)", "view.denominator // (timestep + 1))", "view.denominator)"),
+    (
+        "fast readout: starts at D * b (dc)",
+        "kind == READOUT_RATE else view.denominator)\n            for",
+        "kind == READOUT_RATE else view.timesteps)\n            for",
+    ),
 )
 
 SIGMA_DELTA = mutants(
-    "toolchain/simulation/fast/kernels.py",
+    KERNELS,
     "fast",
     ("fast sdn: clipped at qmax", "min(max(unclipped, neurons[lows + j]), neurons[highs + j])", "max(unclipped, neurons[lows + j])"),
     ("fast sdn: clipped at qmin", "min(max(unclipped, neurons[lows + j]), neurons[highs + j])", "min(unclipped, neurons[highs + j])"),
@@ -167,20 +194,20 @@ SIGMA_DELTA = mutants(
 )
 
 FLOW = mutants(
-    "toolchain/simulation/fast/kernels.py",
+    KERNELS,
     "fast",
     ("fast: every non-zero payload is an event", "np.uint32(value | -value) >> np.uint32(31)", "np.uint32(-value) >> np.uint32(31)"),
     ("fast census: messages", "counts[0, layer] += np.int64(found)", "counts[0, layer] += np.int64(inputs)"),
     ("fast census: synops", "counts[1, layer] += synops", "counts[1, layer] += np.int64(found)"),
-    ("fast readout: starts at T * b", "times * view.neurons[first + j]", "view.neurons[first + j]"),
-    ("fast readout: starts at D * b (dc)", "view.timesteps if kind == READOUT_RATE else view.denominator)", "view.timesteps)"),
-    ("fast readout: D / t of what comes (dc)", "else view.denominator // (timestep + 1))", "else view.denominator)"),
+    ("fast readout: starts at T * b", "view.timesteps if kind == READOUT_RATE else", "1 if kind == READOUT_RATE else"),
     ("fast: spikes add, four at a time", "low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))", "low = np.int16(weights[a + j])"),
     ("fast: spikes add, the rest", "        k += ONE\n", "        k += FOUR\n"),
     ("fast: graded payloads multiply", "target[total + j] += np.int32(weights[a + j]) * p\n", "target[total + j] += np.int32(weights[a + j])\n"),
     ("fast: graded payloads multiply, two at a time", "np.int32(weights[b + j]) * q", "np.int32(weights[b + j]) * p"),
     ("fast: the input is held", "held = later and kind != DC", "held = False"),
+    ("fast: the input comes once", "later = layer == 0 and timestep > 0", "later = False"),
     ("fast: only the first layer's input is held", "later = layer == 0 and timestep > 0", "later = timestep > 0"),
+    ("fast: a readout alone holds the input", " or (kind == READOUT_RATE and layer == 0)", ""),
     ("fast: no delay between layers", "(ZERO, stride) if layer & 1 == 0 else (stride, ZERO)", "(ZERO, stride) if layer == 0 else (ZERO, ZERO)"),
     ("fast: resync_every", "due = view.resync_every > 0 and number > 0 and number % view.resync_every == 0", "due = False"),
     ("fast: resync_every counts from the episode's start", "number % view.resync_every == 0", "(number + 1) % view.resync_every == 0"),
@@ -212,21 +239,9 @@ PLAN = mutants(
     "fast",
     ("fast sdn: division by multiplication", "shifts = [26 + ", "shifts = [20 + "),
     ("fast sdn: the multiplier is rounded up", "-((-(1 << shift)) // divisor)", "(1 << shift) // divisor"),
-    ("fast: layers lie behind one another", "at_state += layer.outputs * state_slots(kind)", "at_state += layer.outputs * 2"),
-    ("fast: state of dc has five parts", "DC: 5}", "DC: 4}"),
+    ("fast: layers lie behind one another", "at_state += layer.outputs * state_slots(kind)", "at_state += layer.outputs"),
+    ("fast dc: five integers of state", "DC: 5}", "DC: 4}"),
+    ("fast dc: D = lcm(1..T)", "denominator(network.timesteps) if network.coding", "network.timesteps if network.coding"),
 )
 
-FAST = (
-    *FIRE,
-    *FIRE_SIGNED,
-    *GRADED,
-    *FIRE_GRADED,
-    *FIRE_DIFFERENTIAL,
-    *CARRIED,
-    *CARRY_OVER,
-    *CARRY_OVER_GRADED,
-    *CARRY_OVER_DIFFERENTIAL,
-    *SIGMA_DELTA,
-    *FLOW,
-    *PLAN,
-)
+FAST = (*FIRE, *SIGNED, *GRADED, *DIFFERENTIAL, *SIGMA_DELTA, *FLOW, *PLAN)

@@ -124,7 +124,7 @@ EXPORTED_HOST = mutants(
     ("exported host: a start announces q0 whole", "if self.across_decisions and not afresh else q", "if self.across_decisions else q"),
     ("exported host: resync_every", "number > 0 and number % period == 0", "number > 0 and number % period == 1"),
     ("exported host: a resync keeps the decision's number", "number = 0 if self.fresh else", "number = 0 if self.stale else"),
-    ("exported host: decode divides by T or D", "/ self.divisor\n", "/ 1.0\n"),
+    ("exported host: decode divides by T", "/ self.divisor", "/ 1.0"),
     (
         "exported host: decode's order",
         'accumulator * arrays["action.row_scale"] / self.divisor',

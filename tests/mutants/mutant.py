@@ -26,6 +26,13 @@ class Mutant:
         return source[:start] + part.replace(self.before, self.after) + source[start + len(part) :]
 
 
-def mutants(file: str, checks: str, *changes: tuple[str, str, str], scope: str = "") -> tuple[Mutant, ...]:
-    """Mutants of one file or of one function in it, each given as rule, text before, text after."""
-    return tuple(Mutant(rule, file, before, after, checks, scope) for rule, before, after in changes)
+def mutants(file: str, checks: str, *changes: tuple[str, str, str]) -> tuple[Mutant, ...]:
+    """Mutants of one file, each given as rule, text before, text after."""
+    return tuple(Mutant(rule, file, before, after, checks) for rule, before, after in changes)
+
+
+def inside(rule: str, block: str, before: str, after: str) -> tuple[str, str, str]:
+    """A change of `before` where it stands in `block`: for lines that several functions of a file share."""
+    if block.count(before) != 1:
+        raise ValueError(f"{rule}: {block.count(before)} times in its block, 1 expected: {before}")
+    return rule, block, block.replace(before, after)

@@ -15,7 +15,7 @@ Outside its window the neuron is silent, its state does not change and what arri
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 from __future__ import annotations
 
 import math

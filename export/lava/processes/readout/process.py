@@ -10,7 +10,7 @@ added in each of them. Outside its window the state does not change and what arr
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 from __future__ import annotations
 
 import math
