@@ -85,29 +85,6 @@ def membranes(neuron: str) -> Case:
     return Case(around(network), np.array(values) * limits, np.array([1, 0, 0, 0, 0, 0, 0, 0, 2, 0]))
 
 
-def taken_back(neuron: str) -> Case:
-    """A late spike (of the second neuron, at t = 3) takes back what graded neurons sent early: every payload, ties included.
-
-    Thresholds 1..16 make neurons that sent 8, 4, 2 or 1 units by then; weights of -20 hit 4 v = -3 p lambda exactly, -100 go
-    far below it, also at the window's end, where the residual passes lo.
-    """
-    units = np.array([1, 2, 4, 8, 16] * 2, np.int32)
-
-    def layer(weights: list[list[int]], threshold: NDArray[np.int32], first: bool) -> Layer:
-        ones, nothing = np.ones(len(threshold)), np.zeros(len(threshold), np.int32)
-        spikes = SPIKES[neuron]
-        ends = ((ones * end).astype(np.int32) for end in (spikes.low, spikes.high))
-        return Layer(neuron, np.array(weights, np.int8), nothing, ones, threshold, *ends, ones, hold_input=first and neuron != "dc@1")
-
-    hidden = layer([[8], [3]], np.array([1, 10], np.int32), True), layer([[1, -20]] * 5 + [[1, -100]] * 5, units, False)
-    nothing = np.zeros(2, np.int32)
-    weights = np.array([[1, 2, 3, 4, 5, -1, -2, -3, -4, -5], [5, 4, 3, 2, 1, 1, 2, 3, 4, 5]], np.int8)
-    readout = Layer(READOUT, weights, np.array([3, -4], np.int32), np.ones(2), nothing, nothing, nothing, np.ones(2), "identity")
-    network = Network(Encoder(np.ones(1), np.array([9], np.int32)), (*hidden, readout), timesteps=3, alpha=64)
-    values = [1, 1, 1, 2, 0, -1, 1, 3, 1, -2, 9, 1, 1]
-    return Case(around(network), np.array(values, np.float64)[:, None], np.array([1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0]))
-
-
 RATE = Shape("if@1", (4, 6, 5, 2))
 SIGNED, GRADED, DIFFERENTIAL = (dataclasses.replace(RATE, neuron=neuron, late=True) for neuron in ("snm@1", "mt@1", "dc@1"))
 MADE: dict[str, tuple[Shape, int]] = {

@@ -69,18 +69,6 @@ class Neuron:
         elif starts:
             self.acc, self.ref = self.bias, 0
 
-    def initial(self) -> tuple[int, int, int]:
-        """Section 2: v_init, lo, hi. Of mt theta = 8 lambda, of dc the same in units of 1/D."""
-        if self.kind in ("if", "snm"):
-            return self.theta // 2, 0, self.theta
-        full = 8 * self.theta * (self.D if self.kind == "dc" else 1)
-        return 0, -(full // 2), full // 2
-
-    @property
-    def emitted(self) -> int:
-        """Section 2: n * theta (if, snm), c * lambda (mt), c (dc)."""
-        return self.c if self.kind == "dc" else self.net * self.theta
-
     def carried(self) -> int:
         """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, lo, hi)."""
         residual = self.v - self.v0
@@ -173,46 +161,6 @@ class Neuron:
         if kind == "dc":
             events["dc: a part of a unit is not enough"] += bool(asked) and 0 < self.emitted < asked[0] * one and self.emitted % one != 0
         return up[0] if up else -down[0] if down else 0
-
-    def signed(self) -> int:
-        """snm@1: +1 if v >= theta; else -1 if v < 0 (strict) and n >= 1."""
-        self.events["snm: v == theta fires"] += self.v == self.theta
-        self.events["snm: v == 0 takes nothing back"] += self.v == 0 and self.net >= 1
-        self.events["snm: nothing to take back"] += self.v < 0 and self.net < 1
-        if self.v >= self.theta:
-            return 1
-        taken = self.v < 0 and self.net >= 1
-        self.events["snm: a spike is taken back"] += taken
-        return -1 if taken else 0
-
-    def graded(self, unit: int, sent: int) -> int:
-        """mt@1: the largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and c >= p, negative."""
-        for p in (8, 4, 2, 1):
-            self.events[f"{self.kind}: 4v == 3p lambda"] += 4 * self.v == 3 * p * unit
-            if 4 * self.v >= 3 * p * unit:
-                self.events[f"{self.kind}: payload {p}"] += 1
-                return p
-        for p in (8, 4, 2, 1):
-            self.events[f"{self.kind}: 4v == -3p lambda"] += 4 * self.v == -3 * p * unit and sent >= p
-            if 4 * self.v <= -3 * p * unit and sent >= p:
-                self.events[f"{self.kind}: payload -{p}"] += 1
-                return -p
-            self.events[f"{self.kind}: more than was sent"] += 4 * self.v <= -3 * p * unit
-        return 0
-
-    def differ(self, arriving: int) -> int:
-        """dc@1, all state in 1/D units."""
-        self.integrate(self.D * arriving + self.ein - self.eout)
-        self.c += self.eout
-        unit = self.D * self.theta
-        self.events["dc: c is no multiple of D lambda"] += self.c % unit != 0
-        payload = self.graded(unit, self.c // unit)
-        self.v -= payload * unit
-        self.c += payload * unit
-        self.ein += self.D // self.t * arriving
-        self.eout += self.D // self.t * payload * self.theta
-        assert self.c == self.t * self.eout >= 0, "c counts what the running mean says"
-        return payload
 
     def change(self) -> int:
         wanted = self.wanted()

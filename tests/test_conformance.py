@@ -40,8 +40,6 @@ ON_LAVAS_RUNTIME = (
 )
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
-DIFFERENCES = Shape("dc@1", (4, 6, 5, 2), timesteps=4, alpha=32, resync_every=4)
-GRADED = Shape("mt@1", (4, 6, 5, 2), timesteps=3, alpha=64)
 CHANGES = Shape(widths=(4, 6, 5, 2), activations=("relu", "tanh"), trigger=2, resync_every=4)
 SHAPES = {"if": RATE, "sdn": CHANGES} | {kind: dataclasses.replace(RATE, neuron=f"{kind}@1", late=True) for kind in ("snm", "mt", "dc")}
 

@@ -98,8 +98,6 @@ def test_no_order_of_partial_sums_exceeds_the_bound(shape: Shape, seed: int) -> 
                 assert (np.abs(accumulated) <= proof.accumulator).all()
             else:
                 on_the_way = np.cumsum(weights[:, order] * after[order], axis=1)
-                if network.coding == Coding.DIFFERENTIAL:
-                    continue  # what dc accumulates is watched while it runs, below
                 times = network.timesteps if readout else 1
                 assert (np.abs(times * (on_the_way + layer.bias[:, None])) <= (proof.accumulator if readout else proof.synaptic)[:, None]).all()
             assert (np.abs(on_the_way) <= proof.synaptic[:, None]).all()
@@ -158,53 +156,6 @@ def test_what_runs_stays_within_the_bound(shape: Shape, seed: int) -> None:
             payloads = trace.layers[index].payloads
             assert (layer.payload_low <= payloads).all() and (payloads <= layer.payload_high).all()
         assert (np.abs(states) <= STATE_LIMIT).all()
-
-
-@settings(deadline=None, max_examples=100)
-@given(timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS), size=st.sampled_from(("tiny", "usual", "huge")), seed=SEEDS)
-def test_differential_sums_stay_within_the_bound(timesteps: int, size: str, seed: int) -> None:
-    """ein, eout and c of every neuron at every timestep, with payloads at the ends of their ranges."""
-    artifact = build(Shape("dc@1", (4, 5, 5, 2), timesteps=timesteps, alpha=64, size=size), seed)
-    network, rng = artifact.network, np.random.default_rng(seed)
-    for index, layer in enumerate(network.layers[:-1]):
-        neuron, (low, high), proof = DifferentialCoding(), payload_ranges(network)[index], bound(network, index)
-        state = neuron.initial(layer, 1)
-        for _ in range(4):
-            neuron.begin(layer, state, np.array([1]), timesteps, 64)
-            for timestep in range(timesteps):
-                worst = np.where(layer.weights[rng.integers(layer.outputs)] > 0, high, low)  # drives one neuron as far as it goes
-                arriving = worst if index or timestep == 0 else 0 * worst
-                synaptic = layer.weights.astype(np.int64) @ arriving
-                assert (denominator(timesteps) * np.abs(synaptic) <= proof.synaptic).all()
-                neuron.step(layer, state, synaptic[None], np.ones(1, bool))
-                for name in ("ein", "eout", "c"):
-                    assert (np.abs(state[name][0]) <= proof.accumulator).all(), name
-                assert (np.abs(state["v"]) <= STATE_LIMIT).all()
-
-
-@settings(deadline=None, max_examples=60)
-@given(timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS), first=st.booleans(), seed=SEEDS)
-def test_the_bound_of_differential_rows_is_attained(timesteps: int, first: bool, seed: int) -> None:
-    """The running mean of the input, and the readout: the same worst payloads in every timestep in which they may come."""
-    rng = np.random.default_rng(seed)
-    weights, bias, limit = rng.integers(-127, 128, (5, 4)), rng.integers(-999, 1000, 5), rng.integers(1, 300, 4)
-    proof, units = bound_rows(weights, bias, -limit, limit, RowKind(Coding.DIFFERENTIAL, timesteps, first=first)), denominator(timesteps)
-    worst = np.where(np.sign(weights) * np.where(bias < 0, -1, 1)[:, None] > 0, limit, -limit)
-    per_timestep = (weights * worst).sum(1)
-    mean = units * bias + sum(units // t * per_timestep for t in range(1, (1 if first else timesteps) + 1))
-    np.testing.assert_array_equal(proof.synaptic, units * np.abs(per_timestep))
-    np.testing.assert_array_equal(proof.accumulator, np.abs(mean))
-
-
-@pytest.mark.parametrize("timesteps", DIFFERENTIAL_TIMESTEPS)
-def test_the_largest_lambda_of_dc_just_fits(timesteps: int) -> None:
-    """c = t eout, and eout is largest when 8 lambda is sent in every timestep."""
-    largest = RowKind(Coding.DIFFERENTIAL, timesteps).largest_lambda
-
-    def emitted(threshold: int) -> int:
-        return timesteps * sum(denominator(timesteps) // t * 8 * threshold for t in range(1, timesteps + 1))
-
-    assert emitted(largest) <= STATE_LIMIT < emitted(largest + 1)
 
 
 @settings(deadline=None, max_examples=60)

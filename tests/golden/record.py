@@ -16,25 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "mutants")]
-from probe import adopt  # noqa: E402
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
 
-adopt("tests", ROOT / "tests")  # lava-dl installs a package of that name
+from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
+from networks import random_artifact  # noqa: E402
 
 from export.lava.client import LavaClient  # noqa: E402
 from export.lava.description import describe  # noqa: E402
 from export.lava.folder import describe_host  # noqa: E402
 from export.lava.host import Host  # noqa: E402
 from export.lava.replay import encoded  # noqa: E402
-from tests.conformance import taken_back  # noqa: E402
-from tests.golden.golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
-from tests.networks import random_artifact  # noqa: E402
-from tests.strategies import Shape, build  # noqa: E402
-from toolchain.network import READOUT, Encoder, Network  # noqa: E402
+from toolchain.network import READOUT, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
 DECISIONS = 24
-DIFFERENTIAL = ((2, 0, "tiny"), (4, 0, "tiny"), (4, 64, "tiny"), (5, 32, "usual"), (6, 19, "usual"))
 ONE, TWO, THREE, FOUR = (4, 2), (4, 6, 2), (4, 6, 5, 2), (4, 5, 4, 3, 2)
 
 
@@ -50,17 +45,6 @@ def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kin
 
 def change(seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0) -> Callable[[], Network]:
     return lambda: random_artifact(seed, widths=widths, activation=activation, resync_every=resync_every).network
-
-
-def drawn(neuron: str, seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, size: str = "usual") -> Callable[[], Network]:
-    """From the conformance suite's own makers, with the encoder's scale taken out."""
-    return lambda: build(Shape(neuron, widths, timesteps=timesteps, alpha=alpha, size=size), seed).network
-
-
-def late(neuron: str) -> Callable[[], Network]:
-    """Early spikes that a late one takes back; inputs of -1, 0 and 1."""
-    network = taken_back(neuron).artifact.network
-    return lambda: dataclasses.replace(network, encoder=Encoder(np.ones(1), np.ones(1, np.int32)))
 
 
 CASES: dict[str, Callable[[], Network]] = {
@@ -83,14 +67,6 @@ CASES: dict[str, Callable[[], Network]] = {
     "sdn-table": change(53, THREE, "tanh"),
     "sdn-trigger": lambda: triggered(change(64, FOUR)()),
     "sdn-resync-every-5": change(111, FOUR, resync_every=5),
-    **{f"snm-t8-a{alpha}": drawn("snm@1", 21, FOUR, 8, alpha, "tiny") for alpha in (0, 64)},
-    "snm-t5-saturating": drawn("snm@1", 23, FOUR, 5, 64, "huge"),
-    **{f"mt-t4-a{alpha}": drawn("mt@1", 26, FOUR, 4, alpha, "tiny") for alpha in (0, 64)},
-    "mt-t6-saturating": drawn("mt@1", 28, FOUR, 6, 32, "huge"),
-    "mt-t3-taken-back": late("mt@1"),
-    **{f"dc-t{timesteps}-a{alpha}": drawn("dc@1", 30 + timesteps, FOUR, timesteps, alpha, size) for timesteps, alpha, size in DIFFERENTIAL},
-    "dc-t8-saturating": drawn("dc@1", 35, FOUR, 8, 64, "huge"),
-    "dc-t3-taken-back": late("dc@1"),
 }
 
 

@@ -7,23 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """`before` stands exactly once in `file`, or in the function `scope` of it; `checks` names the part of the suite that must notice."""
+    """`before` stands in `file` exactly once; `checks` names the part of the conformance suite that must notice."""
 
     rule: str
     file: str
     before: str
     after: str
     checks: str
-    scope: str = ""
 
     def apply(self, source: str) -> str:
         """The file's mutated source. Raises ValueError where the text has moved on."""
-        start = source.index(f"\ndef {self.scope}(") if self.scope else 0
-        end = source.find("\n\n\n", start + 1) if self.scope else len(source)
-        part = source[start : end if end >= 0 else len(source)]
-        if part.count(self.before) != 1:
-            raise ValueError(f"{self.file}: {part.count(self.before)} times, 1 expected: {self.before}")
-        return source[:start] + part.replace(self.before, self.after) + source[start + len(part) :]
+        if source.count(self.before) != 1:
+            raise ValueError(f"{self.file}: {source.count(self.before)} times, 1 expected: {self.before}")
+        return source.replace(self.before, self.after)
 
 
 def mutants(file: str, checks: str, *changes: tuple[str, str, str]) -> tuple[Mutant, ...]:
