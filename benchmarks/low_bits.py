@@ -4,7 +4,8 @@
     python benchmarks/low_bits.py --policies Hopper,Walker2d --bits 4,4f --episodes 5
     python benchmarks/low_bits.py --write-docs
 
-20 episodes per policy and width on seeds that calibration, tuning and fine-tuning never saw. About an hour for all.
+20 episodes per policy and width on seeds that calibration, tuning and fine-tuning never saw. About an hour for all; what is in
+build/low_bits.json already is not measured again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np  # noqa: E402
 
-from benchmarks.results import CASES, EPISODES, ROOT, Case, table  # noqa: E402
+from benchmarks.policies import ROOT, Case, found  # noqa: E402
+from benchmarks.results import EPISODES, table  # noqa: E402
 from spikeport import api  # noqa: E402
 from toolchain.simulation.closed_loop import simulate  # noqa: E402
 from toolchain.simulation.statistics import holds_target  # noqa: E402
@@ -36,8 +38,7 @@ COLUMNS = ("policy", "bits", "ratio", "minimum episode", "synops per MAC", "acti
 def row(case: Case, width: str, episodes: int, action_error: float | None) -> dict[str, Any]:
     """One policy at one width, closed loop, next to its source policy."""
     bits, finetune, target = WIDTHS[width]
-    path = Path(os.environ["SPIKEPORT_POLICIES"]) / case.file if case.public else ROOT / "examples" / "policies" / case.file
-    policy = api.load_policy(path, env=case.environment)
+    policy = case.load()
     artifact = api.convert(policy, env=case.environment, weight_bits=bits, finetune=finetune, action_error=action_error)
     simulation = simulate(artifact, episodes=episodes, compare=True)
     assert simulation.ann is not None
@@ -85,17 +86,19 @@ def main() -> None:
     parser.add_argument("--bits", default=",".join(WIDTHS), help="4f is 4 bits with --finetune")
     parser.add_argument("--episodes", type=int, default=EPISODES)
     parser.add_argument("--action-error", type=float, help="fixed, instead of the closed loop's choice: much faster")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "low_bits.json", help="rows are added to it as they come")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "low_bits.json", help="rows are kept in it")
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    known: dict[str, dict[str, Any]] = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
     for width in arguments.bits.split(","):
-        for case in CASES:
-            if not any(part in case.name for part in arguments.policies.split(",")) or (case.public and not os.environ.get("SPIKEPORT_POLICIES")):
+        for case in found():
+            key = f"{case.name}, {width}, {arguments.episodes}, {arguments.action_error}"
+            if key in known or not any(part in case.name for part in arguments.policies.split(",")):
                 continue
-            rows.append(row(case, width, arguments.episodes, arguments.action_error))
-            print(rows[-1]["policy"], rows[-1]["bits"], f"{rows[-1]['ratio']:.3f}", rows[-1]["reason"], file=sys.stderr, flush=True)
-            arguments.json.write_text(json.dumps(rows, indent=1))
+            known[key] = row(case, width, arguments.episodes, arguments.action_error)
+            print(case.name, width, f"{known[key]['ratio']:.3f}", known[key]["reason"], file=sys.stderr, flush=True)
+            arguments.json.write_text(json.dumps(known, indent=1))
+    rows = sorted(known.values(), key=lambda row: (-int(row["bits"][0]), len(row["bits"])))
     if arguments.write_docs:
         command = shlex.join(["python", "benchmarks/low_bits.py", *sys.argv[1:]])
         before, rest = DOCUMENT.read_text().split(BEGIN)

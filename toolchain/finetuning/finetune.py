@@ -16,8 +16,8 @@ from toolchain.policies.policy import Policy
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.rollout import FloatActor
 
-ROUNDS = 4
-STEPS = 3000  # per round
+ROUNDS = 3
+STEPS = 2000  # per round
 ROWS = 16  # episodes of each rollout
 NOISE = 0.1  # of half the action's range, for the float policy's exploration
 MOST_STATES = 200_000
