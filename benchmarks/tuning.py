@@ -48,7 +48,8 @@ def measure(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
     tuned = api.tune(policy, case.environment, api.TuningOptions(target=TARGET, minutes=minutes), study=study)
     seconds = time.monotonic() - started
     plain = fresh(api.convert(policy, env=case.environment))
-    return {"policy": case.name, "wide": case.wide, "seconds": seconds, "plain": plain, "tuned": fresh(tuned.artifact), "search": tuned.to_json(), "options": str(tuned.chosen[0])}
+    facts = {"policy": case.name, "wide": case.wide, "seconds": seconds, "search": tuned.to_json(), "options": str(tuned.chosen[0])}
+    return facts | {"plain": plain, "tuned": fresh(tuned.artifact)}
 
 
 def render(rows: list[dict[str, Any]]) -> str:
