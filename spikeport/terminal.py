@@ -1,0 +1,69 @@
+"""What the commands say and show: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+
+class Group(click.Group):
+    """Turns Spikeport's errors into one line on stderr and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from toolchain.errors import SpikeportError
+
+        try:
+            return super().invoke(ctx)
+        except SpikeportError as error:
+            click.echo(plain(f"{type(error).__name__}: {error}"), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)  # as shells count SIGINT; click's own 1 would read as a failed check
+
+
+@contextmanager
+def progress_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; silent where stderr is not a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, file=sys.stderr, disable=None, leave=False) as bar:
+        yield lambda done: (bar.update(done), None)[1]
+
+
+@contextmanager
+def staged_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar that is renamed whenever a new stage begins."""
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def advance(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            close()
+            bars[stage] = tqdm(total=total, desc=stage, file=sys.stderr, disable=None, leave=False)
+        bars[stage].update(done)
+
+    def close() -> None:
+        for bar in bars.values():
+            bar.close()
+
+    try:
+        yield advance
+    finally:
+        close()
+
+
+def emit(machine: bool, facts: dict[str, Any], text: str) -> None:
+    """Print a result for a program or for a person."""
+    click.echo(json.dumps(facts, allow_nan=False) if machine else plain(text))
+
+
+def plain(text: str) -> str:
+    """A text without control characters: names that a file carries must not reach the terminal's escape codes."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
