@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -100,9 +99,8 @@ def main() -> None:
             arguments.json.write_text(json.dumps(known, indent=1))
     rows = sorted(known.values(), key=lambda row: (-int(row["bits"][0]), len(row["bits"])))
     if arguments.write_docs:
-        command = shlex.join(["python", "benchmarks/low_bits.py", *sys.argv[1:]])
         before, rest = DOCUMENT.read_text().split(BEGIN)
-        DOCUMENT.write_text(f"{before}{BEGIN}\n\n`{command}`\n\n{render(rows)}\n\n{END}{rest.split(END)[1]}")
+        DOCUMENT.write_text(f"{before}{BEGIN}\n\n{render(rows)}\n\n{END}{rest.split(END)[1]}")
     print(render(rows))
 
 
