@@ -103,7 +103,7 @@ def tune(checkpoint: Path, output: Path, env: str | None, study: Path | None, as
     """Search for the cheapest conversion that still holds the policy's return.
 
     Candidates run in the environment, closed loop; the cheapest that hold are judged on episodes that the search
-    never saw. Exit code 1: nothing held, and FILE is the plain conversion.
+    never saw. Exit code 1: nothing held, not even the plain conversion, which FILE then is.
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save

@@ -18,6 +18,7 @@ from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.rollout import FloatActor
+from toolchain.simulation.statistics import holds_target
 from toolchain.tuning.evidence import MAX_ROWS, Episodes, Evidence, gather
 from toolchain.tuning.gate import hopeless, safe
 from toolchain.tuning.options import TuningOptions
@@ -55,8 +56,18 @@ class Course:
             return Evidence(0, 0.0, 0.0, np.inf, np.inf, False, f"not convertible: {error.what}")
         return self.judge(artifact, self.ann, self.rungs, incumbent, deadline)
 
+    def holds(self, artifact: Artifact, ann: Episodes, count: int) -> Evidence:
+        """Whether an artifact holds target and chatter by the reports' own rule on `count` episodes that the source policy has run."""
+        spiking = Episodes(FastBackend(artifact, min(count, MAX_ROWS)), self.make_env, ann.seeds)
+        spiking.extend(count)
+        verdict = holds_target(spiking.returns, ann.returns[:count], self.options.target)
+        found = gather(artifact, spiking, ann, self.options, verdict.holds, verdict.reason)
+        if found.chatter_ratio > self.options.chatter:
+            return dataclasses.replace(found, safe=False, reason=f"chatter {found.chatter_ratio:.2f}; {found.reason}")
+        return found
+
     def judge(self, artifact: Artifact, ann: Episodes, rungs: Sequence[int], incumbent: float, deadline: float) -> Evidence:
-        """The same for an artifact and any seeds that the source policy has run."""
+        """The same as `run` for an artifact and any seeds that the source policy has run."""
         chatter, target = self.options.chatter, self.options.target
         rows = min(max(np.diff((0, *rungs))), MAX_ROWS)
         spiking = Episodes(FastBackend(artifact, int(rows)), self.make_env, ann.seeds)

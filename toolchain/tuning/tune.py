@@ -61,16 +61,20 @@ def tune(
         count = int(np.clip(most / (2.0 * JUDGEMENTS * course.seconds_per_episode), *JUDGED))  # twice: the source runs them as well
         kept = min(2.0 * JUDGEMENTS * count * course.seconds_per_episode + 5, most)
         search.run(deadline - kept, report)
-    chosen, holds, judged = judge(course, search, count, deadline, note)
     plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
+    best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=(Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known()))
+    chosen, safe, judged = judge(course, search, count, deadline, note)
     if chosen is None:
-        chosen = max(plain, key=lambda candidate: candidate[1].ratio, default=(Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known()))
+        chosen = fall_back(course, best_plain[0], count, note)
+    holds = chosen[1].safe
+    plainly = f"nothing cheaper was safe; this is the plain conversion, which {'holds' if holds else 'does not hold'}"
+    verdict = chosen[1].reason if safe else f"{plainly}: {chosen[1].reason}"
     seeds = (*search_seeds(options.seed, course.rungs[-1]), *judging_seeds(options.seed, count))
     recorded = dataclasses.replace(course, calibration=dataclasses.replace(course.calibration, seeds=(*course.calibration.seeds, *seeds)))
     tuned = Tuned(
         artifact=recorded.build(chosen[0]),
         holds=holds,
-        verdict=chosen[1].reason if holds else "nothing was found that holds; this is the plain conversion",
+        verdict=verdict,
         chosen=chosen,
         plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=plain[0] if plain else None),
         pareto=pareto_front(search.tried, course.rungs[1]),
@@ -140,6 +144,15 @@ def judge(course: Course, search: Search, count: int, deadline: float, note: Cal
         if evidence.safe:
             return (point, evidence), True, judged
     return None, False, judged
+
+
+def fall_back(course: Course, plain: Point, count: int, note: Callable[[str], None]) -> Candidate:
+    """The plain conversion, judged by the rule of reports: it was not chosen among many, so it needs no margin."""
+    seeds = judging_seeds(course.options.seed, count)
+    ann = course.source_episodes(seeds, count, (count,))
+    evidence = course.holds(course.build(plain), ann, count)
+    note(f"the plain conversion on {evidence.episodes} fresh episodes: {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
+    return plain, evidence
 
 
 def is_plain(point: Point) -> bool:
