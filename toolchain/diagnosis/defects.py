@@ -100,13 +100,13 @@ def _layer_defects(layer: LayerReport, weight_bits: int) -> list[Finding]:
                 {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
             )
         )
-    if shares["bias"] > LARGE or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
+    if (shares["bias"] > LARGE and layer.harm > VISIBLE) or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
         findings.append(
             Finding(
                 Cause.BIAS,
                 layer.index,
                 shares["bias"],
-                f"the pre-activations of layer {layer.index} are off by a constant: {layer.bias_kept:.0%} of the source's bias is there",
+                f"the pre-activations of layer {layer.index} are off by a constant: {layer.bias_kept:.0%} of the bias that it needs is there",
                 {"bias_kept": layer.bias_kept, "offset": layer.offset, "action_rmse": shares["bias"]},
             )
         )

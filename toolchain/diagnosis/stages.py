@@ -65,7 +65,9 @@ def layer_stages(network: Network, policy: Policy, signals: Signals, worths: lis
         weight = dense.weight.astype(np.float64)
         wanted = arriving * worths[index] @ weight.T + dense.bias
         drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
+        target = np.asarray(targets[index], np.float64)
         shift = _bias_share(layer, dense.bias.astype(np.float64), weight * worths[index], arriving, calibrated[index], drive - wanted)
+        shift = np.where(np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0)), shift, 0.0)
         steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
         gain, clipped = np.ones(layer.outputs), 0.0
         if not last:
@@ -80,7 +82,6 @@ def layer_stages(network: Network, policy: Policy, signals: Signals, worths: lis
             steps += [meant * q, meant * said, folded * said]
         names = STAGES if not last else STAGES[:2]
         errors = [_action_error(policy, index, before, after) for before, after in zip(steps[:-1], steps[1:], strict=True)]
-        target = np.asarray(targets[index], np.float64)
         ends = [_action_error(policy, index, np.asarray(value(target), np.float64), output) for output in (steps[0], steps[2])]
         result.append(
             LayerStages(
@@ -137,7 +138,8 @@ def _bias_share(layer: Layer, bias: Float, weight: Float, arriving: Float, calib
 
     error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean drive is the ANN's: it
     makes up for W' and for earlier layers. So the bias is to blame only where the mean drive is off there, too
-    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one.
+    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one. A mean error that
+    brings the drive nearer to the ANN's is left out afterwards.
     """
     of_weights = (layer.weights * layer.row_scale[:, None] - weight) @ arriving.mean(0)
     of_bias, mean = layer.bias * layer.row_scale - bias, error.mean(0)
