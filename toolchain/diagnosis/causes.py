@@ -15,6 +15,7 @@ class Cause(Enum):
     THRESHOLD = "threshold"
     BIAS = "bias"
     WEIGHT_BITS = "weight-bits"
+    FIT = "fit"
     TIMESTEPS = "timesteps"
     RESIDUAL = "residual"
     ACTION_ERROR = "action-error"
@@ -28,6 +29,7 @@ REMEDIES: dict[Cause, str] = {
     Cause.THRESHOLD: "reconvert on states that the policy visits (more --calibration-steps); the layer's thresholds do not fit its payloads or its range",
     Cause.BIAS: "reconvert from the source policy; if it lost its biases there, export them with the checkpoint",
     Cause.WEIGHT_BITS: "reconvert with --weight-bits 8",
+    Cause.FIT: "reconvert with more --calibration-steps and without --action-error, so that convert tries its choices in closed loop",
     Cause.TIMESTEPS: "reconvert with more --timesteps, or with --neuron sdn, which does not count spikes",
     Cause.RESIDUAL: "reconvert with --alpha 0.5, which charges the residual to the next decision",
     Cause.ACTION_ERROR: "reconvert with a finer --action-error (halve it)",

@@ -12,7 +12,8 @@ from toolchain.diagnosis.layer_report import LayerReport
 
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word
 LARGE = 0.1  # action RMSE of a part that untouched conversions keep far below
-COARSE = 0.04  # scatter of pre-activations: 8 bits stay below 0.01, 3 bits are above 0.1
+COARSE = 0.04  # scatter of pre-activations: 8 bits stay below 0.01 where rows are not fitted anew, 3 bits are above 0.1
+GRAINY = 0.5  # of the scatter, that the weights' steps must be able to bring: 8 bits at most 0.35, 3 bits at least 1.1
 FEW_LEVELS = 4  # weight sizes in a row of 3 bits
 FEW_SCATTER = 0.004  # below it even a row of few sizes says what the source says
 CLIPPED = 0.15  # action RMSE of the ANN's own activations clipped
@@ -30,10 +31,11 @@ def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
 def _coarse_rows(layer: LayerReport, weight_bits: int) -> bool:
     """Whether its weights are few steps wide, by what they do or against what the artifact says of itself.
 
+    Rows fitted anew scatter about the float layer's, however fine they are: the steps must be wide enough to be the reason.
     Thresholds and biases are whole numbers of the same steps, so they go wrong with them.
     """
     few = layer.levels <= FEW_LEVELS and layer.inputs > 2 * FEW_LEVELS and weight_bits >= 5 and layer.scatter > FEW_SCATTER
-    return few or (layer.scatter > COARSE and layer.shares["weights"] > VISIBLE)
+    return few or (layer.scatter > COARSE and layer.grain > GRAINY * layer.scatter and layer.shares["weights"] > VISIBLE)
 
 
 def _input_defects(host: InputReport) -> list[Finding]:
@@ -98,13 +100,13 @@ def _layer_defects(layer: LayerReport, weight_bits: int) -> list[Finding]:
                 {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
             )
         )
-    if shares["bias"] > LARGE or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
+    if (shares["bias"] > LARGE and layer.harm > VISIBLE) or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
         findings.append(
             Finding(
                 Cause.BIAS,
                 layer.index,
                 shares["bias"],
-                f"the pre-activations of layer {layer.index} are off by a constant: {layer.bias_kept:.0%} of the source's bias is there",
+                f"the pre-activations of layer {layer.index} are off by a constant: {layer.bias_kept:.0%} of the bias that it needs is there",
                 {"bias_kept": layer.bias_kept, "offset": layer.offset, "action_rmse": shares["bias"]},
             )
         )

@@ -44,7 +44,7 @@ def gather(artifact: Artifact, policy: Policy, backend: Backend, episodes: Seque
     signals: Signals = listen(backend, episodes, states)
     source = policy.observation.apply(signals.observations, signals.decisions)
     contract = artifact.observation.apply(signals.observations, signals.decisions)
-    worths = all_worths(network, policy)
+    worths = all_worths(network, policy, signals.values)
     host = input_stages(network, policy, contract, source, signals, worths[0])
     gain, offset = contract_fit(source, contract)
     activations = source_activations(policy, source)

@@ -29,6 +29,9 @@ class LayerReport:
     slope: float  # of the decoded pre-activation on the wanted one, median over neurons
     offset: float  # RMS over neurons of the mean difference, over the RMS of the wanted
     scatter: float  # RMS of what slope and offset leave, over the deviation of the wanted
+    grain: float  # RMS that rounding to the weights' own steps can bring, over the deviation of the wanted
+    excess: float  # by how much the rows are further from the ANN's own pre-activations than the float layer on the same inputs, over the deviation
+    harm: float  # the same in the action, RMS in half ranges; 0 where the fitted rows make up for earlier errors
     gain: float  # folded worth / meant worth of a payload, the neuron furthest from 1
     off_gain: float  # share of neurons whose gain is clearly not 1
     clipped: float  # share of values beyond what the neurons can say
@@ -37,7 +40,7 @@ class LayerReport:
     dead: int  # neurons that never spoke while the ANN's fires
     always_on: int  # neurons that never were silent while the ANN's was
     levels: int  # distinct weight sizes in a row, median
-    bias_kept: float  # share of the source's bias that is there: 1 whole, 0 none
+    bias_kept: float  # share of the bias that is there which the rows need for the ANN's mean drive: 1 whole, 0 none
     bias_dropped: bool  # every integer bias is zero, and the source's would not round to that
 
 
@@ -55,7 +58,9 @@ def report_layer(
     hidden = len(stages.names) > 2
     fires, speaks = np.abs(activations) > TINY, said != 0
     loud = activations.max(0) > 0.5 * layer.unit / timesteps
-    integer_bias, bias = layer.bias * layer.row_scale, dense.bias.astype(np.float64)
+    integer_bias, needed, bias = layer.bias * layer.row_scale, stages.needed, dense.bias.astype(np.float64)
+    deviation = float(np.sqrt(max((centred**2).mean(), TINY)))
+    further = [float((((pre - stages.target) - (pre - stages.target).mean(0)) ** 2).mean()) for pre in (wanted, drive)]
     furthest = stages.gain[np.argmax(np.abs(np.log(stages.gain)))]
     capped = np.clip(activations, layer.payload_low * layer.unit * payload_limit, layer.payload_high * layer.unit * payload_limit) if hidden else activations
     return LayerReport(
@@ -67,7 +72,10 @@ def report_layer(
         stages.shares,
         float(np.median(slopes)),
         float(np.sqrt((error.mean(0) ** 2).mean()) / max(np.sqrt((wanted**2).mean()), TINY)),
-        float(np.sqrt((rest**2).mean() / max((centred**2).mean(), TINY))),
+        float(np.sqrt((rest**2).mean())) / deviation,
+        float(np.sqrt((stages.grain**2).mean())) / deviation,
+        float(np.sqrt(max(further[1] - further[0], 0.0))) / deviation,
+        stages.harm,
         float(furthest),
         float(((stages.gain > CLEAR) | (stages.gain < 1 / CLEAR)).mean()),
         stages.clipped,
@@ -76,6 +84,6 @@ def report_layer(
         int((loud & fires.any(0) & ~speaks.any(0)).sum()) if hidden else 0,
         int((speaks.all(0) & ~fires.all(0)).sum()) if hidden and ACTIVATIONS[dense.activation].name == "relu" else 0,
         distinct_levels(layer),
-        float(integer_bias @ bias / (bias @ bias)) if (bias**2).sum() > TINY else 1.0,
+        float(integer_bias @ needed / (needed @ needed)) if (needed**2).sum() > TINY else 1.0,
         not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any()),
     )

@@ -1,4 +1,4 @@
-"""Causes that are choices: timesteps, residual, thresholds and triggers that are too coarse for this policy.
+"""Causes that are choices: timesteps, residual, thresholds and triggers that are too coarse for this policy, rows fitted elsewhere.
 
 Every conversion has such errors and most policies forgive them, so they are named where the closed loop lost return,
 or where the error alone is as large as the action's own half range.
@@ -10,6 +10,7 @@ import numpy as np
 
 from toolchain.convert import DEFAULT_TIMESTEPS
 from toolchain.diagnosis.causes import Cause, Finding
+from toolchain.diagnosis.defects import GRAINY
 from toolchain.diagnosis.evidence import Evidence
 from toolchain.network import Coding, Network
 
@@ -25,6 +26,9 @@ def find_resolution(network: Network, evidence: Evidence, lag: float | None, los
     parts += [("scale" if stage != "quantum" else stage, -1, share) for stage, share in evidence.input.shares.items()]
     quanta = [part for part in parts if part[0] == "quantum"]
     total = float(np.sqrt(sum(share**2 for _, _, share in quanta)))
+    fine = [layer.index for layer in evidence.layers if layer.grain <= GRAINY * layer.scatter]
+    harm = {layer.index: min(layer.harm, layer.shares["weights"]) for layer in evidence.layers}
+    parts = [(stage, index, harm[index] if stage == "weights" and index in fine else share) for stage, index, share in parts]
     few = network.coding != Coding.ACROSS and 4 * network.timesteps <= _usual(network)
     counted = few and max((layer.own_error for layer in evidence.layers[:-1]), default=0.0) > COUNTED and total > 0.1
     if not lost and not counted and total <= HOPELESS:
@@ -35,6 +39,11 @@ def find_resolution(network: Network, evidence: Evidence, lag: float | None, los
     if stage == "quantum":
         return [_quantum(network, index, coarse, lag, numbers)]
     cause = STAGE_CAUSES.get(stage, Cause.OBSERVATION_SCALE)
+    if stage == "weights" and index in fine:
+        layer = evidence.layers[index]
+        sentence = f"the rows of layer {index} do not fit the policy's own states: an action error of {share:.2f} half ranges more than the float layer's"
+        numbers |= {"excess": layer.excess, "scatter": layer.scatter, "grain": layer.grain}
+        return [Finding(Cause.FIT, index, coarse, f"{sentence}, and their steps are too fine to be the reason", numbers)]
     if cause is Cause.TRIGGER:
         trigger = network.layers[index].trigger
         sentence = f"the trigger of layer {index} holds changes of up to {trigger - 1} payload units back, an action error of {share:.2f} half ranges"

@@ -13,17 +13,21 @@ For the values x that the spiking network itself brought to layer l, with intege
 f(z), f(z1), f(z2), ..., y4: the differences add up to the layer's own error exactly, and none of them
 contains the error of an earlier layer. What each is worth: the change of the action when it is let through the rest
 of the float network, RMS in half ranges. A mean that coarse weights brought about is theirs, not the bias's.
+
+Rows are fitted to give the ANN's own pre-activation on inputs that carry every rounding upstream. They differ from z on
+purpose; where that brings z' nearer to the ANN's than z is, it does no harm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from toolchain.activations import ACTIVATIONS
 from toolchain.diagnosis.signals import Signals
-from toolchain.diagnosis.worth import folded_worth, meant_worth
+from toolchain.diagnosis.worth import folded_worth, meant_worth, rounding_grain
 from toolchain.network import Coding, Layer, Network
 from toolchain.neurons.sigma_delta import quantised_activation
 from toolchain.policies.policy import Policy
@@ -40,24 +44,30 @@ class LayerStages:
     index: int
     wanted: Float  # z
     drive: Float  # z'
+    target: Float  # the ANN's own pre-activation in the same state
+    grain: Float  # RMS that rounding to the rows' steps can bring [neurons]; zeros for the input
+    needed: Float  # the bias that would bring the mean drive to the ANN's on calibration states [neurons]
     steps: tuple[Float, ...]  # outputs f(z), f(z1), ... y4
     names: tuple[str, ...]  # of the differences between them
     gain: Float  # folded / meant [neurons]
     clipped: float  # share of values at the range's end
     shares: dict[str, float]  # action RMSE that each difference alone brings
     own_action_error: float  # action RMSE of all of them together
+    harm: float  # action RMSE by which z' is further from the ANN's own pre-activation than z is
 
 
 def layer_stages(network: Network, policy: Policy, signals: Signals, worths: list[Float], calibrated: list[Float]) -> list[LayerStages]:
     """Every weight layer's stages on these signals; `calibrated`: `drive_errors` on calibration states."""
-    result = []
+    result, targets = [], policy.forward(policy.observation.apply(signals.observations, signals.decisions))
     for index, (layer, dense) in enumerate(zip(network.layers, policy.layers, strict=True)):
         value = ACTIVATIONS[dense.activation].value
         arriving, last = signals.values[index], index == len(network.layers) - 1
         weight = dense.weight.astype(np.float64)
         wanted = arriving * worths[index] @ weight.T + dense.bias
         drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
+        target = np.asarray(targets[index], np.float64)
         shift = _bias_share(layer, dense.bias.astype(np.float64), weight * worths[index], arriving, calibrated[index], drive - wanted)
+        shift = np.where(np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0)), shift, 0.0)
         steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
         gain, clipped = np.ones(layer.outputs), 0.0
         if not last:
@@ -72,17 +82,22 @@ def layer_stages(network: Network, policy: Policy, signals: Signals, worths: lis
             steps += [meant * q, meant * said, folded * said]
         names = STAGES if not last else STAGES[:2]
         errors = [_action_error(policy, index, before, after) for before, after in zip(steps[:-1], steps[1:], strict=True)]
+        ends = [_action_error(policy, index, np.asarray(value(target), np.float64), output) for output in (steps[0], steps[2])]
         result.append(
             LayerStages(
                 index,
                 wanted,
                 drive,
+                target,
+                rounding_grain(layer, arriving),
+                layer.bias * layer.row_scale - calibrated[index],
                 tuple(steps),
                 names,
                 gain,
                 clipped,
                 dict(zip(names, errors, strict=True)),
                 _action_error(policy, index, steps[0], steps[-1]),
+                float(np.sqrt(max(ends[1] ** 2 - ends[0] ** 2, 0.0))),
             )
         )
     return result
@@ -98,19 +113,24 @@ def input_stages(network: Network, policy: Policy, artifact_inputs: Float, sourc
         -1,
         source_inputs,
         artifact_inputs,
+        source_inputs,
+        np.zeros_like(worth),
+        np.zeros_like(worth),
         steps,
         INPUT_STAGES,
         worth / scale,
         float((np.abs(q0) >= limit).mean()),
         dict(zip(INPUT_STAGES, errors, strict=True)),
         _action_error(policy, -1, steps[0], steps[-1]),
+        0.0,
     )
 
 
-def all_worths(network: Network, policy: Policy) -> list[Float]:
-    """What a payload of the input and of each hidden layer is worth to the layer that receives it."""
+def all_worths(network: Network, policy: Policy, values: Sequence[Float | None] | None = None) -> list[Float]:
+    """What a payload of the input and of each hidden layer is worth to the layer that receives it; `values` are those that arrived."""
     declared = [network.encoder.scale, *(layer.unit for layer in network.layers[:-1])]
-    return [folded_worth(layer, dense, worth) for layer, dense, worth in zip(network.layers, policy.layers, declared, strict=True)]
+    arrived = values if values is not None else [None] * len(declared)
+    return [folded_worth(*parts) for parts in zip(network.layers, policy.layers, declared, arrived, strict=True)]
 
 
 def _bias_share(layer: Layer, bias: Float, weight: Float, arriving: Float, calibrated: Float, error: Float) -> Float:
@@ -118,7 +138,8 @@ def _bias_share(layer: Layer, bias: Float, weight: Float, arriving: Float, calib
 
     error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean drive is the ANN's: it
     makes up for W' and for earlier layers. So the bias is to blame only where the mean drive is off there, too
-    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one.
+    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one. A mean error that
+    brings the drive nearer to the ANN's is left out afterwards.
     """
     of_weights = (layer.weights * layer.row_scale[:, None] - weight) @ arriving.mean(0)
     of_bias, mean = layer.bias * layer.row_scale - bias, error.mean(0)

@@ -6,6 +6,8 @@
 
 Least squares over the rows of a column, in integer units, gives `folded`; rounding moves it a little, so the declared
 worth is kept unless the column says clearly (or all columns of the layer say) that it was folded with another one.
+Rows are fitted to the states before they are rounded, which moves correlated columns against each other: another worth
+is believed only if the float layer then does on the states what the rows do, not because coefficients look alike.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ from toolchain.simulation.backend import Float
 
 CLEAR = 1.5  # a ratio of worths beyond this, or its inverse, is no rounding
 NOISE = 4.0  # steps of a row's weights of RMS misfit that rounding may cause
+EXPLAINED = 0.5  # of the RMS difference between rows and float layer that may be left where another worth is the reason
 GRID = 257
 
 
-def folded_worth(layer: Layer, dense: DenseLayer, declared: Float) -> Float:
-    """Real worth [in] of the payloads that arrive at `layer`, as its columns were folded with it."""
+def folded_worth(layer: Layer, dense: DenseLayer, declared: Float, values: Float | None = None) -> Float:
+    """Real worth [in] of the payloads that arrive at `layer`, as its columns were folded with it.
+
+    `values` [n, in] are the payloads that arrived; without them the columns alone decide.
+    """
     step = smallest_step(layer)
     wanted = dense.weight.astype(np.float64) * declared / (layer.row_scale * step)[:, None]
     found = layer.weights / step[:, None]
@@ -35,7 +41,22 @@ def folded_worth(layer: Layer, dense: DenseLayer, declared: Float) -> Float:
     clear = _off(ratio) & (fit > 0.8) & (misfit > NOISE)
     whole = float(cross.sum() / max(power.sum(), 1e-300))
     usual = whole if whole > 0 and bool(_off(np.array([whole]))[0]) and float(np.sqrt(((found - wanted) ** 2).mean())) > NOISE else 1.0
-    return declared * np.where(clear, np.maximum(ratio, 1e-9), usual)
+    folded = declared * np.where(clear, np.maximum(ratio, 1e-9), usual)
+    if values is None or np.array_equal(folded, declared):
+        return folded
+    left, before = (_difference(layer, dense, worth, values) for worth in (folded, declared))
+    return folded if left < EXPLAINED * before else declared
+
+
+def _difference(layer: Layer, dense: DenseLayer, worth: Float, values: Float) -> float:
+    """RMS over states of what the rows give less what the float layer does, about each row's mean, rows by their scale."""
+    rows = layer.weights * layer.row_scale[:, None] - dense.weight.astype(np.float64) * worth
+    return float(np.sqrt((((values - values.mean(0)) @ rows.T) ** 2).mean()))
+
+
+def rounding_grain(layer: Layer, values: Float) -> Float:
+    """RMS [rows] of what rounding to the steps of each row can do to its sum on payloads `values` [n, in]."""
+    return smallest_step(layer) * layer.row_scale * np.sqrt(values.var(0).sum() / 12)
 
 
 def smallest_step(layer: Layer) -> Float:
