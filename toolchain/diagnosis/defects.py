@@ -11,6 +11,7 @@ from toolchain.diagnosis.evidence import Evidence, InputReport
 from toolchain.diagnosis.layer_report import LayerReport
 
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word
+PART = 0.05  # of the whole action error
 LARGE = 0.1  # action RMSE of a part that untouched conversions keep far below
 COARSE = 0.04  # scatter of pre-activations: 8 bits stay below 0.01 where rows are not fitted anew, 3 bits are above 0.1
 GRAINY = 0.5  # of the scatter, that the weights' steps must be able to bring: 8 bits at most 0.35, 3 bits at least 1.1
@@ -24,7 +25,7 @@ def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
     """All faults seen in the ANN's own states, heaviest first; `weight_bits` is what the artifact says it has."""
     findings = _input_defects(evidence.input)
     for layer in evidence.layers:
-        findings += _layer_defects(layer, weight_bits)
+        findings += _layer_defects(layer, weight_bits, evidence.action_rmse)
     return sorted(findings, key=lambda finding: -finding.weight)
 
 
@@ -74,7 +75,8 @@ def _input_defects(host: InputReport) -> list[Finding]:
     return findings
 
 
-def _layer_defects(layer: LayerReport, weight_bits: int) -> list[Finding]:
+def _layer_defects(layer: LayerReport, weight_bits: int, whole: float) -> list[Finding]:
+    """`whole` is the action error of the whole network: rows fitted anew move small biases, which must not be blamed for it."""
     findings, shares = [], layer.shares
     if _coarse_rows(layer, weight_bits):
         sentence = f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row, pre-activations scatter by {layer.scatter:.1%}"
@@ -100,7 +102,7 @@ def _layer_defects(layer: LayerReport, weight_bits: int) -> list[Finding]:
                 {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
             )
         )
-    if (shares["bias"] > LARGE and layer.harm > VISIBLE) or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > VISIBLE):
+    if (shares["bias"] > LARGE and layer.harm > VISIBLE) or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > max(VISIBLE, PART * whole)):
         findings.append(
             Finding(
                 Cause.BIAS,
