@@ -28,6 +28,7 @@ from toolchain.tuning import AutomaticAttempt, convert_automatically, refuse_own
 from toolchain.tuning import Tuned as Tuned
 from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
+from toolchain.tuning.seeds import LARGEST_SEED
 
 FORMATS = ("lava",)
 
@@ -150,6 +151,8 @@ def convert(
         )
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
+    if seed > LARGEST_SEED:
+        raise InputError("--seed", "too large", got=seed, limit=LARGEST_SEED, why="calibration's reset seeds stay below those of tuning", fix="--seed 0")
     if automatic and env is None:
         raise InputError("--neuron auto", "compares neurons in the closed loop", got="no --env", fix=("--env ID", "name a --neuron"))
     if env is None:

@@ -60,6 +60,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         choices = {"options": api.ConversionOptions(**choices)}
         if given["neuron"] != "sdn" and given["action_error"] is not None:
             click.echo(f"note: --action-error chooses the thresholds of sdn; {given['neuron']} takes its own from the largest activations", err=True)
+    elif given["finetune"] or given["thrift"] or given["triggers"] or given["error_shares"] or given["action_error"] is not None:
+        click.echo("note: --action-error, --error-shares, --triggers, --allocation, --thrift and --finetune apply to auto's sdn candidate alone", err=True)
     recorded = None if observations is None else read_array(observations, "--observations")
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
@@ -79,6 +81,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     save(artifact, output)
     for attempt in attempts:
         click.echo(f"closed loop: {attempt}", err=True)
+    if attempts and not any(attempt.accepted for attempt in attempts):
+        click.echo("warning: none of these was accepted in closed loop; the best of them was written. `spikeport diagnose` says what is wrong", err=True)
     emit(as_json, describe_artifact(artifact) | {"output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
 
 
@@ -115,6 +119,8 @@ def tune(checkpoint: Path, output: Path, env: str | None, study: Path | None, as
         raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
     if env is None:
         raise InputError("tune", "searches in the policy's environment", got="no --env", fix="--env ID")
+    if study is not None and output.resolve() == study.resolve():
+        raise InputError("-o", "would overwrite the study", got=output, fix="give the artifact a name of its own, such as policy.spk")
     options = api.TuningOptions(
         **{name: given[name] for name in ("target", "cost", "profile", "trials", "minutes", "chatter", "seed", "calibration_steps")},
         neurons=tuple(name.strip() for name in given["neurons"].split(",") if name.strip()),

@@ -208,8 +208,8 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
     spikes = SPIKES.get(layer.neuron)
     if spikes is not None and ((layer.payload_low != spikes.low) | (layer.payload_high != spikes.high)).any():
         problems.append(f"the payload of {layer.neuron} is within {spikes.low}..{spikes.high}")
-    if not 1 <= layer.trigger <= STATE_LIMIT:
-        problems.append(f"trigger {layer.trigger}, 1..{STATE_LIMIT} expected")
+    if not 1 <= layer.trigger <= (STATE_LIMIT if layer.neuron == "sdn@1" else 1):
+        problems.append(f"trigger {layer.trigger}, 1..{STATE_LIMIT} expected for sdn@1, 1 for every other neuron")
     if layer.neuron == "sdn@1" and (layer.table is None) != (layer.activation in ("relu", "identity")):
         problems.append(f"activation {layer.activation} {'needs' if layer.table is None else 'takes no'} table")
     if layer.table is not None:

@@ -57,7 +57,7 @@ class ConversionOptions:
                 "weights need a width that holds something",
                 got=self.weight_bits,
                 limit="2..8",
-                why="symmetric weights of 1 bit are all zero",
+                why="symmetric weights of 1 bit are all zero" if self.weight_bits < 2 else "a synapse has 8 bits",
                 fix="--weight-bits 8",
             )
         if not 1e-6 <= self.wanted_error <= 10:
@@ -89,6 +89,10 @@ class ConversionOptions:
         if self.neuron != "sdn" and self.finetune:
             raise InputError(
                 "--finetune", "distils into sdn's integers only", got=f"--neuron {self.neuron}", limit="sdn", fix=("--neuron sdn", "leave --finetune away")
+            )
+        if self.finetune and self.prune_dead:
+            raise InputError(
+                "--finetune", "distils into all neurons of the policy", got="--prune-dead", fix=("leave --prune-dead away", "leave --finetune away")
             )
         if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
             raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")

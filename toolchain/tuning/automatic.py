@@ -32,6 +32,10 @@ class AutomaticAttempt:
     synops_per_mac: float
     verdict: Verdict
 
+    @property
+    def accepted(self) -> bool:
+        return self.verdict.holds
+
     def __str__(self) -> str:
         holds = "holds" if self.verdict.holds else "does not hold"
         return f"neuron {self.neuron}: {self.synops_per_mac:.3f} synops per MAC, {holds} {TARGET} of the return: {self.verdict.reason}"

@@ -49,8 +49,15 @@ def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptio
     sampler = optuna.samplers.TPESampler(
         seed=options.seed, multivariate=True, group=True, n_startup_trials=STARTUP, constraints_func=lambda trial: (trial.user_attrs.get("shortfall", 1.0),)
     )
-    storage = None if path is None else JournalStorage(JournalFileBackend(str(path)))
-    study = optuna.create_study(storage=storage, sampler=sampler, study_name=NAME, load_if_exists=True)
+    try:
+        storage = None if path is None else JournalStorage(JournalFileBackend(str(path)))
+        study = optuna.create_study(storage=storage, sampler=sampler, study_name=NAME, load_if_exists=True)
+    except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:  # what Optuna's reader does with a journal that is none
+        if path is None:
+            raise
+        raise InputError(
+            "--study", f"not a study file: {type(error).__name__} {error}".rstrip(), got=path.name, fix="name a file that is not there yet"
+        ) from None
     known = study.user_attrs.get("identity")
     if known is None:
         study.set_user_attr("identity", identity)

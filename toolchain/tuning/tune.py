@@ -63,9 +63,11 @@ def tune(
         search.run(deadline - kept, report)
     plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
     best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=(Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known()))
+    if not search.tried:
+        raise InputError("--minutes", "no candidate could be run in this time", got=options.minutes, fix=f"--minutes {max(2.0, 10 * options.minutes):g}")
     chosen, safe, judged = judge(course, search, count, deadline, note)
     if chosen is None:
-        chosen = fall_back(course, best_plain[0], count, note)
+        chosen = best_plain = fall_back(course, best_plain[0], count, note)
     holds = chosen[1].safe
     plainly = f"nothing cheaper was safe; this is the plain conversion, which {'holds' if holds else 'does not hold'}"
     verdict = chosen[1].reason if safe else f"{plainly}: {chosen[1].reason}"
@@ -76,7 +78,7 @@ def tune(
         holds=holds,
         verdict=verdict,
         chosen=chosen,
-        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=plain[0] if plain else None),
+        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain) if safe else best_plain,
         pareto=pareto_front(search.tried, course.rungs[1]),
         trials=len(search.tried),
         safe=len(search.safe),
