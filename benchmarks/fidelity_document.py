@@ -93,7 +93,7 @@ def plot(results: list[dict[str, Any]]) -> None:
 
     matplotlib.use("svg")
     matplotlib.rcParams |= {"svg.hashsalt": "spikeport", "svg.fonttype": "none", "font.size": 8}
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     columns = 3
     rows = -(-len(results) // columns)
@@ -128,6 +128,9 @@ def plot(results: list[dict[str, Any]]) -> None:
         axis.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
         axis.set_title(result["name"])
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.set_ylim(bottom=max(-0.1, min(y for _, y, *_ in points) - 0.05))
     for axis in list(axes.flat)[len(results) :]:
         axis.set_axis_off()
