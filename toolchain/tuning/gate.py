@@ -15,7 +15,8 @@ from toolchain.simulation.statistics import STEADY, Verdict, failed_episodes, ho
 Float = NDArray[np.float64]
 WEAK = 0.1  # below the source's median by this share of it: an episode that a steady policy has lost
 OFTEN = 0.05  # share of weak episodes from which on a source counts as bimodal
-EXTRA_WEAK, EXTRA_FAILED = 0.01, 0.02  # share of episodes that may be weak or failed beyond the source's own
+EXTRA_WEAK, EXTRA_FAILED = 0.005, 0.02  # share of episodes that may be weak or failed beyond the source's own
+LIKELY_WEAK = 0.01  # the share that weak episodes must contradict for a candidate to be dropped early
 HOPELESS, HOPELESSLY_WEAK = 0.05, 0.02  # probabilities
 
 
@@ -70,7 +71,7 @@ def hopeless(spiking: Float, ann: Float, target: float) -> str:
         return f"ratio {ratio:.3f} +- {spread:.3f}"
     if steady(ann):
         weak = extra_weak(spiking, ann)
-        unlikely = float(np.asarray(stats.binom.sf(weak - 1, n, EXTRA_WEAK))) < HOPELESSLY_WEAK  # as many or more, were the share allowed
+        unlikely = float(np.asarray(stats.binom.sf(weak - 1, n, LIKELY_WEAK))) < HOPELESSLY_WEAK  # as many or more, were the share allowed
         return f"{weak} weak episodes of {n}" if weak > 0 and unlikely else ""
     failed, ann_failed = failed_episodes(spiking, ann), failed_episodes(ann, ann)
     p = float(np.asarray(stats.fisher_exact([[failed, n - failed], [ann_failed, n - ann_failed]], alternative="greater"))[1])
