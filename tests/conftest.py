@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # Read by torch and the BLAS libraries when they are first imported, here and in child processes.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell's background job ignores SIGINT, and so would every process that these tests start and then interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
