@@ -27,7 +27,7 @@ setup:  ## build .venv with everything, Lava included (instant when nothing chan
 	mkdir -p $(VENV); echo incomplete > $(STAMP); \
 	echo "make setup: the environment"; test -x $(PY) || "$(PYTHON)" -m venv $(VENV); \
 	echo "make setup: torch"; $(PIP) setuptools torch; \
-	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,lava,plots,test]'; \
+	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,nir,lava,plots,test]'; \
 	echo "make setup: Lava"; $(PIP) --no-deps --ignore-requires-python $(NODEPS); \
 	echo "$(KEY)" > $(STAMP); echo "make setup: done"
 
