@@ -204,7 +204,9 @@ def _quantise(policy: Policy, statistics: PolicyStatistics, options: ConversionO
         else:
             thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
             thresholds = equalised(thresholds, statistics.signals, policy.layers)
-        return sigma_delta_network(policy, statistics, thresholds, options.weight_bits, options.resync_every, options.triggers, options.thrift)
+        return sigma_delta_network(
+            policy, statistics, thresholds, options.wanted_error, options.weight_bits, options.resync_every, options.triggers, options.thrift
+        )
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
     network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron])
     return dataclasses.replace(network, resync_every=options.resync_every)

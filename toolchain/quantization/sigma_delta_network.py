@@ -17,15 +17,22 @@ from toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
-SHAKE = 0.3  # of each channel's standard deviation
+SHAKE_PER_ERROR, MOST_SHAKE = 3.0, 0.3  # of each channel's standard deviation; a finer action strays less from the policy's own path
 SHAKEN = 0.5  # copies per state
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
 
 def sigma_delta_network(
-    policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, resync_every: int, triggers: tuple[int, ...] = (), thrift: float = 0.0
+    policy: Policy,
+    statistics: PolicyStatistics,
+    thresholds: list[Float],
+    action_error: float,
+    bits: int,
+    resync_every: int,
+    triggers: tuple[int, ...] = (),
+    thrift: float = 0.0,
 ) -> Network:
-    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py).
+    """`thresholds` [signal][channel] in real units, the input's first (toolchain/conversion/thresholds.py), made for `action_error`.
 
     `triggers` are those of the hidden layers; () = 1 each. With `thrift`, synapses go that earn less than they cost:
     a synop per MAC saved is worth that much squared action error, 0 keeps them all.
@@ -36,7 +43,7 @@ def sigma_delta_network(
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
     encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
-    inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs)])
+    inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs, min(MOST_SHAKE, SHAKE_PER_ERROR * action_error))])
     wanted = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
     values = np.clip(np.floor(inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
@@ -76,13 +83,13 @@ def synapse_prices(signal: InputSignal, statistics: PolicyStatistics, index: int
     return synop * changes[None, :] / floored(statistics.row_sensitivity[index])[:, None]
 
 
-def shaken(inputs: Float) -> Float:
-    """Copies [n, features] of states with normal noise on every channel: rows fitted on a policy's own narrow path
-    alone would be free to do anything beside it.
+def shaken(inputs: Float, share: float) -> Float:
+    """Copies [n, features] of states with normal noise on every channel, `share` of its deviation: rows fitted on a
+    policy's own narrow path alone would be free to do anything beside it.
     """
     rng, size = np.random.default_rng(0), len(inputs)
     chosen = inputs[subset(size, int(SHAKEN * size))]
-    return chosen + rng.normal(size=chosen.shape) * inputs.std(0) * SHAKE
+    return chosen + rng.normal(size=chosen.shape) * inputs.std(0) * share
 
 
 def importance(policy: Policy, outputs: Float, last: bool) -> Float:
