@@ -16,7 +16,7 @@ from toolchain.artifact import Artifact
 from toolchain.artifact_file import VERSION, canonical_json, checksum
 
 FORMAT, FORMAT_VERSION = "spikeport", "1.0"
-LARGEST = np.finfo(np.float64).max
+LARGEST = float(np.finfo(np.float64).max)
 MEANING = {
     "encoded": "q0 of encode, one row per environment",
     "control": "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0 not active: its state is kept",
@@ -25,7 +25,8 @@ MEANING = {
     "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
     "encode": "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor, -clip, clip), in float64; "
     "with a time feature 1 - decision / max_steps (1 in test mode) is the last feature, decision counting from 0 at an episode's start",
-    "decode": "action = clip(squash(accumulator * row_scale / divisor) * scale + offset, low, high), in float64; null: no clip",
+    "decode": "action = clip(squash(accumulator * row_scale / divisor) * scale + offset, low, high), in float64",
+    "clip": "clip, low and high are the largest float64 where nothing is clipped",
 }
 
 
@@ -74,7 +75,7 @@ def encode(artifact: Artifact) -> dict[str, Any]:
         "size": observation.size,
         "shift": numbers(observation.shift),
         "divisor": numbers(observation.divisor),
-        "clip": observation.clip,
+        "clip": LARGEST if observation.clip is None else observation.clip,
         "scale": numbers(encoder.scale),
         "limit": encoder.limit.tolist(),
         "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
@@ -84,20 +85,22 @@ def encode(artifact: Artifact) -> dict[str, Any]:
 
 
 def decode(artifact: Artifact) -> dict[str, Any]:
-    """The action contract and the readout's scale. A bound of infinity is written as the largest float64."""
+    """The action contract and the readout's scale."""
     action, network = artifact.action, artifact.network
+    unbounded = np.full(action.size, LARGEST)
     return {
         "row_scale": numbers(network.layers[-1].row_scale),
         "divisor": network.divisor,
         "squash": action.squash,
         "scale": numbers(action.scale),
         "offset": numbers(action.offset),
-        "low": None if action.low is None else numbers(action.low),
-        "high": None if action.high is None else numbers(action.high),
+        "low": numbers(-unbounded if action.low is None else action.low),
+        "high": numbers(unbounded if action.high is None else action.high),
         "names": list(action.names),
         "units": list(action.units),
     }
 
 
 def numbers(values: NDArray[Any]) -> list[float]:
+    """As JSON has them, which knows no infinity."""
     return np.clip(values.astype(np.float64), -LARGEST, LARGEST).tolist()

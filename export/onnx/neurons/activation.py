@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from export.onnx.graph import Graph
-from export.onnx.integers import floor_division, shift_right
+from export.onnx.integers import clip_long, floor_division, shift_right
 from toolchain.network import ActivationTable, Layer
+
+BEYOND = 2**30  # above every payload's range, so what is cut here still counts as saturated
 
 
 def quantised_activation(graph: Graph, layer: Layer, accumulator: str) -> str:
@@ -23,7 +25,8 @@ def quantised_activation(graph: Graph, layer: Layer, accumulator: str) -> str:
 def table_value(graph: Graph, table: ActivationTable, accumulator: str) -> str:
     """offset + (((acc - start) * multiplier + 2^(shift - 1)) >> shift) of the last segment with start <= acc.
 
-    A product of 24 by 15 bits needs 64. The tables are stored flat, [neuron, segment].
+    A product of 24 by 15 bits needs 64, and so may q, until it is cut to what no payload reaches. The tables are stored flat,
+    [neuron, segment].
     """
     neurons, segments = table.start.shape
     reached = graph.node("GreaterOrEqual", graph.node("Unsqueeze", accumulator, axes=[3]), table.start.astype(np.int32))
@@ -35,4 +38,5 @@ def table_value(graph: Graph, table: ActivationTable, accumulator: str) -> str:
     shift = table.shift.astype(np.int64)
     product = graph.node("Mul", graph.node("Sub", graph.cast(accumulator, np.int64), start), multiplier)
     rounded = graph.node("Add", product, np.left_shift(np.ones_like(shift), shift - 1))
-    return graph.cast(graph.node("Add", shift_right(graph, rounded, shift), offset), np.int32)
+    q = graph.node("Add", shift_right(graph, rounded, shift), offset)
+    return graph.cast(clip_long(graph, q, BEYOND), np.int32)
