@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OPSET, IR_VERSION = 12, 7
+ELEMENT_TYPES = {"int8": 3, "int32": 6, "int64": 7, "bool": 9}  # TensorProto.DataType of onnx.proto
 
 
 class Graph:
@@ -54,7 +55,5 @@ class Graph:
 
 
 def element_type(kind: np.dtype[Any]) -> int:
-    """ONNX's number of a numpy type."""
-    from onnx import helper
-
-    return int(helper.np_dtype_to_tensor_dtype(kind))
+    """ONNX's number of an integer type."""
+    return ELEMENT_TYPES[kind.name]
