@@ -1,7 +1,7 @@
 """The whole graph: one decision of n environments, integers from the encoded observation to the readout's accumulator.
 
-    in    encoded [n, features], control [n], input_state (sdn), state_0 .. state_{L-1} [n, entries, neurons]      int32
-    out   accumulator [n, act], next_input_state, next_state_0 ..  int32;  counts [n, L, 3]                          int64
+in    encoded [n, features], control [n], input_state (sdn), state_0 .. state_{L-1} [n, entries, neurons]      int32
+out   accumulator [n, act], next_input_state, next_state_0 ..  int32;  counts [n, L, 3]                          int64
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
     network, provenance, environment = artifact.network, artifact.provenance, artifact.environment
     entries = [["announced"]] * network.across_decisions + [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
     states = [
-        {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]} for (port, after), names in zip(decision.states, entries, strict=True)
+        {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
+        for (port, after), names in zip(decision.states, entries, strict=True)
     ]
     return {
         "neurons": [layer.neuron for layer in network.layers],

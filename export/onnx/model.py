@@ -65,9 +65,7 @@ def serialised(model: Any) -> bytes:
 def _graph_proto(decision: Decision) -> Any:
     from onnx import helper, numpy_helper
 
-    nodes = [
-        helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes) for operator, inputs, outputs, attributes in decision.graph.nodes
-    ]
+    nodes = [helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes) for operator, inputs, outputs, attributes in decision.graph.nodes]
     constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
     inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
     return helper.make_graph(nodes, "decision", inputs, outputs, constants)

@@ -32,9 +32,7 @@ def table_value(graph: Graph, table: ActivationTable, accumulator: str) -> str:
     reached = graph.node("GreaterOrEqual", graph.node("Unsqueeze", accumulator, axes=[3]), table.start.astype(np.int32))
     passed = graph.node("ReduceSum", graph.cast(reached, np.int32), axes=[3], keepdims=0)
     place = graph.node("Add", passed, (np.arange(neurons) * segments - 1).astype(np.int32))
-    start, multiplier, offset = (
-        graph.node("Gather", part.astype(np.int64).ravel(), place, axis=0) for part in (table.start, table.multiplier, table.offset)
-    )
+    start, multiplier, offset = (graph.node("Gather", part.astype(np.int64).ravel(), place, axis=0) for part in (table.start, table.multiplier, table.offset))
     shift = table.shift.astype(np.int64)
     product = graph.node("Mul", graph.node("Sub", graph.cast(accumulator, np.int64), start), multiplier)
     rounded = graph.node("Add", product, np.left_shift(np.ones_like(shift), shift - 1))

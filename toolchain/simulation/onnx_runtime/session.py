@@ -31,6 +31,7 @@ class GraphSession:
     def run(self, encoded: NDArray[np.int64], control: NDArray[np.int64]) -> Arrays:
         """Outputs by name for q0 [rows, features] and control words [rows]; the state moves on."""
         fed = {"encoded": encoded.astype(np.int32), "control": control.astype(np.int32)} | self.state
-        outputs: Arrays = dict(zip(self.names, self.session.run(None, fed), strict=True))
+        values: Sequence[Any] = self.session.run(None, fed)
+        outputs: Arrays = dict(zip(self.names, values, strict=True))
         self.state = {name: outputs[f"next_{name}"] for name in self.state}
         return outputs
