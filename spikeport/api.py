@@ -30,7 +30,7 @@ from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
 from toolchain.tuning.seeds import LARGEST_SEED
 
-FORMATS = ("lava",)
+FORMATS = ("lava", "onnx")
 
 
 def load_policy(
@@ -203,9 +203,17 @@ def measure_census(
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
-    """Write the artifact in somebody else's format; `path` must be absent or an empty folder."""
+    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or empty.
+
+    Raises InputError for an unknown format, a path that cannot be used or a neuron that the format does not carry.
+    """
     if to not in FORMATS:
         raise InputError("--to", "unknown export format", got=to, limit=", ".join(FORMATS), fix=did_you_mean(to, FORMATS) or "--to lava")
+    if to == "onnx":
+        from export.onnx.model import export_onnx
+
+        export_onnx(artifact, path)
+        return
     from export.lava.folder import export_lava
 
     export_lava(artifact, Path(path))

@@ -32,7 +32,7 @@ main.add_command(tune)
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @environment_option
-@click.option("--backend", default="fast", show_default=True, metavar="NAME", help="reference, fast, lava-direct or lava.")
+@click.option("--backend", default="fast", show_default=True, metavar="NAME", help="reference, fast, lava-direct, lava or onnx.")
 @click.option("--episodes", default=10, show_default=True, metavar="N")
 @seed_option
 @click.option("--compare", is_flag=True, help="Run the source policy on the same seeds.")
@@ -75,7 +75,7 @@ def given_source(loaded: Any, source: Path | None, env: str | None) -> Any:
 @click.argument("artifact", type=click.Path(path_type=Path))
 @environment_option
 @click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Checkpoint to compare with, where the artifact has none inside.")
-@click.option("--backend", default="fast", show_default=True, metavar="NAME", help="reference, fast, lava-direct or lava.")
+@click.option("--backend", default="fast", show_default=True, metavar="NAME", help="reference, fast, lava-direct, lava or onnx.")
 @click.option("--episodes", default=10, show_default=True, metavar="N")
 @seed_option
 @as_json
@@ -99,7 +99,7 @@ def diagnose(artifact: Path, env: str | None, source: Path | None, backend: str,
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--backends", default="reference,fast,lava-direct,lava", show_default=True, metavar="a,b,c")
+@click.option("--backends", default="reference,fast,lava-direct,lava,onnx", show_default=True, metavar="a,b,c")
 @click.option("--decisions", default=256, show_default=True, metavar="N", help="More than 256 adds states of the environment.")
 @environment_option
 @as_json
@@ -148,8 +148,8 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--to", "to", required=True, metavar="lava")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent or empty.")
+@click.option("--to", "to", required=True, metavar="lava|onnx")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="A folder (lava) or a file (onnx), absent or empty.")
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api

@@ -47,7 +47,7 @@ def run(episodes: int, say: Callable[[str], None]) -> bool:
         say(f"saved and loaded again: {path.stat().st_size} bytes")
         artifact = load(path)
 
-    heading("2. Proof: the same integers on four backends, Lava's runtime among them")
+    heading("2. Proof: the same integers on five backends, Lava's runtime among them")
     verification = verify(artifact, progress=lambda backend: _note(backend))
     say(verification_text(verification))
 

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from export.lava import lava_import
+from export.onnx.requirement import REQUIREMENTS as ONNX
 
 MINIMUM_PYTHON = (3, 11)
 LAVA_DL = "lava-dl==0.6.0"
@@ -60,8 +61,8 @@ PACKAGES = (
     Package("torch>=2.6", "torch", "reading checkpoints"),
     Package("stable-baselines3>=2.4", "stable_baselines3", "training the example policies"),
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),
-    Package("onnx>=1.16", "onnx", "export --to onnx"),
-    Package("onnxruntime>=1.18", "onnxruntime", "the onnx backend"),
+    Package(ONNX["onnx"], "onnx", "export --to onnx and the onnx backend"),
+    Package(ONNX["onnxruntime"], "onnxruntime", "the onnx backend"),
 )
 
 

@@ -16,6 +16,7 @@ from spikeport import api
 from tests.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, ROOT, TOY_ENV, pendulum, recorded, toy, toy_checkpoint
 from tests.policy_files import state_dict, torch_bytes, write
 from toolchain.conversion_loop import Attempt
+from toolchain.simulation.backends import BACKENDS
 
 
 def toy_policy(folder: Path) -> spikeport.Policy:
@@ -61,6 +62,8 @@ def test_from_checkpoint_to_joules(tmp_path: Path) -> None:
     if lava_import.lava_available():
         spikeport.export(loaded, "lava", tmp_path / "lava")
         assert (tmp_path / "lava" / "run.py").is_file()
+    spikeport.export(loaded, "onnx", tmp_path / "policy.onnx")
+    assert (tmp_path / "policy.onnx").is_file()
 
 
 def test_defaults_are_the_contracts() -> None:
@@ -74,7 +77,7 @@ def test_defaults_are_the_contracts() -> None:
     defaults = spikeport.simulate.__kwdefaults__
     assert (defaults["episodes"], defaults["seed"], defaults["backend"], defaults["compare"]) == (10, 1000, "fast", False)
     assert spikeport.estimate_energy.__kwdefaults__["profiles"] == ("loihi1-davies", "loihi2")
-    assert spikeport.verify.__kwdefaults__["backends"] == ("reference", "fast", "lava-direct", "lava") and spikeport.verify.__kwdefaults__["decisions"] == 256
+    assert spikeport.verify.__kwdefaults__["backends"] == BACKENDS and spikeport.verify.__kwdefaults__["decisions"] == 256
 
 
 def test_the_closed_loop_tells_what_it_tried(tmp_path: Path) -> None:

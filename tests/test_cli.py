@@ -68,9 +68,9 @@ def test_verify_fields_and_python(spk: Path) -> None:
 
 
 @needs_lava
-def test_verify_asks_all_four_backends_by_default(spk: Path) -> None:
+def test_verify_asks_all_five_backends_by_default(spk: Path) -> None:
     facts = answer("verify", spk, "--decisions", 60)
-    assert facts["exact"] and list(facts["backends"]) == ["reference", "fast", "lava-direct", "lava"] and facts["decisions"] == 60
+    assert facts["exact"] and list(facts["backends"]) == ["reference", "fast", "lava-direct", "lava", "onnx"] and facts["decisions"] == 60
     assert len({entry["compared"] for entry in facts["backends"].values()}) == 1
 
 
@@ -155,7 +155,7 @@ def test_energy_of_an_artifact_without_environment_refuses_the_same_episodes(spk
     ("options", "text"),
     [
         (("--backends", "reference,fats"), r"backend: unknown backend \(got fats, .* Fix: did you mean 'fast'"),
-        (("--backends", " , "), r"--backends: no backend named \(limit reference, fast, lava-direct, lava\)"),
+        (("--backends", " , "), r"--backends: no backend named \(limit reference, fast, lava-direct, lava, onnx\)"),
         (("--decisions", 1), r"--decisions: too few to hold two episode starts \(got 1, limit 2 or more\)"),
         (("--decisions", -5), r"--decisions: too few"),
         (("--env", "HalfCheetah-v5"), r"environment HalfCheetah-v5: does not fit the policy"),
@@ -182,6 +182,9 @@ def test_export_refused(spk: Path, tmp_path: Path) -> None:
         ("tensorflow", "x", r"--to: unknown export format \(got tensorflow, limit .*lava"),
         ("lava", "full", r"full: is not an empty folder\. an export never overwrites anything"),
         ("lava", "full/note.txt", r"note\.txt: is not an empty folder"),
+        ("onnx", "full", r"full: cannot be written: it is a folder"),
+        ("onnx", "full/note.txt", r"note\.txt: is there already\. an export never overwrites anything\. Fix: give -o a path that does not exist"),
+        ("onnx", "gone/x", r"gone/x: cannot be written: its folder does not exist"),
         ("lava", "gone/x", r"gone/x: cannot be written: No such file or directory"),
     ):
         assert re.search(text, refusal("export", spk, "--to", target, "-o", tmp_path / place))

@@ -37,12 +37,13 @@ def test_every_command_leaves_the_working_directory_alone(folders: tuple[Path, P
     commands: list[tuple[object, ...]] = [
         ("convert", PENDULUM, "-o", spk, "--env", PENDULUM_ENV, *QUICK, "--json"),
         ("inspect", spk, "--json"),
-        ("verify", spk, "--backends", "reference,fast,lava-direct,lava" if LAVA else "reference,fast", "--decisions", 12, "--json"),
+        ("verify", spk, "--backends", "reference,fast,lava-direct,lava,onnx" if LAVA else "reference,fast,onnx", "--decisions", 12, "--json"),
         ("simulate", spk, "--episodes", 2, "--compare", "--json"),
         ("energy", spk, "--json"),
         ("doctor",),
+        ("export", spk, "--to", "onnx", "-o", files / "p.onnx"),
     ]
-    written = {"p.spk"}
+    written = {"p.spk", "p.onnx"}
     if LAVA:
         commands.append(("export", spk, "--to", "lava", "-o", files / "lava"))
     for arguments in commands:

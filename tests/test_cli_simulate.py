@@ -69,7 +69,7 @@ def test_without_compare_its_fields_are_null(spk: Path) -> None:
     assert facts["ci95"] is None  # one episode has no interval
 
 
-@pytest.mark.parametrize("backend", ["reference", pytest.param("lava-direct", marks=needs_lava), pytest.param("lava", marks=needs_lava)])
+@pytest.mark.parametrize("backend", ["reference", "onnx", pytest.param("lava-direct", marks=needs_lava), pytest.param("lava", marks=needs_lava)])
 def test_backends_return_the_same_episodes(spk: Path, backend: str) -> None:
     """Two of the toy environment's: one row at a time on Lava, both at once on the others."""
     options = ("--env", TOY_ENV, "--episodes", 2)
@@ -182,7 +182,7 @@ def test_video(spk: Path, tmp_path: Path) -> None:
         (("--seed", -1), r"--seed: a seed is never negative \(got -1, limit 0 or more\)"),
         (("--episodes", 0), r"--episodes: nothing to run \(got 0, limit 1 or more\)"),
         (("--episodes", -3), r"--episodes: nothing to run \(got -3"),
-        (("--backend", "fsat"), r"backend: unknown backend \(got fsat, limit reference, fast, lava-direct, lava\)\. Fix: did you mean 'fast'"),
+        (("--backend", "fsat"), r"backend: unknown backend \(got fsat, limit reference, fast, lava-direct, lava, onnx\)\. Fix: did you mean 'fast'"),
         (("--env", "HalfCheetah-v5"), r"environment HalfCheetah-v5: does not fit the policy: 17 observation channels for a policy of 9; 6 action channels"),
         (("--env", "InvertedDoublePendulm-v5"), r"environment: unknown environment .* Fix: did you mean 'InvertedDoublePendulum-v5'"),
         (("--env", "InvertedDoublePendulum-v3"), r"Fix: --env InvertedDoublePendulum-v4 or --env InvertedDoublePendulum-v5 \(the -v3 environments are gone"),

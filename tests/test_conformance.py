@@ -33,7 +33,7 @@ from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.reference import ReferenceBackend
 
-IN_PROCESS = ("reference", "fast", "lava-direct")
+IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (
     *("sdn, three activations", "if, four layers", "if, no hidden layer", "if, membranes at both ends"),
     *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge"),
@@ -45,7 +45,7 @@ SHAPES = {"if": RATE, "sdn": CHANGES} | {kind: dataclasses.replace(RATE, neuron=
 
 
 def test_the_suite_knows_every_backend() -> None:
-    assert BACKENDS == (*IN_PROCESS, "lava")
+    assert set(BACKENDS) == {*IN_PROCESS, "lava"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -107,6 +107,21 @@ def test_rows_are_independent_on_the_reference(shape: Shape, seed: int, rows: in
     check_rows("reference", build(shape, seed), rows, seed)
 
 
+@settings(max_examples=40, deadline=None)
+@given(shapes(), SEEDS)
+def test_onnx_equals_the_oracle(shape: Shape, seed: int) -> None:
+    artifact = build(shape, seed)
+    observations, flags = stream(artifact, seed, 12)
+    with open_or_skip("onnx", artifact) as backend:
+        assert not difference(Oracle(artifact).trace(observations, flags), backend.trace(observations, flags))
+
+
+@settings(max_examples=30, deadline=None)
+@given(shapes(most_timesteps=6), SEEDS, st.integers(1, 5))
+def test_rows_are_independent_on_onnx(shape: Shape, seed: int, rows: int) -> None:
+    check_rows("onnx", build(shape, seed), rows, seed)
+
+
 @settings(max_examples=20, deadline=None)
 @given(shapes(most_timesteps=6), SEEDS)
 def test_pauses_starts_and_resyncs_on_lava_direct(shape: Shape, seed: int) -> None:
@@ -119,7 +134,7 @@ def test_pauses_starts_and_resyncs_on_lavas_runtime(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1)])
+@pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1), ("onnx", 1), ("onnx", 3)])
 def test_non_finite_observations_change_nothing(backend: str, rows: int, shape: Shape) -> None:
     check_refusal(backend, build(shape, 4), rows)
 
@@ -198,7 +213,7 @@ def test_lava_runs_one_row(backend: str) -> None:
         backend_class(backend)(build(RATE, 0), 2)
 
 
-@pytest.mark.parametrize("backend", ["reference", "fast"])
+@pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("mask", [np.ones(2, bool), np.ones(4, bool), np.array([1, 0, 1]), np.ones((3, 1), bool)], ids=["short", "long", "numbers", "column"])
 def test_masks_must_fit(backend: str, mask: np.ndarray) -> None:
     artifact = build(RATE, 0)
@@ -209,7 +224,7 @@ def test_masks_must_fit(backend: str, mask: np.ndarray) -> None:
         assert opened.census().decisions == 0
 
 
-@pytest.mark.parametrize("backend", ["reference", "fast"])
+@pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("shape", [(4,), (1, 3), (1, 5), (2, 4), (1, 4, 1)])
 def test_observations_must_fit(backend: str, shape: tuple[int, ...]) -> None:
     with open_backend(backend, build(RATE, 0)) as opened, pytest.raises(InputError, match=r"decide: observations do not fit the policy .*limit \(1, 4\)"):
@@ -222,7 +237,7 @@ def test_unknown_backend_is_told_the_nearest() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct"])
+@pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct", "onnx"])
 def test_many_more_networks(backend: str) -> None:
     """Wider and longer than the shrunken examples above."""
     rng = np.random.default_rng(20)

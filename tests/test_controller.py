@@ -19,7 +19,7 @@ from toolchain.simulation.controller import Controller
 from toolchain.simulation.reference import ReferenceBackend
 
 LAVA = pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`")
-BACKENDS = ["reference", "fast", pytest.param("lava-direct", marks=LAVA)]
+BACKENDS = ["reference", "fast", "onnx", pytest.param("lava-direct", marks=LAVA)]
 KINDS: dict[str, dict[str, Any]] = {
     "sdn": {"resync_every": 6},
     "table": {"activation": "tanh", "time_feature": True, "normalised": True},
@@ -115,7 +115,7 @@ def test_a_sensor_fault_changes_nothing(backend: str) -> None:
         assert controller.census() == undisturbed.census()
 
 
-@pytest.mark.parametrize("backend", ["reference", "fast"])
+@pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 def test_a_sensor_fault_of_one_row_changes_no_row(backend: str) -> None:
     artifact = random_artifact(2, time_feature=True)
     values = np.stack([observations(artifact, 10, seed) for seed in range(3)], axis=1)

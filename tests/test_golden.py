@@ -28,7 +28,7 @@ def test_every_rule_is_recorded() -> None:
         assert min(payloads.min() for payloads in spoken) < 0, f"{name}: nothing is taken back"
 
 
-@pytest.mark.parametrize("backend", ["reference", "fast"])
+@pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("name", CASES)
 def test_backend_computes_what_lava_did(name: str, backend: str) -> None:
     case = golden.read(name)

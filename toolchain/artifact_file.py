@@ -54,6 +54,12 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     write_atomically(target, lambda temporary: temporary.write_bytes(blob))
 
 
+def checksum(artifact: Artifact) -> str:
+    """The `sha256` of the file that `save` would write."""
+    tensors, description = _to_parts(artifact)
+    return _digest(tensors, canonical_json(description))
+
+
 def load(path: str | os.PathLike[str]) -> Artifact:
     """Read and validate an artifact.
 

@@ -6,7 +6,7 @@ from toolchain.artifact import Artifact
 from toolchain.errors import InputError, did_you_mean
 from toolchain.simulation.backend import Backend
 
-BACKENDS = ("reference", "fast", "lava-direct", "lava")
+BACKENDS = ("reference", "fast", "lava-direct", "lava", "onnx")
 
 
 def backend_class(name: str) -> type[Backend]:
@@ -27,6 +27,10 @@ def backend_class(name: str) -> type[Backend]:
         from toolchain.simulation.lava_runtime import LavaBackend
 
         return LavaBackend
+    if name == "onnx":
+        from toolchain.simulation.onnx_runtime import OnnxBackend
+
+        return OnnxBackend
     raise InputError("backend", "unknown backend", got=name, limit=", ".join(BACKENDS), fix=did_you_mean(name, BACKENDS) or "--backend fast")
 
 

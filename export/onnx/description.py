@@ -1,0 +1,107 @@
+"""What an exported file says about itself: enough to run it with nothing but a runtime for ONNX.
+
+Every number that encode and decode need is here, as JSON: Python and C print a float64 so that it reads back as the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.onnx.decision import COUNTS, Decision
+from export.onnx.neurons import NEURON_GRAPHS
+from toolchain.artifact import Artifact
+from toolchain.artifact_file import VERSION, canonical_json, checksum
+
+FORMAT, FORMAT_VERSION = "spikeport", "1.0"
+LARGEST = float(np.finfo(np.float64).max)
+MEANING = {
+    "encoded": "q0 of encode, one row per environment",
+    "control": "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0 not active: its state is kept",
+    "state": "zeros before the first decision, whose control word is 2; then the output of the same name with next_ before it",
+    "accumulator": "what decode takes",
+    "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
+    "encode": "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor, -clip, clip), in float64; "
+    "with a time feature 1 - decision / max_steps (1 in test mode) is the last feature, decision counting from 0 at an episode's start",
+    "decode": "action = clip(squash(accumulator * row_scale / divisor) * scale + offset, low, high), in float64",
+    "clip": "clip, low and high are the largest float64 where nothing is clipped",
+}
+
+
+def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
+    """metadata_props of the model: `format`, versions, the artifact's checksum, neuron and time, and `description` as canonical JSON."""
+    network = artifact.network
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "artifact_sha256": checksum(artifact),
+        "artifact_version": ".".join(map(str, VERSION)),
+        "neuron": network.neuron,
+        "timesteps": str(network.timesteps),
+        "alpha": f"{network.alpha}/64",
+        "description": canonical_json(describe(artifact, decision)),
+    }
+
+
+def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
+    """The description: what goes in and out, what it means, encode and decode, where the policy comes from."""
+    network, provenance, environment = artifact.network, artifact.provenance, artifact.environment
+    entries = [["announced"]] * network.across_decisions + [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    states = [
+        {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
+        for (port, after), names in zip(decision.states, entries, strict=True)
+    ]
+    return {
+        "neurons": [layer.neuron for layer in network.layers],
+        "timesteps": network.timesteps,
+        "alpha": network.alpha,
+        "resync_every": network.resync_every,
+        "states": states,
+        "encode": encode(artifact),
+        "decode": decode(artifact),
+        "meaning": MEANING,
+        "environment": None if environment is None else {"id": environment.id, "control_period_s": environment.control_period_s},
+        "provenance": {"file": provenance.file, "sha256": provenance.sha256},
+        "memory": artifact.memory,
+    }
+
+
+def encode(artifact: Artifact) -> dict[str, Any]:
+    """The observation contract and the encoder."""
+    observation, encoder = artifact.observation, artifact.network.encoder
+    time = observation.time_feature
+    return {
+        "size": observation.size,
+        "shift": numbers(observation.shift),
+        "divisor": numbers(observation.divisor),
+        "clip": LARGEST if observation.clip is None else observation.clip,
+        "scale": numbers(encoder.scale),
+        "limit": encoder.limit.tolist(),
+        "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+        "names": list(observation.names),
+        "units": list(observation.units),
+    }
+
+
+def decode(artifact: Artifact) -> dict[str, Any]:
+    """The action contract and the readout's scale."""
+    action, network = artifact.action, artifact.network
+    unbounded = np.full(action.size, LARGEST)
+    return {
+        "row_scale": numbers(network.layers[-1].row_scale),
+        "divisor": network.divisor,
+        "squash": action.squash,
+        "scale": numbers(action.scale),
+        "offset": numbers(action.offset),
+        "low": numbers(-unbounded if action.low is None else action.low),
+        "high": numbers(unbounded if action.high is None else action.high),
+        "names": list(action.names),
+        "units": list(action.units),
+    }
+
+
+def numbers(values: NDArray[Any]) -> list[float]:
+    """As JSON has them, which knows no infinity."""
+    return np.clip(values.astype(np.float64), -LARGEST, LARGEST).tolist()

@@ -1,0 +1,59 @@
+"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once.
+
+Opset 12 is the oldest in which Min, Max and Clip take integers and GreaterOrEqual exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+OPSET, IR_VERSION = 12, 7
+ELEMENT_TYPES = {"int8": 3, "int32": 6, "int64": 7, "bool": 9}  # TensorProto.DataType of onnx.proto
+
+
+class Graph:
+    """Nodes in the order in which they were added, which is an order in which they can run."""
+
+    def __init__(self) -> None:
+        self.nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
+        self.constants: dict[str, NDArray[Any]] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def node(self, operator: str, *inputs: str | NDArray[Any], name: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return the output, called `name` if given; arrays become constants."""
+        output = name or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append((operator, [self._tensor(value) for value in inputs], [output], attributes))
+        return output
+
+    def split(self, tensor: str, parts: int, axis: int = 1) -> list[str]:
+        """Equal parts of a tensor along `axis`."""
+        if parts == 1:
+            return [tensor]
+        outputs = [f"split_{len(self.nodes)}_{part}" for part in range(parts)]
+        self.nodes.append(("Split", [tensor], outputs, {"axis": axis}))
+        return outputs
+
+    def concat(self, tensors: list[str], axis: int = 1) -> str:
+        """Tensors behind one another along `axis`."""
+        return tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=axis)
+
+    def cast(self, tensor: str | NDArray[Any], kind: type[np.generic]) -> str:
+        """The same numbers in another type."""
+        return self.node("Cast", tensor, to=element_type(np.dtype(kind)))
+
+    def _tensor(self, value: str | NDArray[Any]) -> str:
+        if isinstance(value, str):
+            return value
+        key = value.dtype.str, value.shape, value.tobytes()
+        if key not in self._known:
+            self._known[key] = f"constant_{len(self.constants)}"
+            self.constants[self._known[key]] = value
+        return self._known[key]
+
+
+def element_type(kind: np.dtype[Any]) -> int:
+    """ONNX's number of an integer type."""
+    return ELEMENT_TYPES[kind.name]

@@ -1,0 +1,77 @@
+"""From nodes to an ONNX model, and from an artifact to a file; equal artifacts give equal bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.onnx.decision import Decision, Port, decision_graph
+from export.onnx.description import metadata
+from export.onnx.graph import IR_VERSION, OPSET, element_type
+from export.onnx.requirement import install_command, onnx_problem
+from toolchain.artifact import Artifact
+from toolchain.artifact_file import check_writable, write_atomically
+from toolchain.errors import BackendError, InputError
+
+BATCH = "n"
+
+
+def export_onnx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
+    """Write one `.onnx` file; `path` must be absent or an empty file, and the file appears whole or not at all.
+
+    Raises InputError for a path that cannot be used or a neuron without a graph, BackendError where onnx is not installed.
+    """
+    target = Path(path)
+    if target.is_file() and target.stat().st_size:
+        raise InputError(str(path), "is there already", why="an export never overwrites anything", fix="give -o a path that does not exist")
+    check_writable(target)
+    model = onnx_model(artifact)
+    from onnx import checker
+
+    checker.check_model(model, full_check=True)
+    blob = serialised(model)
+    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+
+
+def onnx_model(artifact: Artifact, trace: bool = False) -> Any:
+    """The ModelProto of one decision; with `trace` every payload and state of each timestep goes out, too.
+
+    Raises InputError for a neuron without a graph, BackendError where onnx is not installed.
+    """
+    decision = decision_graph(artifact.network, trace)
+    if problem := onnx_problem("onnx"):
+        raise BackendError("onnx", problem, why="it writes the graph", fix=f"`{install_command()}`")
+    from onnx import helper
+
+    model = helper.make_model(
+        _graph_proto(decision),
+        producer_name="spikeport",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    for key, value in metadata(artifact, decision).items():
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+def serialised(model: Any) -> bytes:
+    """The file's content."""
+    return model.SerializeToString(deterministic=True)
+
+
+def _graph_proto(decision: Decision) -> Any:
+    from onnx import helper, numpy_helper
+
+    nodes = [helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes) for operator, inputs, outputs, attributes in decision.graph.nodes]
+    constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
+    inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
+    return helper.make_graph(nodes, "decision", inputs, outputs, constants)
+
+
+def _value(port: Port) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(port.name, element_type(np.dtype(port.kind)), [BATCH, *port.shape])

@@ -1,0 +1,31 @@
+"""The graphs of the neuron models, by versioned id: the integer steps of toolchain/neurons, one file each."""
+
+from __future__ import annotations
+
+from export.onnx.neurons.differential_coding import DifferentialCodingGraph
+from export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
+from export.onnx.neurons.multi_threshold import MultiThresholdGraph
+from export.onnx.neurons.readout import ReadoutGraph
+from export.onnx.neurons.sigma_delta import SigmaDeltaGraph
+from export.onnx.neurons.signed_memory import SignedMemoryGraph
+from export.onnx.window import NeuronGraph
+from toolchain.errors import violations
+from toolchain.network import READOUT, Network
+
+NEURON_GRAPHS: dict[str, NeuronGraph] = {
+    "sdn@1": SigmaDeltaGraph(),
+    "if@1": IntegrateAndFireGraph(),
+    "snm@1": SignedMemoryGraph(),
+    "mt@1": MultiThresholdGraph(),
+    "dc@1": DifferentialCodingGraph(),
+    READOUT: ReadoutGraph(),
+}
+
+
+def graphs_of(network: Network) -> list[NeuronGraph]:
+    """One per layer. Raises InputError that names every layer whose neuron has no graph."""
+    unknown = [f"layer {index} has {layer.neuron}" for index, layer in enumerate(network.layers) if layer.neuron not in NEURON_GRAPHS]
+    if unknown:
+        known = ", ".join(NEURON_GRAPHS)
+        raise violations("onnx", [f"no ONNX graph for this neuron: {', '.join(unknown)} (limit {known})"], fix=("--backend fast", "convert with --neuron sdn"))
+    return [NEURON_GRAPHS[layer.neuron] for layer in network.layers]

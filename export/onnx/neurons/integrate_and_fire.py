@@ -1,0 +1,22 @@
+"""`if@1`: spike if v > theta (strict); v_init = theta // 2, carried over within [0, theta]."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from export.onnx.carry_over import Range
+from export.onnx.graph import Graph
+from export.onnx.neurons.windowed import WindowedGraph
+from toolchain.network import Layer
+
+
+@final
+class IntegrateAndFireGraph(WindowedGraph):
+    def range(self, layer: Layer) -> Range:
+        theta = layer.threshold.astype(np.int64)
+        return Range(theta // 2, np.zeros_like(theta), theta)
+
+    def fire(self, graph: Graph, layer: Layer, v: str, net: str) -> str:
+        return graph.cast(graph.node("Greater", v, layer.threshold.astype(np.int32)), np.int32)

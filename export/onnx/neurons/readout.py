@@ -1,0 +1,35 @@
+"""`readout@1`: an accumulator that starts at T b (if, snm, mt) or D b (dc) in each window, at b in each episode (sdn)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import numpy as np
+
+from export.onnx.graph import Graph
+from export.onnx.window import Control, NeuronGraph, Sums, Window
+from toolchain.network import Coding, Layer, Network, denominator
+
+
+@final
+class ReadoutGraph(NeuronGraph):
+    state = ("acc",)
+
+    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+        differential, timesteps = network.coding == Coding.DIFFERENTIAL, network.timesteps
+        fresh = control.start if network.coding == Coding.ACROSS else control.active
+        times = denominator(timesteps) if differential else timesteps
+        accumulator = graph.node("Where", fresh, (times * layer.bias.astype(np.int64)).astype(np.int32), state["acc"])
+        arriving = sums.tensor
+        if differential:
+            shares = [times // timestep for timestep in range(1, timesteps + 1)]
+            arriving = graph.node("Mul", arriving, np.array(shares, np.int32)[:, None])
+        parts = graph.split(arriving, sums.count)
+        if layer.hold_input:
+            parts *= timesteps
+        states = []
+        for part in parts:
+            accumulator = graph.node("Add", accumulator, part)
+            states.append(accumulator)
+        return Window([], states, {"acc": accumulator})

@@ -1,0 +1,33 @@
+"""`sdn@1`: acc <- acc + W d; q = clip(f(acc)); d = q - ref, sent if d != 0 and (|d| >= trigger or q = 0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import numpy as np
+
+from export.onnx.graph import Graph
+from export.onnx.integers import clip
+from export.onnx.neurons.activation import quantised_activation
+from export.onnx.window import Control, NeuronGraph, Sums, Window
+from toolchain.network import Layer, Network
+
+
+@final
+class SigmaDeltaGraph(NeuronGraph):
+    state = ("acc", "ref")
+
+    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+        zero = np.array(0, np.int32)
+        before = graph.node("Where", control.start, layer.bias.astype(np.int32), state["acc"])
+        reference = graph.node("Where", control.start, zero, state["ref"])
+        accumulator = graph.node("Add", before, sums.tensor)
+        unclipped = quantised_activation(graph, layer, accumulator)
+        q = clip(graph, unclipped, layer.payload_low.astype(np.int32), layer.payload_high.astype(np.int32))
+        payload = graph.node("Sub", q, reference)
+        if layer.trigger > 1:
+            enough = graph.node("GreaterOrEqual", graph.node("Abs", payload), np.array(layer.trigger, np.int32))
+            payload = graph.node("Where", graph.node("Or", enough, graph.node("Equal", q, zero)), payload, zero)
+        state_after = {"acc": accumulator, "ref": graph.node("Add", reference, payload)}
+        return Window([payload], [accumulator], state_after, graph.node("Not", graph.node("Equal", q, unclipped)))

@@ -1,0 +1,45 @@
+"""What `if`, `snm` and `mt` share: I = W x + b, v <- sat(v + I), fire, v <- v - p theta, n <- n + p."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from export.onnx.carry_over import Range, window_start
+from export.onnx.graph import Graph
+from export.onnx.integers import beyond_limit, saturate
+from export.onnx.window import Control, NeuronGraph, Sums, Window
+from toolchain.network import Layer, Network
+
+
+class WindowedGraph(NeuronGraph):
+    """Abstract. `net` counts what was sent in this decision, in payload units of one threshold each."""
+
+    state = ("v", "v_start", "net")
+
+    @abstractmethod
+    def range(self, layer: Layer) -> Range:
+        """v_init, low and high of the carry-over."""
+
+    @abstractmethod
+    def fire(self, graph: Graph, layer: Layer, v: str, net: str) -> str:
+        """Payloads int32 [n, 1, neurons] of membranes after integration."""
+
+    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+        theta = layer.threshold.astype(np.int32)
+        start = window_start(graph, control, self.range(layer), state["v"], state["v_start"], state["net"], theta.astype(np.int64), network.alpha)
+        currents = graph.split(graph.node("Add", sums.tensor, layer.bias.astype(np.int32)), sums.count)
+        if layer.hold_input:
+            currents *= network.timesteps
+        v, net = start, graph.node("Sub", start, start)
+        integrated, payloads, states = [], [], []
+        for current in currents:
+            integrated.append(graph.node("Add", v, current))
+            saturated = saturate(graph, integrated[-1])
+            payloads.append(self.fire(graph, layer, saturated, net))
+            v = graph.node("Sub", saturated, graph.node("Mul", payloads[-1], theta))
+            net = graph.node("Add", net, payloads[-1])
+            states.append(v)
+        return Window(payloads, states, {"v": v, "v_start": start, "net": net}, beyond_limit(graph, integrated))

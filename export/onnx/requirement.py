@@ -1,0 +1,27 @@
+"""The packages behind the ONNX export and the backend `onnx`, and the command that installs them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+
+REQUIREMENTS = {"onnx": "onnx>=1.16", "onnxruntime": "onnxruntime>=1.18"}
+
+
+def onnx_problem(*modules: str) -> str:
+    """Which of `modules` (all of REQUIREMENTS if none are named) is not installed; empty where all are."""
+    missing = [name for name in modules or REQUIREMENTS if not _locatable(name)]
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed" if missing else ""
+
+
+def install_command() -> str:
+    """What installs them into this Python."""
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.join(REQUIREMENTS.values())}"
+
+
+def _locatable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,203 @@
+"""Mutants of the ONNX graphs and of the backend that runs them."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import mutants
+
+HERE = "export/onnx/"
+NEURONS = HERE + "neurons/"
+PART = "onnx"
+
+BLOCKS = (
+    *mutants(
+        HERE + "integers.py",
+        PART,
+        ("onnx: division rounds down", 'graph.node("Sub", value, remainder), divisor', "value, divisor"),
+        ("onnx: membrane's lowest", "membrane, -LIMIT, LIMIT", "membrane, -LIMIT - 1, LIMIT"),
+        ("onnx: membrane's highest", "membrane, -LIMIT, LIMIT", "membrane, -LIMIT, LIMIT + 1"),
+        ("onnx: saturations count at both ends", 'graph.node("Abs", graph.concat(membranes))', "graph.concat(membranes)"),
+        ("onnx: the limit itself is not clipped", '"Greater", graph.node("Abs"', '"GreaterOrEqual", graph.node("Abs"'),
+        ("onnx: clipped below", 'graph.node("Max", value, low), high', "value, high"),
+        ("onnx: clipped above", 'graph.node("Min", graph.node("Max", value, low), high)', 'graph.node("Max", value, low)'),
+        ("onnx snm: a negative spike has a sign", 'graph.node("Sub", graph.cast(up', 'graph.node("Add", graph.cast(up'),
+    ),
+    *mutants(
+        HERE + "carry_over.py",
+        PART,
+        (
+            "onnx: dv >= -emitted",
+            'graph.node("Max", graph.node("Sub", v, v_start), graph.node("Mul", what_matters,',
+            'graph.node("Max", graph.node("Sub", v, v_start), graph.node("Mul", v,',
+        ),
+        ("onnx: dv is measured from v_start", 'graph.node("Sub", v, v_start)', "v"),
+        ("onnx: emitted is in membrane units", "(-unit).astype(np.int32)", "(-unit // unit).astype(np.int32)"),
+        ("onnx: carry-over rounds to the nearest", "np.array(32, np.int32)", "np.array(0, np.int32)"),
+        ("onnx: carry-over's halves go up", "np.array(32, np.int32)", "np.array(31, np.int32)"),
+        ("onnx: alpha in 64ths", "np.array(6, np.int32)", "np.array(5, np.int32)"),
+        ("onnx: carry-over is clipped", "clip(graph, moved, low, high)", "moved"),
+        ("onnx: a start carries nothing over", "control.carry, clip", "control.active, clip"),
+        ("onnx: residual carried over", "control.carry, clip", "control.start, clip"),
+        ("onnx: carry-over starts from v_init", "np.array(6, np.int32)), v_init)", "np.array(6, np.int32)), low)"),
+    ),
+    *mutants(
+        HERE + "window.py",
+        PART,
+        ("onnx: sums are weights times payloads", "layer.weights.T, np.int32", "abs(layer.weights.T), np.int32"),
+    ),
+)
+
+WINDOWED = (
+    *mutants(
+        NEURONS + "windowed.py",
+        PART,
+        ("onnx windowed: bias", 'graph.node("Add", sums.tensor, layer.bias.astype(np.int32))', "sums.tensor"),
+        ("onnx windowed: saturates before firing", "self.fire(graph, layer, saturated, net)", "self.fire(graph, layer, integrated[-1], net)"),
+        ("onnx windowed: saturates", 'graph.node("Sub", saturated, graph.node', 'graph.node("Sub", integrated[-1], graph.node'),
+        ("onnx windowed: soft reset by theta", 'graph.node("Mul", payloads[-1], theta)', "payloads[-1]"),
+        ("onnx windowed: emitted counts one decision", 'start, graph.node("Sub", start, start)', 'start, state["net"]'),
+        ("onnx windowed: net grows", 'graph.node("Add", net, payloads[-1])', "net"),
+        ("onnx windowed: emitted is net", 'graph.node("Add", net, payloads[-1])', 'graph.node("Add", net, graph.node("Abs", payloads[-1]))'),
+        ("onnx windowed: v goes on to the next decision", '{"v": v, "v_start"', '{"v": start, "v_start"'),
+        ("onnx windowed: v_start goes on to the next decision", '"v_start": start', '"v_start": v'),
+        ("onnx windowed: net goes on to the next decision", '"net": net}', '"net": start}'),
+        ("onnx windowed: states are those after the spike", "states.append(v)", "states.append(saturated)"),
+        ("onnx windowed: alpha", "theta.astype(np.int64), network.alpha", "theta.astype(np.int64), 64"),
+    ),
+    *mutants(
+        NEURONS + "integrate_and_fire.py",
+        PART,
+        ("onnx if: fires strictly above theta", '"Greater"', '"GreaterOrEqual"'),
+        ("onnx if: v_init = theta // 2", "Range(theta // 2", "Range((theta + 1) // 2"),
+        ("onnx if: lo = 0", "np.zeros_like(theta), theta", "-theta, theta"),
+        ("onnx if: hi = theta", "np.zeros_like(theta), theta", "np.zeros_like(theta), 2 * theta"),
+    ),
+    *mutants(
+        NEURONS + "signed_memory.py",
+        PART,
+        ("onnx snm: fires at theta", '"GreaterOrEqual", v,', '"Greater", v,'),
+        ("onnx snm: negative strictly below 0", '"Less", v, np', '"LessOrEqual", v, np'),
+        ("onnx snm: nothing is taken back that was not sent", "np.array(1, np.int32)", "np.array(0, np.int32)"),
+        ("onnx snm: the last spike may be taken back", '"GreaterOrEqual", net', '"Greater", net'),
+        ("onnx snm: v_init = theta // 2", "Range(theta // 2", "Range((theta + 1) // 2"),
+        ("onnx snm: lo = 0", "np.zeros_like(theta), theta", "-theta, theta"),
+        ("onnx snm: hi = theta", "np.zeros_like(theta), theta", "np.zeros_like(theta), 2 * theta"),
+    ),
+    *mutants(
+        NEURONS + "multi_threshold.py",
+        PART,
+        ("onnx mt: fires at 3/4 p lambda", '"GreaterOrEqual", v, reached', '"Greater", v, reached'),
+        ("onnx mt: negative at -3/4 p lambda", '"LessOrEqual", v, -reached', '"Less", v, -reached'),
+        ("onnx mt: 3/4, rounded up", "-(-3 * p * unit // 4)", "3 * p * unit // 4"),
+        ("onnx mt: 3/4, not 1", "-(-3 * p * unit // 4)", "p * unit"),
+        ("onnx mt: p units must have been sent", "(p * enough)", "enough + 0 * p * enough"),
+        ("onnx mt: all that was sent may be taken back", '"GreaterOrEqual", sent', '"Greater", sent'),
+        ("onnx mt: p is a power of two", "prepend=0)", "prepend=1)"),
+        ("onnx mt: p is 8 too", "[1, 2, 4, 8]", "[1, 2, 4, 4]"),
+        ("onnx mt: spikes are taken back", 'graph.node("Where", down, steps, nothing)', 'graph.node("Where", down, nothing, nothing)'),
+        ("onnx mt: v_init = 0", "Range(np.zeros_like(half)", "Range(half"),
+        ("onnx mt: lo = -(theta // 2)", ", -half, half", ", 0 * half, half"),
+        ("onnx mt: hi = theta // 2", ", -half, half", ", -half, 2 * half"),
+        ("onnx mt: c counts units", "unit, net, np.ones_like(unit)", "unit, net, unit"),
+    ),
+)
+
+DIFFERENTIAL = mutants(
+    NEURONS + "differential_coding.py",
+    PART,
+    ("onnx dc: v += D I", 'graph.node("Mul", arriving, np.array(d, np.int32))', "arriving"),
+    ("onnx dc: v += ein", 'graph.node("Add", v, ein)', "v"),
+    ("onnx dc: v -= eout", 'graph.node("Sub", graph.node("Add", v, ein), eout)', 'graph.node("Add", v, ein)'),
+    ("onnx dc: c += eout", 'c = graph.node("Add", c, eout)', "c = c"),
+    ("onnx dc: fires by D lambda", "saturated, unit, c, unit", "saturated, threshold, c, unit"),
+    ("onnx dc: c is in units of 1/D", "saturated, unit, c, unit", "saturated, unit, c, threshold"),
+    ("onnx dc: v -= p D lambda", 'graph.node("Mul", payloads[-1], unit.astype', 'graph.node("Mul", payloads[-1], threshold.astype'),
+    ("onnx dc: c += p D lambda", 'graph.node("Add", c, sent)', "c"),
+    ("onnx dc: ein += (D / t) I", "np.array(share, np.int32)", "np.array(d, np.int32)"),
+    ("onnx dc: eout += (D / t) p lambda", "(share * threshold)", "(d * threshold)"),
+    ("onnx dc: ein starts at D b", "(d * layer.bias.astype(np.int64))", "(layer.bias.astype(np.int64))"),
+    ("onnx dc: the input comes once", "synaptic[timestep - 1] if timestep <= sums.count else None", "synaptic[min(timestep, sums.count) - 1]"),
+    ("onnx dc: t counts from 1", "share = d // timestep", "share = d // max(timestep - 1, 1)"),
+    ("onnx dc: saturates", 'graph.node("Sub", saturated, sent)', 'graph.node("Sub", integrated[-1], sent)'),
+    ("onnx dc: lo = -(theta // 2)", "-4 * unit, 4 * unit", "0 * unit, 4 * unit"),
+    ("onnx dc: hi = theta // 2", "-4 * unit, 4 * unit", "-4 * unit, 8 * unit"),
+    ("onnx dc: emitted = c", 'state["c"], one', 'state["v"], one'),
+    ("onnx dc: c goes on to the next decision", '"c": c}', '"c": start}'),
+    ("onnx dc: v_start goes on to the next decision", '"v_start": start', '"v_start": v'),
+)
+
+SIGMA_DELTA = (
+    *mutants(
+        NEURONS + "sigma_delta.py",
+        PART,
+        ("onnx sdn: acc starts at the bias", "layer.bias.astype(np.int32), state", "0 * layer.bias.astype(np.int32), state"),
+        ("onnx sdn: acc never cleared in an episode", '"Where", control.start, layer', '"Where", control.active, layer'),
+        ("onnx sdn: a start clears ref", 'graph.node("Where", control.start, zero, state["ref"])', 'state["ref"]'),
+        ("onnx sdn: sent once |d| >= trigger", '"GreaterOrEqual"', '"Greater"'),
+        ("onnx sdn: a negative d, too", 'graph.node("Abs", payload), np', "payload, np"),
+        ("onnx sdn: a return to 0 is always sent", 'graph.node("Or", enough, graph.node("Equal", q, zero))', "enough"),
+        ("onnx sdn: ref follows what was sent", 'graph.node("Add", reference, payload)', "q"),
+        ("onnx sdn: q is clipped", 'graph.node("Sub", q, reference)', 'graph.node("Sub", unclipped, reference)'),
+        ("onnx sdn: clipped q are counted", 'graph.node("Not", graph.node("Equal", q, unclipped))', 'graph.node("Less", q, unclipped)'),
+    ),
+    *mutants(
+        NEURONS + "activation.py",
+        PART,
+        ("onnx sdn: relu", 'graph.node("Max", accumulator, np.array(0, np.int32))', 'graph.node("Abs", accumulator)'),
+        ("onnx sdn: identity is not relu", 'layer.activation == "relu"', "True"),
+        ("onnx sdn: q rounds to the nearest", 'graph.node("Add", doubled, theta), 2 * theta', "doubled, 2 * theta"),
+        ("onnx table: a segment holds its start", '"GreaterOrEqual", graph.node("Unsqueeze"', '"Greater", graph.node("Unsqueeze"'),
+        ("onnx table: rounds to the nearest", "shift_right(graph, rounded, shift)", "shift_right(graph, product, shift)"),
+        ("onnx table: measured from the segment's start", 'graph.node("Sub", graph.cast(accumulator, np.int64), start)', "graph.cast(accumulator, np.int64)"),
+        ("onnx table: every neuron has its own", "np.arange(neurons) * segments", "np.arange(neurons) * 0"),
+        ("onnx table: what is cut still counts as clipped", "BEYOND = 2**30", "BEYOND = 3"),
+    ),
+)
+
+READOUT = mutants(
+    NEURONS + "readout.py",
+    PART,
+    ("onnx readout: starts at T * b", "else timesteps\n", "else 1\n"),
+    ("onnx readout: starts at D * b (dc)", "denominator(timesteps) if", "timesteps if"),
+    ("onnx readout: never cleared in an episode (sdn)", "control.start if network.coding == Coding.ACROSS else control.active", "control.active"),
+    ("onnx readout: starts anew in each decision", "control.start if network.coding == Coding.ACROSS else control.active", "control.start"),
+    ("onnx readout: acc += (D / t) I (dc)", "[times // timestep for", "[times for"),
+    ("onnx readout: the input is held", "parts *= timesteps", "parts *= 1"),
+)
+
+FLOW = (
+    *mutants(
+        HERE + "decision.py",
+        PART,
+        ("onnx: rows that are not active keep their state", 'graph.node("Where", control.active, after, name, name=', 'graph.node("Identity", after, name='),
+        ("onnx: sdn gets q0 - ref0", 'graph.node("Sub", encoded, reference)', "encoded"),
+        ("onnx: a start announces q0", 'control.start, np.array(0, np.int32), "input_state"', 'control.start, encoded, "input_state"'),
+        (
+            "onnx census: synops are payloads times fan-out",
+            "np.ones_like(layer.fan_out), layer.fan_out]",
+            "np.ones_like(layer.fan_out), np.ones_like(layer.fan_out)]",
+        ),
+        ("onnx census: messages", "[np.ones_like(layer.fan_out),", "[layer.fan_out,"),
+        ("onnx census: a payload counts once, whatever its size", "graph.cast(graph.cast(payloads, np.bool_), np.int64)", "graph.cast(payloads, np.int64)"),
+        (
+            "onnx census: rows that are not active do not count",
+            '"Where", control.active, graph.concat(counts)',
+            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.concat(counts)',
+        ),
+    ),
+    *mutants(
+        "toolchain/simulation/onnx_runtime/backend.py",
+        PART,
+        ("onnx backend: messages add up", "self.counters.messages += messages", "self.counters.messages[:] = messages"),
+        ("onnx backend: saturations add up", "self.counters.saturations += saturations", "pass"),
+        ("onnx backend: decisions of active rows", "int(active.sum())", "self.rows"),
+        ("onnx backend: encode's saturations", "self.counters.encode_saturations = self.host.saturations", "pass"),
+        ("onnx backend: q0 is the sum of its changes", "self.announced + payloads)", "payloads)"),
+    ),
+    *mutants(
+        "toolchain/simulation/onnx_runtime/session.py",
+        PART,
+        ("onnx backend: the state moves on", 'outputs[f"next_{name}"] for name in self.state', "self.state[name] for name in self.state"),
+    ),
+)
+
+ONNX = (*BLOCKS, *WINDOWED, *DIFFERENTIAL, *SIGMA_DELTA, *READOUT, *FLOW)
