@@ -22,7 +22,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--action-high", metavar="X[,X...]", callback=numbers, help="Upper action bounds, where there is no --env."),
             click.option("--normalizer", metavar="FILE|none", help="VecNormalize pickle; default: the one beside the checkpoint."),
             click.option("--activation", metavar="NAME", help="Hidden activation, where the file does not carry it."),
-            click.option("--squash", type=click.Choice(["tanh", "clip", "none"]), help="What follows the last layer, where the file does not carry it."),
+            click.option("--squash", type=click.Choice(["tanh", "clip", "none", "argmax"]), help="What follows the last layer, where the file does not carry it."),
             click.option("--action-limit", type=float, metavar="X", help="The actor's action scale, where the file does not carry it."),
         )
     ):

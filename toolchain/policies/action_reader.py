@@ -26,6 +26,8 @@ def plain_action(
     assumed; `scale` and `bias` are what the file itself carries. InputError where a fact is missing.
     """
     squash = options.squash
+    if squash == "argmax":
+        return discrete_action(size, options, where)
     if squash is None:
         squash = "tanh"
         assumptions.append(f"assumed by family: squash tanh ({reference})")
@@ -59,9 +61,34 @@ def bounded_action(size: int, squash: str, bounds: Bounds, mean_limit: float | N
     return ActionContract(size, "tanh", scale, offset, offset - reach, offset + reach)
 
 
+def discrete_action(size: int, options: ReadOptions, where: str, hints: tuple[str, ...] = ()) -> ActionContract:
+    """The number of the largest of `size` outputs; InputError where the environment or an option says otherwise."""
+    environment = options.environment
+    if options.action_limit is not None:
+        raise InputError(where, "a discrete action has no limit", got=f"--action-limit {options.action_limit}", fix="leave --action-limit out")
+    if environment.bounds is not None or environment.choices not in (None, size):
+        theirs = f"{environment.choices} choices" if environment.bounds is None else f"{environment.bounds[0].size} continuous action channels"
+        raise InputError(
+            where,
+            "the policy's choices do not fit the environment",
+            got=f"{size} choices",
+            limit=f"{theirs} of {environment.label}",
+            fix=environment_fix((*hints, where), environment) if environment.id else "leave --action-low and --action-high out",
+        )
+    return ActionContract(size, "argmax", np.ones(size), np.zeros(size))
+
+
 def environment_bounds(size: int, environment: EnvironmentFacts, where: str, hints: tuple[str, ...] = ()) -> Bounds | None:
     """The environment's (low, high), fitted to `size` channels; InputError where they do not fit."""
     bounds = environment.bounds
+    if environment.choices is not None:
+        raise InputError(
+            where,
+            "the policy's actions do not fit the environment",
+            got=f"{size} continuous outputs",
+            limit=f"one of {environment.choices} choices of {environment.label}",
+            fix=(environment_fix((*hints, where), environment), "--squash argmax, if the outputs are logits or values"),
+        )
     if bounds is None:
         return None
     if bounds[0].size == 1 and not environment.id:  # a user's one number serves every channel

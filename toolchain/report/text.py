@@ -73,7 +73,7 @@ def artifact_text(artifact: Artifact) -> str:
     lines.append(
         f"  {calibration.get('weight_bits')}-bit weights; calibrated on {calibration.get('steps')} states ({calibration.get('source')})"
         + (f"; action error wanted {error:g}" if error else "")
-        + (f", measured {calibration['measured_action_error']:.3f} RMS in half ranges" if "measured_action_error" in calibration else "")
+        + (f", measured {calibration['measured_action_error']:.3f} RMS in {'units of the outputs' if artifact.action.discrete else 'half ranges'}" if "measured_action_error" in calibration else "")
     )
     silent = calibration.get("silent_neurons", [])
     if any(silent):
