@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
 from toolchain.policies.environment_facts import EnvironmentFacts, environment_fix, flat_bounds
+from toolchain.policies.missing import BOUNDS, LIMIT, MissingFact
 from toolchain.policies.options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -108,7 +109,7 @@ def agreed_bounds(size: int, recorded: Bounds | None, environment: EnvironmentFa
     """The bounds that checkpoint and environment agree on; InputError where they differ or neither gives any."""
     given = environment_bounds(size, environment, where, hints)
     if recorded is None and given is None:
-        raise InputError(where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
+        raise MissingFact((BOUNDS,), where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
     if recorded is not None and given is not None:
         for name, ours, theirs in zip(("low", "high"), recorded, given, strict=True):
             if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=1e-7):
@@ -136,7 +137,8 @@ def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")
         bounds = (-limit, limit)
     if bounds is None:
-        raise InputError(where, "a clipped action needs its bounds", got="--squash clip alone", fix=(*ASK_BOUNDS, "--action-limit"))
+        got = "--squash clip alone" if options.squash == "clip" else "none"
+        raise MissingFact((BOUNDS,), where, "a clipped action needs its bounds", got=got, fix=(*ASK_BOUNDS, "--action-limit"))
     return bounded_action(size, "clip", _usable(bounds, where))
 
 
@@ -172,7 +174,8 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
             )
         return ActionContract(size, "tanh", limit, np.zeros(size))
     if bounds is None:
-        raise InputError(
+        raise MissingFact(
+            (LIMIT,),
             where,
             "a state_dict does not carry the action limit",
             got="no action bounds",
@@ -181,7 +184,8 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
         )
     low, high = bounds
     if not np.isfinite(high).all() or (low != -high).any() or (high != high[0]).any():
-        raise InputError(
+        raise MissingFact(
+            (LIMIT,),
             where,
             "the action limit does not follow from the bounds",
             got=f"low {_short(low)}, high {_short(high)}",
