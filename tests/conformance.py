@@ -99,6 +99,8 @@ MADE: dict[str, tuple[Shape, int]] = {
     "sdn, three activations": (Shape(widths=(4, 5, 5, 4, 2), activations=("relu", "tanh", "identity"), max_steps=-1, clip_action=True), 11),
     "sdn, resync every 3": (Shape(widths=(4, 6, 2), resync_every=3, normaliser="plain"), 10),
     "sdn, no hidden layer": (Shape(widths=(4, 2), squash="none"), 11),
+    "sdn, one choice of four": (Shape(widths=(3, 5, 4), size="tiny", squash="argmax"), 41),
+    "if, one choice of three": (dataclasses.replace(RATE, widths=(3, 6, 3), timesteps=3, squash="argmax", size="tiny"), 42),
     "if, one timestep": (dataclasses.replace(RATE, alpha=64), 12),
     "if, tiny": (dataclasses.replace(RATE, timesteps=7, alpha=32, size="tiny"), 13),
     "if, tiny, no residual": (dataclasses.replace(RATE, timesteps=4, size="tiny"), 14),
