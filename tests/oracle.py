@@ -303,7 +303,7 @@ class Oracle:
                 )
             )
         features = len(self.announced)
-        host = features * (1 if observation.mean is None else 2) + 2 * self.artifact.action.size
+        host = features * (1 if observation.mean is None else 2) + (1 if self.artifact.action.discrete else 2) * self.artifact.action.size
         return Census(self.decisions, network.timesteps, steps, tuple(layers), self.encoded_saturations, self.artifact.source_macs, host)
 
     def trace(self, observations: Any, flags: Any) -> Trace:

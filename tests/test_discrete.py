@@ -65,7 +65,8 @@ def test_quantiles_become_their_mean(tmp_path: Path) -> None:
     quantiles = trained.policy.quantile_net(torch.tensor(observations)).detach().numpy()
     outputs = load_policy(tmp_path / "model.zip").outputs(observations)
     assert np.abs(outputs - quantiles.mean(1)).max() < 1e-5
-    edit_tensors(tmp_path / "model.zip", lambda saved: saved.update({f"quantile_net.quantile_net.4.{p}": saved[f"quantile_net.quantile_net.4.{p}"][:20] for p in ("weight", "bias")}))
+    last = [f"quantile_net.quantile_net.4.{part}" for part in ("weight", "bias")]
+    edit_tensors(tmp_path / "model.zip", lambda saved: saved.update({name: saved[name][:20] for name in last}))
     with pytest.raises(InputError, match=r"the outputs are not those of the recorded action space \(got 20 outputs, limit a multiple of 3 choices\)"):
         load_policy(tmp_path / "model.zip")
 
@@ -83,7 +84,7 @@ def test_a_discrete_space_as_one_line_of_text(tmp_path: Path) -> None:
 OPTIONS = [
     ({"squash": "tanh"}, r"--squash differs from what the policy does \(got tanh, limit argmax\)"),
     ({"action_limit": 1.0}, r"a discrete action has no limit \(got --action-limit 1\.0\)"),
-    ({"environment": EnvironmentFacts("E-v0", 5, 100, choices=3)}, r"the policy's choices do not fit the environment \(got 4 choices, limit 3 choices of E-v0\)"),
+    ({"environment": EnvironmentFacts("E-v0", 5, 100, choices=3)}, r"choices do not fit the environment \(got 4 choices, limit 3 choices of E-v0\)"),
     ({"environment": EnvironmentFacts("E-v0", 5, 100, -np.ones(4), np.ones(4))}, r"\(got 4 choices, limit 4 continuous action channels of E-v0\)"),
     ({"environment": EnvironmentFacts(action_low=-np.ones(1), action_high=np.ones(1))}, "leave --action-low and --action-high out"),
 ]

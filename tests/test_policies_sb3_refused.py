@@ -185,7 +185,7 @@ def test_tensors_that_are_not_understood(tmp_path: Path, algorithm: str, change:
 
 
 FOREIGN = [
-    ("RecurrentPPO", "MlpLstmPolicy", "flat", "box", r"2 problems: a recurrent policy \(RecurrentPPO\) is not supported; an LSTM .*Fix: train PPO on an environment whose"),
+    ("RecurrentPPO", "MlpLstmPolicy", "flat", "box", r"2 problems: a recurrent policy \(RecurrentPPO\) is not supported; an LSTM .*Fix: train PPO on an"),
     ("MaskablePPO", "MlpPolicy", "flat", "discrete", r"a policy with action masks \(MaskablePPO\) is not supported.*Fix: train PPO without masks"),
     ("CrossQ", "MlpPolicy", "flat", "box", r"a CrossQ policy \(batch normalisation\) is not supported"),
     ("ARS", "MlpPolicy", "flat", "box", "an ARS policy is not supported"),

@@ -114,8 +114,12 @@ class ActionContract:
                 )
 
         if self.discrete and (self.low is not None or self.high is not None or (self.scale != 1).any() or self.offset.any()):
-            why = "the largest output must stay the largest"
-            raise InputError("action contract", "a discrete action has scale 1, offset 0 and no bounds", why=why, fix="leave the action's bounds and limit away")
+            raise InputError(
+                "action contract",
+                "a discrete action has scale 1, offset 0 and no bounds",
+                why="the largest output must stay the largest",
+                fix="leave the action's bounds and limit away",
+            )
 
     @property
     def discrete(self) -> bool:

@@ -85,7 +85,7 @@ def _normalizer(
     if own is not None and chosen is None:
         return content, own
     if own is not None and str(chosen) != "none":
-        raise InputError(content.name, "the checkpoint holds its own normaliser", got=f"--normalizer {Path(chosen).name}", fix="leave --normalizer out")
+        raise InputError(content.name, "the checkpoint holds its own normaliser", got=f"--normalizer {Path(str(chosen)).name}", fix="leave --normalizer out")
     if own is not None:
         assumptions.append("the normaliser inside the checkpoint is left out, as --normalizer none says")
     if chosen is not None and str(chosen) == "none":

@@ -100,19 +100,18 @@ def encode_row(host, observation, decision, q):
 @numba.njit(cache=True, inline="never", boundscheck=False)
 def decode_row(host, accumulator, action):
     """Action (float64) of a readout accumulator [act] (int32): [act], or [1], the number of the largest output."""
-    if host.flags & 16:
-        best, largest = 0, -math.inf
-        for k in range(host.row_scale.shape[0]):
-            value = accumulator[k] * host.row_scale[k] / host.divisor
+    best, largest = 0, -math.inf
+    for k in range(host.row_scale.shape[0]):
+        value = accumulator[k] * host.row_scale[k] / host.divisor
+        if host.flags & 16:
             if value > largest:
                 best, largest = k, value
-        action[0] = best
-        return
-    for k in range(action.shape[0]):
-        value = accumulator[k] * host.row_scale[k] / host.divisor
+            continue
         if host.flags & 4:
             value = math.tanh(value)
         value = value * host.action_scale[k] + host.action_offset[k]
         if host.flags & 8:
             value = min(max(value, host.low[k]), host.high[k])
         action[k] = value
+    if host.flags & 16:
+        action[0] = best
