@@ -85,7 +85,7 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
     """
     action, layers = artifact.action, artifact.network.layers
-    squash = "tanh" if action.squash == "tanh" else "none" if action.low is None else "clip"
+    squash = "clip" if action.squash == "none" and action.low is not None else action.squash
     facts = environment_facts(env if env is not None else artifact.environment.id if artifact.environment is not None else None)
     read = read_policy(
         path,
@@ -158,7 +158,7 @@ def convert(
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
-    gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
+    gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action)
     run: Callable[..., tuple[Artifact, list[Any]]] = convert_automatically if automatic else convert_in_environment
     artifact, tried = run(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
     if attempts is not None:

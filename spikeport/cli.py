@@ -164,17 +164,19 @@ def export(artifact: Path, to: str, output: Path) -> None:
 @checkpoint_options
 @as_json
 def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
-    """Show what an artifact or a checkpoint holds."""
+    """Show what an artifact or a checkpoint holds, and which options a checkpoint still needs (`missing`)."""
     from spikeport import api
     from toolchain.artifact_file import is_artifact, load
-    from toolchain.policies import describe
+    from toolchain.policies import ReadOptions, inspect_checkpoint
     from toolchain.report import artifact_text, describe_artifact
 
     if is_artifact(file):
         artifact = load(file)
         emit(as_json, describe_artifact(artifact), artifact_text(artifact))
         return
-    facts = {"kind": "checkpoint"} | describe(api.load_policy(file, env=env, **read_options(given)))
+    choices = read_options(given)
+    environment = api.environment_facts(env, choices.pop("action_low"), choices.pop("action_high"))
+    facts = {"kind": "checkpoint"} | inspect_checkpoint(file, ReadOptions(environment=environment, **choices))
     emit(as_json, facts, json.dumps(facts, indent=1))
 
 

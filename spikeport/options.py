@@ -20,9 +20,9 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
             environment_option,
             click.option("--action-low", metavar="X[,X...]", callback=numbers, help="Lower action bounds, where there is no --env."),
             click.option("--action-high", metavar="X[,X...]", callback=numbers, help="Upper action bounds, where there is no --env."),
-            click.option("--normalizer", metavar="FILE|none", help="VecNormalize pickle; default: the one beside the checkpoint."),
+            click.option("--normalizer", metavar="FILE|none", help="VecNormalize pickle, or .npz of mean, var, epsilon, clip; default: beside the checkpoint."),
             click.option("--activation", metavar="NAME", help="Hidden activation, where the file does not carry it."),
-            click.option("--squash", type=click.Choice(["tanh", "clip", "none"]), help="What follows the last layer, where the file does not carry it."),
+            click.option("--squash", type=click.Choice(["tanh", "clip", "none", "argmax"]), help="What follows the last layer, where the file does not say."),
             click.option("--action-limit", type=float, metavar="X", help="The actor's action scale, where the file does not carry it."),
         )
     ):

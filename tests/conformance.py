@@ -134,9 +134,14 @@ MADE: dict[str, tuple[Shape, int]] = {
     "dc, T = 8, four layers": (dataclasses.replace(DIFFERENTIAL, widths=(3, 7, 7, 5, 2), timesteps=8, alpha=32, size="tiny"), 27),
     "dc, no hidden layer": (Shape("dc@1", (4, 2), timesteps=4), 28),
 }
+CHOICES: dict[str, tuple[Shape, int]] = {
+    "sdn, one choice of four": (Shape(widths=(3, 5, 4), size="tiny", squash="argmax"), 41),
+    "if, one choice of three": (dataclasses.replace(RATE, widths=(3, 6, 3), timesteps=3, squash="argmax", size="tiny"), 42),
+}
 MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
 MAKERS |= {"a ramp and a trigger": ramp}
 MAKERS |= {f"{neuron.split('@')[0]}, membranes at both ends": functools.partial(membranes, neuron) for neuron in SPIKES}
+MAKERS |= {name: functools.partial(made, *arguments) for name, arguments in CHOICES.items()}
 CASES = tuple(MAKERS)
 PAUSED = (
     *("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2"),
@@ -201,7 +206,7 @@ def check_rows(backend: str, artifact: Artifact, rows: int, seed: int, decisions
             active = rng.random(rows) < 0.7
             actions = opened.decide(values, None if active.all() else active)
             for row, oracle in enumerate(oracles):
-                wanted = np.full(artifact.action.size, np.nan)
+                wanted = np.full(artifact.action.channels, np.nan)
                 if active[row]:
                     wanted = np.array(oracle.decide(values[row], int(pending[row]))[3])
                     pending[row] = 0

@@ -266,8 +266,12 @@ class Oracle:
         return result
 
     def decode(self, accumulators: Row) -> list[float]:
-        """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips."""
+        """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips; or the number of the largest."""
         action, result = self.artifact.action, []
+        if action.discrete:
+            values = [acc * float(scale) / self.divisor for acc, scale in zip(accumulators, self.artifact.network.layers[-1].row_scale, strict=True)]
+            self.events["decode: equal choices"] += values.count(max(values)) > 1
+            return [float(values.index(max(values)))]
         for k, acc in enumerate(accumulators):
             y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.divisor
             y = math.tanh(y) if action.squash == "tanh" else y
@@ -299,7 +303,7 @@ class Oracle:
                 )
             )
         features = len(self.announced)
-        host = features * (1 if observation.mean is None else 2) + 2 * self.artifact.action.size
+        host = features * (1 if observation.mean is None else 2) + (1 if self.artifact.action.discrete else 2) * self.artifact.action.size
         return Census(self.decisions, network.timesteps, steps, tuple(layers), self.encoded_saturations, self.artifact.source_macs, host)
 
     def trace(self, observations: Any, flags: Any) -> Trace:

@@ -63,7 +63,7 @@ def shapes(draw: st.DrawFn, most_layers: int = 4, most_neurons: int = 7, most_ti
         size=draw(st.sampled_from(SIZES)),
         max_steps=max_steps,
         normaliser=draw(st.sampled_from(("none", "plain", "clipped"))),
-        squash=draw(st.sampled_from(("tanh", "none"))),
+        squash=draw(st.sampled_from(("tanh", "none", "argmax"))),
         clip_action=draw(st.booleans()),
         trigger=1 if rate else draw(st.sampled_from((1, 1, 2, 5))),
         late=rate and draw(st.booleans()),
@@ -88,7 +88,10 @@ def build(shape: Shape, seed: int) -> Artifact:
     size = features - (time is not None)
     observation = ObservationContract(size, time_feature=time, clip=1.5 if shape.normaliser == "clipped" else None, **normaliser)
     bounds = (np.full(actions, -0.25), np.full(actions, 0.3)) if shape.clip_action else (None, None)
-    action = ActionContract(actions, shape.squash, rng.uniform(0.5, 2, actions), rng.normal(scale=0.1, size=actions), *bounds)
+    if shape.squash == "argmax":
+        action = ActionContract(actions, "argmax", np.ones(actions), np.zeros(actions))
+    else:
+        action = ActionContract(actions, shape.squash, rng.uniform(0.5, 2, actions), rng.normal(scale=0.1, size=actions), *bounds)
     probe = Probe(np.zeros((2, size)), np.ones(2, np.uint8))
     macs = sum(a * b for a, b in zip(shape.widths[:-1], shape.widths[1:], strict=True))
     artifact = Artifact(network, observation, action, Provenance("made", "0" * 64, "test", "made"), probe, {"seeds": []}, source_macs=macs)

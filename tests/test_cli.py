@@ -51,9 +51,14 @@ def test_inspect_a_checkpoint(checkpoint: Path, environment: str | None) -> None
 
 
 def test_a_state_dict_alone_is_asked_for_its_limit() -> None:
-    assert re.search(r"does not carry the action limit .* Fix: --env ID or --action-low and --action-high or --action-limit", refusal("inspect", CHEETAH))
+    facts = answer("inspect", CHEETAH)
+    assert facts["missing"] == [{"fact": "action limit", "give": "--env ID or --action-low and --action-high or --action-limit"}]
+    assert facts["action"]["squash"] == "tanh" and facts["action"]["scale"] is None
+    conversion = ("convert", CHEETAH, "-o", CHEETAH.with_suffix(".spk").name)
+    assert re.search(r"does not carry the action limit .* Fix: --env ID or --action-low and --action-high or --action-limit", refusal(*conversion))
     for options in (("--action-limit", 1), ("--action-low", "-1", "--action-high", "1,1,1,1,1,1")):
         assert answer("inspect", CHEETAH, *options)["action"]["scale"] == [1.0] * 6
+        assert answer("inspect", CHEETAH, *options)["missing"] == []
 
 
 def test_verify_fields_and_python(spk: Path) -> None:

@@ -99,7 +99,7 @@ REFUSED = [
     ("text array", {"epsilon": np.array(["a"])}, r"epsilon is not a numeric array"),
     ("complex", {"epsilon": np.complex128(1)}, r"epsilon is not a numeric array"),
     ("huge", {"clip_obs": 10**400}, r"clip_obs is not a numeric array \(got int"),
-    ("two clips", {"clip_obs": np.ones(2)}, "epsilon and clip_obs are not single numbers"),
+    ("two clips", {"clip_obs": np.ones(2)}, "epsilon and clip are not single numbers"),
     ("no statistics", {"obs_rms": None}, "lacks norm_obs or obs_rms"),
     ("no flag", {"norm_obs": None}, "lacks norm_obs or obs_rms"),
     ("negative clip", {"clip_obs": -1.0}, "clips at -1, both must be positive"),

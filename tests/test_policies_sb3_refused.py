@@ -70,15 +70,27 @@ REFUSED = [
     ),
     (
         "discrete",
+        "SAC",
+        lambda data: data["action_space"].update({":type:": "<class 'gymnasium.spaces.discrete.Discrete'>", "n": "3"}),
+        "action_space is a discrete space, these actors are continuous",
+    ),
+    (
+        "choices",
         "PPO",
-        lambda data: data["action_space"].update({":type:": "<class 'gymnasium.spaces.discrete.Discrete'>"}),
-        "action_space is a discrete space, only a flat Box is supported",
+        lambda data: data["action_space"].update({":type:": "<class 'gymnasium.spaces.discrete.Discrete'>", "n": "4", "start": "0"}),
+        r"data and policy\.pth do not belong together \(got 3 outputs, limit 4 choices of the recorded action space",
+    ),
+    (
+        "start",
+        "PPO",
+        lambda data: data.update(action_space={":type:": "<class 'gymnasium.spaces.discrete.Discrete'>", "n": "x", "start": "-1"}),
+        "action_space has x choices counted from -1, at least one counted from 0 is supported",
     ),
     (
         "multi",
         "PPO",
         lambda data: data["action_space"].update({":type:": "<class 'gym.spaces.multi_discrete.MultiDiscrete'>"}),
-        "action_space is a multi-discrete space",
+        "action_space is a multi-discrete space, only a flat Box or a Discrete is supported",
     ),
     (
         "dict",
@@ -138,8 +150,8 @@ TENSORS = [
         lambda tensors: tensors.update({"features_extractor.cnn.0.weight": torch.zeros(3)}),
         r"model\.zip \(policy\.pth\): a features extractor with parameters \(a CNN or a custom one\)",
     ),
-    ("lstm", "PPO", lambda tensors: tensors.update({"lstm_actor.weight_ih_l0": torch.zeros(3)}), "a recurrent policy is not supported"),
-    ("q", "PPO", lambda tensors: tensors.update({"q_net.q_net.0.weight": torch.zeros(3)}), "a value network for discrete actions is not supported"),
+    ("lstm", "PPO", lambda tensors: tensors.update({"lstm_actor.weight_ih_l0": torch.zeros(3)}), "an LSTM is not supported"),
+    ("q", "PPO", lambda tensors: tensors.update({"q_net.q_net.0.weight": torch.zeros(3)}), "a value network in a policy of another kind is not supported"),
     (
         "unknown",
         "SAC",
@@ -173,13 +185,12 @@ def test_tensors_that_are_not_understood(tmp_path: Path, algorithm: str, change:
 
 
 FOREIGN = [
-    ("RecurrentPPO", "MlpLstmPolicy", "flat", "box", r"a recurrent policy \(RecurrentPPO\) is not supported"),
-    ("MaskablePPO", "MlpPolicy", "flat", "discrete", r"a policy with action masks \(MaskablePPO\) is not supported; action_space is a discrete space"),
+    ("RecurrentPPO", "MlpLstmPolicy", "flat", "box", r"2 problems: a recurrent policy \(RecurrentPPO\) is not supported; an LSTM .*Fix: train PPO on an"),
+    ("MaskablePPO", "MlpPolicy", "flat", "discrete", r"a policy with action masks \(MaskablePPO\) is not supported.*Fix: train PPO without masks"),
     ("CrossQ", "MlpPolicy", "flat", "box", r"a CrossQ policy \(batch normalisation\) is not supported"),
-    ("QRDQN", "MlpPolicy", "flat", "discrete", r"a QR-DQN policy \(discrete actions\) is not supported"),
-    ("DQN", "MlpPolicy", "flat", "discrete", r"a DQN policy \(discrete actions\) is not supported"),
     ("ARS", "MlpPolicy", "flat", "box", "an ARS policy is not supported"),
-    ("PPO", "MlpPolicy", "flat", "discrete", "action_space is a discrete space, only a flat Box is supported"),
+    ("PPO", "MlpPolicy", "flat", "bits", "action_space is a multi-binary space, only a flat Box or a Discrete is supported"),
+    ("DQN", "CnnPolicy", "image", "discrete", r"2 problems: observation_space has the shape \[3, 36, 36\].*; a features extractor with parameters"),
     ("PPO", "MlpPolicy", "flat", "several", "action_space is a multi-discrete space"),
     ("A2C", "MlpPolicy", "grid", "box", r"observation_space has the shape \[2, 3\], only one dimension"),
     ("SAC", "MultiInputPolicy", "dict", "box", "observation_space is a dict of observations, only a flat Box"),
@@ -199,7 +210,7 @@ def test_foreign_models_are_refused_by_name(tmp_path: Path, algorithm: str, poli
         "image": spaces.Box(0, 255, (3, 36, 36), np.uint8),
         "number": spaces.Discrete(4),
     }
-    actions = {"box": spaces.Box(-1.0, 1.0, (2,)), "discrete": spaces.Discrete(3), "several": spaces.MultiDiscrete([2, 3])}
+    actions = {"box": spaces.Box(-1.0, 1.0, (2,)), "discrete": spaces.Discrete(3), "several": spaces.MultiDiscrete([2, 3]), "bits": spaces.MultiBinary(3)}
     model(algorithm, policy, observation_space=observations[observation], action_space=actions[action]).save(tmp_path / "model.zip")
     with pytest.raises(InputError, match=text):
         load_policy(tmp_path / "model.zip")

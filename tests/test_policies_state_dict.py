@@ -227,7 +227,7 @@ REFUSED: list[tuple[str, object, dict[str, Any], str]] = [
     ("long number", {"1" * 5000 + ".weight": torch.zeros(2, 2)}, PLAIN, r"no documented family has these keys: 1{60}\."),
     ("many", {f"{index}.weight": torch.zeros(1, 1) for index in range(3000)}, PLAIN, "too many entries for an actor \\(got 3000"),
     ("activation", L, {"activation": "rely"}, r"options: unknown activation 'rely', known are identity, relu.*did you mean 'relu'"),
-    ("squash", L, {"squash": "tan"}, r"options: unknown squash 'tan', known are tanh, clip, none did you mean 'tanh'"),
+    ("squash", L, {"squash": "tan"}, r"options: unknown squash 'tan', known are tanh, clip, none, argmax did you mean 'tanh'"),
     ("zero limit", L, {"action_limit": 0}, r"--action-limit does not fit the action \(got \[0\.0\], limit one positive number, or 2 of them\)"),
     ("limits", L, {"action_limit": [1, 1, 1]}, r"--action-limit does not fit the action \(got \[1\.0, 1\.0, 1\.0\]"),
     ("limit without squash", L, {"squash": "none", "action_limit": 1}, "an action limit needs a squash"),

@@ -52,11 +52,34 @@ class Scaled(gymnasium.ObservationWrapper):
         return 3.0 * observation
 
 
+class Sides(gymnasium.Env):
+    """A point that is pushed left (0) or right (1); the reward is 1 where the push was towards zero."""
+
+    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 40}
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float64)
+        self.action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.decisions, self.place = 0, self.np_random.normal(size=4)
+        return self.place.copy(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if not self.action_space.contains(action):
+            raise TypeError(f"{action!r} is no choice")
+        reward = float((self.place.sum() > 0) == bool(action))
+        self.decisions, self.place = self.decisions + 1, self.place + 0.2 * self.np_random.normal(size=4)
+        return self.place.copy(), reward, False, self.decisions >= 30, {}
+
+
 def _raise(**_: Any) -> None:
     raise RuntimeError("no driver for this robot")
 
 
 gymnasium.register("Drift-v0", Drift)
+gymnasium.register("Sides-v0", Sides)
 gymnasium.register("OneStep-v0", Drift, kwargs={"length": 1})
 gymnasium.register("NoReward-v0", Drift, kwargs={"reward": 0.0})
 gymnasium.register("Diverging-v0", Drift, kwargs={"reward": float("nan")})

@@ -26,7 +26,7 @@ from toolchain.network import ActivationTable, Encoder, Layer, Network
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
 
 FORMAT = "spikeport"
-VERSION = (1, 0)
+VERSION = (1, 1)
 RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
 MAX_BYTES = 2**31
 

@@ -89,7 +89,8 @@ class ObservationContract:
 class ActionContract:
     """action = squash(y) * scale + offset, then clipped to [low, high] where the policy clips.
 
-    y [size] is the output of the network's last linear layer; squash is `tanh` or `none`.
+    y [size] is the output of the network's last linear layer; squash is `tanh`, `none` or `argmax`. With `argmax` the
+    action is discrete: the number of the largest y, the lowest one of several that are equal; scale is 1, offset 0.
     """
 
     size: int
@@ -102,8 +103,9 @@ class ActionContract:
     units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.squash not in ("tanh", "none"):
-            raise InputError("action contract", "unknown squash", got=self.squash, limit="tanh or none", fix="--squash tanh or --squash none")
+        if self.squash not in ("tanh", "none", "argmax"):
+            fix = ("--squash tanh", "--squash none", "--squash argmax")
+            raise InputError("action contract", "unknown squash", got=self.squash, limit="tanh, none or argmax", fix=fix)
         for name in ("scale", "offset", "low", "high"):
             value = getattr(self, name)
             if value is not None and value.shape != (self.size,):
@@ -111,15 +113,35 @@ class ActionContract:
                     "action contract", f"{name} does not fit the action", got=value.shape, limit=(self.size,), fix="give one number per action channel"
                 )
 
+        if self.discrete and (self.low is not None or self.high is not None or (self.scale != 1).any() or self.offset.any()):
+            raise InputError(
+                "action contract",
+                "a discrete action has scale 1, offset 0 and no bounds",
+                why="the largest output must stay the largest",
+                fix="leave the action's bounds and limit away",
+            )
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the action is the number of the largest output."""
+        return self.squash == "argmax"
+
+    @property
+    def channels(self) -> int:
+        """Numbers in one action: 1 for a discrete one, else `size`."""
+        return 1 if self.discrete else self.size
+
     @property
     def range(self) -> Float:
-        """Width of each action channel, [size]: what relative action errors are measured against."""
+        """Width of each action channel, [size]: what relative errors of a continuous action are measured against."""
         if self.low is not None and self.high is not None:
             return self.high - self.low
         return 2.0 * np.abs(self.scale)
 
     def apply(self, outputs: Float) -> Float:
-        """Actions [n, size] of network outputs [n, size]."""
+        """Actions [n, channels] of network outputs [n, size]."""
+        if self.discrete:
+            return outputs.argmax(-1)[:, None].astype(np.float64)
         values = np.tanh(outputs) if self.squash == "tanh" else outputs
         values = values * self.scale + self.offset
         return values if self.low is None else np.clip(values, self.low, self.high)

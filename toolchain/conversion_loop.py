@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration, calibration_seed, from_arrays, from_environment
+from toolchain.conversion.logits import centred, unit
 from toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
 from toolchain.finetuning import States, finetune
 from toolchain.finetuning.pytorch import pytorch
@@ -165,11 +166,18 @@ def convert_from_observations(
 
 
 def open_loop_error(artifact: Artifact, policy: Policy, calibration: Calibration) -> float:
-    """RMS action error on calibration states, summed over channels, in units of half the action's range."""
+    """RMS action error on calibration states, summed over channels, in units of half the action's range (discrete: logits.py)."""
     states = slice(0, OPEN_LOOP_STATES)
     flags = calibration.starts[states].astype(np.int64)
-    spiking = FastBackend(artifact).trace(calibration.observations[states], flags).actions
-    difference = (spiking - policy.act(calibration.observations[states], calibration.decisions[states])) / (policy.action.range / 2)
+    observations, decisions = calibration.observations[states], calibration.decisions[states]
+    trace = FastBackend(artifact).trace(observations, flags)
+    if policy.action.discrete:
+        network = artifact.network
+        wanted = policy.outputs(observations, decisions)
+        found = trace.layers[-1].states[:, -1] * network.layers[-1].row_scale / network.divisor
+        difference = (centred(found) - centred(wanted)) / unit(wanted)
+    else:
+        difference = (trace.actions - policy.act(observations, decisions)) / (policy.action.range / 2)
     return float(np.sqrt((difference**2).sum(1).mean()))
 
 

@@ -184,6 +184,14 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
             why="a rate of spikes is never negative and grows linearly",
             fix="--neuron sdn, which carries any scalar activation",
         )
+    if options.finetune and policy.action.discrete:
+        raise InputError(
+            policy.provenance.file,
+            "a discrete action is not distilled",
+            got="--finetune",
+            why="its loss is the error of a continuous action",
+            fix=("leave --finetune away", "--weight-bits 8"),
+        )
 
 
 def refuse_wrong_lengths(policy: Policy, options: ConversionOptions) -> None:

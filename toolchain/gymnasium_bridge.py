@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from toolchain.artifact import EnvironmentRecord
+from toolchain.contracts import ActionContract
 from toolchain.errors import InputError, did_you_mean
 from toolchain.policies.environment_facts import EnvironmentFacts
 
@@ -65,7 +66,7 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
     """The environment `identifier`. `trusted` says that a user typed it, so that `module:Id` may import code.
 
     Raises InputError for an unknown id (with a suggestion), for a colon in an id that is not trusted, and when
-    the environment cannot be built or is not Box in and Box out.
+    the environment cannot be built or is not Box in and Box or Discrete (counted from 0) out.
     """
     import gymnasium
 
@@ -86,16 +87,22 @@ def make(identifier: str, *, trusted: bool, kwargs: dict[str, Any] | None = None
         except Exception as error:  # a user's module and an environment's constructor raise whatever they like
             fix = _successors(identifier) or ("check the id and its keyword arguments", "install what the environment needs")
             raise InputError(f"environment {identifier}", f"cannot be made: {type(error).__name__} {str(error).rstrip('.')}", fix=fix) from None
-    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-        if not isinstance(space, gymnasium.spaces.Box):
+    box, discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
+    for name, space, known in (("observation", env.observation_space, (box,)), ("action", env.action_space, (box, discrete))):
+        if not isinstance(space, known) or (isinstance(space, discrete) and space.start != 0):
             raise InputError(
                 f"environment {identifier}",
                 f"its {name} space is not supported",
-                got=type(space).__name__,
-                limit="Box",
-                fix="use an environment with continuous observations and actions",
+                got=space if isinstance(space, discrete) else type(space).__name__,
+                limit=" or ".join(kind.__name__ for kind in known) + (" counted from 0" if discrete in known else ""),
+                fix="use an environment with flat continuous observations, and continuous actions or one choice of n",
             )
     return env
+
+
+def typed_action(action: np.ndarray, space: Any) -> Any:
+    """An action [channels] as the environment's `step` takes it: an array of the space's shape, or a NumPy integer."""
+    return action.astype(space.dtype).reshape(space.shape)[()]
 
 
 def _unknown(identifier: str, trusted: bool) -> InputError:
@@ -119,18 +126,32 @@ def facts(env: Any, identifier: str) -> EnvironmentFacts:
         id=identifier,
         observation_size=int(np.prod(env.observation_space.shape)),
         max_episode_steps=env.spec.max_episode_steps if env.spec is not None else None,
-        action_low=np.asarray(env.action_space.low, np.float64).ravel(),
-        action_high=np.asarray(env.action_space.high, np.float64).ravel(),
+        **_action_facts(env.action_space),
     )
 
 
-def check_fit(found: EnvironmentFacts, observation_size: int, action_size: int, fix: str = "use the environment that the policy was trained in") -> None:
+def _action_facts(space: Any) -> dict[str, Any]:
+    import gymnasium
+
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return {"choices": int(space.n)}
+    return {"action_low": np.asarray(space.low, np.float64).ravel(), "action_high": np.asarray(space.high, np.float64).ravel()}
+
+
+def check_fit(
+    found: EnvironmentFacts, observation_size: int, action: ActionContract, fix: str = "use the environment that the policy was trained in"
+) -> None:
     """Raise InputError where an environment's channels are not those of a policy."""
     problems = []
     if found.observation_size != observation_size:
         problems.append(f"{found.observation_size} observation channels for a policy of {observation_size}")
-    if found.action_low is not None and len(found.action_low) != action_size:
-        problems.append(f"{len(found.action_low)} action channels for a policy of {action_size}")
+    mine, theirs = f"{action.size} {'choices' if action.discrete else 'action channels'}", ""
+    if found.choices is not None:
+        theirs = f"{found.choices} choices"
+    elif found.action_low is not None:
+        theirs = f"{len(found.action_low)} action channels"
+    if theirs and theirs != mine:
+        problems.append(f"{theirs} for a policy of {mine if mine.split()[1] != theirs.split()[1] else action.size}")
     if problems:
         raise InputError(f"environment {found.id}", "does not fit the policy: " + "; ".join(problems), fix=fix)
 

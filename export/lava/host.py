@@ -2,6 +2,7 @@
 
     q0 = clip(floor(x / scale + 0.5), -limit, limit),   x = clip((features - shift) / divisor)
     action = squash(acc * row_scale / divisor) * action_scale + action_offset, clipped where the policy clips
+    action = number of the largest acc * row_scale / divisor, the lowest of equal ones, where it is discrete
 
 What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the last decision.
 """
@@ -63,9 +64,11 @@ class Host:
         return np.clip(np.floor(values / arrays["encoder.scale"] + 0.5), -limit, limit).astype(np.int32)
 
     def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The action [act] of the readout's accumulator [act] at the end of a decision."""
+        """The action [act] of the readout's accumulator [act] at the end of a decision; [1] where it is discrete."""
         arrays = self.arrays
         values = accumulator * arrays["action.row_scale"] / self.divisor
+        if self.facts["squash"] == "argmax":
+            return np.array([float(values.argmax())])
         if self.facts["squash"] == "tanh":  # math's, element by element: numpy's own may differ in the last bit
             values = np.array([math.tanh(value) for value in values])
         values = values * arrays["action.scale"] + arrays["action.offset"]

@@ -46,6 +46,8 @@ ENCODE_AND_DECODE = mutants(
     ("decode: clipped at high", "min(max(value, host.low[k]), host.high[k])", "max(value, host.low[k])"),
     ("decode: clipped at low", "min(max(value, host.low[k]), host.high[k])", "min(value, host.high[k])"),
     ("decode: not clipped where the policy does not clip", "CLIP_ACTION * (action.low is not None)", "CLIP_ACTION"),
+    ("decode: the lowest of equal choices", "if value > largest:", "if value >= largest:"),
+    ("decode: the largest output is chosen", "best, largest = k, value", "best = k"),
 )
 
 CONTRACTS = mutants(

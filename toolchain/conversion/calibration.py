@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import InputError
-from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.gymnasium_bridge import flat, quiet, typed_action
 from toolchain.policies.policy import Policy
 
 Float = NDArray[np.float64]
@@ -48,7 +48,7 @@ def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: 
     observations = np.zeros((steps, policy.observation.size))
     starts, seeds, over, decision = np.zeros(steps, bool), [], True, 0
     observation = None
-    low, high = env.action_space.low, env.action_space.high
+    low, high = (None, None) if policy.action.discrete else (env.action_space.low, env.action_space.high)
     with quiet():
         for step in range(steps):
             if over:
@@ -63,7 +63,8 @@ def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: 
                     fix="check the environment, or calibrate on recorded --observations",
                 )
             action = policy.act(observations[step : step + 1], np.array([decision]))[0]
-            observation, _, terminated, truncated, _ = env.step(np.clip(action, low, high).astype(env.action_space.dtype).reshape(env.action_space.shape))
+            action = action if low is None else np.clip(action, low, high)
+            observation, _, terminated, truncated, _ = env.step(typed_action(action, env.action_space))
             over, decision = terminated or truncated, decision + 1
             if step % 100 == 99:
                 progress(100)

@@ -1,7 +1,8 @@
 """What calibration says about each layer: activations, how fast they change, how much the action minds.
 
 Source of the sensitivity: s_i^2 = E sum_k (d action_k / d h_i)^2, after the squash, in units of half the
-action's range; a clipped action has no slope outside its bounds.
+action's range; a clipped action has no slope outside its bounds. A discrete action has none anywhere: there
+logits.py says what counts as its error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from toolchain.activations import ACTIVATIONS
 from toolchain.conversion.calibration import Calibration, subset
+from toolchain.conversion.logits import logit_gradient
 from toolchain.policies.policy import DenseLayer, Policy
 
 Float = NDArray[np.float64]
@@ -84,7 +86,10 @@ def row_sensitivities(policy: Policy, pre_activations: list[Float]) -> list[Floa
 
 def _gradients(policy: Policy, pre_activations: list[Float]) -> Iterator[tuple[DenseLayer, Float]]:
     """Layers from the last to the first, each with d action_k / d pre_j [n, act, out]."""
-    gradient = action_slopes(policy, pre_activations[-1])[:, :, None] * np.eye(policy.action.size)
+    if policy.action.discrete:
+        gradient = logit_gradient(pre_activations[-1])
+    else:
+        gradient = action_slopes(policy, pre_activations[-1])[:, :, None] * np.eye(policy.action.size)
     for index in reversed(range(len(policy.layers))):
         layer = policy.layers[index]
         yield layer, gradient

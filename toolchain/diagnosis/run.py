@@ -48,6 +48,15 @@ def diagnose(
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
     refuse_calibration_seeds(artifact, seed, episodes)
+    if artifact.action.discrete:
+        raise InputError(
+            "diagnose",
+            "a discrete action is not taken apart",
+            got="squash argmax",
+            limit="a continuous action",
+            why="every number here is a difference of actions in half ranges, and choices have none",
+            fix=("spikeport simulate --compare", "spikeport verify"),
+        )
     policy = fitting_source(artifact, source)
     make, identifier = environment_of(artifact, environment)
 

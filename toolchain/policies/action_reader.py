@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
 from toolchain.policies.environment_facts import EnvironmentFacts, environment_fix, flat_bounds
+from toolchain.policies.missing import BOUNDS, LIMIT, MissingFact
 from toolchain.policies.options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -26,6 +27,8 @@ def plain_action(
     assumed; `scale` and `bias` are what the file itself carries. InputError where a fact is missing.
     """
     squash = options.squash
+    if squash == "argmax":
+        return discrete_action(size, options, where)
     if squash is None:
         squash = "tanh"
         assumptions.append(f"assumed by family: squash tanh ({reference})")
@@ -59,9 +62,34 @@ def bounded_action(size: int, squash: str, bounds: Bounds, mean_limit: float | N
     return ActionContract(size, "tanh", scale, offset, offset - reach, offset + reach)
 
 
+def discrete_action(size: int, options: ReadOptions, where: str, hints: tuple[str, ...] = ()) -> ActionContract:
+    """The number of the largest of `size` outputs; InputError where the environment or an option says otherwise."""
+    environment = options.environment
+    if options.action_limit is not None:
+        raise InputError(where, "a discrete action has no limit", got=f"--action-limit {options.action_limit}", fix="leave --action-limit out")
+    if environment.bounds is not None or environment.choices not in (None, size):
+        theirs = f"{environment.choices} choices" if environment.bounds is None else f"{environment.bounds[0].size} continuous action channels"
+        raise InputError(
+            where,
+            "the policy's choices do not fit the environment",
+            got=f"{size} choices",
+            limit=f"{theirs} of {environment.label}",
+            fix=environment_fix((*hints, where), environment) if environment.id else "leave --action-low and --action-high out",
+        )
+    return ActionContract(size, "argmax", np.ones(size), np.zeros(size))
+
+
 def environment_bounds(size: int, environment: EnvironmentFacts, where: str, hints: tuple[str, ...] = ()) -> Bounds | None:
     """The environment's (low, high), fitted to `size` channels; InputError where they do not fit."""
     bounds = environment.bounds
+    if environment.choices is not None:
+        raise InputError(
+            where,
+            "the policy's actions do not fit the environment",
+            got=f"{size} continuous outputs",
+            limit=f"one of {environment.choices} choices of {environment.label}",
+            fix=(environment_fix((*hints, where), environment), "--squash argmax, if the outputs are logits or values"),
+        )
     if bounds is None:
         return None
     if bounds[0].size == 1 and not environment.id:  # a user's one number serves every channel
@@ -81,7 +109,7 @@ def agreed_bounds(size: int, recorded: Bounds | None, environment: EnvironmentFa
     """The bounds that checkpoint and environment agree on; InputError where they differ or neither gives any."""
     given = environment_bounds(size, environment, where, hints)
     if recorded is None and given is None:
-        raise InputError(where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
+        raise MissingFact((BOUNDS,), where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
     if recorded is not None and given is not None:
         for name, ours, theirs in zip(("low", "high"), recorded, given, strict=True):
             if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=1e-7):
@@ -109,7 +137,8 @@ def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")
         bounds = (-limit, limit)
     if bounds is None:
-        raise InputError(where, "a clipped action needs its bounds", got="--squash clip alone", fix=(*ASK_BOUNDS, "--action-limit"))
+        got = "--squash clip alone" if options.squash == "clip" else "none"
+        raise MissingFact((BOUNDS,), where, "a clipped action needs its bounds", got=got, fix=(*ASK_BOUNDS, "--action-limit"))
     return bounded_action(size, "clip", _usable(bounds, where))
 
 
@@ -145,7 +174,8 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
             )
         return ActionContract(size, "tanh", limit, np.zeros(size))
     if bounds is None:
-        raise InputError(
+        raise MissingFact(
+            (LIMIT,),
             where,
             "a state_dict does not carry the action limit",
             got="no action bounds",
@@ -154,7 +184,8 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
         )
     low, high = bounds
     if not np.isfinite(high).all() or (low != -high).any() or (high != high[0]).any():
-        raise InputError(
+        raise MissingFact(
+            (LIMIT,),
             where,
             "the action limit does not follow from the bounds",
             got=f"low {_short(low)}, high {_short(high)}",

@@ -23,7 +23,7 @@ class EnvironmentFacts:
     """Sizes and bounds of an environment, each None where unknown.
 
     `observation_size` counts the channels of its flat observation, `max_episode_steps` the decisions until
-    it truncates an episode; `action_low` and `action_high` [act] come together.
+    it truncates an episode; `action_low` and `action_high` [act] come together; `choices` counts discrete actions.
     """
 
     id: str = ""
@@ -31,10 +31,11 @@ class EnvironmentFacts:
     max_episode_steps: int | None = None
     action_low: Float | None = None
     action_high: Float | None = None
+    choices: int | None = None
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("observation_size", "max_episode_steps"):
+        for name in ("observation_size", "max_episode_steps", "choices"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1):
                 problems.append(f"{name} must be a positive integer (got {value!r})")

@@ -13,7 +13,11 @@ from toolchain.policies.zip_archive import open_archive
 
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
-ACCEPTED = "a torch state_dict, a safetensors file or a Stable-Baselines3 zip"
+ACCEPTED = "a torch state_dict or checkpoint, a safetensors file or a Stable-Baselines3 zip"
+FLAX_FIX = (
+    "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",
+    "train the script without _jax",
+)
 SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
 
 
@@ -63,6 +67,14 @@ def detect_format(content: FileContent) -> str:
         return _zip_format(content)
     if len(data) > 9 and int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{":
         return "safetensors"
+    if len(data) > 1 and 0x81 <= data[0] <= 0x8F and (0xA0 <= data[1] <= 0xBF or data[1] == 0xD9):  # MessagePack: a map whose first key is text
+        raise InputError(
+            name,
+            "a Flax (JAX) checkpoint is not read",
+            got="MessagePack, as flax.serialization.to_bytes and CleanRL's *_jax.py scripts write it",
+            limit=ACCEPTED,
+            fix=FLAX_FIX,
+        )
     if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise InputError(
             name,

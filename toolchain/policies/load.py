@@ -22,10 +22,10 @@ def load_policy(
     normalizer: str | Path | None = None,
     environment: EnvironmentFacts | None = None,
 ) -> Policy:
-    """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, or a
-    Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO).
+    """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, a checkpoint of
+    RSL-RL, rl_games or CleanRL, or a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN).
 
-    `activation` and `squash` (`tanh`, `clip`, `none`) say what the file does not; `action_limit` is a positive
+    `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
     number or one per action channel; `normalizer` is the path of a VecNormalize pickle, "none", or None to look
     beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. Everything that was assumed
     stands in `policy.provenance.assumptions`.
@@ -33,8 +33,12 @@ def load_policy(
     Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
     every file that cannot be converted exactly as it was trained.
     """
+    return load_options(path, ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts()))
+
+
+def load_options(path: str | os.PathLike[str], options: ReadOptions) -> Policy:
+    """As `load_policy`, for options that are checked already."""
     content = read_content(path)
-    options = ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts())
     kind = detect_format(content)
     if kind == "stable-baselines3":
         return read_sb3_zip(content, options)

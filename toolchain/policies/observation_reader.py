@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from toolchain.contracts import ObservationContract, TimeFeature
 from toolchain.errors import InputError
 from toolchain.policies.environment_facts import environment_fix
-from toolchain.policies.file_content import FileContent
+from toolchain.policies.file_content import FileContent, read_content
+from toolchain.policies.normalizer_arrays import read_normalizer_arrays
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.vec_normalize import Normalizer, find_normalizer, read_vec_normalize
+from toolchain.policies.vec_normalize import NORMALIZER_LIMIT, Normalizer, find_normalizer, read_vec_normalize
+
+STACKED = "--env with an environment that gives the stacked observation flat (FrameStackObservation and FlattenObservation, oldest frame first)"
 
 
 def read_observation(
-    inputs: int, content: FileContent, options: ReadOptions, assumptions: list[str], *, zoo: bool = False, hints: tuple[str, ...] = ()
+    inputs: int,
+    content: FileContent,
+    options: ReadOptions,
+    assumptions: list[str],
+    *,
+    zoo: bool = False,
+    hints: tuple[str, ...] = (),
+    own: Normalizer | None = None,
 ) -> tuple[ObservationContract, FileContent | None]:
     """The observation contract of a network with `inputs` inputs, and the normaliser file that was used.
 
     `zoo` (Stable-Baselines3 zips): look for a normaliser beside the file and admit one channel more than the
-    environment's as its remaining time. InputError where sizes do not fit.
+    environment's as its remaining time. `own` is the normaliser inside the checkpoint. InputError where sizes do not fit.
     """
     size, time_feature = _size(inputs, content.name, options, assumptions, zoo, (content.name, *hints))
-    file, normalizer = _normalizer(content, options, assumptions, zoo)
+    file, normalizer = _normalizer(content, options, assumptions, zoo, own)
     if normalizer is None:
         return ObservationContract(size, time_feature=time_feature), file
     if normalizer.mean.shape != (inputs,):
@@ -41,12 +53,14 @@ def _size(inputs: int, where: str, options: ReadOptions, assumptions: list[str],
     if size is None or size == inputs:
         return inputs, None
     if not zoo or inputs != size + 1:
+        stacked = inputs % size == 0 and size > 1
         raise InputError(
             where,
             "the policy does not fit the environment",
             got=f"{inputs} inputs",
             limit=f"{size} observation channels of {environment.label}",
-            fix=environment_fix(hints, environment),
+            why=f"{inputs // size} frames of {size} channels, as a frame stack gives them, would fit; a stack is the environment's to keep" if stacked else "",
+            fix=(STACKED, environment_fix(hints, environment)) if stacked else environment_fix(hints, environment),
         )
     if environment.max_episode_steps is None:
         raise InputError(
@@ -64,8 +78,16 @@ def _size(inputs: int, where: str, options: ReadOptions, assumptions: list[str],
     return size, TimeFeature(steps)
 
 
-def _normalizer(content: FileContent, options: ReadOptions, assumptions: list[str], zoo: bool) -> tuple[FileContent | None, Normalizer | None]:
+def _normalizer(
+    content: FileContent, options: ReadOptions, assumptions: list[str], zoo: bool, own: Normalizer | None
+) -> tuple[FileContent | None, Normalizer | None]:
     chosen = options.normalizer
+    if own is not None and chosen is None:
+        return content, own
+    if own is not None and str(chosen) != "none":
+        raise InputError(content.name, "the checkpoint holds its own normaliser", got=f"--normalizer {Path(str(chosen)).name}", fix="leave --normalizer out")
+    if own is not None:
+        assumptions.append("the normaliser inside the checkpoint is left out, as --normalizer none says")
     if chosen is not None and str(chosen) == "none":
         return None, None
     path = chosen if chosen is not None else find_normalizer(content.path) if zoo else None
@@ -73,4 +95,7 @@ def _normalizer(content: FileContent, options: ReadOptions, assumptions: list[st
         if zoo:
             assumptions.append(f"assumed by family: observations are not normalised (no vecnormalize.pkl beside {content.name})")
         return None, None
+    file = read_content(path, "normaliser", NORMALIZER_LIMIT)
+    if file.data[:2] == b"PK":
+        return file, read_normalizer_arrays(file)
     return read_vec_normalize(path)

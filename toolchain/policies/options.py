@@ -9,7 +9,7 @@ from toolchain.activations import ACTIVATIONS
 from toolchain.errors import did_you_mean, violations
 from toolchain.policies.environment_facts import EnvironmentFacts
 
-SQUASHES = ("tanh", "clip", "none")
+SQUASHES = ("tanh", "clip", "none", "argmax")
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class ReadOptions:
     """Facts given beside the file; None means: as the file or its documented family says.
 
     `squash`: tanh = tanh then scaled, clip = clipped to the action bounds, none = the network's output as it
-    is. `action_limit`: a positive number, or one per action channel. `normalizer`: a path, "none", or None to
+    is, argmax = the number of the largest output. `action_limit`: a positive number, or one per action channel. `normalizer`: a path, "none", or None to
     look beside the file.
     """
 

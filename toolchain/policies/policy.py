@@ -88,11 +88,15 @@ class Policy:
         return pre_activations
 
     def act(self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Deterministic actions [n, act] for observations [n, obs] at decision numbers [n] (default 0).
+        """Deterministic actions [n, act] for observations [n, obs] at decision numbers [n] (default 0); [n, 1] if discrete.
 
         The network runs in float32, as it was trained; the contracts around it in float64.
         """
+        return self.action.apply(self.outputs(observations, decisions))
+
+    def outputs(self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """What the action contract is applied to: the last layer's outputs [n, act]."""
         if decisions is None:
             decisions = np.zeros(len(observations), np.int64)
         inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(np.float32)
-        return self.action.apply(self.forward(inputs)[-1].astype(np.float64))
+        return self.forward(inputs)[-1].astype(np.float64)

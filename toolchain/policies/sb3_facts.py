@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolchain.errors import InputError, violations
-from toolchain.policies.space_text import BoxText, read_space
+from toolchain.policies.space_text import BoxText, DiscreteText, read_action_space, read_space
 from toolchain.policies.text import printable, short_reason, words
 
 ON_POLICY = ("stable_baselines3.common.policies", "stable_baselines3.ppo.policies", "stable_baselines3.a2c.policies", "sb3_contrib.trpo.policies")
@@ -17,14 +19,20 @@ OFF_POLICY = {
     "stable_baselines3.sac.policies": ("SAC",),
     "sb3_contrib.tqc.policies": ("TQC",),
 }
+# Networks of one value per choice: the algorithm, and the prefix of its layers.
+VALUES = {"stable_baselines3.dqn.policies": ("DQN", "q_net.q_net."), "sb3_contrib.qrdqn.policies": ("QRDQN", "quantile_net.quantile_net.")}
 REFUSED_MODULES = {
     "sb3_contrib.common.recurrent.policies": "a recurrent policy (RecurrentPPO)",
     "sb3_contrib.ppo_recurrent.policies": "a recurrent policy (RecurrentPPO)",
     "sb3_contrib.common.maskable.policies": "a policy with action masks (MaskablePPO)",
+    "sb3_contrib.ppo_mask.policies": "a policy with action masks (MaskablePPO)",
     "sb3_contrib.crossq.policies": "a CrossQ policy (batch normalisation)",
     "sb3_contrib.ars.policies": "an ARS policy",
-    "sb3_contrib.qrdqn.policies": "a QR-DQN policy (discrete actions)",
-    "stable_baselines3.dqn.policies": "a DQN policy (discrete actions)",
+}
+FLAT = "train a feed-forward MlpPolicy with a flat Box observation and a Box or Discrete action"
+WAYS_OUT = {
+    "recurrent": "train PPO on an environment whose observation holds the history (FrameStackObservation and FlattenObservation, registered under an id)",
+    "masks": "train PPO without masks, its network then knows which choices are allowed",
 }
 ACTIVATION_CLASSES = {
     "ReLU": "relu",
@@ -51,7 +59,7 @@ class Sb3Facts:
     """What the JSON says, None where it says nothing.
 
     `training` holds its plain top-level fields, by which algorithms are told apart; `hints` may name the
-    environment.
+    environment; `problems` is what is not supported, the file cannot be taken where there are any.
     """
 
     module: str
@@ -60,14 +68,15 @@ class Sb3Facts:
     squash_output: bool
     clip_mean: float | None
     observation: BoxText | None
-    action: BoxText | None
+    action: BoxText | DiscreteText | None
     policy_arguments: dict[str, object] = field(default_factory=dict)
     training: dict[str, object] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def read_facts(data: bytes, where: str) -> Sb3Facts:
-    """Facts of the zip's member `data`; InputError for text that is no JSON, and for everything unsupported at once."""
+    """Facts of the zip's member `data`, and everything in it that is not supported; InputError for text that is no JSON."""
     place = f"{where} (data)"
     try:
         saved = json.loads(data)
@@ -95,21 +104,32 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
         _flag("squash_output", arguments.get("squash_output"), problems),
         _clip_mean(arguments.get("clip_mean"), problems),
         read_space(saved.get("observation_space"), "observation_space", problems),
-        read_space(saved.get("action_space"), "action_space", problems),
+        read_action_space(saved.get("action_space"), problems),
         arguments,
         {name: value for name, value in saved.items() if isinstance(value, (int, float, str)) or name == "clip_range"},
         tuple(value[:400] for name in ("tensorboard_log",) if isinstance(value := saved.get(name), str)),
     )
+    if isinstance(facts.action, DiscreteText) and module in OFF_POLICY:
+        problems.append("action_space is a discrete space, these actors are continuous")
+    if isinstance(facts.action, BoxText) and module in VALUES:
+        problems.append("action_space is a Box, a network of values chooses from a discrete space")
+    return dataclasses.replace(facts, problems=tuple(problems))
+
+
+def refuse(facts: Sb3Facts, parts: Iterable[str], where: str) -> None:
+    """Raise InputError that lists everything unsupported in `data` and the unsupported `parts` of policy.pth."""
+    problems = [*facts.problems, *(f"{name} is not supported" for name in parts)]
     if problems:
-        raise violations(place, problems, why="the action would not be the trained policy's", fix="train a feed-forward MlpPolicy with flat Box spaces")
-    return facts
+        fixes = [fix for word, fix in WAYS_OUT.items() if any(word in problem for problem in problems)]
+        place = f"{where} ({'data' if facts.problems else 'policy.pth'})"
+        raise violations(place, problems, why="the action would not be the trained policy's", fix=fixes or FLAT)
 
 
 def _module(entry: object, problems: list[str]) -> str:
     module = words(entry.get("__module__")) if isinstance(entry, dict) else ""
     if module in REFUSED_MODULES:
         problems.append(f"{REFUSED_MODULES[module]} is not supported")
-    elif module not in ON_POLICY and module not in OFF_POLICY:
+    elif module not in ON_POLICY and module not in OFF_POLICY and module not in VALUES:
         problems.append(f"the policy class comes from {printable(module, 80) or 'an unnamed module'}, a custom policy is not supported")
     return module
 

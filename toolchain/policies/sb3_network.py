@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import violations
+from toolchain.errors import InputError, violations
 from toolchain.policies.families import layer, numbered_layers
-from toolchain.policies.sb3_facts import OFF_POLICY, ON_POLICY, Sb3Facts
+from toolchain.policies.sb3_facts import OFF_POLICY, ON_POLICY, VALUES, Sb3Facts
+from toolchain.policies.space_text import DiscreteText
 from toolchain.policies.tensors import to_float32
 from toolchain.policies.text import printable
 
@@ -19,15 +20,18 @@ from toolchain.policies.text import printable
 _UNUSED = {
     "on": re.compile(r"(mlp_extractor\.)?value_net\..*|log_std|sde_features_extractor\..*"),
     "off": re.compile(r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?|actor\.sde_features_extractor\..*"),
+    "values": re.compile(r"(q_net_target|quantile_net_target)\..*"),
 }
 _REFUSED = (
     (
         re.compile(r"(.*\.)?(features_extractor|pi_features_extractor|vf_features_extractor)\..*"),
         "a features extractor with parameters (a CNN or a custom one)",
     ),
-    (re.compile(r"lstm_(actor|critic)\..*"), "a recurrent policy"),
-    (re.compile(r"(q_net|q_net_target|quantile_net|quantile_net_target)\..*"), "a value network for discrete actions"),
+    (re.compile(r"lstm_(actor|critic)\..*"), "an LSTM"),
 )
+_VALUE_NETWORK = re.compile(r"(q_net|q_net_target|quantile_net|quantile_net_target)\..*")
+
+NamedLayer = tuple[str, NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +42,22 @@ class Sb3Network:
     """
 
     algorithm: str
-    layers: tuple[tuple[str, NDArray[np.float32], NDArray[np.float32]], ...]
+    layers: tuple[NamedLayer, ...]
     clips_mean: bool
 
 
-def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
-    """The actor in `saved`, the names and tensors of policy.pth.
+def unsupported_parts(saved: Mapping[str, object], facts: Sb3Facts) -> list[str]:
+    """What the names in policy.pth show that is no feed-forward actor."""
+    refused = {name for key in saved for pattern, name in _REFUSED if pattern.fullmatch(key)}
+    if facts.module not in VALUES and any(_VALUE_NETWORK.fullmatch(key) for key in saved):
+        refused.add("a value network in a policy of another kind")
+    return sorted(refused)
 
-    InputError for policies that are not feed-forward actors, and for keys that are not understood or missing.
-    """
+
+def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
+    """The actor in `saved`, the names and tensors of policy.pth; InputError for keys that are not understood or missing."""
     place = f"{where} (policy.pth)"
-    refused = sorted({name for key in saved for pattern, name in _REFUSED if pattern.fullmatch(key)})
-    if refused:
-        raise violations(place, [f"{name} is not supported" for name in refused], fix="train a feed-forward MlpPolicy with flat Box spaces")
-    kind = "on" if facts.module in ON_POLICY else "off"
+    kind = "on" if facts.module in ON_POLICY else "values" if facts.module in VALUES else "off"
     kept = [key for key in saved if not _UNUSED[kind].fullmatch(key)]
     tensors = to_float32({key: saved[key] for key in kept}, place)
     problems: list[str] = []
@@ -62,6 +68,11 @@ def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb
             *numbered_layers(tensors, "mlp_extractor.policy_net.", problems),
             layer(tensors, "action_net", problems),
         ]
+    elif kind == "values":
+        prefix = VALUES[facts.module][1]
+        layers = numbered_layers(tensors, prefix, problems)
+        if not layers:
+            problems.append(f"{prefix}0.weight is missing")
     elif "TD3" in OFF_POLICY[facts.module]:
         layers = numbered_layers(tensors, "actor.mu.", problems)
         if not layers:
@@ -78,7 +89,28 @@ def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb
             why=f"the tensors are not those of {facts.module}",
             fix="save the model again with model.save(), without changes to its policy class",
         )
+    if facts.module in VALUES and isinstance(facts.action, DiscreteText):
+        layers[-1] = _mean_of_quantiles(layers[-1], facts.action.size, place)  # type: ignore[arg-type]  # a missing bias is a problem above
     return Sb3Network(_algorithm(facts), tuple(layers), clips_mean)  # type: ignore[arg-type]  # a missing bias is a problem above
+
+
+def _mean_of_quantiles(layer: NamedLayer, choices: int, place: str) -> NamedLayer:
+    """The output layer with one row per choice: row q * choices + k of QR-DQN is quantile q of choice k, and its value their mean."""
+    name, weight, bias = layer
+    quantiles, rest = divmod(len(bias), choices)
+    if rest or quantiles == 0:
+        raise InputError(
+            place,
+            "the outputs are not those of the recorded action space",
+            got=f"{len(bias)} outputs",
+            limit=f"a multiple of {choices} choices",
+            fix="save the model again with model.save()",
+        )
+    if quantiles == 1:
+        return layer
+    means = (part.reshape(quantiles, choices, -1).astype(np.float64).mean(0).astype(np.float32) for part in (weight, bias))
+    weight, bias = means
+    return name, weight, bias[:, 0]
 
 
 def _algorithm(facts: Sb3Facts) -> str:
@@ -86,6 +118,8 @@ def _algorithm(facts: Sb3Facts) -> str:
     training = facts.training
     if facts.module in ON_POLICY:
         return "TRPO" if "cg_max_steps" in training else "PPO" if "clip_range" in training else "A2C"
+    if facts.module in VALUES:
+        return VALUES[facts.module][0]
     names = OFF_POLICY[facts.module]
     if len(names) == 1:
         return names[0]

@@ -1,8 +1,9 @@
-"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO.
+"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN.
 
 The deterministic action is that of `model.predict(observation, deterministic=True)`: TD3 and DDPG, SAC and TQC
 unscale a tanh to the action bounds; PPO, A2C and TRPO clip the output to them (or unscale a tanh with gSDE's
-squash_output).
+squash_output). In a Discrete space PPO, A2C and TRPO choose the largest logit, DQN the largest value, QR-DQN the
+largest mean of its quantiles.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
-from toolchain.policies.action_reader import Bounds, agreed_bounds, bounded_action
+from toolchain.policies.action_reader import Bounds, agreed_bounds, bounded_action, discrete_action
 from toolchain.policies.environment_facts import flat_bounds
 from toolchain.policies.file_content import CHECKPOINT_LIMIT, FileContent
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.sb3_facts import GSDE_CLIP, ON_POLICY, Sb3Facts, read_facts
-from toolchain.policies.sb3_network import Sb3Network, read_network
+from toolchain.policies.sb3_facts import GSDE_CLIP, ON_POLICY, VALUES, Sb3Facts, read_facts, refuse
+from toolchain.policies.sb3_network import Sb3Network, read_network, unsupported_parts
+from toolchain.policies.space_text import BoxText, DiscreteText
 from toolchain.policies.tensors import load_torch
 from toolchain.policies.zip_archive import open_archive, read_member
 
@@ -45,6 +48,7 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy:
             limit="names and tensors",
             fix="save the model again with model.save()",
         )
+    refuse(facts, unsupported_parts(saved, facts), where)
     network = read_network(saved, facts, where)
     assumptions: list[str] = []
     activation = _activation(network, facts, options, assumptions, where)
@@ -59,9 +63,12 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy:
             fix="save the model again with model.save()",
         )
     squash = _squash(facts, options, where)
-    bounds = _bounds(layers[-1].outputs, facts, options, where)
+    if squash == "argmax":
+        action = _choice(layers[-1].outputs, facts, options, where)
+    else:
+        bounds = _bounds(layers[-1].outputs, facts, options, where)
+        action = bounded_action(layers[-1].outputs, squash, bounds, _mean_limit(network, facts, assumptions))
     observation, normalizer = read_observation(layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints)
-    action = bounded_action(layers[-1].outputs, squash, bounds, _mean_limit(network, facts, assumptions))
     provenance = Provenance(
         where, content.sha256, "stable-baselines3", network.algorithm, tuple(assumptions),
         normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
@@ -86,7 +93,7 @@ def _activation(network: Sb3Network, facts: Sb3Facts, options: ReadOptions, assu
 
 
 def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
-    """`tanh` or `clip`, by algorithm; InputError where the caller says otherwise."""
+    """`tanh`, `clip` or `argmax`, by algorithm and action space; InputError where the caller says otherwise."""
     if facts.squash_output and not (facts.use_sde and facts.module in ON_POLICY):
         raise InputError(
             f"{where} (data)",
@@ -96,9 +103,24 @@ def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
             fix="train with use_sde=True",
         )
     squash = "tanh" if facts.module not in ON_POLICY or facts.squash_output else "clip"
+    if facts.module in VALUES or isinstance(facts.action, DiscreteText):
+        squash = "argmax"
     if options.squash not in (None, squash):
         raise InputError(where, "--squash differs from what the policy does", got=options.squash, limit=squash, fix="leave --squash out")
     return squash
+
+
+def _choice(size: int, facts: Sb3Facts, options: ReadOptions, where: str) -> ActionContract:
+    """The contract of a discrete action whose space, outputs and environment agree."""
+    if facts.action is not None and facts.action.size != size:
+        raise InputError(
+            where,
+            "data and policy.pth do not belong together",
+            got=f"{size} outputs",
+            limit=f"{facts.action.size} choices of the recorded action space",
+            fix="save the model again with model.save()",
+        )
+    return discrete_action(size, options, where, facts.hints)
 
 
 def _bounds(size: int, facts: Sb3Facts, options: ReadOptions, where: str) -> Bounds:
@@ -113,7 +135,7 @@ def _bounds(size: int, facts: Sb3Facts, options: ReadOptions, where: str) -> Bou
                 limit=f"{facts.action.size} channels of the recorded action space",
                 fix="save the model again with model.save()",
             )
-        if facts.action.low is not None and facts.action.high is not None:
+        if isinstance(facts.action, BoxText) and facts.action.low is not None and facts.action.high is not None:
             recorded = (facts.action.low, facts.action.high)
     low, high = agreed_bounds(size, recorded, options.environment, where, facts.hints)
     if options.action_limit is not None:

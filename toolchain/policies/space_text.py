@@ -17,6 +17,7 @@ from toolchain.policies.text import printable, words
 Float = NDArray[np.float64]
 _CLASS = re.compile(r"<class '(?:gym|gymnasium)\.spaces\.\w+\.(\w+)'>")
 _BOX = re.compile(r"Box\((\S{1,40}), (\S{1,40}), \((\d{1,7}),\), (\w+)\)")
+_DISCRETE = re.compile(r"Discrete\((\d{1,7})\)")
 REFUSED = {
     "Dict": "a dict of observations",
     "Tuple": "a tuple space",
@@ -35,7 +36,29 @@ class BoxText:
     high: Float | None = None
 
 
-def read_space(entry: object, name: str, problems: list[str]) -> BoxText | None:
+@dataclass(frozen=True)
+class DiscreteText:
+    """One choice of `size`, counted from 0."""
+
+    size: int
+
+
+def read_action_space(entry: object, problems: list[str]) -> BoxText | DiscreteText | None:
+    """The flat Box or the Discrete in `entry`, the JSON value of action_space; as read_space otherwise."""
+    text = words(entry.get(":type:")) if isinstance(entry, dict) else words(entry)
+    plain, found = _DISCRETE.fullmatch(text), _CLASS.fullmatch(text)
+    if plain:
+        return DiscreteText(int(plain.group(1)))
+    if found is None or found.group(1) != "Discrete" or not isinstance(entry, dict):
+        return read_space(entry, "action_space", problems, "a flat Box or a Discrete")
+    count, start = (str(entry.get(key, "0"))[:9] for key in ("n", "start"))
+    if not count.isdecimal() or int(count) < 1 or start != "0":
+        problems.append(f"action_space has {printable(count, 20)} choices counted from {printable(start, 20)}, at least one counted from 0 is supported")
+        return None
+    return DiscreteText(int(count))
+
+
+def read_space(entry: object, name: str, problems: list[str], supported: str = "a flat Box") -> BoxText | None:
     """The flat Box in `entry`, the JSON value of observation_space or action_space.
 
     None with a line in `problems` for any other space; None alone where there is no entry at all.
@@ -50,7 +73,7 @@ def read_space(entry: object, name: str, problems: list[str]) -> BoxText | None:
     found = _CLASS.fullmatch(text)
     kind = found.group(1) if found else text.split("(")[0]
     if kind != "Box" or not isinstance(entry, dict):
-        problems.append(f"{name} is {REFUSED.get(kind, f'of an unknown kind ({printable(text, 60) or type(entry).__name__})')}, only a flat Box is supported")
+        problems.append(f"{name} is {REFUSED.get(kind, f'of an unknown kind ({printable(text, 60) or type(entry).__name__})')}, only {supported} is supported")
         return None
     shape = entry.get("_shape", entry.get("shape"))
     if not isinstance(shape, list) or len(shape) != 1 or type(shape[0]) is not int or not 0 < shape[0] < 10**7:

@@ -1,19 +1,25 @@
-"""Reader of state dicts: `torch.save(actor.state_dict(), FILE)` and safetensors."""
+"""Reader of torch files: `torch.save(actor.state_dict(), FILE)`, safetensors, and the checkpoints of RL libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.action_reader import plain_action
+from toolchain.policies.cleanrl import actor_alone, first_of_several, is_cleanrl_ppo, read_cleanrl_ppo
 from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from toolchain.policies.library_actor import LibraryActor, policy_of
+from toolchain.policies.missing import ACTIVATION, SQUASH, MissingFact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from toolchain.policies.rl_games import is_rl_games, read_rl_games
+from toolchain.policies.rsl_rl import is_rsl_rl, read_rsl_rl
 from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
 from toolchain.policies.text import printable, shorten
 
@@ -21,20 +27,32 @@ ACTOR_ENTRIES = ("actor", "actor_state_dict", "state_dict", "model_state_dict", 
 # Entries of a training checkpoint that the deterministic action does not depend on.
 TRAINING_ENTRIES = ("critic", "optim", "target", "epoch", "step", "iter", "episode", "seed", "loss", "reward", "return", "log_alpha", "scheduler", "version")
 
+# Checkpoints of libraries that hold more than a state dict: whether the content is one, and its reader.
+LIBRARIES: tuple[tuple[Callable[[object], bool], Callable[[Any, FileContent], LibraryActor]], ...] = (
+    (is_rsl_rl, read_rsl_rl),
+    (is_rl_games, read_rl_games),
+    (is_cleanrl_ppo, read_cleanrl_ppo),
+)
+
 
 def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> Policy:
-    """The policy of a plain state dict, at most one level deep.
+    """The policy of a checkpoint of RSL-RL, rl_games or CleanRL, or of a plain state dict, at most one level deep.
 
     Raises InputError for content that is not a state dict, for unknown keys (all at once), for facts that
     neither the file, nor its documented family, nor the options give, and for shapes that do not fit.
     """
     where = content.name
     loaded = load_safetensors(content.data, where) if safetensors else load_torch(content.data, where)
-    tensors = to_float32(_actor_entries(loaded, where), where)
+    for recognises, read in LIBRARIES:
+        if recognises(loaded):
+            return policy_of(read(loaded, content), content, options)
+    loaded, notes = first_of_several(loaded, where)
+    entries = _actor_entries(loaded, where)
+    tensors = to_float32(actor_alone(entries) or entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
     actor = match_family(tensors, where)
-    assumptions: list[str] = []
+    assumptions: list[str] = notes
     layers = _layers(actor, _activation(actor, options, assumptions, where))
     scale, bias = (tensors.get(name) if actor.family.head else None for name in SCALES)
     if actor.unused:
@@ -94,12 +112,13 @@ def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], 
     if not family.reference:
         missing = [f"--{name}" for name in ("activation", "squash") if getattr(options, name) is None and (name == "squash" or len(actor.layers) > 1)]
         if missing:
-            raise InputError(
+            raise MissingFact(
+                tuple(name for name, option in ((ACTIVATION, "--activation"), (SQUASH, "--squash")) if option in missing),
                 where,
                 "a state_dict does not say its activation and squash",
                 got=f"{' and '.join(missing)} not given",
                 why="for a plain nn.Sequential nothing is guessed",
-                fix="--activation relu|tanh|elu|silu|gelu|... and --squash tanh|clip|none, as the policy was trained",
+                fix="--activation relu|tanh|elu|silu|gelu|... and --squash tanh|clip|none|argmax, as the policy was trained",
             )
         if actor.stride == 1 and len(actor.layers) > 1:
             assumptions.append("assumed by family: one activation after each hidden layer of a list numbered 0, 1, 2, ...")

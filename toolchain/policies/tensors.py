@@ -22,12 +22,24 @@ FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")
 ENTRY_LIMIT = 2000
 LEGACY_PICKLES = 5  # magic number, protocol, system, object, storage keys; raw storages follow
 SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
+# Training records hold numbers of NumPy; they become this and are never computed with.
+_NUMPY = [f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")] + ["numpy.dtype", "numpy.ndarray"]
 _FORBIDDEN = re.compile(r"GLOBAL ([\w.]{1,80})")
 _CAUSE = re.compile(r"WeightsUnpickler error: ([^\n]{1,140})")
 
 
+class NumpyValue:
+    """An inert stand-in for a NumPy number or array beside the tensors: what it would hold is dropped."""
+
+    def __init__(self, *_: object) -> None:
+        """Nothing of the arguments is kept."""
+
+    def __setstate__(self, state: object) -> None:
+        """Nor of the state."""
+
+
 def load_torch(data: bytes, where: str) -> object:
-    """What torch.save stored, tensors on the CPU and plain containers only; InputError otherwise."""
+    """What torch.save stored, tensors on the CPU and plain containers only (NumpyValue for NumPy's); InputError otherwise."""
     if data[:4] == b"PK\x03\x04":
         with open_archive(data, where, CHECKPOINT_LIMIT) as archive:
             verify_members(archive, where, CHECKPOINT_LIMIT)
@@ -48,7 +60,8 @@ def load_torch(data: bytes, where: str) -> object:
         )
     torch = import_torch(where)
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(NumpyValue, name) for name in _NUMPY]):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, runtime, key, type and index errors on bad files; none may escape
         raise _refusal(error, where) from None
 

@@ -20,13 +20,13 @@ SAVE_AGAIN = "save the normaliser again with VecNormalize.save()"
 
 @dataclass(frozen=True, eq=False)
 class Normalizer:
-    """x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip); mean and variance [features]."""
+    """x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip); mean and variance [features], clip None: none."""
 
     content: FileContent
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     epsilon: float
-    clip: float
+    clip: float | None
 
 
 def find_normalizer(checkpoint: Path) -> Path | None:
@@ -75,17 +75,18 @@ def read_vec_normalize(path: str | Path) -> tuple[FileContent, Normalizer | None
         raise InputError(where, "the VecNormalize pickle lacks norm_obs or obs_rms", fix=SAVE_AGAIN)
     mean, variance = (to_float64(statistics.field(name), where, f"obs_rms.{name}") for name in ("mean", "var"))
     epsilon, clip = (to_float64(saved.field(name), where, name) for name in ("epsilon", "clip_obs"))
-    problem = _problem(mean, variance, epsilon, clip)
+    problem = normalizer_problem(mean, variance, epsilon, clip)
     if problem:
         raise InputError(where, problem, why="every observation would come out wrong", fix=SAVE_AGAIN)
     return content, Normalizer(content, mean, variance, float(epsilon), float(clip))
 
 
-def _problem(mean: NDArray[np.float64], variance: NDArray[np.float64], epsilon: NDArray[np.float64], clip: NDArray[np.float64]) -> str:
+def normalizer_problem(mean: NDArray[np.float64], variance: NDArray[np.float64], epsilon: NDArray[np.float64], clip: NDArray[np.float64]) -> str:
+    """Why these statistics cannot normalise, empty where they can."""
     if mean.ndim != 1 or mean.shape != variance.shape or mean.size == 0:
         return f"the normaliser's mean {mean.shape} and variance {variance.shape} are not two flat arrays of one size"
     if epsilon.size != 1 or clip.size != 1:
-        return "epsilon and clip_obs are not single numbers"
+        return "epsilon and clip are not single numbers"
     if not np.isfinite(mean).all() or not np.isfinite(variance).all() or not np.isfinite(epsilon).all():
         return "the normaliser's mean, variance or epsilon has non-finite values"
     if not (variance + epsilon > 0).all() or not (clip > 0).all():

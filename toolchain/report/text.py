@@ -69,11 +69,11 @@ def artifact_text(artifact: Artifact) -> str:
             f"proven within {layer['proven_bits']} of {STATE_LIMIT.bit_length() + 1} bits{bound}"
         )
     calibration = facts["calibration"]
-    error = calibration.get("action_error")
+    error, unit = calibration.get("action_error"), "units of the outputs" if artifact.action.discrete else "half ranges"
     lines.append(
         f"  {calibration.get('weight_bits')}-bit weights; calibrated on {calibration.get('steps')} states ({calibration.get('source')})"
         + (f"; action error wanted {error:g}" if error else "")
-        + (f", measured {calibration['measured_action_error']:.3f} RMS in half ranges" if "measured_action_error" in calibration else "")
+        + (f", measured {calibration['measured_action_error']:.3f} RMS in {unit}" if "measured_action_error" in calibration else "")
     )
     silent = calibration.get("silent_neurons", [])
     if any(silent):

@@ -31,7 +31,7 @@ class Trace:
 
     inputs: NDArray[np.int32]  # payloads of the encoder [decisions, features]
     layers: tuple[LayerTrace, ...]
-    actions: Float  # [decisions, act]
+    actions: Float  # [decisions, act], or [decisions, 1] where they are discrete
     census: Census
 
 
@@ -72,7 +72,7 @@ class Backend(ABC):
 
     @abstractmethod
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        """Actions [rows, act] for observations [rows, obs]; NaN for rows that are not active."""
+        """Actions [rows, act] for observations [rows, obs], [rows, 1] where they are discrete; NaN for rows that are not active."""
 
     @abstractmethod
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:

@@ -71,8 +71,8 @@ class Census:
 
 
 def host_macs(observation: ObservationContract, action: ActionContract) -> int:
-    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each action twice."""
-    return observation.features * (2 if observation.mean is not None else 1) + 2 * action.size
+    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each output (twice, unless it is only compared)."""
+    return observation.features * (2 if observation.mean is not None else 1) + (1 if action.discrete else 2) * action.size
 
 
 @dataclass(eq=False)

@@ -177,5 +177,5 @@ def environment_of(artifact: Artifact, environment: str | None) -> tuple[Callabl
     facts = gymnasium_bridge.facts(probe, identifier)
     probe.close()
     fix = f"--env {recorded.id}" if recorded else "use the environment that the policy was trained in"
-    gymnasium_bridge.check_fit(facts, artifact.observation.size, artifact.action.size, fix)
+    gymnasium_bridge.check_fit(facts, artifact.observation.size, artifact.action, fix)
     return make, identifier

@@ -34,8 +34,8 @@ class Controller:
         """The next decision restarts all state inside the episode: lost events are healed, one dense decision."""
         self._backend.resync()
 
-    def decide(self, observation: NDArray[Any]) -> NDArray[np.float64]:
-        """Action [act] for one observation [obs], float64.
+    def decide(self, observation: NDArray[Any]) -> Any:
+        """Action [act] for one observation [obs], float64; a NumPy integer where the action is discrete.
 
         Raises InputError for a wrong shape or a non-finite channel; nothing has changed then.
         """
@@ -50,12 +50,13 @@ class Controller:
             )
         if self._backend.rows != 1:
             self._resize(1)
-        return self._backend.decide(values[None])[0]
+        action = self._backend.decide(values[None])[0]
+        return np.int64(action[0]) if self.artifact.action.discrete else action
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True
-    ) -> tuple[NDArray[np.float32], None]:
-        """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None).
+    ) -> tuple[NDArray[Any], None]:
+        """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None); discrete ones as int64 [n].
 
         observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another n than before
         starts an episode in every row. `deterministic=False` is refused: the artifact holds the deterministic policy.
@@ -88,7 +89,8 @@ class Controller:
             self._resize(len(values))
         if starts is not None:
             self._backend.reset(starts)
-        actions = self._backend.decide(values).astype(np.float32)
+        actions = self._backend.decide(values)
+        actions = actions[:, 0].astype(np.int64) if self.artifact.action.discrete else actions.astype(np.float32)
         return (actions[0] if single else actions), None
 
     def _resize(self, rows: int) -> None:

@@ -19,7 +19,7 @@ from toolchain.network import Network
 Float = NDArray[np.float64]
 
 HAS_TIME, HAS_CLIP = 1, 2  # bits of HostConstants.flags
-SQUASH_TANH, CLIP_ACTION = 4, 8
+SQUASH_TANH, CLIP_ACTION, ARGMAX = 4, 8, 16
 
 
 class HostConstants(NamedTuple):
@@ -43,6 +43,7 @@ class HostConstants(NamedTuple):
 def host_constants(network: Network, observation: ObservationContract, action: ActionContract) -> HostConstants:
     """Collect what encode and decode need from an artifact's parts."""
     flags = HAS_CLIP * (observation.clip is not None) | SQUASH_TANH * (action.squash == "tanh") | CLIP_ACTION * (action.low is not None)
+    flags |= ARGMAX * action.discrete
     time = observation.time_feature
     flags |= HAS_TIME * (time is not None)
     max_steps = math.inf if time is None or time.test_mode else float(time.max_steps)
@@ -98,12 +99,19 @@ def encode_row(host, observation, decision, q):
 
 @numba.njit(cache=True, inline="never", boundscheck=False)
 def decode_row(host, accumulator, action):
-    """Action [act] (float64) of a readout accumulator [act] (int32)."""
-    for k in range(action.shape[0]):
+    """Action (float64) of a readout accumulator [act] (int32): [act], or [1], the number of the largest output."""
+    best, largest = 0, -math.inf
+    for k in range(host.row_scale.shape[0]):
         value = accumulator[k] * host.row_scale[k] / host.divisor
+        if host.flags & 16:
+            if value > largest:
+                best, largest = k, value
+            continue
         if host.flags & 4:
             value = math.tanh(value)
         value = value * host.action_scale[k] + host.action_offset[k]
         if host.flags & 8:
             value = min(max(value, host.low[k]), host.high[k])
         action[k] = value
+    if host.flags & 16:
+        action[0] = best

@@ -58,8 +58,8 @@ class HostState:
         return control, np.where(active[:, None], payloads, 0)
 
     def decode(self, accumulators: NDArray[np.integer], active: Mask) -> Float:
-        """Actions [rows, act] of readout accumulators [rows, act]; NaN where a row is not active."""
-        actions = np.full((self.rows, self.artifact.action.size), np.nan)
+        """Actions [rows, channels] of readout accumulators [rows, act]; NaN where a row is not active."""
+        actions = np.full((self.rows, self.artifact.action.channels), np.nan)
         for row in np.flatnonzero(active):
             decode_row(self.constants, accumulators[row].astype(np.int32), actions[row])
         return actions

@@ -47,7 +47,7 @@ class FloatActor:
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """Episodes in seed order; `chatter` is mean |change of action| per channel and decision."""
+    """Episodes in seed order; `chatter` is mean |change of action| per channel and decision, of a discrete action how often it changes."""
 
     returns: Float
     lengths: NDArray[np.int64]
@@ -105,9 +105,10 @@ def _batch(
     """All episodes at once. The loop is lean on purpose: next to a fast environment every microsecond shows."""
     count, clock, space = len(envs), time.perf_counter, envs[0].action_space
     observations = np.zeros((actor.rows, int(np.prod(envs[0].observation_space.shape))))
-    totals, lengths, active, chatter = [0.0] * count, [0] * count, np.arange(actor.rows) < count, Chatter()
+    totals, lengths, active, chatter = [0.0] * count, [0] * count, np.arange(actor.rows) < count, Chatter(not space.shape)
     mask = None if count == actor.rows else active
     reshape, one_dimensional = len(space.shape) != 1, len(envs[0].observation_space.shape) == 1
+    whole = np.issubdtype(space.dtype, np.integer)  # a discrete action: rows that do not act are NaN, which no integer is
     decisions = warm_decisions = number = 0
     env_seconds = policy_seconds = wall = 0.0
     try:
@@ -120,7 +121,7 @@ def _batch(
                 start, ended = clock(), []
                 actions = actor.decide(observations, mask)
                 decided = clock()
-                typed = actions.astype(space.dtype)
+                typed = (np.nan_to_num(actions) if whole else actions).astype(space.dtype)
                 if reshape:
                     typed = typed.reshape(-1, *space.shape)
                 stepping = clock()
@@ -157,12 +158,13 @@ def _batch(
 
 
 class Chatter:
-    """Mean |change of action| per channel; rows that do not act are NaN and do not count."""
+    """Mean |change of action| per channel, or how often a discrete one changes; rows that do not act are NaN and do not count."""
 
     BLOCK = 512  # decisions kept before they are summed
 
-    def __init__(self) -> None:
+    def __init__(self, discrete: bool = False) -> None:
         self._kept: list[Float] = []
+        self._most = 1.0 if discrete else np.inf
         self._sum, self._count = 0.0, 0
 
     def add(self, actions: Float) -> None:
@@ -172,7 +174,7 @@ class Chatter:
             self._flush()
 
     def _flush(self) -> None:
-        moved = np.abs(np.diff(np.stack(self._kept), axis=0))
+        moved = np.minimum(np.abs(np.diff(np.stack(self._kept), axis=0)), self._most)
         self._sum, self._count = self._sum + float(np.nansum(moved)), self._count + int(np.isfinite(moved).sum())
         del self._kept[:-1]
 

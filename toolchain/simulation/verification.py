@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError, InputError
-from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.gymnasium_bridge import flat, quiet, typed_action
 from toolchain.simulation.backend import Trace
 from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from toolchain.simulation.closed_loop import environment_of
@@ -127,7 +127,7 @@ def _closed_loop_states(artifact: Artifact, decisions: int, environment: str | N
                     starts[index] = 1
                 states[index] = flat(observation)
                 action = actor.decide(states[index : index + 1])[0]
-                observation, _, terminated, truncated, _ = env.step(action.astype(env.action_space.dtype).reshape(env.action_space.shape))
+                observation, _, terminated, truncated, _ = env.step(typed_action(action, env.action_space))
                 over = terminated or truncated
     finally:
         env.close()

@@ -110,7 +110,7 @@ def prepare(policy: Policy, environment: str, options: TuningOptions) -> tuple[C
 
     env = gymnasium_bridge.make(environment, trusted=True)
     try:
-        gymnasium_bridge.check_fit(gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action.size)
+        gymnasium_bridge.check_fit(gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action)
         calibration = from_environment(policy, env, options.calibration_steps, options.seed)
         record = gymnasium_bridge.record(env, environment)
     finally:

@@ -31,7 +31,7 @@ class FastBackend(Backend):
         self._traced = (np.zeros(features, np.int32), np.zeros((2, network.timesteps, neurons), np.int32))
         self._everyone = np.ones(rows, bool)
         self._shape = (rows, artifact.observation.size)
-        self._actions = (rows, artifact.action.size)
+        self._actions = (rows, artifact.action.channels)
         super().__init__(artifact, rows)
 
     def reset(self, mask: Mask | None = None) -> None:

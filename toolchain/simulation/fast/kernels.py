@@ -405,5 +405,5 @@ def decide(header, weights, constants, host, observations, active, rows, announc
         begin(view, state[row], control)
         window(view, state[row], scratch, sums, counts, tracing, traced[0], traced[1])
         counts[0, last + 1] += 1
-        decode_row(host_constants, state[row, readout : readout + actions.shape[1]], actions[row])
+        decode_row(host_constants, state[row, readout : readout + host_constants.row_scale.shape[0]], actions[row])
     return -1

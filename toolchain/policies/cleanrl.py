@@ -1,0 +1,73 @@
+"""Reader of CleanRL's saved agents, `*.cleanrl_model` (its single-file scripts).
+
+    ppo_continuous_action.py, rpo_continuous_action.py    actor_mean.N, actor_logstd, critic.N; tanh hidden layers
+    td3_continuous_action.py                              (actor, qf1, qf2), three state dicts in one file
+    ddpg_continuous_action.py                             (actor, qf1)
+    ppo.py and other actor-critics                        actor.N, critic.N: nothing says what the outputs are
+
+The actors of TD3, DDPG and SAC (fc1, fc2, fc_mu or fc_mean, fc_logstd, action_scale, action_bias) are among the families of
+families.py. PPO acts through wrappers that are not saved: ClipAction, and NormalizeObservation with a clip to +-10.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from toolchain.errors import InputError
+from toolchain.policies.families import numbered_layers
+from toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from toolchain.policies.library_actor import LibraryActor, refuse, unknown_keys, unsupported_keys
+from toolchain.policies.tensors import to_float32
+
+LIBRARY = "CleanRL"
+_UNUSED = re.compile(r"critic\..*|actor_logstd")
+_UNSUPPORTED = (
+    (re.compile(r"network\..*"), "a CNN"),
+    (re.compile(r"lstm\..*"), "a recurrent policy"),
+)
+_ACTOR_CRITIC = re.compile(r"(actor|critic)\.[0-9]{1,4}\.(weight|bias)")
+NOT_SAVED = "CleanRL's NormalizeObservation keeps it in the environment and saves the agent alone"
+
+
+def first_of_several(loaded: object, where: str) -> tuple[object, list[str]]:
+    """The actor of (actor, qf1, qf2) and a note, or what was given; InputError where the first is no state dict."""
+    if not isinstance(loaded, (tuple, list)) or not loaded or not all(isinstance(part, Mapping) for part in loaded):
+        return loaded, []
+    if not all(isinstance(key, str) for part in loaded for key in part) or not any(key.startswith("fc_m") for key in loaded[0]):
+        raise InputError(
+            where,
+            "several state dicts in one file, and which is the actor is not clear",
+            got=f"{len(loaded)} of them",
+            limit="(actor, qf1, qf2) of CleanRL, whose actor ends in fc_mu or fc_mean",
+            fix=SAVE_AGAIN,
+        )
+    return loaded[0], [f"assumed by family: the first of {len(loaded)} state dicts is the actor (CleanRL td3_continuous_action.py)"]
+
+
+def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
+    """The actor of a bare actor.N, critic.N, None for anything else; its activation and squash must be asked for."""
+    if not all(_ACTOR_CRITIC.fullmatch(key) for key in tensors) or not {key.split(".")[0] for key in tensors} == {"actor", "critic"}:
+        return None
+    return {key: value for key, value in tensors.items() if key.startswith("actor.")}
+
+
+def is_cleanrl_ppo(loaded: object) -> bool:
+    return isinstance(loaded, Mapping) and any(isinstance(key, str) and key.startswith("actor_mean.") for key in loaded)
+
+
+def read_cleanrl_ppo(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
+    """The actor of a PPO agent; InputError lists everything that is not supported or not understood."""
+    problems = unsupported_keys(loaded, _UNSUPPORTED)
+    supported = [key for key in loaded if not any(pattern.fullmatch(key) for pattern, _ in _UNSUPPORTED)]
+    tensors = to_float32({key: loaded[key] for key in supported if key.startswith("actor_")}, content.name)
+    layers = numbered_layers(tensors, "actor_mean.", problems)
+    problems += unknown_keys(supported, layers, _UNUSED)
+    spread = tensors.get("actor_logstd")
+    if spread is not None and layers and spread.size != len(layers[-1][1]):
+        problems.append(f"actor_logstd has {spread.size} values for {len(layers[-1][1])} outputs")
+    refuse(content.name, problems, LIBRARY, "train ppo_continuous_action.py, a feed-forward agent on flat observations")
+    unused = tuple(key for key in loaded if _UNUSED.fullmatch(key))
+    note = "the output is clipped to the action bounds"
+    reference = "CleanRL ppo_continuous_action.py"
+    return LibraryActor("cleanrl", "CleanRL PPO", reference, layers, "tanh", "clip", note, asks_normalizer=NOT_SAVED, unused=unused)

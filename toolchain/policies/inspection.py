@@ -1,0 +1,64 @@
+"""What a checkpoint holds, and which options are still needed before it can be converted."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+
+from toolchain.policies.describe import describe
+from toolchain.policies.environment_facts import EnvironmentFacts
+from toolchain.policies.load import load_options
+from toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH, MissingFact
+from toolchain.policies.options import ReadOptions
+
+# What stands in for a missing fact while the rest of the file is read; it is never shown.
+_STAND_INS: dict[str, dict[str, Any]] = {
+    ACTIVATION: {"activation": "relu"},
+    SQUASH: {"squash": "none"},
+    LIMIT: {"action_limit": 1.0},
+    NORMALIZER: {"normalizer": "none"},
+}
+
+
+def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> dict[str, object]:
+    """`describe` of the policy, null where a fact is not known, and `missing`: the facts and the options that give them.
+
+    Raises InputError for every file that cannot be converted whatever is said about it.
+    """
+    missing: dict[str, str] = {}
+    while True:
+        try:
+            policy = load_options(path, options)
+            break
+        except MissingFact as error:
+            if missing.keys() & set(error.facts):
+                raise
+            missing |= dict.fromkeys(error.facts, error.fix)
+            for fact in error.facts:
+                options = dataclasses.replace(options, **_stand_in(fact, options.environment))
+    facts = describe(policy)
+    _forget(facts, missing.keys())
+    return facts | {"missing": [{"fact": fact, "give": give} for fact, give in missing.items()]}
+
+
+def _stand_in(fact: str, environment: EnvironmentFacts) -> dict[str, Any]:
+    if fact == BOUNDS:
+        return {"environment": dataclasses.replace(environment, id="", action_low=-np.ones(1), action_high=np.ones(1))}
+    return _STAND_INS[fact]
+
+
+def _forget(facts: dict[str, Any], missing: Any) -> None:
+    """Null where a stand-in would show."""
+    action, layers = facts["action"], facts["layers"]
+    if ACTIVATION in missing:
+        for layer in layers[:-1]:
+            layer["activation"] = None
+    if SQUASH in missing:
+        action["squash"] = None
+    if {SQUASH, BOUNDS, LIMIT} & set(missing):
+        action |= dict.fromkeys(("scale", "offset", "low", "high"))
+    if NORMALIZER in missing:
+        facts["observation"]["normalizer"] = None
