@@ -18,7 +18,7 @@ class ReadOptions:
 
     `squash`: tanh = tanh then scaled, clip = clipped to the action bounds, none = the network's output as it
     is. `action_limit`: a positive number, or one per action channel. `normalizer`: a path, "none", or None to
-    look beside the file.
+    look beside the file. `action_output`: the output of a graph that holds the action.
     """
 
     activation: str | None = None
@@ -26,6 +26,7 @@ class ReadOptions:
     action_limit: object = None
     normalizer: str | Path | None = None
     environment: EnvironmentFacts = EnvironmentFacts()
+    action_output: str | None = None
 
     def __post_init__(self) -> None:
         problems = []

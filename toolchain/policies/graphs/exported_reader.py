@@ -1,0 +1,1 @@
+def read_exported(content, options): raise NotImplementedError

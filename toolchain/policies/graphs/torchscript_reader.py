@@ -1,0 +1,1 @@
+def read_torchscript(content, options): raise NotImplementedError
