@@ -53,10 +53,10 @@ class Machine:
             with np.errstate(all="ignore"):
                 result = operation(*operands, **attributes)
         except Unsupported as error:
-            return self.problem(f"{place}: {label} {printable(error, 300)}")
+            return self.problem(f"{place}: {label} {printable(error, 300)}".replace(":  ", ": "))
         except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError, MemoryError, AttributeError, ArithmeticError) as error:
             # operands of shapes and kinds that the operation does not take
-            return self.problem(f"{place}: {label} cannot be computed ({type(error).__name__}: {printable(error, 100)})")
+            return self.problem(f"{place}: {label} cannot be read ({type(error).__name__}: {printable(error, 160)})".replace(":  ", ": "))
         self._charge(result)
         return result
 
