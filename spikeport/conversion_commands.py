@@ -41,8 +41,9 @@ from spikeport.terminal import emit, plain, staged_bar
 def convert(checkpoint: Path, output: Path, env: str | None, observations: Path | None, episode_starts: Path | None, as_json: bool, **given: Any) -> None:
     """Convert a trained policy into an integer spiking artifact.
 
-    CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, or a
-    Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO).
+    CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, a
+    Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO), or a graph: ONNX, torch.export
+    (.pt2), TorchScript.
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save

@@ -60,7 +60,7 @@ PACKAGES = (
     Package("torch>=2.6", "torch", "reading checkpoints"),
     Package("stable-baselines3>=2.4", "stable_baselines3", "training the example policies"),
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),
-    Package("onnx>=1.16", "onnx", "export --to onnx"),
+    Package("onnx>=1.16", "onnx", "reading ONNX policies, export --to onnx"),
     Package("onnxruntime>=1.18", "onnxruntime", "the onnx backend"),
 )
 

@@ -61,7 +61,8 @@ def choose_output(names: list[str], options: ReadOptions, where: str, assumption
     """Which output is the action: the only one, the one asked for, or the one with a known name; InputError otherwise."""
     if options.action_output is not None:
         if names.count(options.action_output) != 1:
-            raise InputError(where, "no such output", got=f"--action-output {printable(options.action_output, 60)}", limit=shorten(names), fix="name one of them")
+            got = f"--action-output {printable(options.action_output, 60)}"
+            raise InputError(where, "no such output", got=got, limit=shorten(names), fix="name one of them")
         return names.index(options.action_output)
     if len(names) == 1:
         return 0
@@ -95,7 +96,8 @@ def finish(machine: Machine, action: object) -> Chain:
 def learn(needed: WidthNeeded, widths: dict[str, int], where: str) -> None:
     """Note an input's width that the reading told; InputError where it is no width or told before."""
     if needed.name in widths or not 0 < needed.width <= 2**20:
-        raise InputError(where, f"the width of input {printable(needed.name, 60)} is not clear", got=needed.width, fix="export the policy to ONNX with its input's shape")
+        fix = "export the policy to ONNX with its input's shape"
+        raise InputError(where, f"the width of input {printable(needed.name, 60)} is not clear", got=needed.width, fix=fix)
     widths[needed.name] = needed.width
 
 
@@ -151,7 +153,8 @@ def _action(chain: Chain, options: ReadOptions, assumptions: list[str], where: s
     reach = chain.scale if chain.low is None or chain.high is None else np.maximum(chain.high, -chain.low)
     carried = chain.scale if squash == "tanh" else reach
     if limit is not None and not np.allclose(limit, carried, rtol=TOLERANCE):
-        raise InputError(where, "--action-limit differs from the file's own", got=options.action_limit, limit=carried.tolist()[:6], fix="leave --action-limit out")
+        fix = "leave --action-limit out"
+        raise InputError(where, "--action-limit differs from the file's own", got=options.action_limit, limit=carried.tolist()[:6], fix=fix)
     low, high = (chain.offset - chain.scale, chain.offset + chain.scale) if chain.low is None or chain.high is None else (chain.low, chain.high)
     bounds = environment_bounds(size, options.environment, where)
     if bounds is not None:

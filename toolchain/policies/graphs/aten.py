@@ -95,7 +95,7 @@ def _clip(low: str | float | None, high: str | float | None) -> Run:
                 if isinstance(value, Signal):
                     raise Unsupported("compares two values that depend on the observation")
                 value, bounds[number] = bound, value
-        return elementwise.clip(machine, value, *bounds, place)
+        return elementwise.clip(machine, value, bounds[0], bounds[1], place)
 
     return run
 

@@ -10,8 +10,6 @@ import re
 import zipfile
 from typing import Any
 
-import numpy as np
-
 from toolchain.errors import InputError, violations
 from toolchain.policies.file_content import FileContent
 from toolchain.policies.graphs.assemble import Input, build_policy, choose_output, finish, input_signals

@@ -124,7 +124,8 @@ def _gemm(call: Call) -> Any:
 def _batch_norm(call: Call) -> Any:
     if call.attribute("training_mode", 0):
         raise Unsupported("is in training mode")
-    return elementwise.batch_norm(*(call.needed(place) for place in range(5)), call.attribute("epsilon", 1e-5))
+    value, scale, bias, mean, variance = (call.needed(place) for place in range(5))
+    return elementwise.batch_norm(value, scale, bias, mean, variance, call.attribute("epsilon", 1e-5))
 
 
 def _dropout(call: Call) -> Any:

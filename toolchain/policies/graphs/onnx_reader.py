@@ -107,10 +107,10 @@ def _run(graph: Any, nodes: list[tuple[int, Any]], values: dict[str, Any], outpu
             attributes = machine.run(place, label, _attributes, node, onnx)
             if attributes is not UNKNOWN:
                 result = machine.run(place, label, _call, operands, OPERATORS[node.op_type], machine, place, attributes, opset, len(node.output))
-        several = isinstance(result, list)
+        results = result if isinstance(result, list) else [result]
         for index, name in enumerate(node.output):
-            values[name] = result[index] if several and index < len(result) else UNKNOWN if result is UNKNOWN else result if index == 0 and not several else UNKNOWN
-            if name and index > 0 and not several and result is not UNKNOWN and name in used:
+            values[name] = results[index] if index < len(results) else UNKNOWN
+            if name in used and index >= len(results) and result is not UNKNOWN:
                 machine.problem(f"{place}: output {index} of {label} is not supported")
     if output not in values:
         raise InputError(machine.where, f"nothing makes the output {printable(output, 60)}", fix=FIX)

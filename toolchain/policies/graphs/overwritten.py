@@ -19,7 +19,7 @@ class Overwritten:
     def call(self, place: str, name: str, positional: Sequence[Any], named: Mapping[str, Any], run: Callable[..., Any]) -> Any:
         """run(machine, place, the name without its underscore, ...), the first operand noted where the name ends in one."""
         operands = [*positional, *named.values()]
-        for value in operands + [item for value in operands if isinstance(value, list) for item in value]:
+        for value in operands + [item for several in operands if isinstance(several, list) for item in several]:
             if any(_content(value) is changed for changed in self._changed):
                 return self._machine.problem(f"{place}: {name} reads a value after it was changed in place")
         in_place = name.endswith("_") and not name.endswith("__")

@@ -129,7 +129,7 @@ def transpose(value: Operand, order: Sequence[int] | None = None) -> Operand:
 
 def concatenate(values: Sequence[Operand], axis: int) -> Operand:
     if not any(isinstance(value, Signal) for value in values):
-        if sum(np.size(value) for value in values) > ENTRY_LIMIT:
+        if sum(math.prod(value.shape) for value in values) > ENTRY_LIMIT:
             raise Unsupported(f"makes a constant of more than {ENTRY_LIMIT} entries")
         return np.concatenate([np.asarray(value) for value in values], axis)
     signals = [value for value in values if isinstance(value, Signal)]
@@ -230,7 +230,7 @@ def matmul(machine: Machine, one: Operand, other: Operand) -> Operand:
         if one.unsized:
             raise WidthNeeded(one.root.name, weight.shape[0])
         _contracted(shape[-1:], shape[:-1], weight.shape[0], one)
-        return one.mapped(weight.T, (*shape[:-1], weight.shape[1]) if np.ndim(other) > 1 else shape[:-1])
+        return one.mapped(weight.T, (*shape[:-1], weight.shape[1]) if len(other.shape) > 1 else shape[:-1])
     assert isinstance(other, Signal)
     weight, shape = _matrix(one, column=False), other.shape
     if other.unsized:
@@ -250,7 +250,9 @@ def linear(machine: Machine, value: Operand, weight: Any, bias: Any = None) -> O
     return result if bias is None else add(result, bias)
 
 
-def gemm(machine: Machine, a: Operand, b: Operand, c: Any, alpha: float = 1.0, beta: float = 1.0, transpose_a: bool = False, transpose_b: bool = False) -> Operand:
+def gemm(
+    machine: Machine, a: Operand, b: Operand, c: Any, alpha: float = 1.0, beta: float = 1.0, transpose_a: bool = False, transpose_b: bool = False
+) -> Operand:
     """alpha * A' B' + beta * C; C may be None."""
     a = transpose(a) if transpose_a else a
     b = transpose(b) if transpose_b else b

@@ -101,8 +101,7 @@ class Archive:
     def _tensor(self, stored: Record, folder: str) -> Any:
         if len(stored.arguments) < 4 or not isinstance(stored.arguments[0], Storage):
             raise ValueError("it is no tensor of a TorchScript archive")
-        storage, offset, shape, strides = stored.arguments[:4]
-        identity = storage.identity
+        identity, (offset, shape, strides) = stored.arguments[0].identity, stored.arguments[1:4]
         if not isinstance(identity, tuple) or len(identity) != 5 or identity[0] != "storage" or not isinstance(identity[2], str):
             raise ValueError("its storage has no place")
         kind = STORAGES.get(getattr(identity[1], "path", ""))

@@ -173,6 +173,9 @@ class Interpreter:
             if not isinstance(constants, (list, tuple)) or number >= len(constants):
                 return self._machine.problem(f"{here}: the archive has no constant {number}")
             return self._stored(("constants", number), constants[number], "constants", here)
+        if path.startswith("__torch__."):  # a function as a value
+            definition = self._definition(path)
+            return definition if isinstance(definition, ast.FunctionDef) else self._machine.problem(f"{here}: {printable(path, 80)} is not supported")
         return self._field(self._evaluate(node.value, scope, here), node.attr, here)
 
     def _field(self, owner: Any, name: str, here: str) -> Any:
@@ -200,6 +203,8 @@ class Interpreter:
         named = {str(keyword.arg): self._evaluate(keyword.value, scope, here) for keyword in node.keywords}
         if path == "getattr" and len(positional) == 2 and isinstance(positional[1], str):
             return self._field(positional[0], positional[1], here)
+        if isinstance(node.func, ast.Name) and isinstance(scope.get(node.func.id), ast.FunctionDef):
+            return self.call(scope[node.func.id], positional, named)
         if path.startswith("torch.") and path.count(".") == 1:
             return self._operator(path[6:], positional, named, here)
         if path.startswith("__torch__."):
@@ -229,7 +234,7 @@ class Interpreter:
             return 6
         if name in ("is_cuda", "is_quantized", "is_sparse", "is_mkldnn"):
             return False
-        if name in ("int", "float", "bool") and not isinstance(value, Signal) and np.size(value) == 1:
+        if name in ("int", "float", "bool") and value is not None and not isinstance(value, Signal) and np.size(value) == 1:
             return self._machine.run(here, name, {"int": int, "float": float, "bool": bool}[name], np.asarray(value).reshape(()).item())
         return self._machine.problem(f"{here}: {printable(name, 40)} is not supported")
 
@@ -282,7 +287,8 @@ class Interpreter:
             raise self._endless()
 
     def _endless(self) -> InputError:
-        return InputError(self._machine.where, "the archive's code takes too many steps for a policy", limit=f"{STEP_LIMIT} steps, depth {DEPTH_LIMIT}", fix=FIX)
+        limit = f"{STEP_LIMIT} steps, {DEPTH_LIMIT} calls deep"
+        return InputError(self._machine.where, "the archive's code takes too many steps for a policy", limit=limit, fix=FIX)
 
 
 def _dtype(value: Any) -> Any:

@@ -56,7 +56,8 @@ def read_torchscript(content: FileContent, options: ReadOptions) -> Policy:
         choose_output(["0"], options, where, assumptions)
     if len(inputs) > 1:
         assumptions.append(f"the observation is the inputs {shorten(one.name for one in inputs)} in this order")
-    return build_policy(finish(machine, result), content, "torchscript", printable(getattr(archive.root, "path", ""), 60).rsplit(".", 1)[-1], options, assumptions)
+    family = printable(getattr(archive.root, "path", ""), 80).rsplit(".", 1)[-1]
+    return build_policy(finish(machine, result), content, "torchscript", family, options, assumptions)
 
 
 def _run(archive: Archive, machine: Machine, widths: dict[str, int]) -> tuple[Any, tuple[Input, ...]]:
