@@ -107,7 +107,7 @@ def _divide(machine: Machine, place: str, given: dict[str, Any]) -> Any:
 
 
 def _fold(name: str) -> Run:
-    return lambda machine, place, given: elementwise.constants_only(name, given["self"])
+    return lambda machine, place, given: elementwise.unary(machine, name, given["self"], place)
 
 
 def _addmm(machine: Machine, place: str, given: dict[str, Any]) -> Any:
@@ -211,6 +211,10 @@ def _full(number: float | None) -> Run:
     return lambda machine, place, given: structure.full(given["size"], float(number if number is not None else _number(given["fill_value"])))
 
 
+def _like(number: float) -> Run:
+    return lambda machine, place, given: structure.full(structure.sizes_of(given["self"]), number)
+
+
 def _power(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     return elementwise.power(given["self"], given["other"])
 
@@ -293,6 +297,9 @@ OPERATORS = _table(
         "full": ("size fill_value dtype layout device pin_memory", _full(None)),
         "zeros": ("size dtype layout device pin_memory", _full(0.0)),
         "ones": ("size dtype layout device pin_memory", _full(1.0)),
+        "ones_like": ("self dtype layout device pin_memory memory_format", _like(1.0)),
+        "zeros_like": ("self dtype layout device pin_memory memory_format", _like(0.0)),
+        "broadcast_tensors": ("tensors", _with(structure.broadcast, "tensors")),
         "scalar_tensor tensor": ("self dtype layout device pin_memory requires_grad", lambda machine, place, given: np.asarray(given["self"])),
     }
 )

@@ -32,6 +32,7 @@ class Chain:
 def unroll(action: Signal) -> Chain:
     """The chain that ends in `action`; Unsupported, naming the place, where it is none."""
     size = action.width
+    _refuse_functions(action)
     action, low, high = _clipped(_lined_up(action))
     squash, scale, offset = "none", np.ones(size), np.zeros(size)
     base = action.base
@@ -60,6 +61,19 @@ def unroll(action: Signal) -> Chain:
     bounds = (low, high) if np.isfinite(low).all() else (None, None)
     layers, mean, divisor, clip = _layers(action)
     return Chain(layers, mean, divisor, clip, squash, scale, offset, *bounds)
+
+
+def _refuse_functions(action: Signal) -> None:
+    """Unsupported with every function on the way that is no activation."""
+    found, signal = [], action
+    while isinstance(signal.base, Stage):
+        stage = signal.base
+        if stage.kind != "clip" and stage.kind not in ACTIVATIONS:
+            why = "" if " " in stage.kind else f" is not an activation that is supported ({', '.join(ACTIVATIONS)})"
+            found.append(f"{stage.place}: {stage.kind}{why}")
+        signal = stage.before
+    if found:
+        raise Unsupported("; ".join(reversed(found)))
 
 
 def _lined_up(signal: Signal) -> Signal:
@@ -118,7 +132,7 @@ def _layers(last: Signal) -> tuple[tuple[tuple[Float, Float, str], ...], Float |
             continue
         kind = "relu" if base.kind == "clip" and not base.low.any() and np.isposinf(base.high).all() else base.kind
         if kind not in ACTIVATIONS:
-            raise Unsupported(f"{base.place}: {kind} between layers is not an activation that is supported ({', '.join(ACTIVATIONS)})")
+            raise Unsupported(f"{base.place}: a clip to {base.low.flat[0]:g} and {base.high.flat[0]:g} between layers is not supported")
         layers.append((signal.affine.dense(width), signal.affine.offset, activation))
         activation, signal = kind, base.before
 

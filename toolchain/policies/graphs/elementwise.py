@@ -22,7 +22,7 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power,
 }  # fmt: skip
 _UNARY: dict[str, Callable[[Any], Any]] = {
-    "sqrt": np.sqrt, "rsqrt": lambda x: 1.0 / np.sqrt(x), "reciprocal": lambda x: 1.0 / x, "exp": np.exp, "log": np.log, "abs": np.abs, "neg": np.negative,
+    "sqrt": np.sqrt, "rsqrt": lambda x: 1.0 / np.sqrt(x), "reciprocal": lambda x: 1.0 / x, "exp": np.exp, "log": np.log, "abs": np.abs,
 }  # fmt: skip
 
 
@@ -67,21 +67,22 @@ def divide(one: Operand, other: Operand, whole_numbers: bool = False) -> Operand
 def power(one: Operand, other: Operand) -> Operand:
     if isinstance(one, Signal) and not isinstance(other, Signal) and (np.asarray(other) == 1).all():
         return one
-    return constants_only("pow", one, other)
-
-
-def constants_only(name: str, *operands: Operand) -> Array:
-    """Unary and binary arithmetic of constants; Unsupported on what depends on the observation."""
-    if any(isinstance(operand, Signal) for operand in operands):
+    if isinstance(one, Signal) or isinstance(other, Signal):
         raise Unsupported("of a value that depends on the observation is not supported")
-    if len(operands) == 2:
-        return _fold(name, *operands)
-    values = np.asarray(operands[0])
-    return np.asarray(_UNARY[name](values if name in ("neg", "abs") else values.astype(np.float64)))
+    return _fold("pow", one, other)
+
+
+def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
+    """A function of constants. Of a signal it becomes a stage, refused where the action depends on it: exporters
+    keep a standard deviation's exp for its shape alone."""
+    if isinstance(value, Signal):
+        return whole(machine.stage(name, value, place), value.shape)
+    values = np.asarray(value)
+    return np.asarray(_UNARY[name](values if name == "abs" else values.astype(np.float64)))
 
 
 def negate(value: Operand) -> Operand:
-    return value.scaled(np.full(value.width, -1.0)) if isinstance(value, Signal) else constants_only("neg", value)
+    return value.scaled(np.full(value.width, -1.0)) if isinstance(value, Signal) else np.negative(value)
 
 
 def activation(machine: Machine, value: Operand, kind: str, place: str) -> Operand:
@@ -193,4 +194,4 @@ def _product(machine: Machine, one: Signal, other: Signal) -> Signal:
         if stage.kind == "erf" and np.allclose(gain, offset, rtol=1e-6):
             gelu = machine.stage("gelu", stage.before.scaled(np.full(stage.width, SQRT2)), stage.place)
             return whole(gelu, one.shape).scaled(gain * 2.0 * ratio / SQRT2)
-    raise Unsupported("multiplies two values that depend on the observation, other than x * sigmoid(x) and x * (1 + erf(x / sqrt 2))")
+    raise Unsupported("multiplies two values that depend on the observation, other than x * sigmoid(x) and x * (1 + erf(x / sqrt 2))", one)

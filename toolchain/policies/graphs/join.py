@@ -44,7 +44,7 @@ def join(parts: Sequence[Signal]) -> Signal:
 def add(one: Signal, other: Signal) -> Signal:
     """one + other, of the same width; Unsupported where they do not share their base."""
     if one.base is not other.base:
-        raise Unsupported(DIFFERENT)
+        raise Unsupported(DIFFERENT, one)
     a, b = one.affine, other.affine
     if a.weight is None and b.weight is None and (a.index == b.index).all():
         return Signal(one.base, Affine(a.offset + b.offset, a.gain + b.gain, a.index), one.shape)

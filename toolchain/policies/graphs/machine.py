@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
-from toolchain.policies.graphs.signal import Signal, Stage, Unsupported
+from toolchain.policies.graphs.signal import Signal, Stage, Unsupported, whole
 from toolchain.policies.text import printable
 
 NODE_LIMIT = 5000
@@ -53,6 +53,8 @@ class Machine:
             with np.errstate(all="ignore"):
                 result = operation(*operands, **attributes)
         except Unsupported as error:
+            if error.like is not None:  # refused where the action depends on it
+                return whole(self.stage(f"{label} {error}", error.like, place), error.like.shape)
             return self.problem(f"{place}: {label} {printable(error, 300)}".replace(":  ", ": "))
         except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError, MemoryError, AttributeError, ArithmeticError) as error:
             # operands of shapes and kinds that the operation does not take

@@ -83,7 +83,7 @@ def _gelu(call: Call) -> Any:
 
 
 def _fold(name: str) -> Callable[[Call], Any]:
-    return lambda call: elementwise.constants_only(name, call.needed(0))
+    return lambda call: elementwise.unary(call.machine, name, call.needed(0), call.place)
 
 
 def _sum(call: Call) -> Any:

@@ -20,7 +20,14 @@ WORK_LIMIT = 2**31  # multiplications to merge two affine operations
 
 
 class Unsupported(Exception):
-    """An operation that a policy's chain of layers cannot hold; the message says why."""
+    """An operation that a policy's chain of layers cannot hold; the message says why.
+
+    `like` is a signal of the result's shape, where it is known: graphs compute values that only their shape is used of.
+    """
+
+    def __init__(self, message: str, like: Signal | None = None) -> None:
+        super().__init__(message)
+        self.like = like
 
 
 class WidthNeeded(Exception):

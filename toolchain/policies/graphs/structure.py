@@ -199,6 +199,20 @@ def expand(value: Operand, target: Any) -> Operand:
     return np.broadcast_to(value, shape)
 
 
+def broadcast(values: Sequence[Operand]) -> list[Operand]:
+    """Signals, which must have one shape already, as they are; constants in the shape of all."""
+    if len({tuple(value.shape) for value in values}) == 1:
+        return list(values)
+    signals = [value.shape for value in values if isinstance(value, Signal)]
+    if len(set(signals)) > 1:
+        raise Unsupported(f"of shapes {' and '.join(shown(shape) for shape in signals[:4])}")
+    shapes = [tuple(1 if size == BATCH else size for size in value.shape) for value in values]
+    shape = np.broadcast_shapes(*shapes)
+    if signals and shape != tuple(1 if size == BATCH else size for size in signals[0]):
+        raise Unsupported(f"of shapes {' and '.join(map(shown, shapes[:4]))}")
+    return [value if isinstance(value, Signal) else expand(value, np.array(shape)) for value in values]
+
+
 def full(sizes: Any, number: Any) -> NDArray[Any]:
     """A constant of the given sizes; the batch counts as 1."""
     shape = tuple(1 if size == BATCH else size for size in whole_numbers(sizes)) if np.size(sizes) else ()
