@@ -152,6 +152,10 @@ def _first(signal: Signal, base: Observation | Stage) -> tuple[Float, Float, tup
         inner = taken.scaled(affine.gain).shifted(affine.offset)
     affine, width = inner.affine, inner.base.width or 1
     gain, offset, index = affine.gain, affine.offset, affine.index
+    if (constant := low == high).any():  # two clips that leave one value
+        bias, weight = bias + weight[:, constant] @ low[constant], np.where(constant, 0.0, weight)
+        reach = float(np.abs(high[~constant]).max(initial=0.0)) or 1.0
+        low, high = np.where(constant, -reach, low), np.where(constant, reach, high)
     finite = np.isfinite(low) & np.isfinite(high)
     distinct = len(set(index.tolist())) == len(index) and gain.all()
     if not finite.any() and not (np.isfinite(low) | np.isfinite(high)).any():
