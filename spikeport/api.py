@@ -44,14 +44,17 @@ def load_policy(
     squash: str | None = None,
     action_limit: float | None = None,
     normalizer: str | Path | None = None,
+    action_output: str | None = None,
 ) -> Policy:
     """Read a trained policy (contract section 8's options).
 
     `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the observation's size must be
-    given. Raises InputError for a file or option that cannot be used.
+    given. `action_output` names the output of a graph that holds the action. Raises InputError for a file or option that cannot be used.
     """
     facts = environment_facts(env, action_low, action_high, observation_size)
-    return read_policy(path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts)
+    return read_policy(
+        path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts, action_output=action_output
+    )
 
 
 def environment_facts(env: str | None, action_low: Any = None, action_high: Any = None, observation_size: int | None = None) -> EnvironmentFacts:

@@ -42,7 +42,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     """Convert a trained policy into an integer spiking artifact.
 
     CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, a checkpoint of
-    RSL-RL, rl_games or CleanRL, or a Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN).
+    RSL-RL, rl_games or CleanRL, a Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), or
+    a graph: ONNX, torch.export (.pt2), TorchScript.
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save

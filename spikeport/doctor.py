@@ -61,7 +61,7 @@ PACKAGES = (
     Package("torch>=2.6", "torch", "reading checkpoints"),
     Package("stable-baselines3>=2.4", "stable_baselines3", "training the example policies"),
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),
-    Package(ONNX["onnx"], "onnx", "export --to onnx and the onnx backend"),
+    Package(ONNX["onnx"], "onnx", "reading ONNX policies, export --to onnx and the onnx backend"),
     Package(ONNX["onnxruntime"], "onnxruntime", "the onnx backend"),
 )
 

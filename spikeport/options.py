@@ -24,6 +24,7 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--activation", metavar="NAME", help="Hidden activation, where the file does not carry it."),
             click.option("--squash", type=click.Choice(["tanh", "clip", "none", "argmax"]), help="What follows the last layer, where the file does not say."),
             click.option("--action-limit", type=float, metavar="X", help="The actor's action scale, where the file does not carry it."),
+            click.option("--action-output", metavar="NAME", help="Output that holds the deterministic action, where a graph has several."),
         )
     ):
         command = option(command)
@@ -48,7 +49,7 @@ def whole_numbers(context: click.Context, parameter: click.Parameter, value: str
 
 def read_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options that belong to the reader."""
-    return {name: given[name] for name in ("action_low", "action_high", "normalizer", "activation", "squash", "action_limit")}
+    return {name: given[name] for name in ("action_low", "action_high", "normalizer", "activation", "squash", "action_limit", "action_output")}
 
 
 def read_array(path: Path, option: str) -> Any:

@@ -12,8 +12,11 @@ from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
+ONNX_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)  # protobuf keys of a ModelProto behind its ir_version
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
-ACCEPTED = "a torch state_dict or checkpoint, a safetensors file or a Stable-Baselines3 zip"
+ACCEPTED = (
+    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program or a TorchScript archive"
+)
 FLAX_FIX = (
     "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",
     "train the script without _jax",
@@ -59,7 +62,7 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
 
 
 def detect_format(content: FileContent) -> str:
-    """`torch`, `safetensors` or `stable-baselines3`; InputError naming what else it is."""
+    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export` or `torchscript`; InputError naming what else it is."""
     data, name = content.data, content.name
     if data.startswith(LEGACY_TORCH):
         return "torch"
@@ -75,6 +78,8 @@ def detect_format(content: FileContent) -> str:
             limit=ACCEPTED,
             fix=FLAX_FIX,
         )
+    if looks_like_onnx(data):
+        return "onnx"
     if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise InputError(
             name,
@@ -87,12 +92,19 @@ def detect_format(content: FileContent) -> str:
     raise InputError(name, "unknown content", got=f"a file that starts with {data[:8].hex(' ')}", limit=ACCEPTED, fix=SAVE_AGAIN)
 
 
+def looks_like_onnx(data: bytes) -> bool:
+    """Whether the bytes begin like a serialized ModelProto: a small ir_version, then another of its fields."""
+    return len(data) > 2 and data[0] == 0x08 and 0 < data[1] < 0x40 and data[2] in ONNX_FIELDS
+
+
 def _zip_format(content: FileContent) -> str:
     with open_archive(content.data, content.name, CHECKPOINT_LIMIT) as archive:
         names = archive.namelist()
     tops = {member.split("/")[-1] for member in names if member.count("/") == 1}
     if "constants.pkl" in tops and any("/code/" in member for member in names):
-        raise InputError(content.name, "a TorchScript archive carries code", got="TorchScript", limit=ACCEPTED, fix=SAVE_AGAIN)
+        return "torchscript"
+    if "archive_format" in tops or "serialized_exported_program.json" in names:
+        return "torch.export"
     if "data.pkl" in tops:
         return "torch"
     if "data" in names and ("parameters" in names or "parameter_list" in names):

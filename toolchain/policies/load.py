@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from toolchain.errors import InputError
 from toolchain.policies.environment_facts import EnvironmentFacts
 from toolchain.policies.file_content import detect_format, read_content
+from toolchain.policies.graphs.exported_reader import read_exported
+from toolchain.policies.graphs.onnx_reader import read_onnx
+from toolchain.policies.graphs.torchscript_reader import read_torchscript
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import Policy
 from toolchain.policies.sb3_zip import read_sb3_zip
 from toolchain.policies.state_dict import read_state_dict
+
+GRAPHS = ("onnx", "torch.export", "torchscript")
+READERS = {"stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript}
 
 
 def load_policy(
@@ -21,25 +28,30 @@ def load_policy(
     action_limit: object = None,
     normalizer: str | Path | None = None,
     environment: EnvironmentFacts | None = None,
+    action_output: str | None = None,
 ) -> Policy:
     """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, a checkpoint of
-    RSL-RL, rl_games or CleanRL, or a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN).
+    RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph,
+    a torch.export program or a TorchScript archive.
 
     `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
     number or one per action channel; `normalizer` is the path of a VecNormalize pickle, "none", or None to look
-    beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. Everything that was assumed
+    beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. `action_output` names the
+    output of a graph that is the deterministic action, where it has several. Everything that was assumed
     stands in `policy.provenance.assumptions`.
 
     Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
     every file that cannot be converted exactly as it was trained.
     """
-    return load_options(path, ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts()))
+    return load_options(path, ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts(), action_output))
 
 
 def load_options(path: str | os.PathLike[str], options: ReadOptions) -> Policy:
     """As `load_policy`, for options that are checked already."""
     content = read_content(path)
     kind = detect_format(content)
-    if kind == "stable-baselines3":
-        return read_sb3_zip(content, options)
+    if options.action_output is not None and kind not in GRAPHS:
+        raise InputError(content.name, "only a graph has named outputs", got=f"--action-output for a {kind} file", fix="leave --action-output out")
+    if kind in READERS:
+        return READERS[kind](content, options)
     return read_state_dict(content, options, safetensors=kind == "safetensors")

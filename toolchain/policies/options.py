@@ -17,8 +17,9 @@ class ReadOptions:
     """Facts given beside the file; None means: as the file or its documented family says.
 
     `squash`: tanh = tanh then scaled, clip = clipped to the action bounds, none = the network's output as it
-    is, argmax = the number of the largest output. `action_limit`: a positive number, or one per action channel. `normalizer`: a path, "none", or None to
-    look beside the file.
+    is, argmax = the number of the largest output. `action_limit`: a positive number, or one per action channel.
+    `normalizer`: a path, "none", or None to look beside the file. `action_output`: the output of a graph that holds
+    the action.
     """
 
     activation: str | None = None
@@ -26,6 +27,7 @@ class ReadOptions:
     action_limit: object = None
     normalizer: str | Path | None = None
     environment: EnvironmentFacts = EnvironmentFacts()
+    action_output: str | None = None
 
     def __post_init__(self) -> None:
         problems = []
