@@ -12,8 +12,9 @@ from toolchain.policies.graphs.exported_reader import read_exported
 from toolchain.policies.graphs.onnx_reader import read_onnx
 from toolchain.policies.graphs.torchscript_reader import read_torchscript
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Policy
 from toolchain.policies.sb3_zip import read_sb3_zip
+from toolchain.policies.sddpg import is_sddpg, read_sddpg
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.state_dict import read_state_dict
 
 GRAPHS = ("onnx", "torch.export", "torchscript")
@@ -29,16 +30,17 @@ def load_policy(
     normalizer: str | Path | None = None,
     environment: EnvironmentFacts | None = None,
     action_output: str | None = None,
-) -> Policy:
+) -> AnyPolicy:
     """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, a checkpoint of
     RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph,
-    a torch.export program or a TorchScript archive.
+    a torch.export program or a TorchScript archive. Spiking actors: a PopSAN or Proxy-Target state_dict, or one of
+    SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py).
 
     `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
-    number or one per action channel; `normalizer` is the path of a VecNormalize pickle, "none", or None to look
-    beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. `action_output` names the
-    output of a graph that is the deterministic action, where it has several. Everything that was assumed
-    stands in `policy.provenance.assumptions`.
+    number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for
+    PopSAN), "none", or None to look beside a Stable-Baselines3 zip or a PopSAN actor. `environment` gives sizes and
+    action bounds. `action_output` names the output of a graph that is the deterministic action, where it has
+    several. Everything that was assumed stands in `policy.provenance.assumptions`.
 
     Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
     every file that cannot be converted exactly as it was trained.
@@ -46,9 +48,11 @@ def load_policy(
     return load_options(path, ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts(), action_output))
 
 
-def load_options(path: str | os.PathLike[str], options: ReadOptions) -> Policy:
+def load_options(path: str | os.PathLike[str], options: ReadOptions) -> AnyPolicy:
     """As `load_policy`, for options that are checked already."""
     content = read_content(path)
+    if is_sddpg(content):
+        return read_sddpg(content, options)
     kind = detect_format(content)
     if options.action_output is not None and kind not in GRAPHS:
         raise InputError(content.name, "only a graph has named outputs", got=f"--action-output for a {kind} file", fix="leave --action-output out")

@@ -18,8 +18,10 @@ from toolchain.policies.missing import ACTIVATION, SQUASH, MissingFact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from toolchain.policies.population_actor import is_population_actor, read_population_actor
 from toolchain.policies.rl_games import is_rl_games, read_rl_games
 from toolchain.policies.rsl_rl import is_rsl_rl, read_rsl_rl
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
 from toolchain.policies.text import printable, shorten
 
@@ -35,7 +37,7 @@ LIBRARIES: tuple[tuple[Callable[[object], bool], Callable[[Any, FileContent], Li
 )
 
 
-def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> Policy:
+def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> AnyPolicy:
     """The policy of a checkpoint of RSL-RL, rl_games or CleanRL, or of a plain state dict, at most one level deep.
 
     Raises InputError for content that is not a state dict, for unknown keys (all at once), for facts that
@@ -51,6 +53,8 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
     tensors = to_float32(actor_alone(entries) or entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
+    if is_population_actor(tensors):
+        return read_population_actor(tensors, content, options, "safetensors" if safetensors else "state-dict")
     actor = match_family(tensors, where)
     assumptions: list[str] = notes
     layers = _layers(actor, _activation(actor, options, assumptions, where))
