@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolchain.energy.headline import headline
-from toolchain.energy.result import DENSE, Estimate
+from toolchain.energy.result import Estimate
 from toolchain.energy.units import joules, seconds
 
 INHERITED = "* energies inherited from another chip: of what order, no more; in no sentence about who wins"
@@ -33,7 +33,7 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
         estimate.runs,
         joules(estimate.dynamic_j),
         f"{joules(estimate.low_j)} to {joules(estimate.high_j)}" if estimate.high_j > estimate.low_j else "none published",
-        "inside" if estimate.runs == DENSE else joules(estimate.static_inference_j),
+        "inside" if estimate.all_in else joules(estimate.static_inference_j),
         joules(estimate.static_period_j),
         seconds(estimate.latency_s),
         {True: "yes", False: "no", None: "-"}[estimate.realtime],

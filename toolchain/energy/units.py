@@ -8,9 +8,9 @@ def joules(value: float | None) -> str:
     return "-" if value is None else _prefixed(value, "J")
 
 
-def seconds(value: float) -> str:
-    """A time with three digits and a prefix."""
-    return _prefixed(value, "s")
+def seconds(value: float | None) -> str:
+    """A time with three digits and a prefix; `-` where there is none."""
+    return "-" if value is None else _prefixed(value, "s")
 
 
 def _prefixed(value: float, unit: str) -> str:
