@@ -14,8 +14,8 @@ from typing import Any
 from hardware_profiles.schema import KINDS as KINDS
 from hardware_profiles.schema import PRICED as PRICED
 from hardware_profiles.schema import READS as READS
-from hardware_profiles.schema import Number as Number
 from hardware_profiles.schema import SPIKING as SPIKING
+from hardware_profiles.schema import Number as Number
 from hardware_profiles.schema import Profile as Profile
 from hardware_profiles.schema import check_profile as check_profile
 from hardware_profiles.schema import worst as worst

@@ -15,7 +15,8 @@ from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
-from toolchain.energy import DEFAULT_PROFILES, Estimate
+from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
+from toolchain.energy import assess as judge
 from toolchain.energy import estimate_energy as price
 from toolchain.errors import InputError, did_you_mean
 from toolchain.policies import EnvironmentFacts
@@ -187,6 +188,46 @@ def estimate_energy(
     if control_period_s is None and artifact.environment is not None:
         control_period_s = artifact.environment.control_period_s
     return price(census, artifact, tuple(profiles), control_period_s)
+
+
+def assess(
+    artifact: Artifact,
+    *,
+    profiles: Sequence[str] = ASSESS_PROFILES,
+    env: str | None = None,
+    episodes: int = 10,
+    seed: int = 1000,
+    control_period_s: float | None = None,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> Assessment:
+    """Whether the spiking policy pays against the same policy as an int8 network, and what decides it.
+
+    Counts `episodes` episodes of the artifact and as many of its source policy on the same seeds; without an
+    environment both on the recorded part of the probe. `progress` hears of finished episodes of both.
+    """
+    census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    if control_period_s is None and artifact.environment is not None:
+        control_period_s = artifact.environment.control_period_s
+    return judge(census, artifact, work, tuple(profiles), control_period_s)
+
+
+def measure_ann_work(
+    artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+) -> AnnWork:
+    """What the source policy does as an int8 network; only its dense work where the artifact has no source inside."""
+    from toolchain.energy.ann_work import CountingActor, dense_work, probe_work
+    from toolchain.simulation.closed_loop import environment_of
+    from toolchain.simulation.rollout import roll_out
+
+    if artifact.source is None:
+        return dense_work(artifact)
+    if env is None and artifact.environment is None:
+        return probe_work(artifact)
+    make_env, _ = environment_of(artifact, env)
+    actor = CountingActor(artifact, episodes)
+    roll_out(actor, lambda index: make_env(None), range(seed, seed + episodes), progress)
+    return actor.work()
 
 
 def measure_census(

@@ -148,6 +148,43 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Hardware profile; may be repeated.  [default: loihi1-davies, loihi2, asic45]")
+@click.option("--episodes", default=10, show_default=True, metavar="N", help="Episodes to count.")
+@click.option("--control-period-ms", type=float, metavar="X", help="Milliseconds between decisions.  [default: the environment's]")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Energies and break-evens as a picture (.svg, .png or .pdf).")
+@environment_option
+@seed_option
+@as_json
+def assess(
+    artifact: Path, profiles: tuple[str, ...], episodes: int, control_period_ms: float | None, plot: Path | None, env: str | None, seed: int, as_json: bool
+) -> None:
+    """Say whether a spiking policy pays, and what decides it.
+
+    Against the same policy as an int8 network: dense, with zeros skipped, and working on changes only. Exit code 1:
+    it does not fit a chip that was asked for.
+    """
+    from spikeport import api
+    from toolchain.artifact_file import load
+    from toolchain.energy import ASSESS_PROFILES, render_assessment
+    from toolchain.energy.assessment_plot import check_plot, plot_assessment
+
+    if plot is not None:
+        check_plot(plot)
+    loaded = load(artifact)
+    period = control_period_ms / 1000 if control_period_ms is not None else None
+    with progress_bar(2 * episodes, "episodes") as progress:
+        result = api.assess(
+            loaded, profiles=profiles or ASSESS_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress
+        )
+    if plot is not None:
+        plot_assessment(result, plot)
+    emit(as_json, result.as_json(), render_assessment(result))
+    if not result.fits:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--to", "to", required=True, metavar="lava")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent or empty.")
 def export(artifact: Path, to: str, output: Path) -> None:

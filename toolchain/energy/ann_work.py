@@ -5,7 +5,7 @@
     delta    one per input that changed since the last decision and non-zero int8 weight; an episode's first decision is sparse
 
 Activations are rounded to int8 per layer (the observation per feature), weights per row, all symmetric to the largest
-magnitude on the artifact's probe. Only the work is counted: whether this int8 network still earns the return was
+magnitude on the recorded part of the artifact's probe. Only the work is counted: whether this int8 network still earns the return was
 not measured. A sigma-delta artifact is such a delta network itself, with its own integers; its census is taken
 where there is one (`with_census`).
 """
@@ -24,6 +24,7 @@ from toolchain.policies.policy import Policy
 from toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
+SYNTHETIC = 32  # observations at the probe's end that no environment gave
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class CountingActor:
             raise ValueError("the artifact has no source policy inside")
         self.policy: Policy = artifact.source
         self.rows = rows
-        recorded = self._inputs(artifact.probe.observations, np.zeros(len(artifact.probe.flags), np.int64))
+        observations = artifact.probe.observations[recorded_part(artifact)]
+        recorded = self._inputs(observations, np.zeros(len(observations), np.int64))
         self._scales = [np.abs(values).max(0 if index == 0 else None) / 127 for index, values in enumerate(self._layer_inputs(recorded))]
         self._scales = [np.where(scale > 0, scale, 1.0) for scale in self._scales]
         self._fan_out = [np.count_nonzero(_int8_rows(layer.weight), axis=0) for layer in self.policy.layers]
@@ -141,12 +143,17 @@ class CountingActor:
 
 def probe_work(artifact: Artifact) -> AnnWork:
     """The work on the recorded part of the probe, where there is no environment to run in."""
-    actor, recorded = CountingActor(artifact), slice(0, max(len(artifact.probe.flags) - 32, 1))
+    actor, recorded = CountingActor(artifact), recorded_part(artifact)
     for observation, flag in zip(artifact.probe.observations[recorded], artifact.probe.flags[recorded], strict=True):
         if flag == 1:
             actor.reset()
         actor.decide(observation[None])
     return actor.work()
+
+
+def recorded_part(artifact: Artifact) -> slice:
+    """The probe without its synthetic end."""
+    return slice(0, max(len(artifact.probe.flags) - SYNTHETIC, 1))
 
 
 def _int8_rows(weight: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -108,7 +108,7 @@ def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[st
 def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] | None:
     """The source policy as an int8 network per decision; None where its work was not counted."""
     layers: list[dict[str, Joules]] = []
-    for layer in work.layers:
+    for index, layer in enumerate(work.layers):
         if runs == DENSE:
             layers.append(walked_layer(profile, layer.inputs, layer.outputs))
             continue
@@ -116,7 +116,7 @@ def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] |
         if synops is None or payloads is None:
             return None
         events = event_layer(profile, inputs=layer.inputs, outputs=layer.outputs, synops=synops, payloads=payloads, timesteps=1,
-                             state_words=1 if runs == SPARSE else 2, operation=("mul8", "add32"))  # fmt: skip
+                             state_words=1 if runs == SPARSE or index == len(work.layers) - 1 else 2, operation=("mul8", "add32"))  # fmt: skip
         walked = walked_layer(profile, layer.inputs, layer.outputs, synops)
         layers.append(min((events, walked), key=lambda parts: total(parts.values()).value) if runs == SPARSE else events)
     return _sum(layers)

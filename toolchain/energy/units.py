@@ -13,6 +13,11 @@ def seconds(value: float | None) -> str:
     return "-" if value is None else _prefixed(value, "s")
 
 
+def count(value: float) -> str:
+    """A plain number with three digits and no exponent."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _prefixed(value: float, unit: str) -> str:
     for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p")):
         if value >= 0.9995 * factor:
