@@ -238,9 +238,26 @@ def measure_census(
         raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")
     if env is not None or artifact.environment is not None:
         return simulate(artifact, environment=env, episodes=episodes, seed=seed, progress=progress).census
+    return probe_census(artifact)
+
+
+def probe_census(artifact: Artifact) -> Census:
+    """Counts of the recorded part of the probe."""
     recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
     with open_backend("fast", artifact) as backend:
         return backend.trace(artifact.probe.observations[recorded], artifact.probe.flags[recorded]).census
+
+
+def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
+    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of the probe.
+
+    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of their band. On a
+    microcontroller it is the dense source policy's. Raises InputError for a profile without times.
+    """
+    estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
+    if estimate.latency_s is None:
+        raise InputError("--latency-from", "the profile has no times", got=profile, limit="a chip or a microcontroller", fix="--latency-from loihi1-davies")
+    return estimate.latency_s + (0.0 if estimate.io_s is None else estimate.io_s[io == "system"])
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:

@@ -38,9 +38,21 @@ main.add_command(tune)
 @click.option("--compare", is_flag=True, help="Run the source policy on the same seeds.")
 @click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Checkpoint to compare with, where the artifact has none inside.")
 @click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Film the first episode (.mp4 or .gif).")
+@click.option("--latency-from", metavar="PROFILE", help="Actions reach the environment as late as this hardware profile says.")
+@click.option("--latency-io", type=click.Choice(["floor", "system"]), help="With --latency-from: host I/O as the measured floor or as a measured system.")
 @as_json
 def simulate(
-    artifact: Path, env: str | None, backend: str, episodes: int, seed: int, compare: bool, source: Path | None, video: Path | None, as_json: bool
+    artifact: Path,
+    env: str | None,
+    backend: str,
+    episodes: int,
+    seed: int,
+    compare: bool,
+    source: Path | None,
+    video: Path | None,
+    latency_from: str | None,
+    latency_io: str | None,
+    as_json: bool,
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
@@ -50,11 +62,23 @@ def simulate(
 
     if source is not None and not compare:
         raise InputError("--source", "is what --compare compares with", got="no --compare", fix=("--compare --source FILE", "leave --source away"))
+    if latency_io is not None and latency_from is None:
+        raise InputError("--latency-io", "says how --latency-from counts the host", got="no --latency-from", fix="--latency-from PROFILE")
     loaded = load(artifact)
     policy = given_source(loaded, source, env)
+    latency = None if latency_from is None else api.modelled_latency(loaded, latency_from, latency_io or "floor")
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
         result = api.simulate(
-            loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress
+            loaded,
+            environment=env,
+            backend=backend,
+            episodes=episodes,
+            seed=seed,
+            compare=compare,
+            source=policy,
+            video=video,
+            latency_s=latency,
+            progress=progress,
         )
     emit(as_json, result.to_json(), simulation_text(result))
 

@@ -56,9 +56,7 @@ class Assessment:
         }
 
 
-def assess(
-    census: Census, artifact: Artifact, work: AnnWork, names: Sequence[str] = ASSESS_PROFILES, control_period_s: float | None = None
-) -> Assessment:
+def assess(census: Census, artifact: Artifact, work: AnnWork, names: Sequence[str] = ASSESS_PROFILES, control_period_s: float | None = None) -> Assessment:
     """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py).
 
     Profiles without energies are only checked for what fits. Where the network does not fit a chip, that chip is

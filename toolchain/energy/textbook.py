@@ -54,15 +54,24 @@ def _op(profile: Profile, *names: str) -> Joules:
 
 
 def event_layer(
-    profile: Profile, *, inputs: int, outputs: int, synops: float, payloads: float, timesteps: int, state_words: int, operation: tuple[str, ...]
+    profile: Profile,
+    *,
+    inputs: int,
+    outputs: int,
+    synops: float,
+    payloads: float,
+    timesteps: int,
+    state_words: int,
+    operation: tuple[str, ...],
+    weight_bytes: int = 1,
 ) -> dict[str, Joules]:
     """One layer that works on events, per decision."""
-    weights, sums = word_energy(profile, inputs * outputs), word_energy(profile, 4 * outputs)
+    weights, sums = word_energy(profile, weight_bytes * inputs * outputs), word_energy(profile, 4 * outputs)
     states = word_energy(profile, 4 * outputs * state_words)
     updates = outputs * timesteps
     return {
         "operations": _times(_op(profile, *operation, "add32"), synops) + _times(_op(profile, "add32"), updates),
-        "weights": _times(weights, SHARE * synops, SHARE * synops, synops),
+        "weights": _times(weights, weight_bytes * SHARE * synops, None, synops),
         "states": _times(sums, 2 * synops, 0.0) + _times(states, 2 * updates * state_words),
         "messages": _times(word_energy(profile, 4 * inputs), 2 * payloads),
     }
@@ -74,7 +83,7 @@ def walked_layer(profile: Profile, inputs: int, outputs: int, effective: float |
     weights, activations = word_energy(profile, inputs * outputs), word_energy(profile, inputs)
     return {
         "operations": _times(_op(profile, "mul8", "add32"), done) + _times(_op(profile, "add32"), macs),
-        "weights": _times(weights, SHARE * done, SHARE * done, done),
+        "weights": _times(weights, SHARE * done, None, done),
         "states": _times(activations, SHARE * macs, SHARE * inputs, macs) + _times(word_energy(profile, outputs), SHARE * outputs, None, outputs),
     }
 
