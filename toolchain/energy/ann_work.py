@@ -127,9 +127,7 @@ class CountingActor:
         """Averages over all decisions so far."""
         sparse, delta, active, changed = self._counts / max(self._decisions, 1)
         layers = enumerate(self.policy.layers)
-        found = (
-            LayerWork(layer.inputs, layer.outputs, float(sparse[i]), float(delta[i]), float(active[i]), float(changed[i])) for i, layer in layers
-        )
+        found = (LayerWork(layer.inputs, layer.outputs, float(sparse[i]), float(delta[i]), float(active[i]), float(changed[i])) for i, layer in layers)
         return AnnWork(tuple(found), self._decisions)
 
     def _inputs(self, observations: Float, decisions: NDArray[np.int64]) -> Float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hardware_profiles import Profile
 from toolchain.energy.limits import Violation
-from toolchain.energy.synaptic_memory import Packing, pack, weight_code
+from toolchain.energy.synaptic_memory import SPARSE, Packing, encodings, index_bits, pack, weight_code
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,46 @@ def plan_layer(
             "words_per_axon": max(packing.largest_axon for packing in packings),
             "words_per_core": fullest.words,
         }
-        found = [
-            Violation(profile.name, place, name, needed, profile.limit(name), "per core")
-            for name, needed in needs.items()
-            if f"limits.{name}" in profile and needed > profile.limit(name)
-        ]
-        return slices, fullest, found
+        return slices, fullest, _exceeded(profile, place, needs)
 
     if least > outputs:
         return [Violation(profile.name, place, "axons_in", inputs, outputs * profile.limit("axons_in"), "even with one neuron per core")]
-    _, alone, worst = attempt(outputs)
-    if worst:
-        return worst
-    total = per_neuron * outputs
-    fewest = max(least, -(-total // profile.limit("neurons_per_core")) if "limits.neurons_per_core" in profile else 1)
-    binding: tuple[str, ...] = ("axons_in",) if least > 1 else ("neurons_per_core",) if fewest > 1 else ()
-    cores = fewest
+    alone = _alone(profile, weights, place, bits, per_neuron, destinations, encoding)
+    if alone:
+        return alone
+    starts = {"axons_in": least, "words_per_core": _fewest_by_memory(profile, running[:, -1], outputs, bits, encoding)}
+    if "limits.neurons_per_core" in profile:
+        starts["neurons_per_core"] = -(-per_neuron * outputs // profile.limit("neurons_per_core"))
+    cores = max(starts.values())
+    binding = tuple(name for name, needed in starts.items() if needed == cores) if cores > 1 else ()
     while True:
         slices, packing, found = attempt(cores)
         if not found:
             return LayerPlan(slices, packing, binding)
         binding = tuple(violation.limit for violation in found)
         cores += 1
+
+
+def _alone(profile: Profile, weights: NDArray[np.integer], place: str, bits: int, per_neuron: int, destinations: int, encoding: str | None) -> list[Violation]:
+    """Limits that even one neuron per core exceeds; the neuron with most synapses decides."""
+    column = weights[int(np.count_nonzero(weights, axis=1).argmax())] != 0
+    packing = pack(profile, column.astype(np.int64), 1, bits, encoding)
+    needs = {"neurons_per_core": per_neuron, "axons_out": destinations, "words_per_axon": packing.largest_axon, "words_per_core": packing.words}
+    return _exceeded(profile, place, needs)
+
+
+def _exceeded(profile: Profile, place: str, needs: dict[str, int]) -> list[Violation]:
+    return [
+        Violation(profile.name, place, name, needed, profile.limit(name), "per core")
+        for name, needed in needs.items()
+        if f"limits.{name}" in profile and needed > profile.limit(name)
+    ]
+
+
+def _fewest_by_memory(profile: Profile, nonzero: NDArray[np.integer], outputs: int, bits: int, encoding: str | None) -> int:
+    """Cores that the synapses' bits alone fill: a lower bound to start from."""
+    needs = []
+    for name in encodings(profile) if encoding is None else (encoding,):
+        synapses = int(nonzero.sum()) if name == SPARSE else len(nonzero) * outputs
+        needs.append(synapses * (bits + index_bits(profile, name, 1)))
+    return max(1, -(-min(needs) // (profile.limit("word_bits") * profile.limit("words_per_core"))))

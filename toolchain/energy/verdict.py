@@ -68,6 +68,7 @@ def _unfit(placement: Placement) -> Verdict:
 
 def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> Iterator[Verdict]:
     other = f"the dense int8 policy on {cheapest.profile} takes {joules(cheapest.dynamic_j)} all-in ({cheapest.grades['dynamic_j']})"
+    asleep = "" if cheapest.static_period_j is not None else ", its sleep between decisions not priced"
     aside = f" (priced as if it could do what it cannot: {', '.join(chip.not_expressible)})" if chip.not_expressible else ""
     fit = policies_that_fit(chip) or 1
     single, shared = always_on(chip), always_on(chip, fit)
@@ -84,15 +85,16 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
         answer = compare(low, high, cheapest)
         static = value - chip.dynamic_j
         who = "with one policy per chip" if policies == 1 else f"with the chip full ({policies} policies)"
-        text = f"{_begin(answer)} on {chip.profile}{aside} {who}: always on at {rate} a decision takes {joules(value)} ({joules(low)} to {joules(high)}; "
-        text += f"{chip.grade}, {chip.read}), {joules(static)} of it static power; {other}."
+        text = f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on at {rate} a decision takes {joules(value)} ({joules(low)} to {joules(high)}; "
+        text += f"{chip.grade}, {chip.read}), {joules(static)} of it static power; {other}{asleep}."
         yield Verdict(chip.profile, question, answer, text)
     answer = compare(chip.low_j, chip.high_j, cheapest)
+    why = "It counts only where static power is paid for by something else."
     text = f"On dynamic energy alone {chip.profile} {'takes less' if answer == PAYS else 'takes more' if answer == NOT else 'is not told apart'}: "
     text += f"{joules(chip.dynamic_j)} ({joules(chip.low_j)} to {joules(chip.high_j)}; {chip.grades['dynamic_j']}) where {other}"
     bounds = [e for e in baselines if e.profile == cheapest.profile and e.runs in (SPARSE, DELTA)]
     text += "".join(f"; {e.runs.removeprefix('source policy, int8, ')} at best {joules(e.dynamic_j)} there" for e in bounds)
-    yield Verdict(chip.profile, "dynamic energy alone", answer, text + ". It counts only where static power is paid for by something else.")
+    yield Verdict(chip.profile, "dynamic energy alone", answer, f"{text}. {why}")
 
 
 def _equal_silicon(estimate: Estimate, same: Sequence[Estimate]) -> Iterator[Verdict]:
