@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolchain import gymnasium_bridge
 from toolchain.simulation.census import Census, LayerCensus
 
 TIMESTEPS, DECAY_I, DECAY_V, THRESHOLD = 5, 0.5, 0.75, 0.5
@@ -56,7 +57,6 @@ class SpikingCounts:
 
 def popsan(folder: Path, decisions: int) -> tuple[Census, float]:
     """PopSAN on HalfCheetah, closed loop with the authors' encoder, decoder and normaliser; census and return."""
-    import gymnasium
     import torch
 
     state = {name: tensor.numpy() for name, tensor in torch.load(folder / "popsan" / "model0_e100.pt", weights_only=True).items()}
@@ -65,7 +65,7 @@ def popsan(folder: Path, decisions: int) -> tuple[Census, float]:
     network = SpikingCounts([state[f"{name}.weight"] for name in names], [state[f"{name}.bias"] for name in names])
     centre, spread = state["encoder.mean"][0], state["encoder.std"][0]
     decode, offset = state["decoder.decoder.weight"][:, 0], state["decoder.decoder.bias"]
-    env = gymnasium.make("HalfCheetah-v4")
+    env = gymnasium_bridge.make("HalfCheetah-v4", trusted=True)
     observation, earned = env.reset(seed=1000)[0], 0.0
     for _ in range(decisions):
         normal = np.clip((observation - mean) / np.sqrt(variance + np.finfo(np.float32).eps), -3, 3)

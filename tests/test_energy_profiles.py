@@ -43,6 +43,17 @@ def test_every_number_has_value_unit_source_kind_and_read(name: str) -> None:
     assert not bare
 
 
+@pytest.mark.parametrize("name", (*CHIPS, *MCUS, *COUNTS, *OTHERS))
+@pytest.mark.parametrize("missing", ["value", "unit", "source", "kind", "read"])
+def test_a_number_without_one_of_the_five_is_refused(name: str, missing: str) -> None:
+    """In every shipped file: the first number loses one of its lines."""
+    lines = text(name).splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("[") and line != "[expressible]")
+    at = next(index for index in range(first, len(lines)) if lines[index].startswith(f"{missing} = "))
+    with pytest.raises(InputError, match=rf"{re.escape(lines[first][1:-1])}: {missing} is missing"):
+        parse_profile("\n".join(lines[:at] + lines[at + 1 :]), f"{name}.toml")
+
+
 def test_inherited_energies_are_never_in_a_headline() -> None:
     assert not load_profile("loihi2").headline
     assert {number.kind for key, number in load_profile("loihi2").numbers.items() if key.startswith("energy.")} == {"inherited"}

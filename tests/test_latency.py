@@ -138,7 +138,7 @@ def test_the_latency_of_a_profile() -> None:
     """Chip and host, or the dense policy on a microcontroller."""
     artifact = pendulum()
     chip = api.price(api.probe_census(artifact), artifact, ("loihi1-davies",), None)[0]
-    assert chip.latency_s is not None and chip.io_s == (16.5e-6, 4.26e-3)
+    assert chip.latency_s is not None and chip.io_s == pytest.approx((16.5e-6, 4.26e-3))
     assert api.modelled_latency(artifact, "loihi1-davies") == pytest.approx(chip.latency_s + 16.5e-6)
     assert api.modelled_latency(artifact, "loihi1-davies", "system") == pytest.approx(chip.latency_s + 4.26e-3)
     assert api.modelled_latency(artifact, "stm32l4r5") == pytest.approx(artifact.macs / (132.077 * 264_192))

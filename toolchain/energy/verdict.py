@@ -85,8 +85,8 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
         answer = compare(low, high, cheapest)
         static = value - chip.dynamic_j
         who = "with one policy per chip" if policies == 1 else f"with the chip full ({policies} policies)"
-        text = f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on at {rate} a decision takes {joules(value)} ({joules(low)} to {joules(high)}; "
-        text += f"{chip.grade}, {chip.read}), {joules(static)} of it static power; {other}{asleep}."
+        text = f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on at {rate} a decision takes "
+        text += f"{joules(value)} ({joules(low)} to {joules(high)}; {chip.grade}, {chip.read}), {joules(static)} of it static power; {other}{asleep}."
         yield Verdict(chip.profile, question, answer, text)
     answer = compare(chip.low_j, chip.high_j, cheapest)
     why = "It counts only where static power is paid for by something else."
