@@ -12,7 +12,9 @@ from importlib import resources
 from typing import Any
 
 from hardware_profiles.schema import KINDS as KINDS
+from hardware_profiles.schema import PRICED as PRICED
 from hardware_profiles.schema import READS as READS
+from hardware_profiles.schema import SPIKING as SPIKING
 from hardware_profiles.schema import Number as Number
 from hardware_profiles.schema import Profile as Profile
 from hardware_profiles.schema import check_profile as check_profile
@@ -22,7 +24,7 @@ from toolchain.errors import InputError, did_you_mean
 
 @cache
 def profile_names(kind: str = "") -> tuple[str, ...]:
-    """Names of all profiles, or of those of one kind (`chip`, `mcu`), sorted."""
+    """Names of all profiles, or of those of one kind (schema.Profile), sorted."""
     files = (file.name for file in resources.files(__name__).iterdir())
     names = sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
     return tuple(name for name in names if not kind or load_profile(name).kind == kind)

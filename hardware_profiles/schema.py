@@ -21,9 +21,11 @@ KINDS = ("measured", "simulated", "derived", "inherited", "vendor")
 READS = ("primary", "quoted", "secondary")
 UNITS = {
     "energy": {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6},
+    "memory": {"pJ": 1e-12},
     "time": {"ns": 1e-9, "us": 1e-6},
+    "io": {"us": 1e-6, "ms": 1e-3},
     "barrier": {"ns": 1e-9, "us": 1e-6},
-    "power": {"uW": 1e-6, "mW": 1e-3, "W": 1.0},
+    "power": {"uW": 1e-6, "mW": 1e-3, "W": 1.0, "uW/MHz": 1e-12},
     "limits": {"count": 1.0, "bit": 1.0},
     "proxy": {"synop": 1.0},
     "rate": {"1/s": 1.0},
@@ -36,9 +38,34 @@ CHIP_NEEDS = frozenset(
     "limits.words_per_core limits.word_bits limits.header_bits limits.weight_bits limits.index_bits".split()
 )
 CHIP_MAY = frozenset(
-    "time.tile time.message_in time.message_out limits.block_synapses limits.axons_in limits.axons_out limits.words_per_axon proxy.neuron_update".split()
+    "time.tile time.message_in time.message_out limits.block_synapses limits.axons_in limits.axons_out limits.words_per_axon proxy.neuron_update "
+    "limits.weight_bits_least limits.weight_bits_absent limits.sparse_index_least limits.sparse_index_most io.inference".split()
 )
-MCU_NEEDS, MCU_MAY = frozenset("energy.inference rate.inference work.inference".split()), frozenset(["power.sleep"])
+SPECK_CORES = range(9)
+# What each kind of profile must hold, and what else it may.
+NEEDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "chip": (CHIP_NEEDS, CHIP_MAY),
+    "mcu": (frozenset("energy.inference rate.inference work.inference".split()), frozenset(["power.sleep"])),
+    "counts": (
+        frozenset("energy.synop energy.neuron_update".split()),
+        frozenset("limits.cores limits.words_per_core limits.word_bits limits.header_bits limits.weight_bits limits.index_bits".split()),
+    ),
+    "textbook": (
+        frozenset(
+            "energy.add8 energy.add32 energy.mul8 energy.mul32 memory.sram_8k memory.sram_32k memory.sram_1m memory.dram".split()
+        ),
+        frozenset(),
+    ),
+    "fit": (frozenset(["power.base", "energy.synop"]), frozenset(["power.clock"])),
+    "convolution": (
+        frozenset("limits.features limits.weight_bits limits.state_bits".split())
+        | {f"limits.{memory}_memory_{core}" for memory in ("kernel", "neuron") for core in SPECK_CORES},
+        frozenset(),
+    ),
+    "pool": (frozenset("limits.network_inputs limits.network_neurons limits.network_outputs limits.weight_bits limits.state_bits".split()), frozenset()),
+}
+SPIKING = ("chip", "counts", "convolution", "pool")  # chips that a spiking network is put on
+PRICED = ("chip", "mcu", "counts", "textbook")  # profiles that price a policy; the others only limit it or stand for one measured chip
 NUMBER_NEEDS, NUMBER_MAY = frozenset("value unit source kind read".split()), frozenset("low high note".split())
 PROFILE_NEEDS, PROFILE_MAY = frozenset("name title kind headline".split()), frozenset("unpriced notes expressible".split())
 EXPRESSIBLE_NEEDS = frozenset("graded_payloads programmable_neurons source".split())
@@ -66,7 +93,16 @@ class Number:
 
 @dataclass(frozen=True)
 class Profile:
-    """A chip (kind `chip`) or a dense int8 baseline (kind `mcu`). Used whole: no number goes with another profile's."""
+    """A piece of hardware. Used whole: no number goes with another profile's. Its kind says what can be done with it:
+
+    chip         a mesh of cores with energies, times and limits
+    mcu          a dense int8 baseline measured all-in
+    counts       energies of a synop and a neuron update only, as other tools count; limits where they are known
+    textbook     energies of arithmetic and memory accesses, for spiking and dense networks alike
+    fit          power of one measured chip as base + per synop; checks our pricing, prices no policy
+    convolution  limits of a chip that puts one layer on one core (Speck), no energies
+    pool         limits of a chip with one pool of neurons (Xylo), no energies
+    """
 
     name: str
     title: str
@@ -108,12 +144,12 @@ def check_profile(data: dict[str, Any], where: str) -> Profile:
     """The profile in parsed TOML. Raises one InputError that lists everything wrong with it."""
     problems: list[str] = []
     kind = data.get("kind")
-    if kind not in ("chip", "mcu"):
-        problems.append(f"kind is {kind!r}, chip or mcu expected")
+    if kind not in NEEDS:
+        problems.append(f"kind is {kind!r}, one of {', '.join(NEEDS)} expected")
     sections = {name: value for name, value in data.items() if name in UNITS and isinstance(value, dict)}
     problems += _keys("the profile", data.keys() - sections.keys(), PROFILE_NEEDS, PROFILE_MAY)
     tables = {f"{section}.{name}": table for section, entries in sections.items() for name, table in entries.items()}
-    needs, may = (MCU_NEEDS, MCU_MAY) if kind == "mcu" else (CHIP_NEEDS, CHIP_MAY)
+    needs, may = NEEDS.get(str(kind), NEEDS["chip"])
     steps = {key for key in tables if key.startswith("barrier.")}
     if kind == "chip":
         problems += [f"{key} must name a number of tiles, as barrier.1" for key in sorted(steps) if not key[8:].isdecimal()]
@@ -132,7 +168,7 @@ def check_profile(data: dict[str, Any], where: str) -> Profile:
     if not isinstance(expressible, dict):
         problems.append("expressible must be a table")
         expressible = {}
-    if kind == "chip" or expressible:
+    if kind in SPIKING or expressible:
         problems += _keys("expressible", expressible, EXPRESSIBLE_NEEDS, frozenset())
     if data.get("headline") is True and any(isinstance(t, dict) and t.get("kind") == "inherited" for k, t in tables.items() if k.startswith("energy.")):
         problems.append("headline must be false where an energy is inherited")

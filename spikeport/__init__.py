@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spikeport.api import ConversionOptions as ConversionOptions
     from spikeport.api import Tuned as Tuned
     from spikeport.api import TuningOptions as TuningOptions
+    from spikeport.api import assess as assess
     from spikeport.api import convert as convert
     from spikeport.api import estimate_energy as estimate_energy
     from spikeport.api import export as export
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ConversionOptions": "spikeport.api",
+    "assess": "spikeport.api",
     "convert": "spikeport.api",
     "estimate_energy": "spikeport.api",
     "export": "spikeport.api",

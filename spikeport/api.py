@@ -16,7 +16,8 @@ from toolchain.artifact import Artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
 from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
-from toolchain.energy import DEFAULT_PROFILES, Estimate
+from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
+from toolchain.energy import assess as judge
 from toolchain.energy import estimate_energy as price
 from toolchain.errors import InputError, did_you_mean
 from toolchain.policies import EnvironmentFacts
@@ -208,6 +209,46 @@ def estimate_energy(
     return price(census, artifact, tuple(profiles), control_period_s)
 
 
+def assess(
+    artifact: Artifact,
+    *,
+    profiles: Sequence[str] = ASSESS_PROFILES,
+    env: str | None = None,
+    episodes: int = 10,
+    seed: int = 1000,
+    control_period_s: float | None = None,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> Assessment:
+    """Whether the spiking policy pays against the same policy as an int8 network, and what decides it.
+
+    Counts `episodes` episodes of the artifact and as many of its source policy on the same seeds; without an
+    environment both on the recorded part of the probe. `progress` hears of finished episodes of both.
+    """
+    census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    if control_period_s is None and artifact.environment is not None:
+        control_period_s = artifact.environment.control_period_s
+    return judge(census, artifact, work, tuple(profiles), control_period_s)
+
+
+def measure_ann_work(
+    artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+) -> AnnWork:
+    """What the source policy does as an int8 network; only its dense work where the artifact has no source inside."""
+    from toolchain.energy.ann_work import CountingActor, dense_work, probe_work
+    from toolchain.simulation.closed_loop import environment_of
+    from toolchain.simulation.rollout import roll_out
+
+    if artifact.source is None:
+        return dense_work(artifact)
+    if env is None and artifact.environment is None:
+        return probe_work(artifact)
+    make_env, _ = environment_of(artifact, env)
+    actor = CountingActor(artifact, episodes)
+    roll_out(actor, lambda index: make_env(None), range(seed, seed + episodes), progress)
+    return actor.work()
+
+
 def measure_census(
     artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
 ) -> Census:
@@ -216,9 +257,26 @@ def measure_census(
         raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")
     if env is not None or artifact.environment is not None:
         return simulate(artifact, environment=env, episodes=episodes, seed=seed, progress=progress).census
+    return probe_census(artifact)
+
+
+def probe_census(artifact: Artifact) -> Census:
+    """Counts of the recorded part of the probe."""
     recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
     with open_backend("fast", artifact) as backend:
         return backend.trace(artifact.probe.observations[recorded], artifact.probe.flags[recorded]).census
+
+
+def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
+    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of the probe.
+
+    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of their band. On a
+    microcontroller it is the dense source policy's. Raises InputError for a profile without times.
+    """
+    estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
+    if estimate.latency_s is None:
+        raise InputError("--latency-from", "the profile has no times", got=profile, limit="a chip or a microcontroller", fix="--latency-from loihi1-davies")
+    return estimate.latency_s + (0.0 if estimate.io_s is None else estimate.io_s[io == "system"])
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:

@@ -38,9 +38,21 @@ main.add_command(tune)
 @click.option("--compare", is_flag=True, help="Run the source policy on the same seeds.")
 @click.option("--source", type=click.Path(path_type=Path), metavar="FILE", help="Checkpoint to compare with, where the artifact has none inside.")
 @click.option("--video", type=click.Path(path_type=Path), metavar="FILE", help="Film the first episode (.mp4 or .gif).")
+@click.option("--latency-from", metavar="PROFILE", help="Actions reach the environment as late as this hardware profile says.")
+@click.option("--latency-io", type=click.Choice(["floor", "system"]), help="With --latency-from: host I/O as the measured floor or as a measured system.")
 @as_json
 def simulate(
-    artifact: Path, env: str | None, backend: str, episodes: int, seed: int, compare: bool, source: Path | None, video: Path | None, as_json: bool
+    artifact: Path,
+    env: str | None,
+    backend: str,
+    episodes: int,
+    seed: int,
+    compare: bool,
+    source: Path | None,
+    video: Path | None,
+    latency_from: str | None,
+    latency_io: str | None,
+    as_json: bool,
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
@@ -50,11 +62,23 @@ def simulate(
 
     if source is not None and not compare:
         raise InputError("--source", "is what --compare compares with", got="no --compare", fix=("--compare --source FILE", "leave --source away"))
+    if latency_io is not None and latency_from is None:
+        raise InputError("--latency-io", "says how --latency-from counts the host", got="no --latency-from", fix="--latency-from PROFILE")
     loaded = load(artifact)
     policy = given_source(loaded, source, env)
+    latency = None if latency_from is None else api.modelled_latency(loaded, latency_from, latency_io or "floor")
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
         result = api.simulate(
-            loaded, environment=env, backend=backend, episodes=episodes, seed=seed, compare=compare, source=policy, video=video, progress=progress
+            loaded,
+            environment=env,
+            backend=backend,
+            episodes=episodes,
+            seed=seed,
+            compare=compare,
+            source=policy,
+            video=video,
+            latency_s=latency,
+            progress=progress,
         )
     emit(as_json, result.to_json(), simulation_text(result))
 
@@ -144,6 +168,43 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
         "control_period_s": period,
     }
     emit(as_json, facts, render_table(estimates, baselines))
+
+
+@main.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Hardware profile; may be repeated.  [default: loihi1-davies, loihi2, asic45]")
+@click.option("--episodes", default=10, show_default=True, metavar="N", help="Episodes to count.")
+@click.option("--control-period-ms", type=float, metavar="X", help="Milliseconds between decisions.  [default: the environment's]")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Energies and break-evens as a picture (.svg, .png or .pdf).")
+@environment_option
+@seed_option
+@as_json
+def assess(
+    artifact: Path, profiles: tuple[str, ...], episodes: int, control_period_ms: float | None, plot: Path | None, env: str | None, seed: int, as_json: bool
+) -> None:
+    """Say whether a spiking policy pays, and what decides it.
+
+    Against the same policy as an int8 network: dense, with zeros skipped, and working on changes only. Exit code 1:
+    it does not fit a chip that was asked for.
+    """
+    from spikeport import api
+    from toolchain.artifact_file import load
+    from toolchain.energy import ASSESS_PROFILES, render_assessment
+    from toolchain.energy.assessment_plot import check_plot, plot_assessment
+
+    if plot is not None:
+        check_plot(plot)
+    loaded = load(artifact)
+    period = control_period_ms / 1000 if control_period_ms is not None else None
+    with progress_bar(2 * episodes, "episodes") as progress:
+        result = api.assess(
+            loaded, profiles=profiles or ASSESS_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress
+        )
+    if plot is not None:
+        plot_assessment(result, plot)
+    emit(as_json, result.as_json(), render_assessment(result))
+    if not result.fits:
+        sys.exit(1)
 
 
 @main.command()

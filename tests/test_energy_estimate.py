@@ -123,6 +123,20 @@ def test_estimates_of_a_real_run(neuron: str) -> None:
     assert chip["grades"]["dynamic_j"] == {"kind": "simulated", "read": "quoted"}
 
 
+def test_host_input_and_output_are_a_band(sdn: Artifact) -> None:
+    """16.5 us, the measured floor, to 4.26 ms, a measured system; meanwhile the chip's static power runs."""
+    census = counted(sdn, (30, 80, 40), synops=(900, 1600, 80))
+    slow, middle, fast = (estimate_energy(census, sdn, ("loihi1-davies",), period)[0] for period in (0.02, 1e-3, 1e-5))
+    assert slow.io_s == pytest.approx((16.5e-6, 4.26e-3)) and slow.latency_low_s is not None and slow.latency_s is not None
+    assert slow.response_s == pytest.approx((slow.latency_low_s + 16.5e-6, slow.latency_s + 4.26e-3))
+    assert slow.io_j == pytest.approx((0.029 * 16.5e-6, 0.45 * 4.26e-3))
+    assert [e.realtime_with_io for e in (slow, middle, fast)] == ["yes", "open", "no"]
+    assert [e.realtime for e in (slow, middle, fast)] == [True, True, True]  # the contract's verdict is the chip's own
+    assert str(slow.grades["response_s"]) == "simulated, secondary"  # the chip's times are simulated, the upper end is a paraphrase
+    cheapest, dearest = 5.252e-6 / 264_192, 443.184e-6 / 264_192
+    assert slow.host_band_j == pytest.approx((40 * cheapest, 40 * dearest))
+
+
 def test_defaults_and_grades(sdn: Artifact) -> None:
     estimates = estimate_energy(counted(sdn, (1, 2, 3), synops=(1, 2, 3)), sdn)
     assert tuple(estimate.profile for estimate in estimates) == DEFAULT_PROFILES == ("loihi1-davies", "loihi2")

@@ -12,6 +12,8 @@ from hardware_profiles import KINDS, READS, load_profile, parse_profile, profile
 from toolchain.errors import InputError
 
 CHIPS = ("loihi1-davies", "loihi1-sanafe", "loihi2")
+COUNTS = ("kerasspiking-loihi", "kerasspiking-spinnaker", "spinnaker2")
+OTHERS = ("asic45", "odin", "speck2f", "truenorth", "xylo-audio2")
 MCUS = ("gap9-650mv", "gap9-800mv", "stm32h7a3", "stm32l4r5", "stm32u575", "xg24")
 
 
@@ -22,10 +24,11 @@ def text(name: str) -> str:
 def test_the_profiles_that_there_are() -> None:
     assert profile_names("chip") == CHIPS
     assert profile_names("mcu") == MCUS
-    assert set(profile_names()) == {*CHIPS, *MCUS}
+    assert profile_names("counts") == COUNTS and profile_names("textbook") == ("asic45",) and profile_names("fit") == ("odin", "truenorth")
+    assert set(profile_names()) == {*CHIPS, *MCUS, *COUNTS, *OTHERS}
 
 
-@pytest.mark.parametrize("name", (*CHIPS, *MCUS))
+@pytest.mark.parametrize("name", (*CHIPS, *MCUS, *COUNTS, *OTHERS))
 def test_every_number_has_value_unit_source_kind_and_read(name: str) -> None:
     """Read from the file itself, without the loader's help: anything that is a number is such a table."""
     data = tomllib.loads(text(name))
@@ -38,6 +41,17 @@ def test_every_number_has_value_unit_source_kind_and_read(name: str) -> None:
         assert table["kind"] in KINDS and table["read"] in READS and len(table["source"]) > 15, key
     bare = {key for key, value in data.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
     assert not bare
+
+
+@pytest.mark.parametrize("name", (*CHIPS, *MCUS, *COUNTS, *OTHERS))
+@pytest.mark.parametrize("missing", ["value", "unit", "source", "kind", "read"])
+def test_a_number_without_one_of_the_five_is_refused(name: str, missing: str) -> None:
+    """In every shipped file: the first number loses one of its lines."""
+    lines = text(name).splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("[") and line != "[expressible]")
+    at = next(index for index in range(first, len(lines)) if lines[index].startswith(f"{missing} = "))
+    with pytest.raises(InputError, match=rf"{re.escape(lines[first][1:-1])}: {missing} is missing"):
+        parse_profile("\n".join(lines[:at] + lines[at + 1 :]), f"{name}.toml")
 
 
 def test_inherited_energies_are_never_in_a_headline() -> None:
@@ -82,7 +96,7 @@ BREAKAGES = {
     "not a number": (lambda t: t.replace("value = 119.113", "value = nan"), ["energy.inference: value is nan"]),
     "outside its band": (lambda t: t.replace("value = 119.113", "value = 119.113\nlow = 200"), ["the value 119.113 is outside its band"]),
     "short source": (lambda t: re.sub(r'"MLPerf Tiny [^"]*"', '"web"', t), ["source is 'web'"]),
-    "wrong kind of profile": (lambda t: t.replace('kind = "mcu"', 'kind = "gpu"'), ["kind is 'gpu', chip or mcu"]),
+    "wrong kind of profile": (lambda t: t.replace('kind = "mcu"', 'kind = "gpu"'), ["kind is 'gpu', one of chip, mcu"]),
 }
 
 

@@ -1,5 +1,8 @@
 """The other side of the scale: the source policy as a dense int8 network on microcontrollers and accelerators.
 
+The same policy with zeros skipped, or working on changes only, is priced between two ends: low, every skipped
+multiply-add is saved in full (no library does that for free: a lower bound); high, none is.
+
 E = MACs * measured energy per inference / its MACs      all-in: static power while running is inside
 t = MACs / (measured inferences per second * its MACs)
 E_sleep = P_sleep * (T_c - t)                            unpriced where the profile has no sleep power
@@ -7,10 +10,14 @@ E_sleep = P_sleep * (T_c - t)                            unpriced where the prof
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 from hardware_profiles import Profile, load_profile, profile_names
+from toolchain.energy.ann_work import AnnWork
 from toolchain.energy.caveats import baseline_unpriced
 from toolchain.energy.pricing import Joules
-from toolchain.energy.result import DENSE, Estimate, Grade, check_period
+from toolchain.energy.result import ANN, DELTA, DENSE, SPARSE, Estimate, Grade, check_period
 from toolchain.errors import InputError
 
 HOST = "stm32l4r5"  # the microcontroller at whose price encode and decode run
@@ -39,6 +46,26 @@ def baseline_estimate(macs: int, profile: Profile, control_period_s: float | Non
         grades={"dynamic_j": Grade(*profile.grade("energy", "work")), "latency_s": Grade(*profile.grade("rate", "work"))},
         headline=profile.headline, control_period_s=control_period_s, static_period_band_j=sleep and (sleep.low, sleep.high), notes=profile.notes,
     )  # fmt: skip
+
+
+def skipping_estimate(runs: str, work: float, macs: int, profile: Profile, control_period_s: float | None) -> Estimate:
+    """`work` multiply-adds of `macs` are done: dynamic_j and low_j as if skipping were free, high_j and latency_s as if nothing were saved."""
+    dense, energy = baseline_estimate(macs, profile, control_period_s), mac_energy(profile)
+    line = "finding what can be skipped and gathering what cannot: dynamic_j and low_j are lower bounds, high_j and latency_s are the dense network's"
+    return dataclasses.replace(
+        dense, runs=runs, dynamic_j=work * energy.value, low_j=work * energy.low, latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
+        unpriced=(line, *dense.unpriced), census={"macs_per_decision": macs, "effective_macs_per_decision": work},
+    )  # fmt: skip
+
+
+def ann_estimates(work: AnnWork, control_period_s: float | None = None, names: Sequence[str] | None = None) -> list[Estimate]:
+    """The source policy dense, with zeros skipped and as changes, on every microcontroller or on `names`; dense ones first, cheapest first."""
+    check_period(control_period_s)
+    profiles = [load_profile(name) for name in (profile_names("mcu") if names is None else names)]
+    found = [baseline_estimate(work.dense, profile, control_period_s) for profile in profiles]
+    for runs, done in ((SPARSE, work.sparse), (DELTA, work.delta)):
+        found += [skipping_estimate(runs, done, work.dense, profile, control_period_s) for profile in profiles if done is not None]
+    return sorted(found, key=lambda estimate: (ANN.index(estimate.runs), estimate.dynamic_j))
 
 
 def baseline_estimates(macs: int, control_period_s: float | None = None) -> list[Estimate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware_profiles import Profile
-from toolchain.energy.mapping import SOFT_RESET, Mapping
+from toolchain.energy.mapping import SOFT_RESET
 from toolchain.network import LIF, Network
 from toolchain.simulation.census import Census
 
@@ -26,11 +26,11 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
     return tuple(found)
 
 
-def chip_unpriced(census: Census, network: Network, profile: Profile, mapping: Mapping, latency_s: float, period_s: float | None) -> tuple[str, ...]:
+def chip_unpriced(census: Census, network: Network, profile: Profile, latency_s: float, period_s: float | None) -> tuple[str, ...]:
     """Everything that the estimate of a chip does not contain."""
     lines = [
-        "host input and output: energy and time of moving observations onto the chip and actions off it; no figure per byte is published, "
-        "and it has dominated measured systems",
+        "host input and output: energy of moving observations onto the chip and actions off it; no figure per byte is published, and it has "
+        "dominated measured systems. io_j is only the chip's static power while it waits; the time stands apart, as a band (response_s)",
         "the reset of every neuron's current and membrane at each decision"
         if network.neuron == LIF
         else "the control word of each decision, one message per core",
@@ -43,14 +43,20 @@ def chip_unpriced(census: Census, network: Network, profile: Profile, mapping: M
         lines.append("soft reset's own synapse and axon per neuron: only its second compartment is priced")
     if "limits.axons_in" in profile and any(layer.inputs > profile.limit("axons_in") for layer in network.layers):
         lines.append("adding up the partial sums of a layer with more inputs than a core has input axons")
-    if mapping.chips > 1:
-        lines.append("messages and barriers between chips: priced as if all cores were on one chip")
     if census.idle_spikes:
         lines.append("the time of spikes outside windows, beyond what every step is charged")
     if period_s is None:
         lines.append(NO_PERIOD)
     elif latency_s > period_s:
         lines.append("the decisions that come too late: static energy is given over the control period although a decision takes longer")
+    return (*lines, *profile.unpriced)
+
+
+def counts_unpriced(network: Network, profile: Profile) -> tuple[str, ...]:
+    """Everything that an estimate from energies per operation alone does not contain."""
+    lines = ["latency, real time and static energy: the profile has energies per operation only", "host input and output"]
+    if missing := not_expressible(network, profile):
+        lines.append(f"what {profile.name} cannot do and is priced as if it could, without the cost of working around it: {', '.join(missing)}")
     return (*lines, *profile.unpriced)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hardware_profiles import Profile, load_profile
+from hardware_profiles import Profile, load_profile, profile_names
 from toolchain.energy.activity import network_activity
 from toolchain.energy.baseline import HOST, mac_energy
 from toolchain.energy.caveats import chip_unpriced, not_expressible
@@ -34,21 +34,44 @@ def chip_estimate(census: Census, network: Network, profile: Profile, control_pe
     proxy = None
     if "proxy.neuron_update" in profile:
         proxy = activity.synops + profile["proxy.neuron_update"] * (activity.active_updates + activity.inactive_updates)
+    io = profile.band("io.inference")[1:] if "io.inference" in profile else None
+    fastest = scheduled_latency(census, mapping, profile)
+    response = None if io is None else (fastest + io[0], latency + io[1])
     grades = {
         "dynamic_j": ("energy",), "latency_s": ("time", "barrier"), "static_inference_j": ("power", "time", "barrier"), "static_period_j": ("power",),
-    }  # fmt: skip
+    } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})  # fmt: skip
     return Estimate(
         profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high,
         static_inference_j=inference.value, static_period_j=period and period.value, latency_s=latency,
         realtime=None if control_period_s is None else latency <= control_period_s, grade=kind, read=read,
-        unpriced=chip_unpriced(census, network, profile, mapping, latency, control_period_s), census=per_decision(census, network),
+        unpriced=chip_unpriced(census, network, profile, latency, control_period_s), census=per_decision(census, network),
         grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()} | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
-        headline=profile.headline, control_period_s=control_period_s, latency_low_s=scheduled_latency(census, mapping, profile), step_s=step,
+        headline=profile.headline, control_period_s=control_period_s, latency_low_s=fastest, step_s=step,
         static_inference_band_j=(inference.low, inference.high), static_period_band_j=period and (period.low, period.high),
         terms_j={name: part.value for name, part in parts.items()}, cores=mapping.cores, tiles=mapping.tiles, chips=mapping.chips,
-        host_j=census.host_macs_per_decision * mac_energy(load_profile(HOST)).value, host=HOST, proxy_ops=proxy,
+        **host_fields(census), proxy_ops=proxy, io_s=io, io_j=io and io_joules(profile, io), response_s=response,
+        realtime_with_io=None if response is None or control_period_s is None else in_time(response, control_period_s),
         not_expressible=not_expressible(network, profile), notes=(*profile.notes, HOST_NOTE),
     )  # fmt: skip
+
+
+def host_fields(census: Census) -> dict[str, Any]:
+    """Encode and decode on the host, with the band from the cheapest to the dearest baseline."""
+    energies = [mac_energy(load_profile(name)) for name in profile_names("mcu")]
+    macs = census.host_macs_per_decision
+    band = macs * min(energy.low for energy in energies), macs * max(energy.high for energy in energies)
+    return {"host_j": macs * mac_energy(load_profile(HOST)).value, "host": HOST, "host_band_j": band}
+
+
+def io_joules(profile: Profile, seconds: tuple[float, float]) -> tuple[float, float]:
+    """What the chip's static power takes while host input and output are under way."""
+    _, low, high = profile.band("power.static")
+    return low * seconds[0], high * seconds[1]
+
+
+def in_time(response: tuple[float, float], period: float) -> str:
+    """Whether a decision with host input and output is done within the control period."""
+    return "yes" if response[1] <= period else "no" if response[0] > period else "open"
 
 
 def static_joules(profile: Profile, chips: int, seconds: float) -> Joules:

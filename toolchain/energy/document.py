@@ -35,8 +35,10 @@ def _number_row(key: str, number: Number) -> tuple[str, ...]:
 
 def published() -> str:
     """Our model beside published results and hand calculations."""
-    rows = ((p.name, f"{p.reference:g} {p.unit}", f"{p.ours:.4g} {p.unit}" if p.ours < 1e4 else f"{p.ours:.0f} {p.unit}", p.why) for p in published_points())
-    return _table(("point", "reference", "ours", "the difference"), rows)
+    rows = (
+        (p.name, f"{p.reference:g} {p.unit}", f"{p.ours:.4g} {p.unit}" if p.ours < 1e4 else f"{p.ours:.0f} {p.unit}", p.mark, p.why) for p in published_points()
+    )
+    return _table(("point", "reference", "ours", "mark", "the difference"), rows)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -11,12 +11,12 @@ SILENT = "Who wins is not said: it takes a chip with energies of its own and a d
 
 
 def headline(estimates: Sequence[Estimate], baselines: Sequence[Estimate]) -> str:
-    """The first spiking estimate with energies of its own against all dense baselines; inherited ones never appear.
+    """The first chip with energies of its own against all dense baselines; inherited ones never appear.
 
     Less or more is said only where the whole bands are apart. No ratio is given: the grades differ.
     """
-    spiking = next((estimate for estimate in estimates if estimate.runs == SPIKING and estimate.headline), None)
-    dense = sorted((e for e in (*estimates, *baselines) if e.runs == DENSE and e.headline), key=lambda e: e.dynamic_j)
+    spiking = next((e for e in estimates if e.runs == SPIKING and e.headline and e.static_inference_j is not None), None)
+    dense = sorted((e for e in (*estimates, *baselines) if e.runs == DENSE and e.headline and e.all_in), key=lambda e: e.dynamic_j)
     if spiking is None or not dense:
         return SILENT
     aside = f", priced as if it could do what it cannot ({', '.join(spiking.not_expressible)})," if spiking.not_expressible else ""

@@ -1,23 +1,17 @@
-"""From layers to cores and tiles: one layer per group of cores, groups in order, four cores to a tile.
+"""From layers to cores and tiles: one layer per group of cores, groups in order, so many cores to a tile.
 
-    cores = max( ceil(k * N_out / neurons), ceil(N_in / axons_in), ceil(N_out * fan_dest / axons_out), ceil(words / memory) )
-
-k = 2 compartments per soft-reset neuron where the chip's compartments reset hard, else 1; fan_dest is the
-number of cores of the next layer, each of which takes one output slot per neuron. Slices need whole words, so
-cores are counted up until the largest slice fits in every respect. Layers never share a core. The limits and
-their sources are in the profile.
+Layers never share a core. The limits and their sources are in the profile; `layer_plan.py` decides how many
+cores a layer takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
-
-import numpy as np
 
 from hardware_profiles import Profile
-from toolchain.energy.synaptic_memory import synaptic_words, words_per_axon
-from toolchain.errors import InputError
+from toolchain.energy.layer_plan import LayerPlan, plan_layer
+from toolchain.energy.limits import Violation, refusal
+from toolchain.energy.synaptic_memory import Packing
 from toolchain.network import READOUT, Network
 
 SOFT_RESET = ("if@1", "snm@1", "mt@1", "dc@1")
@@ -31,7 +25,9 @@ class LayerCores:
     compartments: int  # per neuron
     first: int
     slices: tuple[int, ...]  # neurons per core
-    words: int  # of synaptic memory in the fullest core
+    packing: Packing  # of synaptic memory in the fullest core
+    destinations: int = 0  # cores of the next layer
+    binding: tuple[str, ...] = ()  # limits that one core fewer would exceed
 
     @property
     def cores(self) -> int:
@@ -41,10 +37,15 @@ class LayerCores:
     def neurons(self) -> int:
         return sum(self.slices)
 
+    @property
+    def words(self) -> int:
+        """Of synaptic memory in the fullest core."""
+        return self.packing.words
+
 
 @dataclass(frozen=True)
 class Mapping:
-    """A network on a chip. Tiles lie in rows of `mesh_width`, cores fill them in order."""
+    """A network on one chip. Tiles lie in rows of `mesh_width`, cores fill them in order."""
 
     layers: tuple[LayerCores, ...]
     cores: int
@@ -86,43 +87,66 @@ class Mapping:
         return max(paths, key=sum)
 
 
+def _limit(profile: Profile, name: str, default: int) -> int:
+    return profile.limit(name) if f"limits.{name}" in profile else default
+
+
 def compartments(profile: Profile, neuron: str) -> int:
     """Compartments that one neuron takes: 2 for soft reset where a compartment resets hard, else 1."""
-    return profile.limit("soft_reset_compartments") if neuron in SOFT_RESET else 1
+    return _limit(profile, "soft_reset_compartments", 1) if neuron in SOFT_RESET else 1
 
 
-def cores_needed(profile: Profile, inputs: int, outputs: int, *, per_neuron: int = 1, destinations: int = 0) -> int:
-    """Fewest cores for a dense layer whose neurons send to `destinations` cores. Raises InputError if none fit."""
+def place_network(network: Network, profile: Profile) -> Mapping | list[Violation]:
+    """Place every layer of `network` on the chip that `profile` describes, or every limit that it exceeds."""
+    plans: list[tuple[LayerPlan, int, int]] = []
+    problems: list[Violation] = []
+    destinations = 0  # the readout is read by the host
+    for index, layer in reversed(list(enumerate(network.layers))):
+        per_neuron = 1 if layer.neuron == READOUT else compartments(profile, layer.neuron)
+        place = f"layer {index} ({layer.inputs} inputs, {layer.outputs} neurons)"
+        plan = plan_layer(profile, layer.weights, place, per_neuron=per_neuron, destinations=destinations)
+        if not isinstance(plan, LayerPlan):
+            problems = plan + problems
+            destinations = 1
+            continue
+        plans.insert(0, (plan, per_neuron, destinations))
+        destinations = len(plan.slices)
+    cores, per_chip = sum(len(plan.slices) for plan, _, _ in plans), profile.limit("cores")
+    if cores > per_chip:
+        problems.append(Violation(profile.name, "the network", "cores", cores, per_chip, _why_so_many(network, plans) if not problems else ""))
+        problems += _spread(network, profile, plans) if len(problems) == 1 else []
+    if problems:
+        return problems
+    layers: list[LayerCores] = []
+    first = 0
+    for layer, (plan, per_neuron, sent_to) in zip(network.layers, plans, strict=True):
+        layers.append(LayerCores(layer.inputs, per_neuron, first, plan.slices, plan.packing, sent_to, plan.binding))
+        first += len(plan.slices)
+    per_tile = _limit(profile, "cores_per_tile", 1)
+    return Mapping(tuple(layers), first, -(-first // per_tile), 1, per_tile, _limit(profile, "mesh_width", per_chip))
 
-    def fits(neurons: int) -> bool:
-        return (
-            per_neuron * neurons <= profile.limit("neurons_per_core")
-            and ("limits.axons_out" not in profile or neurons * destinations <= profile.limit("axons_out"))
-            and ("limits.words_per_axon" not in profile or words_per_axon(profile, neurons) <= profile.limit("words_per_axon"))
-            and synaptic_words(profile, inputs, neurons) <= profile.limit("words_per_core")
-        )
 
-    least = -(-inputs // profile.limit("axons_in")) if "limits.axons_in" in profile else 1
-    if not fits(1) or least > outputs:
-        what = f"a layer of {inputs} inputs and {outputs} neurons does not fit {profile.name}, not even with one neuron per core"
-        got = f"{synaptic_words(profile, inputs, 1)} words and {destinations} output slots for one neuron"
-        raise InputError("mapping", what, got=got, limit=f"{profile.limit('words_per_core')} words", fix="a policy with narrower layers")
-    return next(cores for cores in count(least) if fits(-(-outputs // cores)))
+def _why_so_many(network: Network, plans: list[tuple[LayerPlan, int, int]]) -> str:
+    return ", ".join(f"{len(plan.slices)} for layer {index}" for index, (plan, _, _) in enumerate(plans))
+
+
+def _spread(network: Network, profile: Profile, plans: list[tuple[LayerPlan, int, int]]) -> list[Violation]:
+    """What one core lacks for the layers that fill the chip: the limits behind the number of cores."""
+    found = []
+    for index, (layer, (plan, _, _)) in enumerate(zip(network.layers, plans, strict=True)):
+        if "words_per_core" in plan.binding:
+            words = int(plan.packing.words * len(plan.slices))
+            found.append(Violation(profile.name, f"layer {index}", "words_per_core", words, profile.limit("words_per_core"), f"over {len(plan.slices)} cores"))
+        elif len(plan.slices) > 1 and plan.binding:
+            name = plan.binding[0]
+            needed = {"neurons_per_core": layer.outputs, "axons_in": layer.inputs}.get(name, layer.outputs)
+            found.append(Violation(profile.name, f"layer {index}", name, needed, profile.limit(name), f"over {len(plan.slices)} cores"))
+    return found
 
 
 def map_network(network: Network, profile: Profile) -> Mapping:
-    """Place every layer of `network` on the chip that `profile` describes. Raises InputError if a layer cannot fit."""
-    plans: list[tuple[int, int]] = []
-    destinations = 0  # the readout is read by the host
-    for layer in reversed(network.layers):
-        per_neuron = 1 if layer.neuron == READOUT else compartments(profile, layer.neuron)
-        destinations = cores_needed(profile, layer.inputs, layer.outputs, per_neuron=per_neuron, destinations=destinations)
-        plans.insert(0, (destinations, per_neuron))
-    layers: list[LayerCores] = []
-    first = 0
-    for layer, (cores, per_neuron) in zip(network.layers, plans, strict=True):
-        slices = tuple(len(part) for part in np.array_split(np.arange(layer.outputs), cores))
-        layers.append(LayerCores(layer.inputs, per_neuron, first, slices, synaptic_words(profile, layer.inputs, max(slices))))
-        first += cores
-    per_tile, per_chip = profile.limit("cores_per_tile"), profile.limit("cores")
-    return Mapping(tuple(layers), first, -(-first // per_tile), -(-first // per_chip), per_tile, profile.limit("mesh_width"))
+    """The placement of `network`. Raises CheckFailed naming every limit that it exceeds."""
+    placed = place_network(network, profile)
+    if isinstance(placed, Mapping):
+        return placed
+    raise refusal(placed)

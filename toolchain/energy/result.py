@@ -9,6 +9,8 @@ from typing import Any
 from toolchain.errors import InputError
 
 SPIKING, DENSE = "spiking network", "source policy, dense int8"
+SPARSE, DELTA = "source policy, int8, zeros skipped", "source policy, int8, changes only"
+ANN = (DENSE, SPARSE, DELTA)
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,19 @@ class Estimate:
     `dynamic_j` is what the work itself takes, `low_j` and `high_j` its band. Static energy comes twice and is
     in addition: over the decision alone (the chip sleeps at no cost in between: a lower bound) and over the
     control period (always on, what a robot pays), each with its own band. `latency_s` charges every step with
-    the busiest layer, `latency_low_s` only with the layers whose window is open. A null carries its reason
+    the busiest layer, `latency_low_s` only with the layers whose window is open; `response_s` adds the band of host
+    input and output to them, `io_j` is what the chip's static power takes in that time. A null carries its reason
     in `unpriced`. `grade` and `read` are the worst of everything used; `grades` gives them per result.
     """
 
     profile: str
-    runs: str  # SPIKING or DENSE
+    runs: str  # SPIKING or one of ANN
     dynamic_j: float
     low_j: float
     high_j: float
     static_inference_j: float | None
     static_period_j: float | None
-    latency_s: float
+    latency_s: float | None
     realtime: bool | None
     grade: str
     unpriced: tuple[str, ...]
@@ -60,8 +63,18 @@ class Estimate:
     host_j: float | None = None  # encode and decode on the host, not in dynamic_j
     host: str | None = None
     proxy_ops: float | None = None  # SynOps + 10 NeuronOps, a count that is not an energy
+    host_band_j: tuple[float, float] | None = None  # on the cheapest and the dearest baseline
+    io_s: tuple[float, float] | None = None
+    io_j: tuple[float, float] | None = None
+    response_s: tuple[float, float] | None = None  # decision with host input and output
+    realtime_with_io: str | None = None  # yes, no, or open: the band holds the control period
     not_expressible: tuple[str, ...] = ()  # what the chip cannot do and is priced as if it could
     notes: tuple[str, ...] = ()
+
+    @property
+    def all_in(self) -> bool:
+        """Whether static power while running is inside `dynamic_j`, as in a board measurement."""
+        return self.runs in ANN and self.static_inference_j is not None
 
     def as_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""

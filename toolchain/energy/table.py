@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolchain.energy.headline import headline
-from toolchain.energy.result import DENSE, Estimate
+from toolchain.energy.result import Estimate
 from toolchain.energy.units import joules, seconds
 
 INHERITED = "* energies inherited from another chip: of what order, no more; in no sentence about who wins"
@@ -15,16 +15,22 @@ def render_table(estimates: Sequence[Estimate], baselines: Sequence[Estimate] = 
     """A table of all estimates per decision, the unpriced terms of each profile, and the sentence."""
     baselines = [baseline for baseline in baselines if baseline.profile not in {estimate.profile for estimate in estimates}]
     everything = [*estimates, *baselines]
-    rows = [("profile", "runs", "dynamic", "low to high", "+ static, decision", "+ static, period", "latency", "in time", "grade of dynamic")]
-    rows += [_row(estimate) for estimate in everything]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines = row_lines(everything)
     if any(not estimate.headline for estimate in everything):
         lines.append(INHERITED)
     lines += [f"encode and decode of a decision take {joules(e.host_j)} on {e.host}, in no row" for e in estimates[:1] if e.host_j is not None]
-    lines += ["", "Per decision, in addition to each other. Not priced:", *_unpriced(everything), "", headline(estimates, baselines)]
+    lines += ["", "Per decision, in addition to each other. Not priced:", *unpriced_lines(everything), "", headline(estimates, baselines)]
     return "\n".join(lines)
+
+
+def row_lines(estimates: Sequence[Estimate]) -> list[str]:
+    """Head, rule and one row per estimate."""
+    rows = [("profile", "runs", "dynamic", "low to high", "+ static, decision", "+ static, period", "latency", "in time", "grade of dynamic")]
+    rows += [_row(estimate) for estimate in estimates]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
 
 
 def _row(estimate: Estimate) -> tuple[str, ...]:
@@ -33,7 +39,7 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
         estimate.runs,
         joules(estimate.dynamic_j),
         f"{joules(estimate.low_j)} to {joules(estimate.high_j)}" if estimate.high_j > estimate.low_j else "none published",
-        "inside" if estimate.runs == DENSE else joules(estimate.static_inference_j),
+        "inside" if estimate.all_in else joules(estimate.static_inference_j),
         joules(estimate.static_period_j),
         seconds(estimate.latency_s),
         {True: "yes", False: "no", None: "-"}[estimate.realtime],
@@ -41,10 +47,10 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
     )
 
 
-def _unpriced(estimates: Sequence[Estimate]) -> list[str]:
+def unpriced_lines(estimates: Sequence[Estimate]) -> list[str]:
     """Each unpriced term once, with the profiles that it concerns."""
     concerned: dict[str, list[str]] = {}
     for estimate in estimates:
         for line in estimate.unpriced:
             concerned.setdefault(line, []).append(estimate.profile)
-    return [f"  - {line} [{', '.join(profiles)}]" for line, profiles in concerned.items()]
+    return [f"  - {line} [{', '.join(dict.fromkeys(profiles))}]" for line, profiles in concerned.items()]

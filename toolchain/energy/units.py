@@ -8,9 +8,14 @@ def joules(value: float | None) -> str:
     return "-" if value is None else _prefixed(value, "J")
 
 
-def seconds(value: float) -> str:
-    """A time with three digits and a prefix."""
-    return _prefixed(value, "s")
+def seconds(value: float | None) -> str:
+    """A time with three digits and a prefix; `-` where there is none."""
+    return "-" if value is None else _prefixed(value, "s")
+
+
+def count(value: float) -> str:
+    """A plain number with three digits and no exponent."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _prefixed(value: float, unit: str) -> str:

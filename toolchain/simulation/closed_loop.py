@@ -18,6 +18,7 @@ from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.simulation import statistics
 from toolchain.simulation.backends import backend_class, open_backend
 from toolchain.simulation.census import Census
+from toolchain.simulation.latency import Delay, Delayed, delay_of, substeps_of
 from toolchain.simulation.rollout import FloatActor, Rollout, roll_out
 from toolchain.simulation.video import Video
 
@@ -34,6 +35,7 @@ class Simulation:
     spiking: Rollout
     census: Census
     ann: Rollout | None = None
+    delay: Delay | None = None  # of the spiking policy's actions; the source policy's are never late
 
     @property
     def returns(self) -> NDArray[np.float64]:
@@ -91,6 +93,8 @@ class Simulation:
             "macs_per_decision": census.macs_per_decision,
             "host_macs_per_decision": census.host_macs_per_decision,
             "saturations": census.saturations,
+            "latency_s": self.delay and self.delay.latency_s,
+            "latency_applied_s": self.delay and self.delay.applied_s,
         }
         return {name: _numbers_or_none(value) for name, value in facts.items()}
 
@@ -112,12 +116,15 @@ def simulate(
     compare: bool = False,
     source: AnyPolicy | None = None,
     video: str | Path | None = None,
+    latency_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Simulation:
     """Run `episodes` episodes, episode i from reset(seed=seed+i).
 
     `environment` is trusted as typed by the user (it may be `module:Id`); without it the artifact's own is used.
     `compare` also runs the source policy: the one given, or the one inside the artifact.
+    With `latency_s` the spiking policy's actions reach the environment that much later (latency.py), the source
+    policy's at once.
     Raises InputError for seeds that calibration used, shapes that do not fit, or a source that is not there.
     """
     if episodes < 1:
@@ -134,18 +141,36 @@ def simulate(
         raise InputError(
             "--source", "the source policy does not fit the artifact", got=got, limit=limit, fix="give the policy that the artifact was converted from"
         )
+    delay = None if latency_s is None else _delay(make_env, identifier, latency_s)
+
+    def late_env(render_mode: str | None) -> Any:
+        env = make_env(render_mode)
+        return env if delay is None else Delayed(env, delay)
+
     seeds = range(seed, seed + episodes)
     recorder = Video(Path(video)) if video is not None else None
     rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
     with open_backend(backend, artifact, rows) as actor:
-        spiking = roll_out(actor, lambda index: make_env("rgb_array" if recorder and index == 0 else None), seeds, progress, recorder and recorder.frame)
+        spiking = roll_out(actor, lambda index: late_env("rgb_array" if recorder and index == 0 else None), seeds, progress, recorder and recorder.frame)
         census = actor.census()
     if recorder is not None:
         recorder.save(artifact.environment.control_period_s if artifact.environment else None)
     ann = None
     if compare and policy is not None:
         ann = roll_out(FloatActor(policy, min(episodes, MAX_ROWS)), lambda index: make_env(None), seeds, progress)
-    return Simulation(backend, identifier, seed, spiking, census, ann)
+    return Simulation(backend, identifier, seed, spiking, census, ann, delay)
+
+
+def _delay(make_env: Callable[[str | None], Any], identifier: str, latency_s: float) -> Delay:
+    """The latency in this environment's control steps and substeps."""
+    env = make_env(None)
+    period, substeps = gymnasium_bridge.control_period(env), substeps_of(env)
+    env.close()
+    if period is None:
+        raise InputError(
+            f"environment {identifier}", "has no control period", why="a latency is counted in control steps", fix="an environment with `dt` or a frame rate"
+        )
+    return delay_of(latency_s, period, substeps)
 
 
 def refuse_calibration_seeds(artifact: Artifact, seed: int, episodes: int) -> None:

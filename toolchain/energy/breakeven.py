@@ -1,0 +1,78 @@
+"""Where a chip begins to pay: how few synops, how fast a loop, how many policies on one chip.
+
+    total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the same rate
+    pays      where total(n) < the other side's energy, all-in
+
+    synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they are
+    control rate     at which the static power per decision, one policy per chip, equals what is left
+    policies         on one chip at which the shared static power equals what is left, at this control period
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hardware_profiles import load_profile
+from toolchain.energy.result import Estimate
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """A chip against one baseline. A null means never: the dynamic energy alone is more than the other side's."""
+
+    profile: str
+    against: str
+    runs: str
+    gap_j: float  # what the other side takes beyond the chip's dynamic energy; static power must fit into it
+    synops_per_mac: float | None
+    synops_per_mac_now: float | None
+    control_rate_hz: float | None
+    control_rate_now_hz: float | None
+    fastest_rate_hz: float | None  # 1 / latency
+    policies_per_chip: int | None
+    policies_that_fit: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the policies that fit on one chip are enough at this control period."""
+        return None not in (self.policies_per_chip, self.policies_that_fit) and (self.policies_per_chip or 0) <= (self.policies_that_fit or 0)
+
+
+def policies_that_fit(estimate: Estimate) -> int | None:
+    """Copies of this policy that one chip holds by its cores."""
+    if estimate.cores is None or "limits.cores" not in load_profile(estimate.profile):
+        return None
+    return load_profile(estimate.profile).limit("cores") // estimate.cores
+
+
+def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, float] | None:
+    """Energy per decision with the static power of the control period shared by `policies`: value, low, high in J."""
+    if estimate.static_period_j is None or estimate.static_period_band_j is None:
+        return None
+    low, high = estimate.static_period_band_j
+    return estimate.dynamic_j + estimate.static_period_j / policies, estimate.low_j + low / policies, estimate.high_j + high / policies
+
+
+def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
+    """`spiking` on a chip against `other`, a baseline measured all-in."""
+    gap, period = other.dynamic_j - spiking.dynamic_j, spiking.control_period_s
+    synops, macs = float(spiking.census["synops"]), int(spiking.census["macs_per_decision"])
+    per_synop = spiking.terms_j["synops"] / synops if synops else None
+    left = other.dynamic_j - (spiking.dynamic_j - spiking.terms_j["synops"])
+    static = spiking.static_period_j
+    power = None if static is None or period is None else static / period
+    return BreakEven(
+        spiking.profile, other.profile, other.runs, gap,
+        synops_per_mac=left / per_synop / macs if per_synop and left > 0 else None,
+        synops_per_mac_now=synops / macs if macs else None,
+        control_rate_hz=power / gap if power is not None and gap > 0 else None,
+        control_rate_now_hz=None if period is None else 1 / period,
+        fastest_rate_hz=1 / spiking.latency_s if spiking.latency_s else None,
+        policies_per_chip=math.ceil(static / gap) if static is not None and gap > 0 else None,
+        policies_that_fit=policies_that_fit(spiking),
+    )  # fmt: skip
