@@ -35,6 +35,6 @@ def fitted_rows(folded: Float, moments: StateMoments, ridge: float) -> tuple[Flo
     rest = moments.cross[:-1] - np.outer(mean, target) - centred @ folded.T
     scale = 1 / np.sqrt(np.maximum(moments.reach, 1.0))
     system = centred * scale[:, None] * scale + ridge * np.eye(len(scale))
-    moved: Float = np.linalg.solve(system, scale[:, None] * rest)
-    weights = folded + (scale[:, None] * moved).T
-    return weights, target - weights @ mean
+    moved = np.linalg.solve(system, scale[:, None] * rest)
+    weights = np.asarray(folded + (scale[:, None] * moved).T, np.float64)
+    return weights, np.asarray(target - weights @ mean, np.float64)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from toolchain.tuning.evidence import Evidence
 from toolchain.tuning.point import THRIFTS, Point
 
-NO_THRIFT = 10 * THRIFTS[0]  # stands for 0 where a geometric mean is taken
+NO_THRIFT = THRIFTS[0]  # stands for 0 where a geometric mean is taken
 CLOSE = 1.05  # ratio of two values that are not worth telling apart
 NEAREST = 6  # failures that are looked at
 
@@ -32,13 +32,13 @@ def between(safe: Point, failed: Point) -> Point | None:
 
 
 def bisections(tried: Sequence[tuple[Point, Evidence]]) -> list[Point]:
-    """Middles between the cheapest safe point and cheaper ones that a gate shut out, near misses first; none where nothing is safe."""
+    """Middles between the cheapest safe point and cheaper ones that a gate shut out, the nearest to its cost first; none where nothing is safe."""
     held = [pair for pair in tried if pair[1].safe]
     if not held:
         return []
     safe, best = min(held, key=lambda pair: pair[1].cost)
     failed = [(point, evidence) for point, evidence in tried if evidence.failed and evidence.cost < best.cost]
-    failed.sort(key=lambda pair: (-pair[1].episodes, pair[1].cost))
+    failed.sort(key=lambda pair: -pair[1].cost)
     middles = [between(safe, point) for point, _ in failed[:NEAREST]]
     return list(dict.fromkeys(point for point in middles if point is not None))
 

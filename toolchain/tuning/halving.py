@@ -2,7 +2,8 @@
 
 Source: Jamieson and Talwalkar 2016 (arXiv 1502.07943). There one score grows more certain with the budget; here the cost is
 known after four episodes and what grows certain is that the return holds. So the cheapest that no gate has shut out go
-on, and those left behind stay in the running for later generations.
+on, and those left behind stay in the running for later generations. While nothing is safe the places are spread from the
+cheapest to the dearest: the first safe one is what bisection starts from.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ def dominated(found: Sequence[Evidence]) -> list[int]:
 
 
 def promoted(found: Sequence[Evidence], rungs: Sequence[int], rung: int) -> list[int]:
-    """Who runs rung number `rung` next, cheapest first: all newcomers on the first, then as many as there are places."""
+    """Who runs rung number `rung` next, cheapest first: all newcomers on the first, then as many as there are
+    places, the cheapest or, while nothing is safe, evenly from all.
+    """
     before = rungs[rung - 1] if rung else 0
     out = set(dominated(found))
     waiting = [number for number, evidence in enumerate(found) if alive(evidence) and evidence.episodes == before and number not in out]
     if not rung:
         return waiting
-    return sorted(waiting, key=lambda number: found[number].cost)[: PLACES[min(rung, len(PLACES)) - 1]]
+    ordered, places = sorted(waiting, key=lambda number: found[number].cost), PLACES[min(rung, len(PLACES)) - 1]
+    if incumbent(found) < np.inf or len(ordered) <= places:
+        return ordered[:places]
+    return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, places)]

@@ -10,22 +10,17 @@ from typing import Any
 from toolchain.convert import ConversionOptions
 
 ERRORS = (0.01, 1.0)
-THRIFTS = (1e-4, 3.0)
+THRIFTS = (1e-3, 10.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
 TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
 PLAIN = (0.1, 0.05, 0.2)  # action errors of plain sdn
 USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
-THRIFTY = (  # rule, action error, trigger, thrift
-    ("sensitivity", 0.1, 1, 0.03),
-    ("sensitivity", 0.1, 3, 0.03),
-    ("sensitivity", 0.05, 4, 0.01),
-    ("events", 0.1, 3, 0.03),
-    ("sensitivity", 0.1, 2, 0.1),
-    ("events", 0.1, 3, 0.1),
-    ("events", 0.2, 3, 0.1),
-    ("events", 0.3, 3, 0.1),
-    ("events", 0.2, 3, 0.3),
+THRIFTY = (  # rule, action error, trigger, thrift: a ladder along each of the directions that saved most
+    *(("sensitivity", error, trigger, thrift) for thrift in (0.03, 0.1, 0.3, 1.0, 3.0) for error, trigger in ((0.1, 1), (0.05, 1), (0.1, 3))),
+    *(("sensitivity", 0.05, 4, thrift) for thrift in (0.1, 0.3)),
+    *(("events", 0.1, 3, thrift) for thrift in (0.1, 0.3)),
+    *(("sensitivity", 0.2, 2, thrift) for thrift in (0.1, 0.3)),
 )
 ALPHAS = tuple(eighth / 8 for eighth in range(9))
 
@@ -112,7 +107,7 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
         yield from (change(point, alpha=alphas[index]) for index in (share + 1, share - 1) if 0 <= index < len(alphas))
         return
     if not point.thrift:
-        yield from (change(point, thrift=thrift) for thrift in (0.03, 0.01, 0.003))
+        yield from (change(point, thrift=thrift) for thrift in (0.3, 0.1, 0.03))
     coarser, finer = (_within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS) for sign in (1, -1))
     thriftier, richer = (_within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0 for sign in (1, -1))
     higher = [tuple(m + (i == index) for i, m in enumerate(point.triggers)) for index, old in enumerate(point.triggers) if old < TRIGGERS[1]]

@@ -29,7 +29,7 @@ from toolchain.tuning.seeds import judging_seeds, search_seeds
 from toolchain.tuning.study import open_study, quiet
 from toolchain.tuning.workers import Workers, usable_cores
 
-JUDGED = (24, 108)  # episodes of a judgement, at least and at most
+JUDGED = (24, 216)  # episodes of a judgement, at least and at most
 JUDGEMENTS = 2  # that time is kept for
 MOST_KEPT = 0.4  # of the minutes, for judging
 DEFAULTS = TuningOptions()
