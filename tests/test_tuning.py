@@ -144,7 +144,7 @@ def test_the_optimiser_sees_every_point_as_it_is() -> None:
 
 def test_command(tmp_path: Path) -> None:
     """One JSON object, candidates on stderr, joules of a chip as the cost; what it wrote loads and runs."""
-    arguments = ("tune", PENDULUM, "-o", tmp_path / "p.spk", "--env", PENDULUM_ENV, "--minutes", 0.15, "--trials", 2, "--calibration-steps", 300)
+    arguments = ("tune", PENDULUM, "-o", tmp_path / "p.spk", "--env", PENDULUM_ENV, "--minutes", 0.5, "--trials", 2, "--calibration-steps", 300)
     joules = ("--cost", "joules", "--profile", "loihi2", "--neurons", "sdn,dc", "--target", "0.9", "--chatter", 50)
     result = command(*arguments, *joules, "--json")
     facts = json.loads(result.stdout)

@@ -23,7 +23,7 @@ from toolchain.tuning.bisection import between, bisections
 from toolchain.tuning.course import Course
 from toolchain.tuning.evidence import Batch, Episodes, Evidence, gather
 from toolchain.tuning.halving import PLACES, alive, dominated, incumbent, promoted
-from toolchain.tuning.point import Point
+from toolchain.tuning.point import Point, no_thriftier
 from toolchain.tuning.search import Search
 from toolchain.tuning.seeds import search_seeds
 from toolchain.tuning.study import open_study, quiet
@@ -112,6 +112,22 @@ def test_bisection_closes_in_on_the_boundary(boundary: float) -> None:
             tried.append((point, runner(108 if holds else 12, 100 - point.thrift, SAFE if holds else FAILED)))
     best = min((pair for pair in tried if pair[1].safe), key=lambda pair: pair[1].cost)[0].thrift
     assert best <= boundary < 1.15 * best
+
+
+def test_a_finer_point_than_a_safe_one_is_not_worth_a_try() -> None:
+    safe = dataclasses.replace(PLAIN, thrift=0.3, triggers=(2, 1))
+    for change, less in (
+        ({}, True),
+        ({"thrift": 0.1, "triggers": (1, 1)}, True),
+        ({"action_error": 0.05}, True),
+        ({"thrift": 0.4}, False),
+        ({"triggers": (1, 2)}, False),
+        ({"action_error": 0.2, "thrift": 0.1}, False),
+        ({"allocation": "events", "thrift": 0.1}, False),
+        ({"weight_bits": 7}, False),
+    ):
+        assert no_thriftier(dataclasses.replace(safe, **change), safe) is less, change
+    assert not no_thriftier(Point("dc", timesteps=4, alpha=0.0), Point("dc", timesteps=4, alpha=0.0))
 
 
 def test_bisection_needs_a_safe_point_and_a_cheaper_failure() -> None:

@@ -13,14 +13,14 @@ from toolchain.artifact import Artifact
 from toolchain.tuning.bisection import bisections
 from toolchain.tuning.evidence import Episodes, Evidence, not_convertible
 from toolchain.tuning.halving import alive, dominated, incumbent, promoted
-from toolchain.tuning.point import Point, first_points, neighbours
+from toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
 from toolchain.tuning.seeds import search_seeds
 from toolchain.tuning.study import Study
 from toolchain.tuning.workers import Outcome, Task, Workers
 
 REACH = 1.2  # times the cheapest safe cost
 STEPS = (1.0, 0.5, 0.25)  # of the moves; halved when no move of a size is left
-GENERATION = 16  # candidates after the first generation
+GENERATION = 12  # candidates
 MOVES = 6  # of them, next to the cheapest safe points
 NOTHING = Evidence(0, 0.0, 0.0, np.inf, np.inf, False, "")
 
@@ -132,24 +132,24 @@ class Search:
         self.report(sum(one.settled for one in self.runners), runner.point, runner.evidence)
 
     def _ask(self, most: int) -> None:
-        """The next generation: the ladder first, then middles, moves, and what the optimiser suggests."""
+        """The next generation: middles, what is left of the ladder, moves, and what the optimiser suggests."""
         options, hidden = self.course.options, len(self.course.policy.layers) - 1
-        seen = {runner.point for runner in self.runners}
-        ladder = [point for point in first_points(self.neurons, options.weight_bits, hidden) if point not in seen]
-        points: list[Point | None] = [*ladder] or self._next_to_the_best(seen)
-        for point in points[:most]:
+        for point in self._generation(hidden)[:most]:
             number, asked = self.study.ask(point, point.neuron if point else self._neuron(), options.weight_bits, hidden)
             runner = Runner(number, asked)
             self.study.remember(number, asked, runner.episodes, runner.evidence)
             self.runners.append(runner)
 
-    def _next_to_the_best(self, seen: set[Point]) -> list[Point | None]:
-        """A generation; None stands for a suggestion of the optimiser."""
-        middles = [point for point in bisections(self.tried) if point not in seen]
-        moves = (point for step in STEPS for best, _ in self.safe[:3] for point in neighbours(best, step, self.course.options.weight_bits))
-        fresh = list(dict.fromkeys(point for point in moves if point not in seen and point not in middles))[:MOVES]
-        chosen: list[Point | None] = [*middles, *fresh]
-        return chosen + [None] * max(GENERATION - len(chosen), 0)
+    def _generation(self, hidden: int) -> list[Point | None]:
+        """Points that were not tried; None stands for a suggestion of the optimiser."""
+        bits, seen, safe = self.course.options.weight_bits, {runner.point for runner in self.runners}, [point for point, _ in self.safe]
+        ladder = first_points(self.neurons, bits, hidden)
+        worth = [point for point in bisections(self.tried) + ladder if point not in seen and not any(no_thriftier(point, other) for other in safe)]
+        moves = (point for step in STEPS for best in safe[:3] for point in neighbours(best, step, bits))
+        fresh = list(dict.fromkeys(point for point in moves if point not in seen and point not in worth))
+        chosen: list[Point | None] = [*worth[:GENERATION]]
+        chosen += fresh[: min(MOVES, GENERATION - len(chosen))]
+        return chosen + [None] * (GENERATION - len(chosen))
 
     def _neuron(self) -> str:
         """Whose turn it is: neurons that have been within reach of the cheapest safe cost take turns."""
