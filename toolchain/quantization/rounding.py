@@ -45,7 +45,7 @@ def quantise_rows(
         scale = np.maximum(natural * factor, least_scale)
         integers = rounding.apply(rows / scale[:, None], limit, None if price is None else price / scale[:, None] ** 2)
         difference = integers * scale[:, None] - rows
-        error = np.einsum("ij,jk,ik->i", difference, rounding.damped, difference, optimize=True)
+        error = ((difference @ rounding.damped) * difference).sum(1)
         if price is not None:
             error = error + (price * (integers[:, :-1] != 0)).sum(1)
         better = error < best_error
@@ -63,7 +63,7 @@ def refined(
     best, power, product = integers.astype(np.float64), np.diag(moments), rows @ moments
     kept = np.ones(rows.shape, np.bool_) if left_out is None else ~left_out
     for _ in range(ROUNDS):
-        energy, overlap = np.einsum("ij,jk,ik->i", best, moments, best, optimize=True), (best * product).sum(1)
+        energy, overlap = ((best @ moments) * best).sum(1), (best * product).sum(1)
         fitted = np.maximum(np.divide(overlap, energy, out=np.zeros_like(overlap), where=energy > 0), least_scale)
         scale = np.where((overlap > 0) & (energy > 0), fitted, scale)
         gradient = best @ moments - product / scale[:, None]
@@ -131,4 +131,5 @@ def augmented_moments(inputs: Long | Float, importance: Float | None = None) -> 
     """E[x x^T] of inputs [N, in] with a constant 1 behind them; `importance` [N] weighs the states."""
     values = np.concatenate([np.asarray(inputs, np.float64), np.ones((len(inputs), 1))], axis=1)
     share = np.full(len(values), 1 / len(values)) if importance is None else importance / importance.sum()
-    return values.T @ (share[:, None] * values)
+    values *= np.sqrt(share)[:, None]
+    return values.T @ values  # one matrix with itself: half the work
