@@ -22,7 +22,7 @@ from toolchain.tuning import TuningOptions
 from toolchain.tuning.bisection import between, bisections
 from toolchain.tuning.course import Course
 from toolchain.tuning.evidence import Batch, Episodes, Evidence, gather
-from toolchain.tuning.halving import PLACES, alive, dominated, incumbent, promoted
+from toolchain.tuning.halving import FIRST_PLACES, PLACES, alive, dominated, incumbent, promoted
 from toolchain.tuning.point import Point, no_thriftier
 from toolchain.tuning.search import Search
 from toolchain.tuning.seeds import search_seeds
@@ -53,8 +53,8 @@ def fate() -> st.SearchStrategy[Evidence]:
         ([runner(4, 9.95), runner(4, 9.8), runner(108, 10, SAFE)], 1, [1]),  # none that is no cheaper than what is safe
         ([*(runner(4, cost) for cost in range(20, 0, -1)), runner(108, 50, SAFE)], 1, list(range(19, 19 - PLACES[0], -1))),
         ([*(runner(36, cost) for cost in range(1, 9)), runner(108, 50, SAFE)], 3, list(range(PLACES[2]))),
-        ([runner(36, cost) for cost in range(9)], 3, [0, 4, 8]),  # nothing is safe yet: from the cheapest to the dearest
-        ([runner(36, cost) for cost in range(9)] + [runner(36, 3, FAILED)], 3, [0, 4, 8]),
+        ([runner(36, cost) for cost in range(9)], 3, [0, 8]),  # nothing is safe yet: from the cheapest to the dearest
+        ([runner(4, cost) for cost in range(10)] + [runner(4, 30, FAILED)], 1, [0, 3, 6, 9]),
     ],
 )
 def test_halving(found: list[Evidence], rung: int, chosen: list[int]) -> None:
@@ -64,13 +64,14 @@ def test_halving(found: list[Evidence], rung: int, chosen: list[int]) -> None:
 @given(st.lists(fate(), max_size=40), st.integers(1, 3))
 def test_whoever_is_left_behind_is_dearer_or_has_no_place(found: list[Evidence], rung: int) -> None:
     chosen, limit = promoted(found, RUNGS, rung), incumbent(found)
+    places = (FIRST_PLACES if limit == np.inf else PLACES)[rung - 1]
     assert [found[number].cost for number in chosen] == sorted(found[number].cost for number in chosen) and len(set(chosen)) == len(chosen)
-    assert len(chosen) <= PLACES[rung - 1] and not set(chosen) & set(dominated(found))
+    assert len(chosen) <= places and not set(chosen) & set(dominated(found))
     for number, evidence in enumerate(found):
         if number in chosen:
             assert alive(evidence) and evidence.episodes == RUNGS[rung - 1] and evidence.cost < limit
         elif alive(evidence) and evidence.episodes == RUNGS[rung - 1] and evidence.cost < 0.99 * limit:
-            assert len(chosen) == PLACES[rung - 1] and (limit == np.inf or all(found[other].cost <= evidence.cost for other in chosen))
+            assert len(chosen) == places and (limit == np.inf or all(found[other].cost <= evidence.cost for other in chosen))
 
 
 def test_a_gate_is_a_constraint_to_the_optimiser_and_a_price_is_none() -> None:

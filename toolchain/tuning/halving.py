@@ -2,8 +2,8 @@
 
 Source: Jamieson and Talwalkar 2016 (arXiv 1502.07943). There one score grows more certain with the budget; here the cost is
 known after four episodes and what grows certain is that the return holds. So the cheapest that no gate has shut out go
-on, and those left behind stay in the running for later generations. While nothing is safe the places are spread from the
-cheapest to the dearest: the first safe one is what bisection starts from.
+on, and those left behind stay in the running for later generations. While nothing is safe there are fewer places, spread
+from the cheapest to the dearest: a first safe one soon is what bisection needs to start.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from toolchain.tuning.course import CHEAPER
 from toolchain.tuning.evidence import Evidence
 
 PLACES = (10, 5, 3)  # that a generation has on the second rung, the third, and all above
+FIRST_PLACES = (4, 2, 2)  # the same while nothing is safe
 
 
 def alive(evidence: Evidence) -> bool:
@@ -43,7 +44,8 @@ def promoted(found: Sequence[Evidence], rungs: Sequence[int], rung: int) -> list
     waiting = [number for number, evidence in enumerate(found) if alive(evidence) and evidence.episodes == before and number not in out]
     if not rung:
         return waiting
-    ordered, places = sorted(waiting, key=lambda number: found[number].cost), PLACES[min(rung, len(PLACES)) - 1]
-    if incumbent(found) < np.inf or len(ordered) <= places:
-        return ordered[:places]
+    ordered, index = sorted(waiting, key=lambda number: found[number].cost), min(rung, len(PLACES)) - 1
+    if incumbent(found) < np.inf:
+        return ordered[: PLACES[index]]
+    places = min(FIRST_PLACES[index], len(ordered))
     return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, places)]
