@@ -42,7 +42,7 @@ def tuned(policy: Policy) -> Tuned:
 
 def test_the_cheapest_safe_candidate_is_chosen(tuned: Tuned) -> None:
     assert tuned.holds and tuned.trials == 9 and tuned.judged >= 1
-    assert tuned.rungs == (4, 12, 36, 108) and tuned.judging_episodes == 108 == tuned.chosen[1].episodes
+    assert tuned.rungs == (4, 12, 36, 108) and tuned.judging_episodes == 216 == tuned.chosen[1].episodes
     assert tuned.plain is not None and tuned.chosen[1].cost < tuned.plain[1].cost
     costs, ratios = ([getattr(evidence, name) for _, evidence in tuned.pareto] for name in ("cost", "ratio"))
     assert costs == sorted(costs) and ratios == sorted(ratios)
@@ -60,8 +60,8 @@ def test_the_artifact_is_the_chosen_conversion_and_keeps_the_record(tuned: Tuned
 
 def test_all_seeds_are_recorded_and_refused(tuned: Tuned) -> None:
     used = set(tuned.artifact.calibration["seeds"])
-    assert used >= {*search_seeds(0, 108), *judging_seeds(0, 108)}
-    for seed in (search_seeds(0, 1)[0], judging_seeds(0, 1)[0] + 107):
+    assert used >= {*search_seeds(0, 108), *judging_seeds(0, 216)}
+    for seed in (search_seeds(0, 1)[0], judging_seeds(0, 1)[0] + 215):
         with pytest.raises(InputError, match="these seeds were used"):
             simulate(tuned.artifact, environment=TOY_ENV, seed=seed, episodes=1)
     assert simulate(tuned.artifact, environment=TOY_ENV, episodes=2, compare=True).ann is not None
@@ -144,7 +144,7 @@ def test_the_optimiser_sees_every_point_as_it_is() -> None:
 
 def test_command(tmp_path: Path) -> None:
     """One JSON object, candidates on stderr, joules of a chip as the cost; what it wrote loads and runs."""
-    arguments = ("tune", PENDULUM, "-o", tmp_path / "p.spk", "--env", PENDULUM_ENV, "--minutes", 0.15, "--trials", 2, "--calibration-steps", 300)
+    arguments = ("tune", PENDULUM, "-o", tmp_path / "p.spk", "--env", PENDULUM_ENV, "--minutes", 0.5, "--trials", 2, "--calibration-steps", 300)
     joules = ("--cost", "joules", "--profile", "loihi2", "--neurons", "sdn,dc", "--target", "0.9", "--chatter", 50)
     result = command(*arguments, *joules, "--json")
     facts = json.loads(result.stdout)

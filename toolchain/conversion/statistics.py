@@ -40,7 +40,7 @@ class PolicyStatistics:
 
     signals[0] is the input, signals[l] the output of hidden layer l - 1; pre_activations[l] belongs to layer l.
     `values` are the signals themselves [N, n], `row_sensitivity` is E sum_k (d action_k / d pre_l)^2 [out],
-    `starts` [N] marks episode starts, `curves` is filled as event_curves.py is asked.
+    `starts` [N] marks episode starts; `curves` is filled as event_curves.py is asked, `shaken` by sigma_delta_network.py.
     """
 
     inputs: Float
@@ -50,6 +50,7 @@ class PolicyStatistics:
     row_sensitivity: tuple[Float, ...]
     starts: NDArray[np.bool_]
     curves: dict[tuple[int, int], Any] = field(default_factory=dict)
+    shaken: dict[float, tuple[Any, list[Any]]] = field(default_factory=dict)
 
 
 def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:

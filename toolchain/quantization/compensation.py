@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from toolchain.quantization.rounding import Float, Long
+from toolchain.quantization.state_moments import StateMoments
 
 
 def compensated_rows(folded: Float, values: Float | Long, wanted: Float, importance: Float, ridge: float) -> tuple[Float, Float]:
@@ -24,13 +25,16 @@ def compensated_rows(folded: Float, values: Float | Long, wanted: Float, importa
     `folded` [out, in] are the float layer's rows times the units of the inputs. The expected squared error on the
     states never exceeds that of `folded` with the bias that keeps the mean.
     """
-    inputs = np.asarray(values, np.float64)
-    share = (importance / importance.sum())[:, None]
-    mean, target = (share * inputs).sum(0), (share * wanted).sum(0)
-    centred, rest = inputs - mean, wanted - target - (inputs - mean) @ folded.T
-    moments, cross = centred.T @ (share * centred), centred.T @ (share * rest)
-    power = np.maximum((centred**2).max(0), 1.0)
-    scale = 1 / np.sqrt(power)
-    system = moments * scale[:, None] * scale + ridge * np.eye(len(scale))
-    weights = folded + (scale[:, None] * np.linalg.solve(system, scale[:, None] * cross)).T
-    return weights, target - weights @ mean
+    return fitted_rows(folded, StateMoments.of(values, wanted, importance), ridge)
+
+
+def fitted_rows(folded: Float, moments: StateMoments, ridge: float) -> tuple[Float, Float]:
+    """The same from the states' moments."""
+    mean, target = moments.inputs[-1, :-1], moments.cross[-1]
+    centred = moments.inputs[:-1, :-1] - np.outer(mean, mean)
+    rest = moments.cross[:-1] - np.outer(mean, target) - centred @ folded.T
+    scale = 1 / np.sqrt(np.maximum(moments.reach, 1.0))
+    system = centred * scale[:, None] * scale + ridge * np.eye(len(scale))
+    moved = np.linalg.solve(system, scale[:, None] * rest)
+    weights = np.asarray(folded + (scale[:, None] * moved).T, np.float64)
+    return weights, np.asarray(target - weights @ mean, np.float64)

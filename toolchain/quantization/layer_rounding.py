@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
-from toolchain.quantization.compensation import compensated_rows
+from toolchain.quantization.compensation import fitted_rows
 from toolchain.quantization.proof import RowKind, bound_rows
-from toolchain.quantization.rounding import augmented_moments, quantise_rows
+from toolchain.quantization.rounding import Rounding, quantise_rows
+from toolchain.quantization.state_moments import StateMoments
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
@@ -77,14 +78,14 @@ def _round_rows(
     Fitted rows may grow until integers of few bits no longer hold them: the ridge that is best for real rows is not
     the best for rounded ones.
     """
-    moments = augmented_moments(signal.values, importance)
-    inputs, share = np.asarray(signal.values, np.float64), (importance / importance.sum())[:, None]
+    moments = StateMoments.of(signal.values, wanted, importance)
+    rounding = Rounding(moments.inputs)
     weights, bias = np.zeros(folded.shape, np.int64), np.zeros(len(folded), np.int64)
     scale, error = np.ones(len(folded)), np.full(len(folded), np.inf)
     for ridge in RIDGES:
-        real, real_bias = compensated_rows(folded, inputs, wanted, importance, ridge)
-        candidate = _proven(real, real_bias, moments, signal, bits, kind, least, price)
-        found = (share * ((inputs @ candidate[0].T + candidate[1]) * candidate[2] - wanted) ** 2).sum(0)
+        real, real_bias = fitted_rows(folded, moments, ridge)
+        candidate = _proven(real, real_bias, rounding, signal, bits, kind, least, price)
+        found = moments.error(*candidate)
         if price is not None:
             found += (price * (candidate[0] != 0)).sum(1)
         better = found < error
@@ -96,10 +97,10 @@ def _round_rows(
 
 
 def _proven(
-    real: Float, bias_real: Float, moments: Float, signal: InputSignal, bits: int, kind: RowKind, least: Float, price: Float | None
+    real: Float, bias_real: Float, rounding: Rounding, signal: InputSignal, bits: int, kind: RowKind, least: Float, price: Float | None
 ) -> tuple[Long, Long, Float]:
     for _ in range(ATTEMPTS):
-        weights, bias, scale = quantise_rows(real, bias_real, moments, bits, least, price)
+        weights, bias, scale = quantise_rows(real, bias_real, rounding, bits, least, price)
         proof = bound_rows(weights, bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():

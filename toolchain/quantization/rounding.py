@@ -10,6 +10,7 @@ not yet rounded as well (Frantar and Alistarh 2023, arXiv 2301.00774; the salien
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +23,13 @@ DAMPING = 0.01
 ROUNDS = 3  # of refinement
 
 
-def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_scale: Float, price: Float | None = None) -> tuple[Long, Long, Float]:
+def quantise_rows(
+    weights: Float, bias: Float, moments: Float | Rounding, bits: int, least_scale: Float, price: Float | None = None
+) -> tuple[Long, Long, Float]:
     """Integer weights [out, in], biases [out] and row scales [out] of real rows.
 
     The columns of `weights` already carry the payload units. `moments` [in + 1, in + 1] is the second moment of the
-    integer inputs with a constant 1 behind them, `least_scale` [out] the finest scale that the range proof allows.
+    integer inputs with a constant 1 behind them, or its `Rounding`; `least_scale` [out] is the finest scale that the range proof allows.
     Every row takes the candidate scale with the least expected squared error after rounding. `price` [out, in] is the
     squared error of the row's output that a weight of 0 may cost; it joins what a row's scale is chosen by.
     """
@@ -36,13 +39,13 @@ def quantise_rows(weights: Float, bias: Float, moments: Float, bits: int, least_
         raise InputError("quantisation", "a row's weights are not finite", fix="check the checkpoint")
     rows = np.concatenate([weights, bias[:, None]], axis=1)
     natural = np.where(largest > 0, largest / limit, np.where(np.abs(bias) > 0, np.abs(bias), 1.0))
-    rounding = Rounding(moments)
+    rounding = moments if isinstance(moments, Rounding) else Rounding(moments)
     best, best_scale, best_error = np.zeros(rows.shape, np.int64), natural.copy(), np.full(len(rows), np.inf)
     for factor in SEARCH:
         scale = np.maximum(natural * factor, least_scale)
         integers = rounding.apply(rows / scale[:, None], limit, None if price is None else price / scale[:, None] ** 2)
         difference = integers * scale[:, None] - rows
-        error = np.einsum("ij,jk,ik->i", difference, rounding.damped, difference, optimize=True)
+        error = ((difference @ rounding.damped) * difference).sum(1)
         if price is not None:
             error = error + (price * (integers[:, :-1] != 0)).sum(1)
         better = error < best_error
@@ -58,21 +61,13 @@ def refined(
     each column in turn, given all others, some rounds of both. Weights that are `left_out` stay 0.
     """
     best, power, product = integers.astype(np.float64), np.diag(moments), rows @ moments
+    kept = np.ones(rows.shape, np.bool_) if left_out is None else ~left_out
     for _ in range(ROUNDS):
-        energy, overlap = np.einsum("ij,jk,ik->i", best, moments, best, optimize=True), (best * product).sum(1)
+        energy, overlap = ((best @ moments) * best).sum(1), (best * product).sum(1)
         fitted = np.maximum(np.divide(overlap, energy, out=np.zeros_like(overlap), where=energy > 0), least_scale)
         scale = np.where((overlap > 0) & (energy > 0), fitted, scale)
         gradient = best @ moments - product / scale[:, None]
-        for column in np.argsort(-power, kind="stable"):
-            moved = np.rint(best[:, column] - gradient[:, column] / power[column])
-            if column < len(power) - 1:  # the last one is the bias, which is not limited
-                moved = np.clip(moved, -limit, limit)
-                moved = moved if left_out is None else np.where(left_out[:, column], 0.0, moved)
-            step = moved - best[:, column]
-            if step.any():
-                changed = np.flatnonzero(step)
-                gradient[changed] += step[changed, None] * moments[column]
-                best[:, column] = moved
+        _descend(best, gradient, moments, np.argsort(-power, kind="stable"), float(limit), kept)
     return best.astype(np.int64), scale
 
 
@@ -85,29 +80,56 @@ class Rounding:
         self.damped[-1, -1] = moments[-1, -1]  # the constant is certain
         self.order = np.concatenate([[size - 1], np.argsort(-np.diag(moments)[:-1], kind="stable")])
         inverse = np.linalg.inv(self.damped[np.ix_(self.order, self.order)] + np.eye(size) * 1e-12)
-        self.upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
+        self.upper = np.ascontiguousarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
 
     def apply(self, rows: Float, limit: int, price: Float | None = None) -> Long:
         """Integers near `rows` [out, in + 1] (in row units) that keep the rows' outputs; weights clipped to +-limit.
 
         A weight whose removal adds less than `price` [out, in] to the squared error (in row units) becomes 0.
         """
-        remaining, result = rows[:, self.order].copy(), np.zeros(rows.shape, np.int64)
-        for column, original in enumerate(self.order):
-            rounded = np.rint(remaining[:, column])
-            if column:  # column 0 is the bias, which is not limited
-                rounded = np.clip(rounded, -limit, limit)
-                if price is not None:
-                    added = remaining[:, column] ** 2 - (remaining[:, column] - rounded) ** 2
-                    rounded = np.where(added < price[:, original] * self.upper[column, column] ** 2, 0.0, rounded)
-            result[:, original] = rounded.astype(np.int64)
-            error = (remaining[:, column] - rounded) / self.upper[column, column]
-            remaining[:, column + 1 :] -= error[:, None] * self.upper[column, column + 1 :]
+        result = np.zeros(rows.shape, np.int64)
+        priced = np.zeros((len(rows), rows.shape[1] - 1)) if price is None else price
+        _round(np.ascontiguousarray(rows[:, self.order]), self.upper, self.order, float(limit), price is not None, priced, result)
         return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _round(remaining, upper, order, limit, has_price, price, result):
+    """Column by column, each row by itself; `remaining` [out, in + 1] is in the order of `order` and used up."""
+    for row in range(remaining.shape[0]):
+        rest = remaining[row]
+        for column in range(len(order)):
+            value, original = rest[column], order[column]
+            rounded = np.rint(value)
+            if column:  # column 0 is the bias, which is not limited
+                rounded = min(max(rounded, -limit), limit)
+                if has_price and value**2 - (value - rounded) ** 2 < price[row, original] * upper[column, column] ** 2:
+                    rounded = 0.0
+            result[row, original] = np.int64(rounded)
+            error = (value - rounded) / upper[column, column]
+            for other in range(column + 1, len(order)):
+                rest[other] -= error * upper[column, other]
+
+
+@numba.njit(cache=True, nogil=True)
+def _descend(best, gradient, moments, order, limit, kept):
+    """The best integer for each column in turn, all rows; `best` and `gradient` [out, in + 1] are changed in place."""
+    last = best.shape[1] - 1
+    for row in range(best.shape[0]):
+        for column in order:
+            moved = np.rint(best[row, column] - gradient[row, column] / moments[column, column])
+            if column < last:  # the last one is the bias, which is not limited
+                moved = min(max(moved, -limit), limit) if kept[row, column] else 0.0
+            step = moved - best[row, column]
+            if step != 0.0:
+                for other in range(last + 1):
+                    gradient[row, other] += step * moments[column, other]
+                best[row, column] = moved
 
 
 def augmented_moments(inputs: Long | Float, importance: Float | None = None) -> Float:
     """E[x x^T] of inputs [N, in] with a constant 1 behind them; `importance` [N] weighs the states."""
     values = np.concatenate([np.asarray(inputs, np.float64), np.ones((len(inputs), 1))], axis=1)
     share = np.full(len(values), 1 / len(values)) if importance is None else importance / importance.sum()
-    return values.T @ (share[:, None] * values)
+    values *= np.sqrt(share)[:, None]
+    return values.T @ values  # one matrix with itself: half the work

@@ -43,8 +43,7 @@ def sigma_delta_network(
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
     encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
-    inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs, min(MOST_SHAKE, SHAKE_PER_ERROR * action_error))])
-    wanted = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    inputs, wanted = _states_to_fit(policy, statistics, min(MOST_SHAKE, SHAKE_PER_ERROR * action_error))
     values = np.clip(np.floor(inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
@@ -81,6 +80,14 @@ def synapse_prices(signal: InputSignal, statistics: PolicyStatistics, index: int
     changes, inside = np.diff(values, axis=0) != 0, ~statistics.starts[1:]
     changes = changes[inside].mean(0) if inside.any() else np.ones(changes.shape[1])
     return synop * changes[None, :] / floored(statistics.row_sensitivity[index])[:, None]
+
+
+def _states_to_fit(policy: Policy, statistics: PolicyStatistics, share: float) -> tuple[Float, list[Float]]:
+    """Calibration states with shaken ones behind them, and their pre-activations; kept with the statistics, which are those of `policy`."""
+    if share not in statistics.shaken:
+        inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs, share)])
+        statistics.shaken[share] = inputs, [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    return statistics.shaken[share]
 
 
 def shaken(inputs: Float, share: float) -> Float:

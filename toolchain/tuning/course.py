@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration
 from toolchain.conversion.statistics import PolicyStatistics
 from toolchain.convert import convert
-from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import FloatActor
 from toolchain.simulation.statistics import holds_target
-from toolchain.tuning.evidence import MAX_ROWS, Episodes, Evidence, gather
+from toolchain.tuning.evidence import Episodes, Evidence, gather
 from toolchain.tuning.gate import hopeless, safe
 from toolchain.tuning.options import TuningOptions
 from toolchain.tuning.point import Point
@@ -32,7 +26,7 @@ EARLY_CHATTER = 1.05  # room over the limit while few episodes have been run
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The facts that all candidates share. `ann` has run all rungs."""
+    """The facts that all candidates share."""
 
     policy: Policy
     calibration: Calibration
@@ -40,58 +34,30 @@ class Course:
     environment: EnvironmentRecord
     make_env: Callable[[], Any]
     options: TuningOptions
-    ann: Episodes
-    rungs: tuple[int, ...]
-    seconds_per_episode: float
 
     def build(self, point: Point) -> Artifact:
         """Convert; raises InputError where the proof or a neuron refuses."""
         return convert(self.policy, self.calibration, point.options(self.options.keep_source), self.environment, self.options.seed, self.statistics)
 
-    def run(self, point: Point, incumbent: float, deadline: float) -> Evidence:
-        """Send a candidate over the rungs; `incumbent` is the least cost that is known to be safe, inf for none."""
-        try:
-            artifact = self.build(point)
-        except InputError as error:
-            return Evidence(0, 0.0, 0.0, np.inf, np.inf, False, f"not convertible: {error.what}")
-        return self.judge(artifact, self.ann, self.rungs, incumbent, deadline)
+    def assess(self, artifact: Artifact, spiking: Episodes, ann: Episodes, last: bool) -> Evidence:
+        """What a candidate's episodes say after a rung; `last` is the one after which it is safe or not."""
+        found, target, chatter = gather(artifact, spiking, ann, self.options), self.options.target, self.options.chatter
+        source = ann.returns[: spiking.count]
+        reason = hopeless(spiking.returns, source, target)
+        if not reason and found.chatter_ratio > chatter * (1.0 if last else EARLY_CHATTER):
+            reason = f"chatter {found.chatter_ratio:.2f}"
+        if reason or not last:
+            return dataclasses.replace(found, reason=reason, failed=bool(reason))
+        verdict = safe(spiking.returns, source, target)
+        return dataclasses.replace(found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds)
 
-    def holds(self, artifact: Artifact, ann: Episodes, count: int) -> Evidence:
-        """Whether an artifact holds target and chatter by the reports' own rule on `count` episodes that the source policy has run."""
-        spiking = Episodes(FastBackend(artifact, min(count, MAX_ROWS)), self.make_env, ann.seeds)
-        spiking.extend(count)
-        verdict = holds_target(spiking.returns, ann.returns[:count], self.options.target)
-        found = gather(artifact, spiking, ann, self.options, verdict.holds, verdict.reason)
+    def holds(self, artifact: Artifact, spiking: Episodes, ann: Episodes) -> Evidence:
+        """Whether episodes hold target and chatter by the reports' own rule."""
+        found = gather(artifact, spiking, ann, self.options)
+        verdict = holds_target(spiking.returns, ann.returns[: spiking.count], self.options.target)
         if found.chatter_ratio > self.options.chatter:
-            return dataclasses.replace(found, safe=False, reason=f"chatter {found.chatter_ratio:.2f}; {found.reason}")
-        return found
-
-    def judge(self, artifact: Artifact, ann: Episodes, rungs: Sequence[int], incumbent: float, deadline: float) -> Evidence:
-        """The same as `run` for an artifact and any seeds that the source policy has run."""
-        chatter, target = self.options.chatter, self.options.target
-        rows = min(max(np.diff((0, *rungs))), MAX_ROWS)
-        spiking = Episodes(FastBackend(artifact, int(rows)), self.make_env, ann.seeds)
-        for rung in rungs:
-            spiking.extend(rung)
-            found = gather(artifact, spiking, ann, self.options, False, "")
-            last = rung == rungs[-1]
-            reason = "" if found.cost < CHEAPER * incumbent else "no cheaper than the best"
-            if found.chatter_ratio > chatter * (1.0 if last else EARLY_CHATTER):
-                reason = f"chatter {found.chatter_ratio:.2f}"
-            reason = hopeless(spiking.returns, ann.returns[:rung], target) or reason
-            if not reason and not last and time.monotonic() > deadline:
-                reason = "out of time"
-            if reason:
-                return dataclasses.replace(found, reason=reason)
-        verdict = safe(spiking.returns, ann.returns[: rungs[-1]], target)
-        return dataclasses.replace(found, safe=verdict.holds, reason=verdict.reason)
-
-    def source_episodes(self, seeds: Sequence[int], count: int, rungs: Sequence[int]) -> Episodes:
-        """The source policy's episodes, rung by rung."""
-        ann = Episodes(FloatActor(self.policy, min(count, MAX_ROWS)), self.make_env, seeds)
-        for rung in rungs:
-            ann.extend(rung)
-        return ann
+            return dataclasses.replace(found, reason=f"chatter {found.chatter_ratio:.2f}; {verdict.reason}", failed=True)
+        return dataclasses.replace(found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds)
 
 
 def affordable_rungs(seconds_per_episode: float, seconds: float) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,43 +11,71 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.energy import estimate_energy
-from toolchain.simulation.census import Census
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import Actor, roll_out
+from toolchain.simulation.census import Census, LayerCensus, combined
+from toolchain.simulation.rollout import Rollout
 from toolchain.simulation.statistics import return_ratio
 from toolchain.tuning.options import TuningOptions
 
 Float = NDArray[np.float64]
-MAX_ROWS = 128
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Some episodes in a row. `moved` is the sum of |change of action| over `moves` changes; the source policy has no census."""
+
+    returns: tuple[float, ...]
+    moved: float
+    moves: int
+    census: Census | None
+
+    @classmethod
+    def of(cls, rollout: Rollout, census: Census | None) -> Batch:
+        moves = max(rollout.decisions - len(rollout.returns), 0)
+        return cls(tuple(rollout.returns.tolist()), rollout.chatter * moves, moves, census)
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any]) -> Batch:
+        """The inverse of dataclasses.asdict."""
+        census = facts["census"]
+        layers = tuple(LayerCensus(**layer) for layer in census["layers"]) if census else ()
+        return cls(tuple(facts["returns"]), facts["moved"], facts["moves"], Census(**census | {"layers": layers}) if census else None)
+
+
+@dataclass(frozen=True)
 class Episodes:
-    """Episodes of one actor, a few at a time, in seed order."""
+    """All episodes of one actor so far, in the order of their seeds."""
 
-    def __init__(self, actor: Actor, make_env: Callable[[], Any], seeds: Sequence[int]) -> None:
-        self.actor, self.make_env, self.seeds = actor, make_env, seeds
-        self.returns: Float = np.zeros(0)
-        self._moved, self._moves = [0.0], [0]  # cumulative, by episode
+    batches: tuple[Batch, ...] = ()
 
-    def extend(self, count: int) -> None:
-        """Run until `count` episodes are there."""
-        new = self.seeds[len(self.returns) : count]
-        if not len(new):
-            return
-        rollout = roll_out(self.actor, lambda index: self.make_env(), new)
-        moves = max(rollout.decisions - len(new), 0)
-        self.returns = np.concatenate([self.returns, rollout.returns])
-        self._moved += [self._moved[-1] + rollout.chatter * moves] * len(new)
-        self._moves += [self._moves[-1] + moves] * len(new)
+    @property
+    def returns(self) -> Float:
+        return np.array([value for batch in self.batches for value in batch.returns])
+
+    @property
+    def count(self) -> int:
+        return sum(len(batch.returns) for batch in self.batches)
+
+    def __add__(self, more: list[Batch]) -> Episodes:
+        return Episodes((*self.batches, *more))
 
     def chatter(self, count: int) -> float:
-        """Mean |change of action| of the first `count` episodes; `count` must be one that `extend` was called with."""
-        return self._moved[count] / max(self._moves[count], 1)
+        """Mean |change of action| of the first `count` episodes, which end with a batch."""
+        moved, moves = 0.0, 0
+        for batch in self.batches:
+            if count <= 0:
+                break
+            count, moved, moves = count - len(batch.returns), moved + batch.moved, moves + batch.moves
+        return moved / max(moves, 1)
+
+    def census(self) -> Census:
+        return combined([batch.census for batch in self.batches if batch.census is not None])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers of one candidate. `cost` is in the unit of the search; `safe` says that it held with a margin on all rungs."""
+    """Numbers of one candidate. `cost` is in the unit of the search; `safe` says that it held with a margin on all rungs,
+    `failed` that a gate has shut it out; `reason` is empty while it may go on.
+    """
 
     episodes: int
     ratio: float
@@ -56,26 +84,37 @@ class Evidence:
     synops_per_mac: float
     safe: bool
     reason: str
+    failed: bool = False
 
     def shortfall(self, target: float, chatter: float) -> float:
-        """How far from admissible; 0 where it is, for an optimiser that knows constraints."""
-        return 0.0 if self.safe else max(target - self.ratio, 0.0) + max(self.chatter_ratio - chatter, 0.0)
+        """How far from admissible; 0 where no gate objects, for an optimiser that knows constraints."""
+        return max(target - self.ratio, 0.0) + max(self.chatter_ratio - chatter, 0.0) + LEAST_SHORTFALL if self.failed else 0.0
 
 
-def gather(artifact: Artifact, spiking: Episodes, ann: Episodes, options: TuningOptions, safe: bool, reason: str) -> Evidence:
-    """The evidence of the episodes that a candidate has run on the fast backend."""
-    assert isinstance(spiking.actor, FastBackend)
-    count, census = len(spiking.returns), spiking.actor.census()
-    chatter = ann.chatter(count)
+LEAST_SHORTFALL = 0.01  # of a candidate whose mean return is right but which loses episodes
+
+
+def gather(artifact: Artifact, spiking: Episodes, ann: Episodes, options: TuningOptions) -> Evidence:
+    """The evidence of the episodes that a candidate has run, neither safe nor out."""
+    returns, count, census = spiking.returns, spiking.count, spiking.census()
     return Evidence(
         count,
-        float(return_ratio(spiking.returns, ann.returns[:count]) or 0.0) if np.isfinite(spiking.returns).all() else 0.0,
-        spiking.chatter(count) / max(chatter, 1e-12),
+        float(return_ratio(returns, ann.returns[:count]) or 0.0) if np.isfinite(returns).all() else 0.0,
+        spiking.chatter(count) / max(ann.chatter(count), 1e-12),
         price(census, artifact, options),
         census.synops_per_mac,
-        safe,
-        reason,
+        False,
+        "",
     )
+
+
+def not_convertible(problem: str) -> Evidence:
+    return Evidence(0, 0.0, 0.0, np.inf, np.inf, False, f"not convertible: {problem}", True)
+
+
+def as_json(evidence: Evidence) -> dict[str, Any]:
+    """JSON has no infinity: None stands for it."""
+    return {name: value if not isinstance(value, float) or np.isfinite(value) else None for name, value in dataclasses.asdict(evidence).items()}
 
 
 def price(census: Census, artifact: Artifact, options: TuningOptions) -> float:

@@ -13,6 +13,7 @@ from toolchain.policies.policy import Policy
 from toolchain.tuning.seeds import LARGEST_SEED
 
 COSTS = ("synops", "joules")
+STUDY_FORMAT = 2  # what is written of a candidate (study.py)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class TuningOptions:
     def identity(self, policy: Policy, environment: str) -> dict[str, Any]:
         """What two searches must share to continue one another."""
         return {
+            "format": STUDY_FORMAT,
             "policy": policy.provenance.sha256,
             "environment": environment,
             "target": self.target,

@@ -10,22 +10,18 @@ from typing import Any
 from toolchain.convert import ConversionOptions
 
 ERRORS = (0.01, 1.0)
-THRIFTS = (1e-4, 3.0)
+THRIFTS = (1e-3, 10.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
 TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
 PLAIN = (0.1, 0.05, 0.2)  # action errors of plain sdn
 USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
-THRIFTY = (  # rule, action error, trigger, thrift
-    ("sensitivity", 0.1, 1, 0.03),
-    ("sensitivity", 0.1, 3, 0.03),
-    ("sensitivity", 0.05, 4, 0.01),
-    ("events", 0.1, 3, 0.03),
-    ("sensitivity", 0.1, 2, 0.1),
-    ("events", 0.1, 3, 0.1),
-    ("events", 0.2, 3, 0.1),
-    ("events", 0.3, 3, 0.1),
-    ("events", 0.2, 3, 0.3),
+THRIFTY = (  # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
+    *(("sensitivity", error, trigger, thrift) for thrift in (1.0, 0.3, 0.1, 3.0) for error, trigger in ((0.05, 1), (0.1, 1), (0.1, 3))),
+    *(("sensitivity", error, trigger, thrift) for thrift in (0.3, 1.0) for error, trigger in ((0.05, 3), (0.2, 2))),
+    *(("events", 0.1, 3, thrift) for thrift in (0.3, 0.1)),
+    *(("sensitivity", error, trigger, 0.03) for error, trigger in ((0.05, 1), (0.1, 3))),
+    ("sensitivity", 0.05, 1, 0.01),
 )
 ALPHAS = tuple(eighth / 8 for eighth in range(9))
 
@@ -88,15 +84,25 @@ def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) 
 
 
 def first_points(neurons: tuple[str, ...], weight_bits: tuple[int, ...], hidden: int) -> list[Point]:
-    """Where a search begins: the plain conversion, the other neurons' defaults, then ever thriftier sdn."""
-    points, most = [], max(weight_bits)
+    """Where a search begins: the plain conversion, thrifty sdn, then finer and coarser plain ones and the other neurons' defaults."""
+    most, points = max(weight_bits), list[Point]()
+    plain = [Point(weight_bits=most, action_error=error, triggers=(1,) * hidden) for error in PLAIN]
     if "sdn" in neurons:
-        points += [Point(weight_bits=most, action_error=error, triggers=(1,) * hidden) for error in PLAIN]
-    points += [Point(name, most, timesteps=steps, alpha=alpha) for name, (steps, alpha) in USUAL.items() if name in neurons]
-    if "sdn" in neurons:
+        points += plain[:1]
         for rule, error, trigger, thrift in THRIFTY:
             points.append(Point(weight_bits=most, action_error=error, allocation=rule, thrift=thrift, triggers=(trigger,) * hidden))
-    return points
+        points += plain[1:]
+    return points + [Point(name, most, timesteps=steps, alpha=alpha) for name, (steps, alpha) in USUAL.items() if name in neurons]
+
+
+def no_thriftier(point: Point, other: Point) -> bool:
+    """Whether an sdn point differs from another only in fields that make it finer and dearer."""
+    if point.neuron != "sdn" or dataclasses.replace(point, action_error=None, thrift=0.0, triggers=()) != dataclasses.replace(
+        other, action_error=None, thrift=0.0, triggers=()
+    ):
+        return False
+    triggers = all(mine <= its for mine, its in zip(point.triggers, other.triggers, strict=True))
+    return triggers and point.thrift <= other.thrift and (point.action_error or 0.1) <= (other.action_error or 0.1)
 
 
 def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Iterator[Point]:
@@ -112,7 +118,7 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
         yield from (change(point, alpha=alphas[index]) for index in (share + 1, share - 1) if 0 <= index < len(alphas))
         return
     if not point.thrift:
-        yield from (change(point, thrift=thrift) for thrift in (0.03, 0.01, 0.003))
+        yield from (change(point, thrift=thrift) for thrift in (0.3, 0.1, 0.03))
     coarser, finer = (_within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS) for sign in (1, -1))
     thriftier, richer = (_within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0 for sign in (1, -1))
     higher = [tuple(m + (i == index) for i, m in enumerate(point.triggers)) for index, old in enumerate(point.triggers) if old < TRIGGERS[1]]

@@ -1,75 +1,159 @@
-"""The search: known good points first, then moves around the cheapest safe one in turn with TPE's suggestions."""
+"""The search: generations of candidates, each over the rungs, and what they showed decides the next."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from toolchain.tuning.course import Course
-from toolchain.tuning.evidence import Evidence
-from toolchain.tuning.point import Point, first_points, neighbours, suggest
-from toolchain.tuning.study import recall, remember
+from toolchain.artifact import Artifact
+from toolchain.tuning.bisection import bisections
+from toolchain.tuning.evidence import Episodes, Evidence, not_convertible
+from toolchain.tuning.halving import alive, dominated, incumbent, promoted
+from toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
+from toolchain.tuning.seeds import search_seeds
+from toolchain.tuning.study import Study
+from toolchain.tuning.workers import Outcome, Task, Workers
 
 REACH = 1.2  # times the cheapest safe cost
 STEPS = (1.0, 0.5, 0.25)  # of the moves; halved when no move of a size is left
+GENERATION = 12  # candidates
+MOVES = 6  # of them, next to the cheapest safe points
+NOTHING = Evidence(0, 0.0, 0.0, np.inf, np.inf, False, "")
 
 Report = Callable[[int, Point, Evidence], None]
 
 
 @dataclass(eq=False)
-class Search:
-    """All candidates tried, in order, each with its evidence."""
+class Runner:
+    """A candidate on the course. `artifact` is kept while it may be needed again."""
 
-    course: Course
-    study: Any
+    number: int  # of the study
+    point: Point
+    episodes: Episodes = Episodes()
+    evidence: Evidence = NOTHING
+    settled: bool = False
+    artifact: Artifact | None = None
+
+
+@dataclass(eq=False)
+class Search:
+    """All candidates, in order. `ann` are the source policy's episodes on the search seeds, all rungs."""
+
+    workers: Workers
+    study: Study
     neurons: tuple[str, ...]
-    tried: list[tuple[Point, Evidence]] = field(default_factory=list)
-    seconds: float = 0.0  # spent by earlier runs of a study
+    ann: Episodes
+    rungs: tuple[int, ...]
+    report: Report
+    runners: list[Runner] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for point, evidence, seconds in recall(self.study):
-            self.tried.append((point, evidence))
-            self.seconds += seconds
+        self.runners = [Runner(*known) for known in self.study.recall()]
+        self.course = self.workers.course
+        self._began, self._before = time.monotonic(), self.study.spent()
+
+    @property
+    def tried(self) -> list[tuple[Point, Evidence]]:
+        """Candidates of which something is known."""
+        return [(runner.point, runner.evidence) for runner in self.runners if runner.evidence is not NOTHING]
 
     @property
     def safe(self) -> list[tuple[Point, Evidence]]:
         """Candidates that held on all rungs, cheapest first."""
         return sorted(((point, evidence) for point, evidence in self.tried if evidence.safe), key=lambda pair: pair[1].cost)
 
-    def run(self, deadline: float, report: Report) -> None:
-        """Try candidates until `deadline` (of time.monotonic) or the wanted number of trials."""
-        options, seen = self.course.options, {point for point, _ in self.tried}
-        hidden = len(self.course.policy.layers) - 1
-        waiting = [point for point in first_points(self.neurons, options.weight_bits, hidden) if point not in seen]
-        while len(self.tried) < options.trials and time.monotonic() < deadline:
-            started, safe = time.monotonic(), self.safe
-            point = waiting.pop(0) if waiting else self._move(seen) if len(self.tried) % 2 and safe else None
-            if point is not None:
-                self.study.enqueue_trial(point.parameters())
-            trial = self.study.ask()
-            point = suggest(trial, point.neuron if point else self._neuron(), options.weight_bits, hidden)
-            evidence = self.course.run(point, safe[0][1].cost if safe else np.inf, deadline)
-            remember(self.study, trial, point, evidence, time.monotonic() - started, options)
-            seen.add(point)
-            self.tried.append((point, evidence))
-            report(len(self.tried), point, evidence)
+    def run(self, deadline: float) -> None:
+        """Generations until `deadline` (of time.monotonic) or the wanted number of trials."""
+        while time.monotonic() < deadline:
+            went_on = [self._rung(rung, deadline) for rung in range(len(self.rungs))]
+            left = self.course.options.trials - len(self.runners)
+            if left > 0:
+                self._ask(left)
+            elif not any(went_on):
+                return
+
+    def _rung(self, rung: int, deadline: float) -> bool:
+        """Run one rung with those whose turn it is; whether there was anyone. On the last the cheapest goes first and alone:
+        once it is safe, the dearer ones need not run.
+        """
+        chosen = [self.runners[number] for number in promoted([runner.evidence for runner in self.runners], self.rungs, rung)]
+        one_by_one = rung == len(self.rungs) - 1
+        for group in [[runner] for runner in chosen] if one_by_one else [chosen]:
+            self._send([runner for runner in group if alive(runner.evidence)], rung, deadline)
+            self._settle_dominated()
+        return bool(chosen)
+
+    def _send(self, runners: list[Runner], rung: int, deadline: float) -> None:
+        """Their next episodes, all at once on the workers."""
+        tasks, owners = [], []
+        for runner in runners:
+            seeds = search_seeds(self.course.options.seed, self.rungs[rung])[runner.episodes.count :]
+            for part in self.workers.parts(seeds):
+                tasks.append(Task(part, runner.point, runner.artifact))
+                owners.append(runner)
+        found: dict[Runner, dict[int, Outcome]] = {runner: {} for runner in runners}
+        for number, outcome in self.workers.run(tasks, deadline):
+            runner = owners[number]
+            found[runner][number] = outcome
+            if len(found[runner]) == owners.count(runner):
+                self._note(runner, [found[runner][number] for number in sorted(found[runner])], rung)
+
+    def _note(self, runner: Runner, outcomes: list[Outcome], rung: int) -> None:
+        """A runner has finished a rung."""
+        runner.artifact = next((outcome.artifact for outcome in outcomes if outcome.artifact is not None), runner.artifact)
+        batches = [outcome.batch for outcome in outcomes if outcome.batch is not None]
+        if runner.artifact is None:
+            runner.evidence = not_convertible(outcomes[0].problem)
+        else:
+            runner.episodes += batches
+            runner.evidence = self.course.assess(runner.artifact, runner.episodes, self.ann, rung == len(self.rungs) - 1)
+        self.study.remember(runner.number, runner.point, runner.episodes, runner.evidence)
+        self.study.spend(self._before + time.monotonic() - self._began)
+        if not alive(runner.evidence):
+            self._settle(runner)
+
+    def _settle_dominated(self) -> None:
+        for number in dominated([runner.evidence for runner in self.runners]):
+            runner = self.runners[number]
+            runner.evidence = dataclasses.replace(runner.evidence, reason="no cheaper than the best")
+            self.study.remember(runner.number, runner.point, runner.episodes, runner.evidence)
+            self._settle(runner)
+
+    def _settle(self, runner: Runner) -> None:
+        options = self.course.options
+        runner.settled = True
+        if not runner.evidence.safe:
+            runner.artifact = None
+        self.study.settle(runner.number, runner.evidence, runner.evidence.shortfall(options.target, options.chatter))
+        self.report(sum(one.settled for one in self.runners), runner.point, runner.evidence)
+
+    def _ask(self, most: int) -> None:
+        """The next generation: middles, what is left of the ladder, moves, and what the optimiser suggests."""
+        options, hidden = self.course.options, len(self.course.policy.layers) - 1
+        for point in self._generation(hidden)[:most]:
+            number, asked = self.study.ask(point, point.neuron if point else self._neuron(), options.weight_bits, hidden)
+            runner = Runner(number, asked)
+            self.study.remember(number, asked, runner.episodes, runner.evidence)
+            self.runners.append(runner)
+
+    def _generation(self, hidden: int) -> list[Point | None]:
+        """Points that were not tried; None stands for a suggestion of the optimiser."""
+        bits, seen, safe = self.course.options.weight_bits, {runner.point for runner in self.runners}, [point for point, _ in self.safe]
+        ladder = first_points(self.neurons, bits, hidden)
+        worth = [point for point in bisections(self.tried) + ladder if point not in seen and not any(no_thriftier(point, other) for other in safe)]
+        moves = (point for step in STEPS for best in safe[:3] for point in neighbours(best, step, bits))
+        fresh = list(dict.fromkeys(point for point in moves if point not in seen and point not in worth))
+        chosen: list[Point | None] = [*worth[:GENERATION]]
+        chosen += fresh[: min(MOVES, GENERATION - len(chosen))]
+        return chosen + [None] * (GENERATION - len(chosen))
 
     def _neuron(self) -> str:
         """Whose turn it is: neurons that have been within reach of the cheapest safe cost take turns."""
-        best = self.safe[0][1].cost if self.safe else np.inf
+        best = incumbent([evidence for _, evidence in self.tried])
         least = {name: min((evidence.cost for point, evidence in self.tried if point.neuron == name), default=0.0) for name in self.neurons}
         within = [name for name in self.neurons if least[name] <= REACH * best]
-        return within[len(self.tried) // 2 % len(within)]
-
-    def _move(self, seen: set[Point]) -> Point | None:
-        """The first untried move from the cheapest safe points; None where all have been made."""
-        for best, _ in self.safe[:3]:
-            for step in STEPS:
-                for point in neighbours(best, step, self.course.options.weight_bits):
-                    if point not in seen:
-                        return point
-        return None
+        return within[len(self.runners) % len(within)]

@@ -6,19 +6,20 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolchain.errors import InputError
-from toolchain.tuning.evidence import Evidence
+from toolchain.tuning.evidence import Batch, Episodes, Evidence, as_json
 from toolchain.tuning.options import TuningOptions
-from toolchain.tuning.point import Point
+from toolchain.tuning.point import Point, suggest
 
 NAME = "spikeport-tune"
 STARTUP = 16  # trials before TPE has a model
+SECONDS = "seconds"
 
 
 @contextmanager
@@ -36,7 +37,66 @@ def quiet() -> Iterator[None]:
             optuna.logging.set_verbosity(before)
 
 
-def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptions) -> Any:
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Candidates that were asked for, by their numbers. A candidate's episodes are written after each of its rungs;
+    Optuna is told its cost once it is out or safe.
+    """
+
+    optuna: Any
+    shortfalls: dict[int, float] = field(default_factory=dict)
+
+    def ask(self, point: Point | None, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> tuple[int, Point]:
+        """A candidate's number and point: the given one, or with None what the optimiser suggests for `neuron`."""
+        if point is not None:
+            self.optuna.enqueue_trial(point.parameters())
+        trial = self.optuna.ask()
+        return trial.number, suggest(trial, point.neuron if point else neuron, weight_bits, hidden)
+
+    def remember(self, number: int, point: Point, episodes: Episodes, evidence: Evidence) -> None:
+        """Write down what a candidate has shown so far."""
+        facts = {"point": asdict(point), "episodes": [asdict(batch) for batch in episodes.batches], "evidence": as_json(evidence)}
+        self.optuna.set_user_attr(_key(number), facts)
+
+    def settle(self, number: int, evidence: Evidence, shortfall: float) -> None:
+        """Tell Optuna what a candidate was worth; an endless cost is one that could not be converted."""
+        import optuna
+
+        self.shortfalls[number] = shortfall
+        if np.isfinite(evidence.cost):
+            self.optuna.tell(number, evidence.cost)
+        else:
+            self.optuna.tell(number, state=optuna.trial.TrialState.FAIL)
+
+    def spend(self, seconds: float) -> None:
+        """Write down how long the search has taken in all."""
+        self.optuna.set_user_attr(SECONDS, seconds)
+
+    def spent(self) -> float:
+        return float(self.optuna.user_attrs.get(SECONDS, 0.0))
+
+    def recall(self) -> list[tuple[int, Point, Episodes, Evidence, bool]]:
+        """What a study already knows, oldest first: number, point, episodes, evidence, and whether it is settled."""
+        import optuna
+
+        found, kept = [], self.optuna.user_attrs
+        for trial in self.optuna.get_trials(deepcopy=False):
+            facts, running = kept.get(_key(trial.number)), trial.state == optuna.trial.TrialState.RUNNING
+            if facts is not None:
+                point: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts["point"].items()}
+                evidence: dict[str, Any] = {name: np.inf if value is None else value for name, value in facts["evidence"].items()}
+                batches = tuple(Batch.from_json(batch) for batch in facts["episodes"])
+                found.append((trial.number, Point(**point), Episodes(batches), Evidence(**evidence), not running))
+            elif running:
+                self.optuna.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted before it was written down
+        return found
+
+
+def _key(number: int) -> str:
+    return f"candidate {number}"
+
+
+def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptions) -> Study:
     """A new study, or the one in `path`. Raises InputError for another search's study and for any other file."""
     import optuna
     from optuna.storages import JournalStorage
@@ -46,8 +106,9 @@ def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptio
         raise InputError("--study", "the folder is not there", got=path.parent, fix="create it first")
     if path is not None and path.exists() and not _is_journal(path):
         raise InputError("--study", "not a study file", got=path.name, fix="name a file that is not there yet, or one that `spikeport tune --study` wrote")
+    shortfalls: dict[int, float] = {}
     sampler = optuna.samplers.TPESampler(
-        seed=options.seed, multivariate=True, group=True, n_startup_trials=STARTUP, constraints_func=lambda trial: (trial.user_attrs.get("shortfall", 1.0),)
+        seed=options.seed, multivariate=True, group=True, n_startup_trials=STARTUP, constraints_func=lambda trial: (shortfalls.get(trial.number, 1.0),)
     )
     try:
         storage = None if path is None else JournalStorage(JournalFileBackend(str(path)))
@@ -64,9 +125,7 @@ def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptio
     elif known != identity:
         different = ", ".join(f"{name} {known.get(name)}, now {value}" for name, value in identity.items() if known.get(name) != value)
         raise InputError("--study", f"the study belongs to another search ({different})", got=path.name if path else None, fix="name a new study file")
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # the search was interrupted
-    return study
+    return Study(study, shortfalls)
 
 
 def _is_journal(path: Path) -> bool:
@@ -76,33 +135,3 @@ def _is_journal(path: Path) -> bool:
         return not first or "op_code" in json.loads(first)
     except (OSError, ValueError, TypeError):
         return False
-
-
-def remember(study: Any, trial: Any, point: Point, evidence: Evidence, seconds: float, options: TuningOptions) -> None:
-    """Tell the study what a candidate was worth; an endless cost is one that could not be converted."""
-    import optuna
-
-    facts = {name: value if not isinstance(value, float) or np.isfinite(value) else None for name, value in asdict(evidence).items()}
-    for name, value in (
-        ("point", asdict(point)),
-        ("evidence", facts),
-        ("seconds", seconds),
-        ("shortfall", evidence.shortfall(options.target, options.chatter)),
-    ):
-        trial.set_user_attr(name, value)
-    if np.isfinite(evidence.cost):
-        study.tell(trial, evidence.cost)
-    else:
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
-
-
-def recall(study: Any) -> list[tuple[Point, Evidence, float]]:
-    """What a study already knows, oldest first: point, evidence, seconds."""
-    found = []
-    for trial in study.get_trials(deepcopy=False):
-        if "evidence" not in trial.user_attrs:
-            continue
-        point: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in trial.user_attrs["point"].items()}
-        evidence: dict[str, Any] = {name: np.inf if value is None else value for name, value in trial.user_attrs["evidence"].items()}
-        found.append((Point(**point), Evidence(**evidence), float(trial.user_attrs["seconds"])))
-    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +19,18 @@ from toolchain.conversion_loop import open_loop_error
 from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
-from toolchain.simulation.rollout import FloatActor
 from toolchain.simulation.statistics import return_ratio
 from toolchain.tuning.course import RUNGS, Course, affordable_rungs
-from toolchain.tuning.evidence import MAX_ROWS, Episodes, Evidence
+from toolchain.tuning.evidence import Episodes, Evidence
 from toolchain.tuning.options import TuningOptions
 from toolchain.tuning.point import Point
 from toolchain.tuning.result import Candidate, Tuned, candidate_facts, pareto_front
 from toolchain.tuning.search import Report, Search
 from toolchain.tuning.seeds import judging_seeds, search_seeds
 from toolchain.tuning.study import open_study, quiet
+from toolchain.tuning.workers import Workers, usable_cores
 
-JUDGED = (24, 108)  # episodes of a judgement, at least and at most
+JUDGED = (24, 216)  # episodes of a judgement, at least and at most
 JUDGEMENTS = 2  # that time is kept for
 MOST_KEPT = 0.4  # of the minutes, for judging
 DEFAULTS = TuningOptions()
@@ -61,37 +63,39 @@ def tune(
     neurons = usable_neurons(policy, options, note)
     with quiet():
         opened = open_study(study, options.identity(policy, environment), options)
-    course, identifier = prepare(policy, environment, options)
-    note(f"{identifier}: source return {course.ann.returns.mean():.1f}, {'/'.join(map(str, course.rungs))} episodes a candidate")
-    with quiet():
-        search = Search(course, opened, neurons)
-        deadline = started - search.seconds + 60 * options.minutes
+    course = prepare(policy, environment, options)
+    with quiet(), Workers(course, usable_cores()) as workers:
+        ann, rungs, seconds = source_episodes(workers)
+        note(f"{course.environment.id}: source return {ann.returns.mean():.1f}, {'/'.join(map(str, rungs))} episodes a candidate, {workers.count} at a time")
+        search = Search(workers, opened, neurons, ann, rungs, report)
+        deadline = started - opened.spent() + 60 * options.minutes
         most = MOST_KEPT * 60 * options.minutes
-        count = int(np.clip(most / (2.0 * JUDGEMENTS * course.seconds_per_episode), *JUDGED))  # twice: the source runs them as well
-        kept = min(2.0 * JUDGEMENTS * count * course.seconds_per_episode + 5, most)
-        search.run(deadline - kept, report)
-    plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
-    best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=(Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known()))
-    if not search.tried:
-        raise InputError("--minutes", "no candidate could be run in this time", got=options.minutes, fix=f"--minutes {max(2.0, 10 * options.minutes):g}")
-    chosen, safe, judged = judge(course, search, count, deadline, note)
-    if chosen is None:
-        chosen = best_plain = fall_back(course, best_plain[0], count, note)
+        count = int(np.clip(most / (2.0 * JUDGEMENTS * seconds), *JUDGED))  # twice: the source runs them as well
+        kept = min(2.0 * JUDGEMENTS * count * seconds + 5, most)
+        search.run(deadline - kept)
+        if not search.tried:
+            raise InputError("--minutes", "no candidate could be run in this time", got=options.minutes, fix=f"--minutes {max(2.0, 10 * options.minutes):g}")
+        plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
+        nothing = (Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known())
+        best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
+        chosen, judged = judge(search, count, deadline, note)
+        held = chosen is not None
+        if chosen is None:
+            chosen = best_plain = fall_back(workers, best_plain[0], count, note)
     holds = chosen[1].safe
     plainly = f"nothing cheaper was safe; this is the plain conversion, which {'holds' if holds else 'does not hold'}"
-    verdict = chosen[1].reason if safe else f"{plainly}: {chosen[1].reason}"
-    seeds = (*search_seeds(options.seed, course.rungs[-1]), *judging_seeds(options.seed, count))
+    seeds = (*search_seeds(options.seed, rungs[-1]), *judging_seeds(options.seed, count))
     recorded = dataclasses.replace(course, calibration=dataclasses.replace(course.calibration, seeds=(*course.calibration.seeds, *seeds)))
     tuned = Tuned(
         artifact=recorded.build(chosen[0]),
         holds=holds,
-        verdict=verdict,
+        verdict=chosen[1].reason if held else f"{plainly}: {chosen[1].reason}",
         chosen=chosen,
-        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain) if safe else best_plain,
-        pareto=pareto_front(search.tried, course.rungs[1]),
-        trials=len(search.tried),
+        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain) if held else best_plain,
+        pareto=pareto_front(search.tried, rungs[1]),
+        trials=len(search.runners),
         safe=len(search.safe),
-        rungs=course.rungs,
+        rungs=rungs,
         judged=judged,
         judging_episodes=count,
         seconds=time.monotonic() - started,
@@ -111,12 +115,8 @@ def usable_neurons(policy: Policy, options: TuningOptions, note: Callable[[str],
     return usable
 
 
-def prepare(policy: Policy, environment: str, options: TuningOptions) -> tuple[Course, str]:
-    """Calibrate, time the source policy, run its episodes on the search seeds."""
-
-    def make() -> object:
-        return gymnasium_bridge.make(environment, trusted=True)
-
+def prepare(policy: Policy, environment: str, options: TuningOptions) -> Course:
+    """Calibrate."""
     env = gymnasium_bridge.make(environment, trusted=True)
     try:
         gymnasium_bridge.check_fit(gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action)
@@ -124,44 +124,56 @@ def prepare(policy: Policy, environment: str, options: TuningOptions) -> tuple[C
         record = gymnasium_bridge.record(env, environment)
     finally:
         env.close()
-    ann = Episodes(FloatActor(policy, MAX_ROWS), make, search_seeds(options.seed, RUNGS[-1]))
-    ann.extend(RUNGS[0])
+    return Course(policy, calibration, measure(policy, calibration), record, partial(gymnasium_bridge.make, environment, trusted=True), options)
+
+
+def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]:
+    """The source policy's episodes on the search seeds, the rungs that there is time for, and seconds per episode, all workers at it."""
+    options = workers.course.options
+    seeds, ann = search_seeds(options.seed, RUNGS[-1]), Episodes()
+    ann += workers.episodes(seeds[: RUNGS[0]])
     started = time.monotonic()  # the first episodes load and compile
-    ann.extend(RUNGS[1])
+    ann += workers.episodes(seeds[RUNGS[0] : RUNGS[1]])
     seconds = (time.monotonic() - started) / (RUNGS[1] - RUNGS[0])
     rungs = affordable_rungs(seconds, 60 * options.minutes)
-    for rung in rungs:
-        ann.extend(rung)
+    for before, rung in pairwise(rungs[1:]):
+        ann += workers.episodes(seeds[before:rung])
     if not np.isfinite(ann.returns).all() or return_ratio(ann.returns, ann.returns) is None:
         raise InputError(
             "tune", "the source policy's return is no measure", got=float(ann.returns.mean()), limit="finite and not about 0", fix="use `spikeport convert`"
         )
-    return Course(policy, calibration, measure(policy, calibration), record, make, options, ann, rungs, seconds), record.id
+    return ann, rungs, seconds
 
 
-def judge(course: Course, search: Search, count: int, deadline: float, note: Callable[[str], None]) -> tuple[Candidate | None, bool, int]:
-    """The cheapest safe candidate that also holds on fresh seeds; how many had to be asked."""
-    if not search.safe:
-        return None, False, 0
-    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(course.rungs[1], count), count}))
-    ann, judged, longest = course.source_episodes(seeds, count, rungs), 0, 0.0
+def judge(search: Search, count: int, deadline: float, note: Callable[[str], None]) -> tuple[Candidate | None, int]:
+    """The cheapest safe candidate that also holds on fresh seeds, if any; how many had to be asked."""
+    workers, course = search.workers, search.course
+    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(search.rungs[1], count), count}))
+    ann, judged, longest = Episodes(), 0, 0.0
     for point, _ in search.safe:
         if judged and time.monotonic() + longest > deadline:
             break
-        started = time.monotonic()
-        evidence = course.judge(course.build(point), ann, rungs, np.inf, np.inf)
+        started, spiking, artifact = time.monotonic(), Episodes(), course.build(point)
+        evidence = nothing_known()
+        for rung in rungs:
+            if ann.count < rung:
+                ann += workers.episodes(seeds[ann.count : rung])
+            spiking += workers.episodes(seeds[spiking.count : rung], artifact=artifact)
+            evidence = course.assess(artifact, spiking, ann, rung == rungs[-1])
+            if evidence.failed:
+                break
         longest, judged = max(longest, time.monotonic() - started), judged + 1
         note(f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g}, {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
         if evidence.safe:
-            return (point, evidence), True, judged
-    return None, False, judged
+            return (point, evidence), judged
+    return None, judged
 
 
-def fall_back(course: Course, plain: Point, count: int, note: Callable[[str], None]) -> Candidate:
+def fall_back(workers: Workers, plain: Point, count: int, note: Callable[[str], None]) -> Candidate:
     """The plain conversion, judged by the rule of reports: it was not chosen among many, so it needs no margin."""
-    seeds = judging_seeds(course.options.seed, count)
-    ann = course.source_episodes(seeds, count, (count,))
-    evidence = course.holds(course.build(plain), ann, count)
+    seeds, artifact = judging_seeds(workers.course.options.seed, count), workers.course.build(plain)
+    ann, spiking = Episodes(tuple(workers.episodes(seeds))), Episodes(tuple(workers.episodes(seeds, artifact=artifact)))
+    evidence = workers.course.holds(artifact, spiking, ann)
     note(f"the plain conversion on {evidence.episodes} fresh episodes: {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
     return plain, evidence
 

@@ -1,0 +1,131 @@
+"""Candidates side by side: one process per core converts and runs episodes, the search waits for what they found.
+
+A rollout spends its time in the environment's Python and in MuJoCo, one core at a time; processes share nothing but
+what was there when they began. Where processes cannot be forked, or one core is all there is, the work is done here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from toolchain.artifact import Artifact
+from toolchain.errors import InputError
+from toolchain.simulation.fast import FastBackend
+from toolchain.simulation.rollout import FloatActor, roll_out
+from toolchain.tuning.course import Course
+from toolchain.tuning.evidence import Batch
+from toolchain.tuning.point import Point
+
+MAX_ROWS = 128
+SMALLEST_PART = 4  # episodes
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Episodes to run: of `artifact`, else of what `point` is converted to, else of the source policy."""
+
+    seeds: Sequence[int]
+    point: Point | None = None
+    artifact: Artifact | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a task brought; `problem` says why the point cannot be converted."""
+
+    batch: Batch | None
+    artifact: Artifact | None
+    seconds: float
+    problem: str = ""
+
+
+def perform(course: Course, task: Task) -> Outcome:
+    """Convert if need be, and run the episodes."""
+    started, artifact, rows = time.monotonic(), task.artifact, min(len(task.seeds), MAX_ROWS)
+    if artifact is None and task.point is not None:
+        try:
+            artifact = course.build(task.point)
+        except InputError as error:
+            return Outcome(None, None, time.monotonic() - started, error.what)
+    backend = None if artifact is None else FastBackend(artifact, rows)
+    rollout = roll_out(backend or FloatActor(course.policy, rows), lambda index: course.make_env(), task.seeds)
+    batch = Batch.of(rollout, None if backend is None else backend.census())
+    return Outcome(batch, artifact if task.artifact is None else None, time.monotonic() - started)
+
+
+_course: Course | None = None  # of a worker process
+
+
+def _begin(course: Course) -> None:
+    global _course
+    _course = course
+
+
+def _perform(task: Task) -> Outcome:
+    assert _course is not None
+    return perform(_course, task)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, 1 where processes cannot be forked."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """Processes that know a course; to be closed, or used in a `with`."""
+
+    def __init__(self, course: Course, count: int) -> None:
+        self.course, self.count = course, count
+        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+        if count > 1:
+            context = multiprocessing.get_context("fork")  # the calibration is large and need not be copied
+            self._pool = concurrent.futures.ProcessPoolExecutor(count, context, _begin, (course,))
+
+    def run(self, tasks: Sequence[Task], deadline: float = float("inf")) -> Iterator[tuple[int, Outcome]]:
+        """(number of the task, outcome) as they come in; what has not begun at `deadline` (time.monotonic) is left."""
+        if self._pool is None:
+            for number, task in enumerate(tasks):
+                if time.monotonic() < deadline:
+                    yield number, perform(self.course, task)
+            return
+        waiting, running = list(enumerate(tasks))[::-1], dict[concurrent.futures.Future[Outcome], int]()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
+            while waiting or running:
+                while waiting and len(running) < self.count and time.monotonic() < deadline:
+                    number, task = waiting.pop()
+                    running[self._pool.submit(_perform, task)] = number
+                if not running:
+                    return
+                for done in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+
+    def episodes(self, seeds: Sequence[int], point: Point | None = None, artifact: Artifact | None = None) -> list[Batch]:
+        """All seeds, shared out over the workers; in the order of the seeds. `point` must be one that converts."""
+        found = dict(self.run([Task(part, point, artifact) for part in self.parts(seeds)]))
+        return [batch for batch in (found[number].batch for number in sorted(found)) if batch is not None]
+
+    def parts(self, seeds: Sequence[int]) -> list[Sequence[int]]:
+        """Seeds in even parts, one per worker, of at least four."""
+        count = max(min(self.count, len(seeds) // SMALLEST_PART), 1)
+        edges = [len(seeds) * index // count for index in range(count + 1)]
+        return [seeds[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
