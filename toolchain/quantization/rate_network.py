@@ -1,8 +1,9 @@
 """A float ReLU policy to an integer network of rate neurons (`if@1`, `snm@1`, `mt@1`, `dc@1`).
 
-Thresholds are shares of the largest activations (threshold_search.py). A window's input is q0, once: held by the
-first layer, or, in differential coding, sent at t = 1 and kept in the running mean. Rows are fitted on what the
-integer layers before them send in a window.
+Thresholds are the largest activations, in differential coding shares of them (threshold_search.py). A window's input
+is q0, once: held by the first layer, or, in differential coding, sent at t = 1 and kept in the running mean. Rows are
+fitted on ideal rates: fitted on what a window's few levels make of them they came closer to the policy on its own
+states, and a DDPG policy measured lost return in states beside them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.calibration import subset
 from toolchain.conversion.statistics import PolicyStatistics
 from toolchain.network import STATE_LIMIT, Coding, Encoder, Layer, Network
 from toolchain.neurons.spikes import SPIKES
@@ -20,22 +20,19 @@ from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
 from toolchain.quantization.proof import RowKind
 from toolchain.quantization.sigma_delta_network import readout_layer
 from toolchain.quantization.threshold_search import least_error_thresholds, with_threshold
-from toolchain.quantization.window_simulation import decoded_mean, window_payloads
+from toolchain.quantization.window_simulation import window_payloads
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range
 STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sent once, so width costs nothing
-STATES, FEWEST_STATES = 2**19, 1000  # timesteps simulated per layer; long windows take fewer states, for memory
-
 
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
     """`thresholds` [hidden layer][neuron]: the largest useful theta in real units (toolchain/conversion/thresholds.py)."""
     spikes = SPIKES[neuron]
     coding = Coding.DIFFERENTIAL if neuron == "dc@1" and len(policy.layers) > 1 else Coding.RATE
     scale, limit = _input_scale(policy, statistics, bits, RowKind(coding, timesteps, readout=len(policy.layers) == 1, first=True))
-    chosen = subset(len(statistics.inputs), max(STATES // timesteps, FEWEST_STATES))
-    wanted = [pre[chosen] for pre in statistics.pre_activations]
-    values = np.clip(np.floor(statistics.inputs[chosen] / scale + 0.5), -limit, limit).astype(np.int64)
+    wanted = statistics.pre_activations
+    values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, arriving, layers = InputSignal(values, scale, -limit, limit), values[:, None], []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
@@ -60,10 +57,13 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
             hold_input=hold,
         )
         layer = with_threshold(layer, np.minimum(thresholds[index] / (spikes.levels * rows.scale), largest - 1))
-        layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
+        reach = float(spikes.levels)
+        if coding == Coding.DIFFERENTIAL:
+            layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
+            arriving = window_payloads(layer, arriving, timesteps)
+            reach *= sum(1 / t for t in range(1, timesteps + 1))
         layers.append(layer)
-        arriving = window_payloads(layer, arriving, timesteps)
-        signal = InputSignal(decoded_mean(arriving, coding), layer.unit, low, high)
+        signal = InputSignal(np.clip(np.maximum(wanted[index], 0) / layer.unit, 0, reach), layer.unit, low, high)
     return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
 
 

@@ -1,4 +1,4 @@
-"""The full scale of every rate neuron: the least error of what it sends, measured on calibration states.
+"""The full scale of every neuron of differential coding: the least error of what it sends, measured on calibration states.
 
 The largest activation as theta never saturates but spends the few levels of a short window on states that hardly
 occur; activations of trained policies have long tails. Differential coding may exceed theta besides: its running
@@ -20,7 +20,7 @@ from toolchain.network import Coding, Layer
 from toolchain.neurons import SPIKES
 from toolchain.quantization.window_simulation import decoded_mean, window_payloads
 
-SHARES = (1.0, 0.8, 0.6)  # of the given threshold; below, a policy measured lost its return in states beside its own path
+SHARES = (1.0, 0.8, 0.6)  # of the given threshold; half of it cost a policy measured its return in states beside its own path
 STATES = 1500
 
 

@@ -36,7 +36,7 @@ def window_payloads(layer: Layer, arriving: NDArray[Any], timesteps: int) -> Pay
     return sent
 
 
-def decoded_mean(payloads: Payloads, coding: Coding) -> Float:
+def decoded_mean(payloads: NDArray[Any], coding: Coding) -> Float:
     """What a window's payloads [N, T, n] mean to the next layer, in payload units [N, n]: their mean, or sum_t p_t / t (dc)."""
     timesteps = payloads.shape[1]
     share = 1 / np.arange(1, timesteps + 1) if coding == Coding.DIFFERENTIAL else np.full(timesteps, 1 / timesteps)
