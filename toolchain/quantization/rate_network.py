@@ -1,7 +1,9 @@
 """A float ReLU policy to an integer network of rate neurons (`if@1`, `snm@1`, `mt@1`, `dc@1`).
 
-Thresholds are the largest activations. A window's input is q0, once: held by the first layer, or, in differential
-coding, sent at t = 1 and kept in the running mean.
+Thresholds are the largest activations, in differential coding shares of them (threshold_search.py). A window's input
+is q0, once: held by the first layer, or, in differential coding, sent at t = 1 and kept in the running mean. Rows are
+fitted on ideal rates: fitted on what a window's few levels make of them they came closer to the policy on its own
+states, and a DDPG policy measured lost return in states beside them.
 """
 
 from __future__ import annotations
@@ -17,48 +19,51 @@ from toolchain.quantization.equalisation import column_strength
 from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
 from toolchain.quantization.proof import RowKind
 from toolchain.quantization.sigma_delta_network import readout_layer
+from toolchain.quantization.threshold_search import least_error_thresholds, with_threshold
+from toolchain.quantization.window_simulation import window_payloads
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range
 STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sent once, so width costs nothing
 
-
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
-    """`thresholds` [hidden layer][neuron]: theta in real units (toolchain/conversion/thresholds.py)."""
+    """`thresholds` [hidden layer][neuron]: the largest useful theta in real units (toolchain/conversion/thresholds.py)."""
     spikes = SPIKES[neuron]
     coding = Coding.DIFFERENTIAL if neuron == "dc@1" and len(policy.layers) > 1 else Coding.RATE
     scale, limit = _input_scale(policy, statistics, bits, RowKind(coding, timesteps, readout=len(policy.layers) == 1, first=True))
+    wanted = statistics.pre_activations
     values = np.clip(np.floor(statistics.inputs / scale + 0.5), -limit, limit).astype(np.int64)
-    signal, layers = InputSignal(values, scale, -limit, limit), []
+    signal, arriving, layers = InputSignal(values, scale, -limit, limit), values[:, None], []
     for index, dense in enumerate(policy.layers):
         last = index == len(policy.layers) - 1
         kind = RowKind(coding, timesteps, readout=last, first=index == 0)
         hold = index == 0 and coding == Coding.RATE
         if last:
-            layers.append(readout_layer(round_layer(dense, signal, statistics.pre_activations[index], bits, kind), hold_input=hold))
+            layers.append(readout_layer(round_layer(dense, signal, wanted[index], bits, kind), hold_input=hold))
             break
         largest = kind.largest_lambda if coding == Coding.DIFFERENTIAL else STATE_LIMIT // (2 * spikes.levels)
-        rows = round_layer(dense, signal, statistics.pre_activations[index], bits, kind, thresholds[index] / (spikes.levels * largest))
-        even = 2 if spikes.levels == 1 else 1  # an even theta: theta // 2 is exact
-        threshold = even * np.clip(np.rint(thresholds[index] / (even * spikes.levels * rows.scale)), 1, largest // even).astype(np.int64)
-        unit = threshold * rows.scale
-        low, high = (np.full(len(threshold), end, np.int64) for end in (spikes.low, spikes.high))
-        layers.append(
-            Layer(
-                neuron=neuron,
-                weights=rows.weights.astype(np.int8),
-                bias=rows.bias.astype(np.int32),
-                row_scale=rows.scale,
-                threshold=threshold.astype(np.int32),
-                payload_low=low.astype(np.int32),
-                payload_high=high.astype(np.int32),
-                unit=unit,
-                activation="relu",
-                hold_input=hold,
-            )
+        rows = round_layer(dense, signal, wanted[index], bits, kind, thresholds[index] / (spikes.levels * largest))
+        low, high = (np.full(dense.outputs, end, np.int64) for end in (spikes.low, spikes.high))
+        layer = Layer(
+            neuron=neuron,
+            weights=rows.weights.astype(np.int8),
+            bias=rows.bias.astype(np.int32),
+            row_scale=rows.scale,
+            threshold=np.zeros(dense.outputs, np.int32),
+            payload_low=low.astype(np.int32),
+            payload_high=high.astype(np.int32),
+            unit=rows.scale,
+            activation="relu",
+            hold_input=hold,
         )
-        rates = np.clip(np.maximum(statistics.pre_activations[index], 0) / unit, 0, spikes.levels)
-        signal = InputSignal(rates, unit, low, high)
+        layer = with_threshold(layer, np.minimum(thresholds[index] / (spikes.levels * rows.scale), largest - 1))
+        reach = float(spikes.levels)
+        if coding == Coding.DIFFERENTIAL:
+            layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
+            arriving = window_payloads(layer, arriving, timesteps)
+            reach *= sum(1 / t for t in range(1, timesteps + 1))
+        layers.append(layer)
+        signal = InputSignal(np.clip(np.maximum(wanted[index], 0) / layer.unit, 0, reach), layer.unit, low, high)
     return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
 
 

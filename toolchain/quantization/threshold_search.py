@@ -1,0 +1,48 @@
+"""The full scale of every neuron of differential coding: the least error of what it sends, measured on calibration states.
+
+The largest activation as theta never saturates but spends the few levels of a short window on states that hardly
+occur; activations of trained policies have long tails. Differential coding may exceed theta besides: its running
+mean reaches theta (1 + 1/2 + ... + 1/T). So each neuron takes, of a few shares of the maximum, the one with the
+least mean squared error against the float activation. Saturation counts with its square: a tail that matters keeps
+its range.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.conversion.calibration import subset
+from toolchain.network import Coding, Layer
+from toolchain.neurons import SPIKES
+from toolchain.quantization.window_simulation import decoded_mean, window_payloads
+
+SHARES = (1.0, 0.8, 0.6)  # of the given threshold; half of it cost a policy measured its return in states beside its own path
+STATES = 1500
+
+
+def least_error_thresholds(layer: Layer, arriving: NDArray[Any], activations: NDArray[np.float64], timesteps: int, coding: Coding) -> Layer:
+    """The layer with each neuron's best share of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
+
+    A neuron keeps its threshold unless a smaller one is strictly better, so a silent one keeps it.
+    """
+    chosen = subset(len(arriving), STATES)
+    payloads, wanted = arriving[chosen], activations[chosen]
+    best, least = layer, np.full(layer.outputs, np.inf)
+    for share in SHARES:
+        candidate = with_threshold(layer, share * layer.threshold)
+        sent = decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
+        error = ((sent - wanted) ** 2).mean(0)
+        best = with_threshold(layer, np.where(error < least, candidate.threshold, best.threshold))
+        least = np.minimum(error, least)
+    return best
+
+
+def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:
+    """The layer with the nearest thresholds that its neuron allows; an even theta (if, snm) makes theta // 2 exact."""
+    even = 2 if SPIKES[layer.neuron].levels == 1 else 1
+    integers = even * np.maximum(np.rint(threshold / even), 1).astype(np.int32)
+    return dataclasses.replace(layer, threshold=integers, unit=integers * layer.row_scale)
