@@ -2,8 +2,8 @@
 
 Thresholds are the largest activations, in differential coding shares of them (threshold_search.py). A window's input
 is q0, once: held by the first layer, or, in differential coding, sent at t = 1 and kept in the running mean. Rows are
-fitted on ideal rates: fitted on what a window's few levels make of them they came closer to the policy on its own
-states, and a DDPG policy measured lost return in states beside them.
+fitted on ideal rates: rows fitted on what a window's few levels make of them came closer to the policy on calibration
+states and lost return in the closed loop (DDPG, HalfCheetah).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from toolchain.quantization.window_simulation import window_payloads
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range
 STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sent once, so width costs nothing
+SEARCHED_FROM = 3  # timesteps of differential coding: two are too few for a share of the maximum to pay
+
 
 def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
     """`thresholds` [hidden layer][neuron]: the largest useful theta in real units (toolchain/conversion/thresholds.py)."""
@@ -59,7 +61,8 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
         layer = with_threshold(layer, np.minimum(thresholds[index] / (spikes.levels * rows.scale), largest - 1))
         reach = float(spikes.levels)
         if coding == Coding.DIFFERENTIAL:
-            layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
+            if timesteps >= SEARCHED_FROM:
+                layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
             arriving = window_payloads(layer, arriving, timesteps)
             reach *= sum(1 / t for t in range(1, timesteps + 1))
         layers.append(layer)
