@@ -147,7 +147,7 @@ def graphs(draw: st.DrawFn) -> bytes:
     return graph(nodes, dense(draw(st.integers(0, 99)), sizes) | CONSTANTS | own, {"obs": ["batch", sizes[0]]}, {"action": ["batch", sizes[-1]]})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=graphs(), seed=st.integers(0, 2**16))
 def test_any_chain_acts_as_onnxruntime_says(tmp_path: Path, data: bytes, seed: int) -> None:
     path = write(tmp_path / "g.onnx", data)
