@@ -51,15 +51,15 @@ UNSUPPORTED: list[tuple[str, list[tuple[Any, ...]], str]] = [
     ("elu", [GEMM, ("Elu", "h", "r", {"alpha": 0.5}), LAST], r"node 1: Elu has alpha 0\.5, the supported elu has 1"),
     ("leaky", [GEMM, ("LeakyRelu", "h", "r", {"alpha": 0.2}), LAST], r"node 1: LeakyRelu has alpha 0\.2, the supported leaky_relu has 0\.01"),
     ("clip between", [GEMM, ("Clip", "h,zero,one", "r"), LAST], r"node 1: a clip to 0 and 1 between layers is not supported"),
-    ("skip", [("Gemm", "obs,square", "h"), ("Relu", "h", "s"), ("Add", "s,obs", "r"), ("Gemm", "r,square", "action")], r"node 2: Add joins values of different depth"),
+    ("skip", [("Gemm", "obs,square", "h"), ("Relu", "h", "s"), ("Add", "s,obs", "r"), ("Gemm", "r,square", "action")], r"node 2: Add joins values"),
     ("product", [GEMM, ("Relu", "h", "s"), ("Mul", "s,h", "r"), LAST], r"node 2: Mul multiplies two values that depend on the observation"),
-    ("attention", [("Gemm", "obs,square", "h"), ("MatMul", "h,obs", "action")], r"MatMul multiplies two values that depend on the observation \(as attention does\)"),
+    ("attention", [("Gemm", "obs,square", "h"), ("MatMul", "h,obs", "action")], r"MatMul multiplies two values.*\(as attention does\)"),
     ("exp", [GEMM, ("Exp", "h", "r"), LAST], r"node 1: exp is not an activation that is supported \(identity, relu"),
     ("division by zero", [("Div", "obs,zero", "x"), ("Gemm", "x,w0,b0", "r"), LAST], r"node 0: Div divides by zero"),
-    ("half precision", [("Cast", "obs", "x", {"to": 10}), ("Cast", "x", "y", {"to": 1}), ("Gemm", "y,w0", "r"), LAST], r"node 0: Cast of a value .* to type 10"),
+    ("half precision", [("Cast", "obs", "x", {"to": 10}), ("Cast", "x", "y", {"to": 1}), ("Gemm", "y,w0", "r"), LAST], r"node 0: Cast of a .* to type 10"),
     ("one-sided action", [GEMM, ("Relu", "h", "r"), ("Gemm", "r,w1,b1", "m"), ("Min", "m,one", "action")], r"clipped in some channels or on one side only"),
     ("mixed batch", [("Reshape", "obs,flat", "x"), ("Gemm", "x,w0", "r"), LAST], r"node 0: Reshape to \[2, 7\] of a value of shape \[batch, 4\] mixes batch"),
-    ("no layer", [("Relu", "obs", "r"), ("Tanh", "r", "action")], r"there is no dense layer|action"),
+    ("no layer", [("Neg", "obs", "action")], r"there is no dense layer between observation and action"),
     ("constant action", [("Identity", "zero", "action")], r"the action does not depend on the observation"),
 ]  # fmt: skip
 
@@ -67,9 +67,6 @@ UNSUPPORTED: list[tuple[str, list[tuple[Any, ...]], str]] = [
 @pytest.mark.parametrize(("nodes", "text"), [case[1:] for case in UNSUPPORTED], ids=[case[0] for case in UNSUPPORTED])
 def test_unsupported_graphs_are_refused_by_name(tmp_path: Path, nodes: list[tuple[Any, ...]], text: str) -> None:
     weights = dense() | {"zero": np.array(0.0), "one": np.array(1.0), "square": np.eye(4), "flat": np.array([2, 7])}
-    if text.startswith("there is no dense"):
-        assert load_policy(write(tmp_path / "g.onnx", graph(nodes, weights, outputs={"action": ["n", 4]}))).layers[0].activation == "relu"
-        return
     assert re.search(text, refusal(write(tmp_path / "g.onnx", graph(nodes, weights, domains=("com.example",)))))
 
 

@@ -160,7 +160,7 @@ HOSTILE_CODE = {
     "nested": (CODE + "    return " + "-" * 15_000 + "1\n", "is not readable|not supported|nested too deeply"),
     "long": (CODE + "    return " + "x." * 20_000 + "x\n", "a line is too long"),
     "endless": (CODE + "    return (self).forward(x, )\n", "takes too many steps"),
-    "doubling": (CODE + "".join(f"    x{n + 1} = [x{n}, x{n}]\n".replace("x0", "x") for n in range(60)) + "    return x60\n", "is not clear|not supported|constant"),
+    "doubling": (CODE + "".join(f"    x{n + 1} = [x{n}, x{n}]\n".replace("x0", "x") for n in range(60)) + "    return x60\n", "clear|not supported"),
     "power": (CODE + "    return torch.mul(torch.pow(10, 10), x)\n", "pow|dense layer|not say"),
     "words": (CODE + "    these are words\n", "is not readable"),
     "nothing": ("", "has no code"),
