@@ -16,7 +16,7 @@ from toolchain.policies.graphs.signal import BATCH, UNSIZED, Signal, Stage, Unsu
 
 Array = NDArray[Any]
 Operand = Array | Signal
-ENTRY_LIMIT = 2**25  # entries of one constant
+ENTRY_LIMIT = 2**23  # entries of one constant
 SQRT2 = float(np.sqrt(2.0))
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power,

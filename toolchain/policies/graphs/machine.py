@@ -13,7 +13,7 @@ from toolchain.policies.graphs.signal import Signal, Stage, Unsupported, whole
 from toolchain.policies.text import printable
 
 NODE_LIMIT = 5000
-MEMORY_LIMIT = 2**30  # bytes of everything computed from one file
+MEMORY_LIMIT = 3 * 2**28  # bytes of everything computed from one file
 SUPPORTED = (
     "a graph is read as one chain of dense layers with relu, tanh, elu, silu, gelu, leaky_relu, sigmoid or softplus, "
     "a normaliser before it and tanh, scale, offset or clip behind it"

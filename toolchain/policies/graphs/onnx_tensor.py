@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ENTRY_LIMIT = 2**25
+ENTRY_LIMIT = 2**23
 # TensorProto.DataType by number: numpy type of raw_data, field of typed data.
 _TYPES = {
     1: ("<f4", "float_data"), 2: ("u1", "int32_data"), 3: ("i1", "int32_data"), 4: ("<u2", "int32_data"), 5: ("<i2", "int32_data"), 6: ("<i4", "int32_data"),

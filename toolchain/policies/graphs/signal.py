@@ -15,7 +15,7 @@ Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 BATCH = -(2**40)  # the axis, and where a graph asks for it the size, of the batch
 UNSIZED = -1  # an axis whose size the file does not say
-WEIGHT_LIMIT = 2**25  # entries of one weight matrix
+WEIGHT_LIMIT = 2**24  # entries of one weight matrix
 WORK_LIMIT = 2**31  # multiplications to merge two affine operations
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ENTRY_LIMIT = 2**25
+ENTRY_LIMIT = 2**23
 
 
 def strided(data: bytes, kind: str, offset: int, shape: Sequence[int], strides: Sequence[int]) -> NDArray[Any]:

@@ -32,6 +32,7 @@ _SCALARS: dict[str, Callable[..., Any]] = {
     "__not__": operator.not_, "__and__": lambda a, b: a and b, "__or__": lambda a, b: a or b,
 }  # fmt: skip
 _UNCHANGED = ("annotate", "unchecked_cast")  # (type, value)
+_NO_VALUES = ("warn", "format", "_assert", "len", "device")
 _SAME_VALUE = ("data", "unchecked_unwrap_optional", "NumToTensor")
 
 
@@ -241,14 +242,15 @@ class Interpreter:
     def _operator(self, name: str, positional: list[Any], named: dict[str, Any], here: str) -> Any:
         """A torch operator; on plain numbers Python's own."""
         if any(value is UNKNOWN for value in (*positional, *named.values())):
-            return UNKNOWN
+            plain = name in _SCALARS or name.startswith("__") or name in _NO_VALUES
+            return UNKNOWN if plain else self._overwritten.call(here, name, positional, named, call_aten)
         if name in ("__is__", "__isnot__") and len(positional) == 2:
             return (positional[0] is positional[1]) is (name == "__is__")
         if name in ("len", "__len__") and len(positional) == 1 and isinstance(positional[0], list):
             return len(positional[0])
         if name == "device":
             return None
-        if name in ("warn", "format", "_assert"):
+        if name in _NO_VALUES:
             return self._machine.problem(f"{here}: {name} is not supported")
         if name in _SCALARS and not named and all(isinstance(value, (bool, int, float, str)) for value in positional):
             if BATCH in positional:
