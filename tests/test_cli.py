@@ -15,6 +15,7 @@ import spikeport
 from export.lava import lava_import
 from spikeport import doctor
 from tests.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, TOY_ENV, answer, command, done, one_object, pendulum, refusal, toy
+from toolchain.errors import InputError
 
 needs_lava = pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`")
 ESTIMATE: dict[str, Any] = {
@@ -54,8 +55,10 @@ def test_a_state_dict_alone_is_asked_for_its_limit() -> None:
     facts = answer("inspect", CHEETAH)
     assert facts["missing"] == [{"fact": "action limit", "give": "--env ID or --action-low and --action-high or --action-limit"}]
     assert facts["action"]["squash"] == "tanh" and facts["action"]["scale"] is None
-    conversion = ("convert", CHEETAH, "-o", CHEETAH.with_suffix(".spk").name)
-    assert re.search(r"does not carry the action limit .* Fix: --env ID or --action-low and --action-high or --action-limit", refusal(*conversion))
+    text = refusal("convert", CHEETAH, "-o", CHEETAH.with_suffix(".spk").name, "--env", "InvertedDoublePendulum-v5")
+    assert "does not fit the environment" in text and not Path(CHEETAH.with_suffix(".spk").name).exists()
+    with pytest.raises(InputError, match="does not carry the action limit .* Fix: --env ID or --action-low and --action-high or --action-limit"):
+        spikeport.load_policy(CHEETAH)
     for options in (("--action-limit", 1), ("--action-low", "-1", "--action-high", "1,1,1,1,1,1")):
         assert answer("inspect", CHEETAH, *options)["action"]["scale"] == [1.0] * 6
         assert answer("inspect", CHEETAH, *options)["missing"] == []

@@ -187,7 +187,7 @@ def test_video(spk: Path, tmp_path: Path) -> None:
         (("--env", "InvertedDoublePendulm-v5"), r"environment: unknown environment .* Fix: did you mean 'InvertedDoublePendulum-v5'"),
         (("--env", "InvertedDoublePendulum-v3"), r"Fix: --env InvertedDoublePendulum-v4 or --env InvertedDoublePendulum-v5 \(the -v3 environments are gone"),
         (("--env", "HalfCheetah-v3"), r"Fix: --env HalfCheetah-v4 or --env HalfCheetah-v5 \(the -v3 environments are gone"),
-        (("--env", "CartPole-v1"), r"its action space is not supported \(got Discrete, limit Box\)"),
+        (("--env", "CartPole-v1"), "does not fit the policy: 4 observation channels for a policy of 9; 2 choices for a policy of 1 action channels"),
         (("--env", "no_such_module:Robot-v0"), r"environment no_such_module:Robot-v0: cannot be made: ModuleNotFoundError"),
         (("--env", "tests.toy_environments:Other-v0"), r"environment tests\.toy_environments:Other-v0: cannot be made"),
         (("--env", "tests.toy_environments:Raising-v0"), r"cannot be made: RuntimeError no driver for this robot"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport import api
 from tests.policy_files import edit_json, edit_tensors, model, randomize
 from tests.strategies import Shape, build
 from toolchain import gymnasium_bridge
@@ -170,6 +172,34 @@ def test_actions_have_the_types_that_environments_take(converted: Artifact) -> N
         assert single.shape == () and several.dtype == np.int64 and several.shape == (2,) and several[0] != several[1]
         evaluate = pytest.importorskip("stable_baselines3.common.evaluation").evaluate_policy
         assert evaluate(controller, env, n_eval_episodes=2, warn=False) == (500.0, 0.0)
+
+
+def test_a_source_beside_the_artifact(tmp_path: Path) -> None:
+    """What the file leaves open was said at conversion, for a discrete policy and for one with its normaliser inside."""
+    pytest.importorskip("torch")
+    from tests.library_files import observations, rl_games
+    from tests.policy_files import torch_bytes, write
+
+    path = write(tmp_path / "games.pth", torch_bytes(rl_games(discrete=True)[0]))
+    for options in ({}, {"action_low": -1.0, "action_high": 1.0}):
+        if options:
+            write(path, torch_bytes(rl_games()[0]))
+        policy = spikeport.load_policy(path, **options)
+        artifact = spikeport.convert(policy, observations=observations(200), action_error=ERROR, keep_source=False)
+        source = api.load_source(artifact, path)
+        assert np.array_equal(source.act(observations()), policy.act(observations()))
+
+
+@pytest.mark.slow
+def test_a_trained_policy_keeps_its_return() -> None:
+    algorithm = pytest.importorskip("stable_baselines3").PPO
+    trained = algorithm("MlpPolicy", CARTPOLE, seed=0, device="cpu", n_steps=1024, learning_rate=1e-3, policy_kwargs={"net_arch": [32, 32]})
+    trained.learn(20_000)
+    with tempfile.TemporaryDirectory() as folder:
+        trained.save(Path(folder) / "ppo.zip")
+        artifact = spikeport.convert(spikeport.load_policy(Path(folder) / "ppo.zip", env=CARTPOLE), env=CARTPOLE)
+    found = spikeport.simulate(artifact, episodes=20, compare=True).to_json()
+    assert found["ann_mean_return"] > 400 and found["return_ratio"] >= 0.99
 
 
 def test_rows_that_do_not_act(converted: Artifact) -> None:

@@ -27,7 +27,9 @@ class SpikeportError(Exception):
 
 
 class InputError(SpikeportError):
-    """A file, an option or an array that cannot be used as given."""
+    """A file, an option or an array that cannot be used as given; `missing` names facts of a checkpoint that options would give."""
+
+    missing: tuple[str, ...] = ()
 
 
 class BackendError(SpikeportError):

@@ -80,8 +80,8 @@ CONTROL = mutants(
     ),
     (
         "control: rows that are not active return NaN",
-        "np.full((self.rows, self.artifact.action.size), np.nan)",
-        "np.zeros((self.rows, self.artifact.action.size))",
+        "np.full((self.rows, self.artifact.action.channels), np.nan)",
+        "np.zeros((self.rows, self.artifact.action.channels))",
     ),
     ("census: encoder saturations", "self.saturations += saturated", "self.saturations = saturated"),
 )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
 from toolchain.policies.environment_facts import EnvironmentFacts, environment_fix, flat_bounds
-from toolchain.policies.missing import BOUNDS, LIMIT, MissingFact
+from toolchain.policies.missing import BOUNDS, LIMIT, missing_fact
 from toolchain.policies.options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -109,7 +109,7 @@ def agreed_bounds(size: int, recorded: Bounds | None, environment: EnvironmentFa
     """The bounds that checkpoint and environment agree on; InputError where they differ or neither gives any."""
     given = environment_bounds(size, environment, where, hints)
     if recorded is None and given is None:
-        raise MissingFact((BOUNDS,), where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
+        raise missing_fact((BOUNDS,), where, "the action bounds are not readable in the checkpoint", fix=ASK_BOUNDS)
     if recorded is not None and given is not None:
         for name, ours, theirs in zip(("low", "high"), recorded, given, strict=True):
             if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=1e-7):
@@ -138,7 +138,7 @@ def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
         bounds = (-limit, limit)
     if bounds is None:
         got = "--squash clip alone" if options.squash == "clip" else "none"
-        raise MissingFact((BOUNDS,), where, "a clipped action needs its bounds", got=got, fix=(*ASK_BOUNDS, "--action-limit"))
+        raise missing_fact((BOUNDS,), where, "a clipped action needs its bounds", got=got, fix=(*ASK_BOUNDS, "--action-limit"))
     return bounded_action(size, "clip", _usable(bounds, where))
 
 
@@ -174,7 +174,7 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
             )
         return ActionContract(size, "tanh", limit, np.zeros(size))
     if bounds is None:
-        raise MissingFact(
+        raise missing_fact(
             (LIMIT,),
             where,
             "a state_dict does not carry the action limit",
@@ -184,7 +184,7 @@ def _scaled_tanh(size: int, options: ReadOptions, reference: str, assumptions: l
         )
     low, high = bounds
     if not np.isfinite(high).all() or (low != -high).any() or (high != high[0]).any():
-        raise MissingFact(
+        raise missing_fact(
             (LIMIT,),
             where,
             "the action limit does not follow from the bounds",

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from toolchain.errors import InputError
 from toolchain.policies.describe import describe
 from toolchain.policies.environment_facts import EnvironmentFacts
 from toolchain.policies.load import load_options
-from toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH, MissingFact
+from toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
 from toolchain.policies.options import ReadOptions
 
 # What stands in for a missing fact while the rest of the file is read; it is never shown.
@@ -33,11 +34,11 @@ def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> di
         try:
             policy = load_options(path, options)
             break
-        except MissingFact as error:
-            if missing.keys() & set(error.facts):
+        except InputError as error:
+            if not error.missing or missing.keys() & set(error.missing):
                 raise
-            missing |= dict.fromkeys(error.facts, error.fix)
-            for fact in error.facts:
+            missing |= dict.fromkeys(error.missing, error.fix)
+            for fact in error.missing:
                 options = dataclasses.replace(options, **_stand_in(fact, options.environment))
     facts = describe(policy)
     _forget(facts, missing.keys())

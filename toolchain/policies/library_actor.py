@@ -14,7 +14,7 @@ from toolchain.contracts import ActionContract
 from toolchain.errors import InputError, violations
 from toolchain.policies.action_reader import agreed_bounds, discrete_action, plain_action
 from toolchain.policies.file_content import FileContent
-from toolchain.policies.missing import NORMALIZER, MissingFact
+from toolchain.policies.missing import NORMALIZER, missing_fact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
@@ -90,7 +90,7 @@ def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -
         for index, (_, weight, bias) in enumerate(actor.layers)
     )
     if actor.asks_normalizer and options.normalizer is None:
-        raise MissingFact(
+        raise missing_fact(
             (NORMALIZER,),
             where,
             "the observation's normaliser is not in the file",

@@ -9,9 +9,8 @@ from toolchain.errors import InputError
 ACTIVATION, SQUASH, BOUNDS, LIMIT, NORMALIZER = "activation", "squash", "action bounds", "action limit", "normaliser"
 
 
-class MissingFact(InputError):
-    """An option that must be given; `facts` names what is not known."""
-
-    def __init__(self, facts: tuple[str, ...], where: str, what: str, **parts: Any) -> None:
-        self.facts = facts
-        super().__init__(where, what, **parts)
+def missing_fact(facts: tuple[str, ...], where: str, what: str, **parts: Any) -> InputError:
+    """The error of an option that must be given; `facts` names what is not known."""
+    error = InputError(where, what, **parts)
+    error.missing = facts
+    return error

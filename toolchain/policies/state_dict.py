@@ -14,7 +14,7 @@ from toolchain.policies.cleanrl import actor_alone, first_of_several, is_cleanrl
 from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
 from toolchain.policies.library_actor import LibraryActor, policy_of
-from toolchain.policies.missing import ACTIVATION, SQUASH, MissingFact
+from toolchain.policies.missing import ACTIVATION, SQUASH, missing_fact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
@@ -116,7 +116,7 @@ def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], 
     if not family.reference:
         missing = [f"--{name}" for name in ("activation", "squash") if getattr(options, name) is None and (name == "squash" or len(actor.layers) > 1)]
         if missing:
-            raise MissingFact(
+            raise missing_fact(
                 tuple(name for name, option in ((ACTIVATION, "--activation"), (SQUASH, "--squash")) if option in missing),
                 where,
                 "a state_dict does not say its activation and squash",
