@@ -28,9 +28,10 @@ from tests.mutants.host import HOST  # noqa: E402
 from tests.mutants.lava_processes import LAVA  # noqa: E402
 from tests.mutants.mutant import Mutant  # noqa: E402
 from tests.mutants.neurons import NEURONS  # noqa: E402
+from tests.mutants.spiking import SPIKING  # noqa: E402
 
-MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA)
-PARTS = ("reference", "fast", "lava-direct", "exported host")
+MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *SPIKING)
+PARTS = tuple(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host"))
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"
 TIME_LIMIT = 120  # seconds for one mutant
