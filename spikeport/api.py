@@ -30,7 +30,7 @@ from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
 from toolchain.tuning.seeds import LARGEST_SEED
 
-FORMATS = ("lava",)
+FORMATS = ("lava", "nir")
 
 
 def load_policy(
@@ -203,9 +203,21 @@ def measure_census(
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
-    """Write the artifact in somebody else's format; `path` must be absent or an empty folder."""
+    """Write the artifact in somebody else's format; `path` must be absent or, for a folder, empty."""
     if to not in FORMATS:
         raise InputError("--to", "unknown export format", got=to, limit=", ".join(FORMATS), fix=did_you_mean(to, FORMATS) or "--to lava")
+    if to == "nir":
+        from export.nir.write import export_nir
+
+        export_nir(artifact, path)
+        return
     from export.lava.folder import export_lava
 
     export_lava(artifact, Path(path))
+
+
+def load_nir(path: str | os.PathLike[str]) -> Artifact:
+    """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field and array (docs/nir.md)."""
+    from export.nir.read import load_nir as read
+
+    return read(path)

@@ -41,17 +41,20 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save as serialise
 
     target = Path(path)
-    check(artifact, target.name)
+    tensors, metadata = to_parts(artifact, target.name)
+    blob = _canonical_header(serialise(tensors, metadata))
+    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+
+
+def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
+    """A validated artifact as arrays by name and the three texts of the header, checksum included."""
+    check(artifact, where)
     tensors, description = _to_parts(artifact)
     try:
         text = canonical_json(description)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(
-            target.name, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions"
-        ) from None
-    blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
-    blob = _canonical_header(blob)
-    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+        raise InputError(where, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions") from None
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text}
 
 
 def load(path: str | os.PathLike[str]) -> Artifact:
@@ -61,16 +64,21 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     """
     source = Path(path)
     tensors, metadata = _read(source)
+    return from_parts(tensors, metadata, source.name)
+
+
+def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifact:
+    """The artifact of what `to_parts` gave, validated. Raises InputError as `load` does."""
     if metadata.get("format") != FORMAT or FORMAT not in metadata:
-        raise InputError(source.name, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
+        raise InputError(where, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
     try:
         description = json.loads(metadata[FORMAT], parse_constant=_no_constant)
         version = tuple(int(part) for part in description["version"].split("."))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(source.name, f"damaged description: {error}", fix=RECONVERT) from None
+        raise InputError(where, f"damaged description: {error}", fix=RECONVERT) from None
     if description["version"] != ".".join(map(str, version)) or len(version) != 2 or not (VERSION[0], 0) <= version <= VERSION:
         raise InputError(
-            source.name,
+            where,
             "format version is not readable here",
             got=description["version"],
             limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}",
@@ -78,7 +86,7 @@ def load(path: str | os.PathLike[str]) -> Artifact:
         )
     if metadata.get("sha256") != _digest(tensors, metadata[FORMAT]):
         raise InputError(
-            source.name,
+            where,
             "checksum does not match its content",
             got=_digest(tensors, metadata[FORMAT])[:12],
             limit=str(metadata.get("sha256"))[:12],
@@ -90,8 +98,8 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError(source.name, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
-    check(artifact, source.name)
+        raise InputError(where, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
+    check(artifact, where)
     return artifact
 
 
