@@ -221,3 +221,10 @@ def load_nir(path: str | os.PathLike[str]) -> Artifact:
     from export.nir.read import load_nir as read
 
     return read(path)
+
+
+def is_exported_nir(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is NIR that `export(artifact, "nir", path)` wrote. Raises InputError for HDF5 that cannot be read safely."""
+    from export.nir.read import holds_artifact
+
+    return holds_artifact(path)

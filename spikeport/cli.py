@@ -148,8 +148,8 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--to", "to", required=True, metavar="lava")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent or empty.")
+@click.option("--to", "to", required=True, metavar="lava|nir", help="lava: a folder that runs by itself. nir: one file (docs/nir.md).")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent; a folder may be empty.")
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
@@ -170,8 +170,8 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     from toolchain.policies import describe
     from toolchain.report import artifact_text, describe_artifact
 
-    if is_artifact(file):
-        artifact = load(file)
+    if is_artifact(file) or api.is_exported_nir(file):
+        artifact = load(file) if is_artifact(file) else api.load_nir(file)
         emit(as_json, describe_artifact(artifact), artifact_text(artifact))
         return
     facts = {"kind": "checkpoint"} | describe(api.load_policy(file, env=env, **read_options(given)))

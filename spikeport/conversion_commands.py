@@ -42,7 +42,8 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     """Convert a trained policy into an integer spiking artifact.
 
     CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, or a
-    Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO).
+    Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO). A NIR file that `export --to nir`
+    wrote becomes the artifact that it came from.
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save
@@ -52,6 +53,11 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     check_writable(output)
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
+    if api.is_exported_nir(checkpoint):
+        artifact = restored(checkpoint)
+        save(artifact, output)
+        emit(as_json, describe_artifact(artifact) | {"output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
+        return
     own = ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift", "finetune")
     choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}
@@ -84,6 +90,25 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     if attempts and not any(attempt.accepted for attempt in attempts):
         click.echo("warning: none of these was accepted in closed loop; the best of them was written. `spikeport diagnose` says what is wrong", err=True)
     emit(as_json, describe_artifact(artifact) | {"output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
+
+
+def restored(exported: Path) -> Any:
+    """The artifact in a NIR file that Spikeport wrote; options that would convert are refused."""
+    from spikeport import api
+    from toolchain.errors import InputError
+
+    context = click.get_current_context()
+    own = {"checkpoint", "output", "as_json"}
+    given = [name for name in context.params if name not in own and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+    if given:
+        raise InputError(
+            exported.name,
+            "holds a finished artifact, which is given back as it is",
+            got=", ".join("--" + name.replace("_", "-") for name in given),
+            limit="-o and --json alone",
+            fix=("leave the other options away", "convert the checkpoint that it came from"),
+        )
+    return api.load_nir(exported)
 
 
 @click.command()
