@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from toolchain.activations import ACTIVATIONS
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Coding, Network
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, LIF, READOUT, STATE_LIMIT, Coding, Network
 from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
-from toolchain.policies.policy import Policy, Provenance
+from toolchain.policies.policy import Provenance
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.quantization.proof import LayerProof, prove
+from toolchain.spiking_check import lif_layer_problems, spike_coding_problems
 
 if TYPE_CHECKING:
     from toolchain.simulation.controller import Controller
@@ -60,7 +62,7 @@ class Artifact:
     probe: Probe
     calibration: dict[str, Any]
     environment: EnvironmentRecord | None = None
-    source: Policy | None = None
+    source: AnyPolicy | None = None
     source_macs: int = 0
     memory: str = "none"  # what memory the policy needs beyond its own neurons: frame stack, action history
     extensions: dict[str, Any] = field(default_factory=dict)
@@ -87,8 +89,10 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     features, layers = artifact.observation.features, network.layers
     if not layers:
         raise violations(where, ["the network has no layer"], fix="reconvert the policy")
-    if network.encoder.scale.shape != (features,) or network.encoder.limit.shape != (features,):
-        problems.append(f"encoder has shapes {network.encoder.scale.shape}, {network.encoder.limit.shape} for {features} features")
+    coding = network.spike_coding
+    inputs = features if coding is None else features * coding.population
+    if network.encoder.scale.shape != (inputs,) or network.encoder.limit.shape != (inputs,):
+        problems.append(f"encoder has shapes {network.encoder.scale.shape}, {network.encoder.limit.shape} for {inputs} {'features' if coding is None else 'inputs'}")
     elif not (
         np.isfinite(network.encoder.scale).all()
         and (network.encoder.scale > 0).all()
@@ -97,11 +101,12 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
         problems.append(f"encoder scales must be finite and positive, limits 1..{STATE_LIMIT}")
     if not (1 <= network.timesteps <= 1024 and 0 <= network.alpha <= 64 and network.resync_every >= 0):
         problems.append(f"timesteps {network.timesteps}, alpha {network.alpha}/64, resync_every {network.resync_every} must be in 1..1024, 0..64, >= 0")
-    inputs = features
     for index, layer in enumerate(layers):
         problems += [f"layer {index}: {problem}" for problem in _layer_problems(network, index, inputs)]
         inputs = layer.outputs
-    if inputs != artifact.action.size:
+    if coding is not None:
+        problems += spike_coding_problems(network, coding, features, artifact.action.size)
+    elif inputs != artifact.action.size:
         problems.append(f"the readout has {inputs} rows for {artifact.action.size} action channels")
     probe = artifact.probe
     if (
@@ -129,7 +134,7 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
 def _contract_problems(artifact: Artifact) -> list[str]:
     """What the host's arithmetic relies on: finite numbers, positive divisors, bounds in order."""
     observation, action, problems = artifact.observation, artifact.action, []
-    time, features = observation.time_feature, artifact.network.encoder.scale.shape
+    time, coding = observation.time_feature, artifact.network.spike_coding
     spread = None if observation.variance is None else observation.variance + observation.epsilon
     if spread is not None and not (np.isfinite(spread) & (spread > 0)).all():
         problems.append("divisor must be finite and positive")
@@ -140,7 +145,8 @@ def _contract_problems(artifact: Artifact) -> list[str]:
         problems.append(f"the observation's clip is {observation.clip}, above 0 expected")
     if time is not None and time.max_steps < 1:
         problems.append(f"the time feature counts {time.max_steps} steps, at least 1 expected")
-    if observation.size < 1 or features != (observation.features,):
+    features = artifact.network.encoder.scale.size // (1 if coding is None else max(coding.population, 1))
+    if observation.size < 1 or features != observation.features:
         problems.append(f"{observation.size} observation channels for {features} features")
     if (action.low is None) != (action.high is None):
         problems.append("an action that is clipped needs low and high")
@@ -172,7 +178,9 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
     problems = []
     if layer.neuron not in NEURON_IDS:
         return [f"unknown neuron {layer.neuron!r}, known are {', '.join(NEURON_IDS)}"]
-    if (layer.neuron == READOUT) != last:
+    if (layer.neuron == LIF) != (network.spike_coding is not None):
+        problems.append(f"neuron {layer.neuron} {'without' if layer.neuron == LIF else 'with'} a spike coding, which belongs to {LIF} and to no other")
+    elif (layer.neuron == READOUT) != (last and layer.neuron != LIF):
         problems.append(f"neuron {layer.neuron} in this place; the last layer, and only it, is {READOUT}")
     if not last and layer.neuron != network.neuron:
         problems.append(f"neuron {layer.neuron} beside {network.neuron}: one network has one kind of hidden neuron")
@@ -195,6 +203,10 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
         problems.append("hold_input belongs to the first layer of a rate network and to no other")
     if layer.activation not in ACTIVATIONS:
         problems.append(f"unknown activation {layer.activation!r}")
+    if layer.neuron == LIF:
+        return problems + lif_layer_problems(layer)
+    if layer.dynamics is not None:
+        problems.append(f"dynamics belong to {LIF}, not to {layer.neuron}")
     if last:
         return problems
     if (layer.payload_low > 0).any() or (layer.payload_high < 1).any() or (layer.payload_high > STATE_LIMIT).any() or (layer.payload_low < -STATE_LIMIT).any():

@@ -47,10 +47,9 @@ class ConversionOptions:
     finetune: bool = False  # sdn: distil the policy into the integers (toolchain/finetuning)
 
     def __post_init__(self) -> None:
-        if self.neuron not in SHORT_NAMES:
-            raise InputError(
-                "--neuron", "neuron not available", got=self.neuron, limit=", ".join(SHORT_NAMES), fix=did_you_mean(self.neuron, SHORT_NAMES) or "--neuron sdn"
-            )
+        if self.neuron not in (*SHORT_NAMES, "lif"):
+            known = (*SHORT_NAMES, "lif")
+            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=did_you_mean(self.neuron, known) or "--neuron sdn")
         if not 2 <= self.weight_bits <= 8:
             raise InputError(
                 "--weight-bits",
@@ -73,7 +72,7 @@ class ConversionOptions:
                 fix=("leave --timesteps and --alpha away", "--neuron if"),
             )
         if not 1 <= self.steps <= 1024:
-            raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix=f"--timesteps {DEFAULT_TIMESTEPS[self.neuron]}")
+            raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix="leave --timesteps away")
         if self.neuron == "dc" and self.steps not in DIFFERENTIAL_TIMESTEPS:
             raise InputError(
                 "--timesteps",
@@ -112,11 +111,11 @@ class ConversionOptions:
 
     @property
     def steps(self) -> int:
-        return DEFAULT_TIMESTEPS[self.neuron] if self.timesteps is None else self.timesteps
+        return DEFAULT_TIMESTEPS.get(self.neuron, 1) if self.timesteps is None else self.timesteps  # lif: the checkpoint's
 
     @property
     def alpha_64ths(self) -> int:
-        alpha = DEFAULT_ALPHA[self.neuron] if self.alpha is None else self.alpha
+        alpha = DEFAULT_ALPHA.get(self.neuron, 0.0) if self.alpha is None else self.alpha
         return round(alpha * 64) if np.isfinite(alpha) else -1
 
 
@@ -176,6 +175,14 @@ def convert(
 
 def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) -> None:
     """Raise InputError naming every layer whose activation the neuron cannot express."""
+    if options.neuron == "lif":
+        raise InputError(
+            policy.provenance.file,
+            "lif runs networks that were trained as spiking",
+            got=f"an ANN ({policy.provenance.family})",
+            limit="a PopSAN, Proxy-Target or SDDPG checkpoint",
+            fix=("--neuron sdn", "--neuron if"),
+        )
     foreign = [f"layer {index} is {layer.activation}" for index, layer in enumerate(policy.layers[:-1]) if layer.activation != "relu"]
     if options.neuron != "sdn" and foreign:
         raise InputError(

@@ -16,18 +16,22 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.spike_coding import Dynamics, SpikeCoding
+
 STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
 MAX_SEGMENTS = 32  # of a piecewise-linear activation
 DIFFERENTIAL_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # of dc: lcm(1..T) must leave room in 24 bits
 READOUT = "readout@1"
+LIF = "lif@1"
 
 
 class Coding(Enum):
-    """What payloads mean: a value per timestep, a change of the running mean, a change since the last decision."""
+    """What payloads mean: a value per timestep, a change of the running mean, a change since the last decision, a spike."""
 
     RATE = "rate"  # if, snm, mt
     DIFFERENTIAL = "differential"  # dc
     ACROSS = "across decisions"  # sdn
+    SPIKES = "spikes"  # lif: the input is spikes too, and the last layer's are counted
 
 
 def denominator(timesteps: int) -> int:
@@ -41,7 +45,10 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit [features]."""
+    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit [features].
+
+    With a SpikeCoding x are the activations of its input neurons, [inputs] then, and q0 what these integrate.
+    """
 
     scale: Float
     limit: Int
@@ -79,6 +86,7 @@ class Layer:
     `threshold` is theta (if, snm, sdn) or lambda (mt, dc); 0 where the neuron has none.
     `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the spike of if.
     `unit` is the real value of one unit of payload; it is folded into the next layer's columns already.
+    `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the bias as Dynamics says.
     """
 
     neuron: str
@@ -93,6 +101,7 @@ class Layer:
     table: ActivationTable | None = None
     trigger: int = 1
     hold_input: bool = False
+    dynamics: Dynamics | None = None
 
     @property
     def inputs(self) -> int:
@@ -107,16 +116,25 @@ class Layer:
         """Non-zero weights per input, [in]: the synops that one non-zero payload causes."""
         return np.count_nonzero(self.weights, axis=0).astype(np.int64)
 
+    @property
+    def always_on(self) -> int:
+        """Synapses from the neuron that always spikes: one synop each in every step."""
+        return int(np.count_nonzero(self.bias)) if self.dynamics is not None and self.dynamics.bias_in_current else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Encoder, layers and time. `alpha` is in 64ths; `resync_every` in decisions, 0 = never."""
+    """Encoder, layers and time. `alpha` is in 64ths; `resync_every` in decisions, 0 = never.
+
+    `spike_coding` belongs to lif, whose last layer is of its kind too: there is no readout then.
+    """
 
     encoder: Encoder
     layers: tuple[Layer, ...]
     timesteps: int
     alpha: int = 0
     resync_every: int = 0
+    spike_coding: SpikeCoding | None = None
 
     @property
     def neuron(self) -> str:
@@ -126,10 +144,12 @@ class Network:
     @property
     def across_decisions(self) -> bool:
         """Whether payloads are changes against the last decision (sdn), not the values themselves."""
-        return self.timesteps == 1 and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
+        return self.spike_coding is None and self.timesteps == 1 and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
 
     @property
     def coding(self) -> Coding:
+        if self.spike_coding is not None:
+            return Coding.SPIKES
         if self.across_decisions:
             return Coding.ACROSS
         return Coding.DIFFERENTIAL if self.neuron == "dc@1" else Coding.RATE
@@ -141,7 +161,7 @@ class Network:
 
     @property
     def divisor(self) -> int:
-        """What the readout's accumulator is divided by when decoded: the timesteps it summed, or dc's D."""
+        """What the readout's accumulator is divided by when decoded: the timesteps it summed, or dc's D; lif's counts by T."""
         return denominator(self.timesteps) if self.coding == Coding.DIFFERENTIAL else self.timesteps
 
     @property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError
 from toolchain.gymnasium_bridge import flat, quiet
-from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
 SEED_BASE = 10**6
@@ -41,7 +41,7 @@ def calibration_seed(seed: int, episode: int) -> int:
     return SEED_BASE + seed * 1000 + episode
 
 
-def from_environment(policy: Policy, env: Any, steps: int, seed: int, progress: Callable[[int], None] = lambda done: None) -> Calibration:
+def from_environment(policy: AnyPolicy, env: Any, steps: int, seed: int, progress: Callable[[int], None] = lambda done: None) -> Calibration:
     """Roll the deterministic policy out for `steps` decisions."""
     if steps < 100:
         raise InputError("--calibration-steps", "too few states to calibrate on", got=steps, limit="100 or more", fix="--calibration-steps 10000")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 
 
-def describe(policy: Policy) -> dict[str, object]:
+def describe(policy: AnyPolicy) -> dict[str, object]:
     """Origin, layers, contracts and assumptions of a policy; every value is JSON, infinities are null."""
     origin, observation, action = policy.provenance, policy.observation, policy.action
     normalizer = None
@@ -41,7 +41,17 @@ def describe(policy: Policy) -> dict[str, object]:
         },
         "assumptions": list(origin.assumptions),
         "macs": policy.macs,
-    }
+    } | _spiking(policy)
+
+
+def _spiking(policy: AnyPolicy) -> dict[str, object]:
+    """What a spiking policy has beside an ANN's facts."""
+    if not isinstance(policy, SpikingPolicy):
+        return {}
+    encoder = {"kind": "rate" if policy.mean is None else "population", "neurons_per_feature": policy.population, "transform": policy.transform}
+    decays = [{"current_keep": layer.current_keep, "voltage_keep": layer.voltage_keep, "threshold": layer.threshold} for layer in policy.layers]
+    decoder = {"neurons_per_action": policy.decoder_weight.shape[1]}
+    return {"neuron": policy.neuron, "timesteps": policy.timesteps, "encoder": encoder, "dynamics": decays, "decoder": decoder, "environment": policy.environment or None}
 
 
 def _finite(value: float | None) -> float | None:

@@ -81,8 +81,6 @@ def match_family(tensors: Tensors, where: str) -> ActorKeys:
         numbered = {int(found.group(1)): name for name in names if (found := family.hidden.fullmatch(name))}
         if numbered and (not family.head or family.head in names):
             return _layers(tensors, family, numbered, where)
-    if any(key.startswith("encoder.") for key in tensors) and any(key.startswith("snn.") for key in tensors):
-        raise violations(where, [f"a PopSAN spiking actor ({len(tensors)} tensors, encoder and snn) is not an ANN policy"], fix="give the trained ANN actor")
     raise violations(
         where,
         ["no documented family has these keys: " + shorten(tensors)],

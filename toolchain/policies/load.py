@@ -8,8 +8,9 @@ from pathlib import Path
 from toolchain.policies.environment_facts import EnvironmentFacts
 from toolchain.policies.file_content import detect_format, read_content
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Policy
 from toolchain.policies.sb3_zip import read_sb3_zip
+from toolchain.policies.sddpg import is_sddpg, read_sddpg
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.state_dict import read_state_dict
 
 
@@ -21,13 +22,14 @@ def load_policy(
     action_limit: object = None,
     normalizer: str | Path | None = None,
     environment: EnvironmentFacts | None = None,
-) -> Policy:
+) -> AnyPolicy:
     """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, or a
-    Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO).
+    Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO). Spiking actors: a PopSAN or Proxy-Target state_dict,
+    or one of SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py).
 
     `activation` and `squash` (`tanh`, `clip`, `none`) say what the file does not; `action_limit` is a positive
-    number or one per action channel; `normalizer` is the path of a VecNormalize pickle, "none", or None to look
-    beside a Stable-Baselines3 zip. `environment` gives sizes and action bounds. Everything that was assumed
+    number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for
+    PopSAN), "none", or None to look beside a Stable-Baselines3 zip or a PopSAN actor. `environment` gives sizes and action bounds. Everything that was assumed
     stands in `policy.provenance.assumptions`.
 
     Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
@@ -35,6 +37,8 @@ def load_policy(
     """
     content = read_content(path)
     options = ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts())
+    if is_sddpg(content):
+        return read_sddpg(content, options)
     kind = detect_format(content)
     if kind == "stable-baselines3":
         return read_sb3_zip(content, options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +27,29 @@ EMPTY_BYTES = "__builtin__.bytes"
 _GYMS = ("gym", "gymnasium")
 _SPACES = ("box.Box", "dict.Dict", "discrete.Discrete", "multi_binary.MultiBinary", "multi_discrete.MultiDiscrete", "tuple.Tuple")
 _GENERATORS = ("_mt19937.MT19937", "_pcg64.PCG64", "_pcg64.PCG64DXSM", "_philox.Philox", "_sfc64.SFC64")
-ADMITTED = frozenset(
+NUMPY = frozenset(["numpy.dtype", "numpy.ndarray", *RECONSTRUCT, *FROM_BUFFER, *SCALAR, ENCODE, EMPTY_BYTES])
+ADMITTED = NUMPY | frozenset(
     ["stable_baselines3.common.vec_env.vec_normalize.VecNormalize", "stable_baselines3.common.running_mean_std.RunningMeanStd"]
     + [f"{gym}.spaces.{space}" for gym in _GYMS for space in _SPACES]
     + [f"{gym}.utils.seeding.{name}" for gym in _GYMS for name in ("RandomNumberGenerator", "RandomNumberGenerator._generator_ctor")]
-    + ["collections.OrderedDict", "numpy.dtype", "numpy.ndarray", *RECONSTRUCT, *FROM_BUFFER, *SCALAR, ENCODE, EMPTY_BYTES]
+    + ["collections.OrderedDict"]
     + [f"numpy.random._pickle.{name}" for name in ("__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor")]
     + [f"numpy.random.{name}" for name in _GENERATORS]
     + ["numpy.random.bit_generator.SeedSequence", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence"]
+)
+
+
+@dataclass(frozen=True)
+class PickleKind:
+    """What a kind of pickle may name, and how its errors speak."""
+
+    admitted: frozenset[str]
+    limit: str
+    fix: tuple[str, ...]
+
+
+VEC_NORMALIZE_PICKLE = PickleKind(
+    ADMITTED, "the classes of a VecNormalize pickle", ("give the vecnormalize.pkl that was saved with the policy", "--normalizer none")
 )
 
 
@@ -67,30 +83,30 @@ class Record:
 class _Unpickler(pickle.Unpickler):
     """Fresh record classes for every file, so that no file can change what the next one gets."""
 
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes, where: str, kind: PickleKind) -> None:
         super().__init__(io.BytesIO(data))
-        self._where = where
+        self._where, self._kind = where, kind
         self._classes: dict[str, type[Record]] = {}
 
     def find_class(self, module: str, name: str) -> type[Record]:
         path = f"{module}.{name}"
-        if path not in ADMITTED:
+        if path not in self._kind.admitted:
             raise InputError(
                 self._where,
                 "the pickle names something that is not loaded",
                 got=printable(path, 100),
-                limit="the classes of a VecNormalize pickle",
+                limit=self._kind.limit,
                 why="loading it could run code; nothing was executed",
-                fix=("give the vecnormalize.pkl that was saved with the policy", "--normalizer none"),
+                fix=self._kind.fix,
             )
         return self._classes.setdefault(path, type("Record", (Record,), {"path": path}))
 
 
-def load_records(data: bytes, where: str) -> object:
+def load_records(data: bytes, where: str, kind: PickleKind = VEC_NORMALIZE_PICKLE) -> object:
     """The pickle's top object, built of records, numbers, text and plain containers; InputError otherwise."""
     scan_pickle(data, where)
     try:
-        return _Unpickler(data, where).load()
+        return _Unpickler(data, where, kind).load()
     except InputError:
         raise
     except Exception as error:  # a damaged pickle raises any of a dozen types, MemoryError among them; none may escape
@@ -99,11 +115,11 @@ def load_records(data: bytes, where: str) -> object:
             "not a readable pickle",
             got=short_reason(error),
             why="it is damaged or something else",
-            fix=("copy or download the file again", "--normalizer none"),
+            fix=("copy or download the file again", kind.fix[-1]),
         ) from None
 
 
-def to_float64(value: object, where: str, what: str) -> NDArray[np.float64]:
+def to_float64(value: object, where: str, what: str, fix: str = "save the normaliser again with VecNormalize.save()") -> NDArray[np.float64]:
     """A numeric array or number of the pickle as float64; InputError for any other type or a size that lies."""
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
         return np.asarray(float(value))
@@ -116,7 +132,7 @@ def to_float64(value: object, where: str, what: str) -> NDArray[np.float64]:
             got=kind[:100],
             limit="integers and floats",
             why="object arrays could carry code",
-            fix="save the normaliser again with VecNormalize.save()",
+            fix=fix,
         )
     dtype, shape, fortran, data = parts
     if math.prod(shape) * dtype.itemsize != len(data):

@@ -14,6 +14,8 @@ from toolchain.policies.file_content import SAVE_AGAIN, FileContent
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from toolchain.policies.population_actor import is_population_actor, read_population_actor
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
 from toolchain.policies.text import printable, shorten
 
@@ -22,7 +24,7 @@ ACTOR_ENTRIES = ("actor", "actor_state_dict", "state_dict", "model_state_dict", 
 TRAINING_ENTRIES = ("critic", "optim", "target", "epoch", "step", "iter", "episode", "seed", "loss", "reward", "return", "log_alpha", "scheduler", "version")
 
 
-def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> Policy:
+def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: bool = False) -> AnyPolicy:
     """The policy of a plain state dict, at most one level deep.
 
     Raises InputError for content that is not a state dict, for unknown keys (all at once), for facts that
@@ -33,6 +35,8 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
     tensors = to_float32(_actor_entries(loaded, where), where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
+    if is_population_actor(tensors):
+        return read_population_actor(tensors, content, options, "safetensors" if safetensors else "state-dict")
     actor = match_family(tensors, where)
     assumptions: list[str] = []
     layers = _layers(actor, _activation(actor, options, assumptions, where))

@@ -10,6 +10,7 @@ It holds for every input within the declared payload widths and for every order 
     dc         everything in units of 1/D, D = lcm(1..T), H = sum 1/t over the timesteps in which input may come
                (t = 1 only for the first layer): ein and the readout |D b_j| + D H sum_i |w_ji| max|r_i|;
                eout <= 8 lambda_j D H_T, and c = t * eout <= T * that
+    lif        |u| over a window (membrane_proof.py); v saturates, so its bound is at most the limit
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from toolchain.errors import violations
 from toolchain.network import READOUT, STATE_LIMIT, Coding, Layer, Network, denominator
+from toolchain.quantization.membrane_proof import bound_membrane
 
 Long = NDArray[np.int64]
 
@@ -42,7 +44,7 @@ class LayerProof:
 def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
     """Per layer the declared range [low, high] of the values its inputs announce, [in] each."""
     limit = network.encoder.limit.astype(np.int64)
-    ranges = [(-limit, limit)]
+    ranges = [(-limit, limit) if network.coding != Coding.SPIKES else (np.zeros_like(limit), np.ones_like(limit))]
     ranges += [(layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64)) for layer in network.layers[:-1]]
     return ranges
 
@@ -88,6 +90,9 @@ def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: Row
 def bound(network: Network, index: int) -> LayerProof:
     """Worst cases of layer `index` of a network."""
     layer: Layer = network.layers[index]
+    if layer.dynamics is not None:
+        u, v = bound_membrane(layer.weights, layer.bias, layer.dynamics, network.timesteps)
+        return LayerProof(u, np.minimum(v, STATE_LIMIT))
     low, high = payload_ranges(network)[index]
     kind = RowKind.of(network, index)
     proof = bound_rows(layer.weights, layer.bias, low, high, kind)

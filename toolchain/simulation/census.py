@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract, ObservationContract
+from toolchain.artifact import Artifact
 from toolchain.network import Network
 
 
@@ -20,14 +20,14 @@ class LayerCensus:
     synapses: int  # non-zero weights
     messages_in: int  # non-zero payloads that arrived
     synops: int  # non-zero payload x non-zero weight
-    spikes: int  # non-zero payloads sent (0 for the readout)
+    spikes: int  # non-zero payloads sent (0 for readout@1)
     neuron_updates: int  # neurons * (T + L) * decisions
     saturations: int  # of the membrane (rate neurons) or of q (sdn)
 
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of a run. Windows only; equal on every backend."""
+    """Counts of a run. Windows only; equal on every backend, but for the idle activity, which `windows` leaves out."""
 
     decisions: int
     timesteps: int
@@ -38,6 +38,10 @@ class Census:
     host_macs_per_decision: int
     idle_spikes: int = 0  # activity outside windows (stock LIF only): priced, not compared
     idle_synops: int = 0
+
+    def windows(self) -> Census:
+        """What backends are compared on."""
+        return replace(self, idle_spikes=0, idle_synops=0)
 
     @property
     def synops(self) -> int:
@@ -70,9 +74,18 @@ class Census:
         return self.synops_per_decision / self.macs_per_decision
 
 
-def host_macs(observation: ObservationContract, action: ActionContract) -> int:
-    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each action twice."""
-    return observation.features * (2 if observation.mean is not None else 1) + 2 * action.size
+def host_macs(artifact: Artifact) -> int:
+    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each action twice.
+
+    A population encoder: three per input neuron (distance, square, exponential) and one per timestep (integrate);
+    a rate encoder that last one only; a count decoder: one per output neuron.
+    """
+    observation, action, network = artifact.observation, artifact.action, artifact.network
+    macs = observation.features * (2 if observation.mean is not None else 1) + 2 * action.size
+    coding = network.spike_coding
+    if coding is not None:
+        macs += network.widths[0] * (network.timesteps + (3 if coding.mean is not None else 0)) + coding.decoded
+    return macs
 
 
 @dataclass(eq=False)
@@ -84,24 +97,29 @@ class Counters:
     saturations: NDArray[np.int64]
     decisions: int = 0
     encode_saturations: int = 0
+    output_spikes: int = 0  # of the last layer (lif)
+    idle_spikes: int = 0
+    idle_synops: int = 0
 
     @classmethod
     def empty(cls, layers: int) -> Counters:
         return cls(np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(layers, np.int64))
 
     def census(self, network: Network, macs: int, host_macs_per_decision: int) -> Census:
-        sent = [*self.messages[1:], 0]  # what layer l sends is what layer l + 1 receives
+        sent = [*self.messages[1:], self.output_spikes]  # what layer l sends is what layer l + 1 receives
+        on = [network.timesteps * self.decisions * (layer.always_on > 0) for layer in network.layers]  # spikes of the always-on neurons
         layers = tuple(
             LayerCensus(
                 layer.outputs,
                 layer.inputs,
-                int(layer.fan_out.sum()),
-                int(self.messages[index]),
-                int(self.synops[index]),
+                int(layer.fan_out.sum()) + layer.always_on,
+                int(self.messages[index]) + on[index],
+                int(self.synops[index]) + on[index] * layer.always_on,
                 int(sent[index]),
                 layer.outputs * network.chip_steps * self.decisions,
                 int(self.saturations[index]),
             )
             for index, layer in enumerate(network.layers)
         )
-        return Census(self.decisions, network.timesteps, network.chip_steps, layers, self.encode_saturations, macs, host_macs_per_decision)
+        idle = (self.idle_spikes, self.idle_synops)
+        return Census(self.decisions, network.timesteps, network.chip_steps, layers, self.encode_saturations, macs, host_macs_per_decision, *idle)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
-from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.simulation import statistics
 from toolchain.simulation.backends import backend_class, open_backend
 from toolchain.simulation.census import Census
@@ -110,7 +110,7 @@ def simulate(
     episodes: int = 10,
     seed: int = 1000,
     compare: bool = False,
-    source: Policy | None = None,
+    source: AnyPolicy | None = None,
     video: str | Path | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Simulation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from toolchain.artifact import Artifact
 from toolchain.neurons import CARRY, INACTIVE, START
 from toolchain.simulation.backend import Float, Mask, non_finite
 from toolchain.simulation.host import decode_row, encode_row, host_constants
+from toolchain.simulation.spike_host import decode_counts, encode_spiking, spike_host
 
 Long = NDArray[np.int64]
 
@@ -18,11 +21,13 @@ class HostState:
 
     def __init__(self, artifact: Artifact, rows: int) -> None:
         self.artifact, self.network, self.rows = artifact, artifact.network, rows
-        self.constants = host_constants(artifact.network, artifact.observation, artifact.action)
+        spiking = artifact.network.spike_coding is not None
+        self.constants: Any = (spike_host if spiking else host_constants)(artifact.network, artifact.observation, artifact.action)
+        self.encode_row, self.decode_row = (encode_spiking, decode_counts) if spiking else (encode_row, decode_row)
         self.fresh = np.ones(rows, bool)  # the next decision starts an episode
         self.stale = np.zeros(rows, bool)  # the next decision is a resync
         self.decisions = np.zeros(rows, np.int64)  # since the episode's start
-        self.announced = np.zeros((rows, artifact.observation.features), np.int64)
+        self.announced = np.zeros((rows, artifact.network.widths[0]), np.int64)
         self.saturations = 0
 
     def reset(self, mask: Mask | None) -> None:
@@ -40,7 +45,7 @@ class HostState:
         q = np.zeros(self.announced.shape, np.int32)
         saturated = 0
         for row in np.flatnonzero(active):
-            clipped, bad = encode_row(self.constants, observations[row], number[row], q[row])
+            clipped, bad = self.encode_row(self.constants, observations[row], number[row], q[row])
             if bad >= 0:
                 raise non_finite(int(number[row]), bad, observations[row, bad], int(row) if self.rows > 1 else None)
             saturated += clipped
@@ -58,8 +63,8 @@ class HostState:
         return control, np.where(active[:, None], payloads, 0)
 
     def decode(self, accumulators: NDArray[np.integer], active: Mask) -> Float:
-        """Actions [rows, act] of readout accumulators [rows, act]; NaN where a row is not active."""
+        """Actions [rows, act] of readout accumulators [rows, act] or spike counts [rows, neurons]; NaN where a row is not active."""
         actions = np.full((self.rows, self.artifact.action.size), np.nan)
         for row in np.flatnonzero(active):
-            decode_row(self.constants, accumulators[row].astype(np.int32), actions[row])
+            self.decode_row(self.constants, accumulators[row].astype(np.int32), actions[row])
         return actions

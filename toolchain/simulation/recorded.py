@@ -13,29 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
+from toolchain.network import Coding
 from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.host_state import HostState
+from toolchain.spike_coding import encoder_spikes
 
 Long = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """One decision of all rows: per layer payloads and states [rows, T, neurons], saturations [L]."""
+    """One decision of all rows: per layer payloads and states [rows, T, neurons], saturations [L].
+
+    `idle_spikes` happened outside the windows, `idle_synops` are theirs and the always-on neurons' there (lif).
+    """
 
     payloads: Sequence[NDArray[np.integer]]
     states: Sequence[NDArray[np.integer]]
     saturations: Long
+    idle_spikes: int = 0
+    idle_synops: int = 0
 
-    @property
-    def readout(self) -> NDArray[np.integer]:
-        """The readout's accumulator at its window's end, [rows, act]."""
-        return self.states[-1][:, -1]
+    def readout(self, coding: Coding) -> NDArray[np.integer]:
+        """What the host decodes: the readout's accumulator at its window's end, [rows, act], or lif's counts [rows, neurons]."""
+        return self.payloads[-1].sum(axis=1) if coding == Coding.SPIKES else self.states[-1][:, -1]
 
 
 class RecordedBackend(Backend):
-    """Subclasses compute windows; the first input payload of a rate network's window is the only one."""
+    """Subclasses compute windows; the first input payload of a rate network's window is the only one.
+
+    Of a spiking network it is what the encoder's neurons integrate; their spikes follow from it."""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         self.host = HostState(artifact, rows)
@@ -62,7 +70,7 @@ class RecordedBackend(Backend):
         control, payloads = self.host.encode(values, active)
         window = self.run_window(payloads, control)
         self.count(payloads, window, int(active.sum()))
-        return self.host.decode(window.readout, active)
+        return self.host.decode(window.readout(self.network.coding), active)
 
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
         values = checked_observations(self.artifact, observations)
@@ -92,19 +100,25 @@ class RecordedBackend(Backend):
             LayerTrace(np.stack([w.payloads[index][0] for w in windows]).astype(np.int32), np.stack([w.states[index][0] for w in windows]).astype(np.int32))
             for index in range(len(self.network.layers))
         )
-        actions = np.concatenate([self.host.decode(window.readout, everyone) for window in windows])
+        actions = np.concatenate([self.host.decode(window.readout(self.network.coding), everyone) for window in windows])
         return Trace(np.concatenate(inputs).astype(np.int32), layers, actions, self.census())
 
     def count(self, inputs: Long, window: Window, decisions: int) -> None:
         """Add one decision of all rows to the counters (contract section 5)."""
-        arriving = [inputs[:, None], *window.payloads[:-1]]
+        coding = self.network.spike_coding
+        first = inputs[:, None] if coding is None else encoder_spikes(inputs, coding.threshold, self.network.timesteps)
+        arriving = [first, *window.payloads[:-1]]
         for index, payloads in enumerate(arriving):
             present = (payloads != 0).sum(axis=(0, 1))
             self.counters.messages[index] += int(present.sum())
             self.counters.synops[index] += int(present @ self.network.layers[index].fan_out)
+        if coding is not None:
+            self.counters.output_spikes += int(np.count_nonzero(window.payloads[-1]))
+            self.counters.idle_spikes += window.idle_spikes
+            self.counters.idle_synops += window.idle_synops
         self.counters.saturations += window.saturations
         self.counters.decisions += decisions
         self.counters.encode_saturations = self.host.saturations
 
     def census(self) -> Census:
-        return self.counters.census(self.network, self.artifact.macs, host_macs(self.artifact.observation, self.artifact.action))
+        return self.counters.census(self.network, self.artifact.macs, host_macs(self.artifact))

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.neurons import INACTIVE, neuron_of
+from toolchain.neurons.neuron import Long
 from toolchain.simulation.recorded import RecordedBackend, Window
+from toolchain.spike_coding import SpikeCoding, encoder_spikes
 
 
 @final
@@ -33,6 +35,8 @@ class ReferenceBackend(RecordedBackend):
             state["saturations"][:] = 0
         shape = [(self.rows, network.timesteps, layer.outputs) for layer in network.layers]
         sent, states = [np.zeros(s, np.int64) for s in shape], [np.zeros(s, np.int64) for s in shape]
+        if network.spike_coding is not None:
+            return self._spiking_window(payloads, network.spike_coding, active, sent, states)
         for timestep in range(network.timesteps):
             arriving = payloads if timestep == 0 else np.zeros_like(payloads)
             for index, (neuron, layer, state) in enumerate(zip(self.neurons, network.layers, self.states, strict=True)):
@@ -40,3 +44,21 @@ class ReferenceBackend(RecordedBackend):
                 sent[index][:, timestep] = arriving
                 states[index][:, timestep] = neuron.observed(state)
         return Window(sent, states, np.array([state["saturations"].sum() for state in self.states]))
+
+    def _spiking_window(self, payloads: Long, coding: SpikeCoding, active: NDArray[np.bool_], sent: list[Long], states: list[Long]) -> Window:
+        """The window and the L steps after it, in which a stock LIF runs on until its next reset."""
+        network, last = self.network, len(self.network.layers) - 1
+        spikes, idle_spikes, idle_synops, saturations = encoder_spikes(payloads, coding.threshold, network.timesteps), 0, 0, np.zeros(last + 1, np.int64)
+        for step in range(network.chip_steps):
+            inside = step < network.timesteps
+            arriving = spikes[:, step] if inside else np.zeros_like(payloads)
+            for index, (neuron, layer, state) in enumerate(zip(self.neurons, network.layers, self.states, strict=True)):
+                arriving = neuron.step(layer, state, arriving @ self.weights[index], active)
+                if inside:
+                    sent[index][:, step], states[index][:, step] = arriving, neuron.observed(state)
+                    continue
+                idle_spikes += int(arriving.sum()) + int(active.sum()) * (layer.always_on > 0)
+                idle_synops += int(active.sum()) * layer.always_on + (int((arriving @ network.layers[index + 1].fan_out).sum()) if index < last else 0)
+            if step == network.timesteps - 1:
+                saturations = np.array([state["saturations"].sum() for state in self.states])
+        return Window(sent, states, saturations, idle_spikes, idle_synops)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.gymnasium_bridge import flat, quiet
-from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Actor(Protocol):
 class FloatActor:
     """The source policy as an actor, with the decision numbers that a time feature needs."""
 
-    def __init__(self, policy: Policy, rows: int = 1) -> None:
+    def __init__(self, policy: AnyPolicy, rows: int = 1) -> None:
         self.policy, self.rows = policy, rows
         self._decisions = np.zeros(rows, np.int64)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from toolchain.artifact import Artifact
 from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations, non_finite
 from toolchain.simulation.census import Census, Counters, host_macs
-from toolchain.simulation.fast import kernels
+from toolchain.simulation.fast import kernels, spiking_kernels
 from toolchain.simulation.fast.plan import pack, state_size
+from toolchain.simulation.fast.spiking_plan import pack_spiking
 
 
 @final
@@ -19,16 +20,18 @@ class FastBackend(Backend):
     name = "fast"
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
-        network, features = artifact.network, artifact.observation.features
-        self._packed = pack(artifact)
+        network, inputs = artifact.network, artifact.network.widths[0]
+        spiking = network.spike_coding is not None
+        self._packed: tuple[Any, ...] = pack_spiking(artifact) if spiking else pack(artifact)
+        self._kernel: Any = spiking_kernels.decide_spiking if spiking else kernels.decide
         neurons, widest = sum(network.widths[1:]), max(network.widths)
         self._rows = np.zeros((rows, 3), np.int64)
-        self._announced = np.zeros((rows, 2, features), np.int32)
-        self._state = np.zeros((rows, state_size(network)), np.int32)
-        self._scratch = np.zeros(3 * (widest + 1), np.int32)
+        self._announced = np.zeros((rows, 2, inputs), np.int32)
+        self._state = np.zeros((rows, inputs + 2 * neurons if spiking else state_size(network)), np.int32)
+        self._scratch = np.zeros((4 if spiking else 3) * (widest + 1), np.int32)
         self._sums = np.zeros(len(network.layers) * (widest + 1), np.int32)
-        self._counts = np.zeros((3, len(network.layers) + 1), np.int64)
-        self._traced = (np.zeros(features, np.int32), np.zeros((2, network.timesteps, neurons), np.int32))
+        self._counts = np.zeros((5, len(network.layers) + 1), np.int64)
+        self._traced = (np.zeros(inputs, np.int32), np.zeros((2, network.timesteps, neurons), np.int32))
         self._everyone = np.ones(rows, bool)
         self._shape = (rows, artifact.observation.size)
         self._actions = (rows, artifact.action.size)
@@ -50,7 +53,7 @@ class FastBackend(Backend):
             observations = checked_observations(self.artifact, observations, self.rows)
         active = self._everyone if active is None else checked_mask(active, self.rows)
         actions = np.empty(self._actions)
-        bad = kernels.decide(
+        bad = self._kernel(
             *self._packed,
             observations,
             active,
@@ -65,7 +68,7 @@ class FastBackend(Backend):
             actions,
         )
         if bad >= 0:
-            row, channel = divmod(bad, self.artifact.observation.features)
+            row, channel = divmod(bad, self.network.widths[0])
             number = 0 if self._rows[row, kernels.FRESH] else int(self._rows[row, kernels.DECISIONS])
             raise non_finite(number, channel, float(observations[row, channel]), row if self.rows > 1 else None)
         return actions
@@ -90,4 +93,10 @@ class FastBackend(Backend):
     def census(self) -> Census:
         counts = self._counts
         counters = Counters(counts[0, :-1], counts[1, :-1], counts[2, :-1], int(counts[0, -1]), int(counts[2, -1]))
-        return counters.census(self.network, self.artifact.macs, host_macs(self.artifact.observation, self.artifact.action))
+        if self.network.spike_coding is not None:  # outside the windows each always-on neuron spikes once per step
+            idle_steps = len(self.network.layers) * counters.decisions
+            on = [layer.always_on for layer in self.network.layers]
+            counters.output_spikes = int(counts[1, -1])
+            counters.idle_spikes = int(counts[spiking_kernels.IDLE_MESSAGES].sum()) + idle_steps * int(np.count_nonzero(on))
+            counters.idle_synops = int(counts[spiking_kernels.IDLE_SYNOPS].sum()) + idle_steps * sum(on)
+        return counters.census(self.network, self.artifact.macs, host_macs(self.artifact))

@@ -1,0 +1,39 @@
+"""PopSAN's observation normaliser: `<stem>_mean_var.p`, a pickled list [mean, var], read without running anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.errors import InputError
+from toolchain.policies.file_content import FileContent, read_content
+from toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
+
+LIMIT = 16 * 2**20  # bytes
+CLIP = 3.0  # of the published training code, and its epsilon
+EPSILON = float(np.finfo(np.float32).eps)
+FIX = "give the _mean_var.p that was saved with this actor"
+PICKLE = PickleKind(NUMPY, "numeric arrays", (FIX, "--normalizer none"))
+
+
+def find_mean_var(checkpoint: Path) -> Path | None:
+    """The normaliser beside a checkpoint, None without one."""
+    path = checkpoint.with_name(f"{checkpoint.stem}_mean_var.p")
+    return path if path.is_file() else None
+
+
+def read_mean_var(path: str | Path, features: int) -> tuple[FileContent, NDArray[np.float64], NDArray[np.float64]]:
+    """The file, mean [features] and variance [features]; InputError for anything else."""
+    content = read_content(path, "normaliser", LIMIT)
+    parts = load_records(content.data, content.name, PICKLE)
+    if not isinstance(parts, list | tuple) or len(parts) != 2:
+        raise InputError(content.name, "not a list of mean and variance", got=type(parts).__name__, limit="[mean, var]", fix=FIX)
+    mean, variance = (to_float64(part, content.name, name, FIX) for part, name in zip(parts, ("mean", "var"), strict=True))
+    mean, variance = np.atleast_1d(mean.squeeze()), np.atleast_1d(variance.squeeze())
+    if mean.shape != (features,) or variance.shape != (features,):
+        raise InputError(content.name, "the normaliser does not fit the policy", got=f"{mean.shape} and {variance.shape}", limit=(features,), fix=FIX)
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
+        raise InputError(content.name, "mean and variance must be finite, the variance not negative", got=f"smallest variance {variance.min():g}", fix=FIX)
+    return content, mean, variance

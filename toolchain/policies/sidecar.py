@@ -1,0 +1,83 @@
+"""`<checkpoint stem>.spikeport.json`: what a spiking checkpoint does not carry.
+
+One JSON object; every key may be left out:
+
+    neuron            lif | clif | dn | plif
+    timesteps         T, 1..1024
+    action_limit      positive number, or a list of one per action channel
+    observation       normalizer | tanh | none: what happens to an observation before it is encoded
+    encoder           population | rate
+    environment       Gymnasium id, without a colon
+
+Unknown keys are errors. Options of the command line go before the sidecar, the sidecar before the family.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain.errors import did_you_mean, violations
+from toolchain.policies.file_content import read_content
+from toolchain.policies.spiking_policy import NEURONS
+
+SIDECAR_LIMIT = 2**16  # bytes
+OBSERVATIONS = ("normalizer", "tanh", "none")
+ENCODERS = ("population", "rate")
+SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin")  # `..._actor` files have none, and dots in their names
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The facts of a sidecar, None where it is silent; `file` is its name, empty where there is none."""
+
+    file: str = ""
+    neuron: str | None = None
+    timesteps: int | None = None
+    action_limit: float | list[float] | None = None
+    observation: str | None = None
+    encoder: str | None = None
+    environment: str | None = None
+
+
+KEYS = tuple(name for name in Sidecar.__dataclass_fields__ if name != "file")
+
+
+def sidecar_path(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.stem if checkpoint.suffix in SUFFIXES else checkpoint.name}.spikeport.json")
+
+
+def read_sidecar(checkpoint: Path) -> Sidecar:
+    """The sidecar beside a checkpoint; an empty one where there is none. InputError lists all that is wrong in it."""
+    path = sidecar_path(checkpoint)
+    if not path.exists():
+        return Sidecar()
+    content = read_content(path, "sidecar", SIDECAR_LIMIT)
+    try:
+        facts = json.loads(content.data)
+    except (ValueError, RecursionError) as error:
+        raise violations(content.name, [f"not JSON: {error}"], fix=f"one object with the keys {', '.join(KEYS)}") from None
+    if not isinstance(facts, dict):
+        raise violations(content.name, [f"not a JSON object but a {type(facts).__name__}"], fix=f"one object with the keys {', '.join(KEYS)}")
+    problems = [f"unknown key {str(key)[:60]!r} {did_you_mean(str(key), KEYS)}".rstrip() for key in facts if key not in KEYS]
+    problems += [problem for key in KEYS if key in facts and (problem := _problem(key, facts[key]))]
+    if problems:
+        raise violations(content.name, problems, why="a fact that is misread changes the policy", fix=f"keys are {', '.join(KEYS)}")
+    return Sidecar(content.name, **facts)
+
+
+def _problem(key: str, value: Any) -> str:
+    choices = {"neuron": NEURONS, "observation": OBSERVATIONS, "encoder": ENCODERS}.get(key)
+    if choices is not None:
+        return "" if value in choices else f"{key} is {value!r}, known are {', '.join(choices)}"
+    if key == "timesteps":
+        return "" if type(value) is int and 1 <= value <= 1024 else f"timesteps is {value!r}, a whole number 1..1024 expected"
+    if key == "action_limit":
+        numbers = value if isinstance(value, list) else [value]
+        usable = numbers and all(isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1e9 for number in numbers)
+        return "" if usable else f"action_limit is {str(value)[:60]}, positive numbers expected"
+    if not isinstance(value, str) or not value:
+        return f"environment is {str(value)[:60]!r}, a Gymnasium id expected"
+    return f"environment {value[:60]!r} carries a colon, which would import code; give it as --env" if ":" in value else ""

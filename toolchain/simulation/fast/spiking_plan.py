@@ -1,0 +1,54 @@
+"""A network of `lif@1` laid out flat for its kernel: the plan that plan.py makes for the other neurons."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolchain.artifact import Artifact
+from toolchain.neurons.leaky_integrate_and_fire import dynamics_of
+from toolchain.simulation.spike_host import SpikeHost, spike_host
+from toolchain.spike_coding import ACT_SHIFT
+
+# Rows of SpikingPlan.layers, one column per layer.
+INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, KEPT_U, KEPT_V, SHIFT, THRESHOLD, IN_CURRENT = range(10)
+
+
+class SpikingPlan(NamedTuple):
+    """What the kernel reads. Weights are input-major: the column of a sender is contiguous."""
+
+    layers: NDArray[np.int64]  # [10, L]
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int32]  # flat, per neuron
+    fan_out: NDArray[np.int32]  # flat, per layer's input
+    encoder_threshold: int
+    timesteps: int
+    widest: int
+    neurons: int
+
+
+def pack_spiking(artifact: Artifact) -> tuple[SpikingPlan, SpikeHost]:
+    """The plan and the host's constants of an artifact with a spike coding."""
+    network = artifact.network
+    assert network.spike_coding is not None
+    table = np.zeros((10, len(network.layers)), np.int64)
+    at_weight = at_neuron = at_fan_out = 0
+    for index, layer in enumerate(network.layers):
+        dynamics = dynamics_of(layer)
+        kept = (4095 - dynamics.current_decay, 4096 - dynamics.voltage_decay)
+        shift, threshold = dynamics.weight_exponent + ACT_SHIFT, int(layer.threshold[0]) << ACT_SHIFT
+        table[:, index] = layer.inputs, layer.outputs, at_weight, at_neuron, at_fan_out, *kept, shift, threshold, dynamics.bias_in_current
+        at_weight, at_neuron, at_fan_out = at_weight + layer.weights.size, at_neuron + layer.outputs, at_fan_out + layer.inputs
+    plan = SpikingPlan(
+        table,
+        np.concatenate([np.ascontiguousarray(layer.weights.T).ravel() for layer in network.layers]),
+        np.concatenate([layer.bias for layer in network.layers]).astype(np.int32),
+        np.concatenate([layer.fan_out for layer in network.layers]).astype(np.int32),
+        network.spike_coding.threshold,
+        network.timesteps,
+        max(network.widths),
+        at_neuron,
+    )
+    return plan, spike_host(network, artifact.observation, artifact.action)
