@@ -102,7 +102,7 @@ def artifact_in(entry: Tree, graph: Tree, where: str) -> Artifact:
 def differences(graph: Tree, artifact: Artifact, where: str) -> list[str]:
     """What in the graph is not as the artifact would be written, one line each."""
     wanted, found = nodes_of(artifact), dict(graph["nodes"])
-    ends = {"input": ("Input", artifact.network.widths[0]), "output": ("Output", artifact.network.widths[-1])}
+    ends = {"input": ("Input", artifact.network.widths[0]), "output": ("Output", artifact.action.size)}
     problems = [f"node {printable(name)} is not the artifact's" for name in found if name not in wanted and name not in ends]
     for name, (kind, width) in ends.items():
         node = found.get(name)

@@ -40,10 +40,9 @@ def export_nir(artifact: Artifact, path: str | os.PathLike[str]) -> None:
 def nir_graph(artifact: Artifact) -> Any:
     """The artifact as a nir.NIRGraph. Raises InputError for neurons that NIR has no node for."""
     nodes, nir = nodes_of(artifact), nir_library()
-    network = artifact.network
     made = {name: getattr(nir, node.kind)(**node.parameters) for name, node in nodes.items()}
-    ends = {"input": nir.Input(np.array([network.widths[0]])), "output": nir.Output(np.array([network.widths[-1]]))}
-    return nir.NIRGraph({"input": ends["input"], **made, "output": ends["output"]}, edges_of(list(nodes)), metadata={NAMESPACE: metadata_of(artifact)})
+    ends = nir.Input(np.array([artifact.network.widths[0]])), nir.Output(np.array([artifact.action.size]))
+    return nir.NIRGraph({"input": ends[0], **made, "output": ends[1]}, edges_of(list(nodes)), metadata={NAMESPACE: metadata_of(artifact)})
 
 
 def metadata_of(artifact: Artifact) -> dict[str, Any]:
