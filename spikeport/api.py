@@ -15,12 +15,14 @@ from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
+from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from toolchain.energy import DEFAULT_PROFILES, Estimate
 from toolchain.energy import estimate_energy as price
 from toolchain.errors import InputError, did_you_mean
 from toolchain.policies import EnvironmentFacts
 from toolchain.policies import load_policy as read_policy
-from toolchain.policies.policy import Policy
+from toolchain.policies.sidecar import environment_in_sidecar
+from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import open_backend
 from toolchain.simulation.census import Census
 from toolchain.simulation.closed_loop import simulate
@@ -44,12 +46,14 @@ def load_policy(
     squash: str | None = None,
     action_limit: float | None = None,
     normalizer: str | Path | None = None,
-) -> Policy:
+) -> AnyPolicy:
     """Read a trained policy (contract section 8's options).
 
     `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the observation's size must be
-    given. Raises InputError for a file or option that cannot be used.
+    given, or the checkpoint's sidecar names an environment. Raises InputError for a file or option that cannot be used.
     """
+    if env is None and action_low is None and action_high is None and observation_size is None:
+        env = environment_in_sidecar(path)
     facts = environment_facts(env, action_low, action_high, observation_size)
     return read_policy(path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts)
 
@@ -78,18 +82,18 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
         made.close()
 
 
-def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None) -> Policy:
+def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None) -> AnyPolicy:
     """The checkpoint that an artifact without a source came from, for `simulate(..., source=...)`.
 
     What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
     artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
     """
-    action, layers = artifact.action, artifact.network.layers
+    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.spike_coding is not None
     squash = "tanh" if action.squash == "tanh" else "none" if action.low is None else "clip"
     facts = environment_facts(env if env is not None else artifact.environment.id if artifact.environment is not None else None)
     read = read_policy(
         path,
-        activation=layers[0].activation if len(layers) > 1 else None,
+        activation=layers[0].activation if len(layers) > 1 and not spiking else None,
         squash=squash,
         action_limit=action.scale if squash == "tanh" and not action.offset.any() else None,
         normalizer="none",
@@ -99,7 +103,7 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
 
 
 def convert(
-    policy: Policy,
+    policy: AnyPolicy,
     *,
     env: str | None = None,
     observations: NDArray[Any] | None = None,
@@ -116,8 +120,15 @@ def convert(
     `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
     environment and no `action_error`, the closed loop decides how fine the thresholds must be; what it tried is
     appended to `attempts`. `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
-    holds; each goes into `attempts`. Raises InputError where the policy and the options do not go together.
+    holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its environment may come from
+    its sidecar, and a rate-coded one needs no states. Raises InputError where the policy and the options do not go together.
     """
+    if isinstance(policy, SpikingPolicy):
+        if options is None:
+            choices.setdefault("neuron", "lif")
+        env = env if env is not None or observations is not None else policy.environment or None
+        if choices.get("neuron") == "auto":
+            raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")
     automatic = options is None and choices.get("neuron") == "auto"
     if automatic:
         choices.pop("neuron")
@@ -126,7 +137,7 @@ def convert(
         options = ConversionOptions(**choices)
     elif choices:
         raise InputError("convert", "give options or single choices, not both", got=", ".join(choices), fix="ConversionOptions(...)")
-    if (env is None) == (observations is None):
+    if (env is None) == (observations is None) and not (env is None and isinstance(policy, SpikingPolicy)):
         raise InputError(
             "convert",
             "calibration needs the policy's own states",
@@ -155,10 +166,14 @@ def convert(
         raise InputError("--seed", "too large", got=seed, limit=LARGEST_SEED, why="calibration's reset seeds stay below those of tuning", fix="--seed 0")
     if automatic and env is None:
         raise InputError("--neuron auto", "compares neurons in the closed loop", got="no --env", fix=("--env ID", "name a --neuron"))
+    if env is not None:
+        gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
+    if isinstance(policy, SpikingPolicy):
+        refuse_meaningless(policy, options)
+        return convert_spiking_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
-    gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action.size)
     run: Callable[..., tuple[Artifact, list[Any]]] = convert_automatically if automatic else convert_in_environment
     artifact, tried = run(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
     if attempts is not None:

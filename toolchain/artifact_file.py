@@ -23,10 +23,12 @@ from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.errors import InputError
 from toolchain.network import ActivationTable, Encoder, Layer, Network
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from toolchain.policies.policy import Provenance
+from toolchain.policies.source_record import read_source, source_layers
+from toolchain.spike_coding import Dynamics, SpikeCoding
 
 FORMAT = "spikeport"
-VERSION = (1, 0)
+VERSION = (1, 1)
 RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
 MAX_BYTES = 2**31
 
@@ -217,7 +219,10 @@ KNOWN_KEYS = {
     "source_macs",
     "memory",
     "extensions",
+    "spike_coding",
 }
+DYNAMICS = ("current_decay", "voltage_decay", "weight_exponent", "bias_in_current")
+SPIKE_ARRAYS = ("mean", "std", "decoder_weights", "decoder_bias")
 
 
 def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
@@ -230,7 +235,11 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
             tensors |= {f"layers.{index}.table.{name}": getattr(layer.table, name).astype(kind) for name, kind in TABLE_ARRAYS.items()}
         layers.append(
             {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
+            | ({} if layer.dynamics is None else {"dynamics": {name: getattr(layer.dynamics, name) for name in DYNAMICS}})
         )
+    coding = network.spike_coding
+    if coding is not None:
+        tensors |= {f"spike_coding.{name}": value.astype(np.float64) for name in SPIKE_ARRAYS if (value := getattr(coding, name)) is not None}
     tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations.astype(np.float64), artifact.probe.flags.astype(np.uint8)
     for prefix, contract, names in (("observation", artifact.observation, OBSERVATION_ARRAYS), ("action", artifact.action, ACTION_ARRAYS)):
         tensors |= {f"{prefix}.{name}": getattr(contract, name).astype(np.float64) for name in names if getattr(contract, name) is not None}
@@ -265,7 +274,8 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
             "control_period_s": environment.control_period_s,
             "versions": environment.versions,
         },
-        "source": None if artifact.source is None else [dense.activation for dense in artifact.source.layers],
+        "spike_coding": None if coding is None else {"threshold": coding.threshold, "transform": coding.transform},
+        "source": None if artifact.source is None else source_layers(artifact.source),
         "source_macs": artifact.source_macs,
         "memory": artifact.memory,
         "extensions": artifact.extensions,
@@ -286,7 +296,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
     layers = []
     for index, entry in enumerate(description["layers"]):
-        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table")
+        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics")
         table = (
             ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
         )
@@ -298,10 +308,17 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
                 trigger=_integer(entry["trigger"]),
                 hold_input=bool(entry["hold_input"]),
                 table=table,
+                dynamics=None if entry.get("dynamics") is None else _dynamics(entry["dynamics"], index),
                 **arrays,
             )
         )
-    network = Network(encoder, tuple(layers), _integer(description["timesteps"]), _integer(description["alpha"]), _integer(description["resync_every"]))
+    coding, facts = None, description.get("spike_coding")
+    if facts is not None:
+        _only(facts, "spike coding", "threshold", "transform")
+        arrays = {name: _take(tensors, f"spike_coding.{name}", np.float64) for name in SPIKE_ARRAYS if f"spike_coding.{name}" in tensors}
+        coding = SpikeCoding(_integer(facts["threshold"]), transform=str(facts["transform"]), **arrays)
+    times = (_integer(description[name]) for name in ("timesteps", "alpha", "resync_every"))
+    network = Network(encoder, tuple(layers), *times, coding)
     facts = _only(description["observation"], "observation", "size", "epsilon", "clip", "names", "units", "time_feature")
     time = None if facts["time_feature"] is None else _only(facts["time_feature"], "time feature", "max_steps", "test_mode")
     observation = ObservationContract(
@@ -321,11 +338,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     provenance = Provenance(**{**facts, "assumptions": _texts(facts["assumptions"])})
     source = None
     if description["source"] is not None:
-        dense = tuple(
-            DenseLayer(_take(tensors, f"source.{index}.weight", np.float32), _take(tensors, f"source.{index}.bias", np.float32), str(activation))
-            for index, activation in enumerate(description["source"])
-        )
-        source = Policy(dense, observation, action, provenance)
+        source = read_source(tensors, description["source"], network, observation, action, provenance)
     facts = description["environment"]
     environment = None
     if facts is not None:
@@ -351,6 +364,14 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
         str(description["memory"]),
         extensions,
     )
+
+
+def _dynamics(facts: dict[str, Any], index: int) -> Dynamics:
+    _only(facts, f"the dynamics of layer {index}", *DYNAMICS)
+    numbers = (_integer(facts[name]) for name in DYNAMICS[:3])
+    if not isinstance(facts["bias_in_current"], bool):
+        raise ValueError(f"{facts['bias_in_current']!r} is not true or false")
+    return Dynamics(*numbers, facts["bias_in_current"])
 
 
 def _only(facts: dict[str, Any], where: str, *names: str) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact, EnvironmentRecord, check
-from toolchain.conversion.calibration import Calibration, from_environment, subset
+from toolchain.conversion.calibration import Calibration, from_arrays, from_environment, subset
 from toolchain.convert import ConversionOptions, make_probe
 from toolchain.errors import InputError, violations
 from toolchain.policies.spiking_policy import SpikingPolicy
@@ -45,7 +47,7 @@ def refuse_meaningless(policy: SpikingPolicy, options: ConversionOptions) -> Non
 
 
 def convert_spiking(
-    policy: SpikingPolicy, calibration: Calibration, options: ConversionOptions, environment: EnvironmentRecord | None = None, seed: int = 0
+    policy: SpikingPolicy, calibration: Calibration, environment: EnvironmentRecord | None, options: ConversionOptions, seed: int = 0
 ) -> Artifact:
     """The artifact of a spiking policy. Raises InputError for neurons that are no current-based LIF and options without meaning."""
     refuse_meaningless(policy, options)
@@ -82,6 +84,26 @@ def convert_spiking(
         difference = backend.trace(states, np.ones(len(states), np.int64)).actions - policy.act(states, decisions)
     error = float(np.sqrt(((difference / (policy.action.range / 2)) ** 2).sum(1).mean()))
     return dataclasses.replace(artifact, calibration=recipe | {"measured_action_error": error})
+
+
+def convert_spiking_policy(
+    policy: SpikingPolicy,
+    options: ConversionOptions,
+    environment: str | None,
+    observations: NDArray[Any] | None,
+    starts: NDArray[Any] | None,
+    steps: int,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> Artifact:
+    """Convert on the states of an environment that the user named, on recorded ones, or on synthetic rates."""
+    if environment is not None:
+        return convert_spiking(policy, *calibrate_in_environment(policy, environment, steps, seed, progress), options=options, seed=seed)
+    if observations is not None:
+        calibration = from_arrays(np.asarray(observations), starts, policy.observation.size)
+    else:
+        calibration = synthetic_calibration(policy)
+    return convert_spiking(policy, calibration, None, options, seed)
 
 
 def calibrate_in_environment(

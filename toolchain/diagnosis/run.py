@@ -17,6 +17,7 @@ from toolchain.diagnosis.source_check import check_source
 from toolchain.diagnosis.verdict import judge
 from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import backend_class, open_backend
 from toolchain.simulation.closed_loop import MAX_ROWS, environment_of, refuse_calibration_seeds
 from toolchain.simulation.rollout import FloatActor
@@ -33,7 +34,7 @@ def diagnose(
     backend: str = "fast",
     episodes: int = 10,
     seed: int = 1000,
-    source: Policy | None = None,
+    source: AnyPolicy | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Diagnosis:
     """Say why a converted policy does or does not do what its source does.
@@ -43,6 +44,14 @@ def diagnose(
     2 * episodes in all. Raises InputError for an artifact without a source, a source that does not fit, seeds that
     calibration used, an environment that does not fit.
     """
+    if artifact.network.spike_coding is not None:
+        raise InputError(
+            "diagnose",
+            "a network that was trained as spiking has no ANN to be taken apart against",
+            got=artifact.network.neuron,
+            limit="an artifact converted from an ANN",
+            fix=("spikeport simulate --compare", "spikeport verify"),
+        )
     if episodes < 1:
         raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
     if seed < 0:
@@ -86,9 +95,11 @@ def diagnose(
     )
 
 
-def fitting_source(artifact: Artifact, source: Policy | None) -> Policy:
+def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
     """The float policy, the given one or the one inside, if its layers are the artifact's. Raises InputError."""
     policy = source if source is not None else artifact.source
+    if isinstance(policy, SpikingPolicy):
+        raise InputError("diagnose", "the source is a spiking policy", got=policy.provenance.file, limit="the ANN that was converted", fix="--source CHECKPOINT")
     if policy is None:
         raise InputError(
             "diagnose",

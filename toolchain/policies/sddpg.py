@@ -18,10 +18,9 @@ from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import Provenance
 from toolchain.policies.population_actor import CURRENT_KEEP, VOLTAGE_KEEP, assumed_timesteps, refuse_activation
 from toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
-from toolchain.policies.sidecar import Sidecar, read_sidecar
+from toolchain.policies.sidecar import PAIR, Sidecar, read_sidecar
 from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
-ENDS = ("_weights.p", "_bias.p")
 LAYERS = 64
 FIX = "give both files as they were saved, NAME_weights.p beside NAME_bias.p"
 PICKLE = PickleKind(NUMPY, "a list of numeric arrays", (FIX,))
@@ -29,22 +28,22 @@ PICKLE = PickleKind(NUMPY, "a list of numeric arrays", (FIX,))
 
 def is_sddpg(content: FileContent) -> bool:
     """A raw pickle that carries one of the two names; every other pickle is refused elsewhere."""
-    return content.data[:1] == b"\x80" and content.name.endswith(ENDS)
+    return content.data[:1] == b"\x80" and content.name.endswith(PAIR)
 
 
 def read_sddpg(content: FileContent, options: ReadOptions) -> SpikingPolicy:
     """The spiking policy of both files. InputError for a missing sibling and whatever does not fit."""
-    end = next(end for end in ENDS if content.name.endswith(end))
+    end = next(end for end in PAIR if content.name.endswith(end))
     base = content.path.with_name(content.name.removesuffix(end))
     refuse_activation(options, content.name)
-    other = base.with_name(base.name + ENDS[end == ENDS[0]])
+    other = base.with_name(base.name + PAIR[end == PAIR[0]])
     if not other.is_file():
         raise InputError(content.name, f"its sibling {other.name} is missing", why="weights and biases are two files", fix=FIX)
-    files = [content if end == name else read_content(other) for name in ENDS]
+    files = [content if end == name else read_content(other) for name in PAIR]
     weights, biases = (_arrays(file) for file in files)
     if len(weights) != len(biases):
         raise violations(content.name, [f"{len(weights)} weights and {len(biases)} biases"], fix=FIX)
-    sidecar = read_sidecar(base)
+    sidecar = read_sidecar(content.path)
     assumptions = [f"biases from {files[1].name} (SHA-256 {files[1].sha256[:16]}...)"]
     neuron = sidecar.neuron or "clif"
     if neuron not in ("lif", "clif") or sidecar.encoder not in (None, "rate") or sidecar.observation not in (None, "none", "tanh"):
@@ -82,7 +81,7 @@ def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
         got = f"{len(parts)} entries" if isinstance(parts, list) else type(parts).__name__
         raise InputError(file.name, "not a list of arrays", got=got, limit=f"1..{LAYERS} arrays", fix=FIX)
     arrays = [to_float64(part, file.name, f"array {index}", FIX).astype(np.float32) for index, part in enumerate(parts)]
-    wanted = 2 if file.name.endswith(ENDS[0]) else 1
+    wanted = 2 if file.name.endswith(PAIR[0]) else 1
     problems = [f"array {index} has shape {a.shape}, {wanted} axes expected" for index, a in enumerate(arrays) if a.ndim != wanted or 0 in a.shape]
     if problems:
         raise violations(file.name, problems, fix=FIX)

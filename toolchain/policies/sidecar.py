@@ -15,6 +15,7 @@ Unknown keys are errors. Options of the command line go before the sidecar, the 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from toolchain.policies.spiking_policy import NEURONS
 SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")
 ENCODERS = ("population", "rate")
+PAIR = ("_weights.p", "_bias.p")  # the two files of an SDDPG actor
 SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin")  # `..._actor` files have none, and dots in their names
 
 
@@ -46,7 +48,10 @@ KEYS = tuple(name for name in Sidecar.__dataclass_fields__ if name != "file")
 
 
 def sidecar_path(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.stem if checkpoint.suffix in SUFFIXES else checkpoint.name}.spikeport.json")
+    """`<stem>.spikeport.json`; of SDDPG's two files the stem is what both names begin with."""
+    stem = checkpoint.stem if checkpoint.suffix in SUFFIXES else checkpoint.name
+    pair = next((end for end in PAIR if checkpoint.name.endswith(end)), None)
+    return checkpoint.with_name(f"{checkpoint.name.removesuffix(pair) if pair else stem}.spikeport.json")
 
 
 def read_sidecar(checkpoint: Path) -> Sidecar:
@@ -66,6 +71,11 @@ def read_sidecar(checkpoint: Path) -> Sidecar:
     if problems:
         raise violations(content.name, problems, why="a fact that is misread changes the policy", fix=f"keys are {', '.join(KEYS)}")
     return Sidecar(content.name, **facts)
+
+
+def environment_in_sidecar(checkpoint: str | os.PathLike[str]) -> str | None:
+    """The environment that the sidecar of a checkpoint names, if there is one."""
+    return read_sidecar(Path(checkpoint)).environment
 
 
 def _problem(key: str, value: Any) -> str:

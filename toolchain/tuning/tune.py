@@ -16,6 +16,7 @@ from toolchain.conversion.statistics import measure
 from toolchain.conversion_loop import open_loop_error
 from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
+from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.rollout import FloatActor
 from toolchain.simulation.statistics import return_ratio
 from toolchain.tuning.course import RUNGS, Course, affordable_rungs
@@ -34,7 +35,7 @@ DEFAULTS = TuningOptions()
 
 
 def tune(
-    policy: Policy,
+    policy: AnyPolicy,
     environment: str,
     options: TuningOptions = DEFAULTS,
     *,
@@ -49,6 +50,14 @@ def tune(
     conversion and `holds` is False. Raises InputError where the policy, the environment and the options do not fit.
     """
     started = time.monotonic()
+    if isinstance(policy, SpikingPolicy):
+        raise InputError(
+            policy.provenance.file,
+            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are those it was trained with",
+            got=f"{policy.neuron}, T = {policy.timesteps}",
+            limit="an ANN",
+            fix="spikeport convert, with --weight-bits for smaller weights",
+        )
     neurons = usable_neurons(policy, options, note)
     with quiet():
         opened = open_study(study, options.identity(policy, environment), options)
