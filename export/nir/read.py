@@ -14,8 +14,9 @@ from export.nir.write import NAMESPACE, NIR_FORMAT, NIR_VERSION
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import FORMAT, canonical_json, from_parts
 from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent, read_content
-from toolchain.policies.hdf5_content import SIGNATURE, Tree, read_hdf5
+from toolchain.policies.file_content import HDF5_SIGNATURE, FileContent, read_content
+from toolchain.policies.hdf5_content import Tree, read_hdf5
+from toolchain.policies.nir_chain import graph_of, metadata_entry
 from toolchain.policies.text import printable, shorten
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"
@@ -29,10 +30,10 @@ def load_nir(path: str | os.PathLike[str]) -> Artifact:
     artifact in the metadata says.
     """
     content = read_content(path, "NIR")
-    if not content.data.startswith(SIGNATURE):
+    if not content.data.startswith(HDF5_SIGNATURE):
         raise InputError(content.name, "not an HDF5 file, so not NIR", fix="give a file that nir.write or `spikeport export --to nir` wrote")
     graph = graph_of(read_hdf5(content.data, content.name), content.name)
-    entry = spikeport_entry(graph)
+    entry = metadata_entry(graph, NAMESPACE)
     if entry is None:
         raise InputError(
             content.name,
@@ -50,28 +51,12 @@ def holds_artifact(path: str | os.PathLike[str]) -> bool:
     """
     try:
         with open(path, "rb") as stream:
-            if stream.read(len(SIGNATURE)) != SIGNATURE:
+            if stream.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
                 return False
     except OSError:
         return False  # whoever reads it says why
     content: FileContent = read_content(path, "NIR")
-    return spikeport_entry(graph_of(read_hdf5(content.data, content.name), content.name)) is not None
-
-
-def graph_of(tree: Tree, where: str) -> Tree:
-    """The group of the outermost graph in a NIR file. Raises InputError where the file has none."""
-    graph = tree.get("node")
-    if not isinstance(graph, dict) or graph.get("type") != "NIRGraph" or not isinstance(graph.get("nodes"), dict):
-        got = f"entries {shorten(sorted(tree), 5) or 'none'}"
-        raise InputError(where, "an HDF5 file, but no NIR graph in it", got=got, limit="node/type NIRGraph and node/nodes", fix=EXPORT_AGAIN)
-    return graph
-
-
-def spikeport_entry(graph: Tree) -> Tree | None:
-    """What stands under `spikeport` in the graph's metadata; None where nothing does."""
-    metadata = graph.get("metadata")
-    entry = metadata.get(NAMESPACE) if isinstance(metadata, dict) else None
-    return entry if isinstance(entry, dict) else None
+    return metadata_entry(graph_of(read_hdf5(content.data, content.name), content.name), NAMESPACE) is not None
 
 
 def artifact_in(entry: Tree, graph: Tree, where: str) -> Artifact:

@@ -11,9 +11,10 @@ from toolchain.errors import InputError
 from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
-ACCEPTED = "a torch state_dict, a safetensors file or a Stable-Baselines3 zip"
+ACCEPTED = "a torch state_dict, a safetensors file, a Stable-Baselines3 zip or a NIR file"
 SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
 
 
@@ -55,8 +56,10 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
 
 
 def detect_format(content: FileContent) -> str:
-    """`torch`, `safetensors` or `stable-baselines3`; InputError naming what else it is."""
+    """`torch`, `safetensors`, `stable-baselines3` or `nir`; InputError naming what else it is."""
     data, name = content.data, content.name
+    if data.startswith(HDF5_SIGNATURE):
+        return "nir"
     if data.startswith(LEGACY_TORCH):
         return "torch"
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):

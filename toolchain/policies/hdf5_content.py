@@ -18,7 +18,6 @@ from toolchain.errors import InputError
 from toolchain.policies.file_content import CHECKPOINT_LIMIT
 from toolchain.policies.text import printable, short_reason
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 OBJECT_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 10_000, 12, 20_000  # objects in a file, groups in each other, texts in an array
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # 32000: h5py's own
 NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")

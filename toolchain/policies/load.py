@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toolchain.policies.environment_facts import EnvironmentFacts
 from toolchain.policies.file_content import detect_format, read_content
+from toolchain.policies.nir_policy import read_nir_policy
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.sb3_zip import read_sb3_zip
 from toolchain.policies.sddpg import is_sddpg, read_sddpg
@@ -25,7 +26,8 @@ def load_policy(
 ) -> AnyPolicy:
     """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, or a
     Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO). Spiking actors: a PopSAN or Proxy-Target state_dict,
-    or one of SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py).
+    or one of SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py),
+    and must for a NIR graph.
 
     `activation` and `squash` (`tanh`, `clip`, `none`) say what the file does not; `action_limit` is a positive
     number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for
@@ -40,6 +42,8 @@ def load_policy(
     if is_sddpg(content):
         return read_sddpg(content, options)
     kind = detect_format(content)
+    if kind == "nir":
+        return read_nir_policy(content, options)
     if kind == "stable-baselines3":
         return read_sb3_zip(content, options)
     return read_state_dict(content, options, safetensors=kind == "safetensors")
