@@ -66,6 +66,8 @@ def spike_coding_problems(network: Network, coding: SpikeCoding, features: int, 
         problems.append(f"the decoder has shapes {weights.shape}, {coding.decoder_bias.shape} for {outputs} output neurons and {actions} action channels")
     elif not (np.isfinite(weights).all() and np.isfinite(coding.decoder_bias).all()):
         problems.append("the decoder's numbers must be finite")
+    if len({layer.dynamics is not None and layer.dynamics.bias_in_current for layer in network.layers}) > 1:
+        problems.append("biases go to the current in all layers or in none")
     if network.alpha or network.resync_every:
         problems.append("lif@1 carries nothing over: alpha and resync_every must be 0")
     return problems

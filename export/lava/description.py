@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from numpy.typing import NDArray
 
 from toolchain.errors import InputError
 from toolchain.network import READOUT, Network
+from toolchain.spike_coding import bias_exponent
 
-NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", READOUT)
+NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "lif@1", READOUT)
 ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")
 TABLE_ARRAYS = ("start", "multiplier", "offset", "shift")
 
@@ -32,6 +34,8 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     for index, layer in enumerate(network.layers):
         activation = "table" if layer.table is not None else layer.activation
         layers.append({"neuron": layer.neuron, "activation": activation, "trigger": layer.trigger, "hold_input": layer.hold_input})
+        if layer.dynamics is not None:
+            layers[-1] |= {"dynamics": dataclasses.asdict(layer.dynamics), "bias_exponent": 0 if layer.dynamics.bias_in_current else bias_exponent(layer.bias)}
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in ARRAYS}
         if layer.table is not None:
             arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
@@ -42,4 +46,6 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         "divisor": network.divisor,
         "layers": layers,
     }
+    if network.spike_coding is not None:
+        description["encoder_threshold"] = network.spike_coding.threshold
     return description, arrays

@@ -27,8 +27,8 @@ from toolchain.errors import CheckFailed, InputError
 from toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
-CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "supervisor", "window", "worker")
-PROCESSES = ("source", "integrate_and_fire", "signed_memory", "multi_threshold", "differential_coding", "sigma_delta", "readout")
+CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "spiking_network", "supervisor", "window", "worker")
+PROCESSES = ("source", "spike_source", "recorder", "integrate_and_fire", "signed_memory", "multi_threshold", "differential_coding", "sigma_delta", "readout")
 RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
 
 import sys
@@ -86,6 +86,12 @@ def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray
         "observation.divisor": observation.divisor,
     }
     arrays |= {"action.row_scale": artifact.network.layers[-1].row_scale, "action.scale": action.scale, "action.offset": action.offset}
+    coding = artifact.network.spike_coding
+    if coding is not None:
+        facts["transform"] = coding.transform
+        arrays |= {"decoder.weights": coding.decoder_weights, "decoder.bias": coding.decoder_bias}
+        if coding.mean is not None and coding.std is not None:
+            arrays |= {"encoder.mean": coding.mean, "encoder.std": coding.std}
     if action.low is not None and action.high is not None:
         arrays |= {"action.low": action.low, "action.high": action.high}
     return facts, arrays
@@ -101,8 +107,11 @@ def record_probe(artifact: Artifact, description: dict[str, Any], arrays: dict[s
         raise CheckFailed(
             "export lava", "host.py encodes the probe differently than the reference", why="the folder would not be the artifact", fix="report this"
         )
-    payloads = {f"payloads.{index}": narrow(layer.payloads) for index, layer in enumerate(trace.layers[:-1])}
-    return observed | {"inputs": inputs, "control": control, "readout": trace.layers[-1].states[:, -1], "actions": trace.actions} | payloads
+    spiking = artifact.network.spike_coding is not None
+    payloads = {f"payloads.{index}": narrow(layer.payloads) for index, layer in enumerate(trace.layers[: None if spiking else -1])}
+    last = trace.layers[-1]
+    readout = last.payloads.sum(axis=1, dtype=np.int32) if spiking else last.states[:, -1]
+    return observed | {"inputs": inputs, "control": control, "readout": readout, "actions": trace.actions} | payloads
 
 
 def narrow(values: NDArray[np.int32]) -> NDArray[Any]:

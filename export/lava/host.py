@@ -3,7 +3,10 @@
     q0 = clip(floor(x / scale + 0.5), -limit, limit),   x = clip((features - shift) / divisor)
     action = squash(acc * row_scale / divisor) * action_scale + action_offset, clipped where the policy clips
 
-What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the last decision.
+What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the last decision. For
+networks trained as spiking (lif) x of the first line becomes one activation per input neuron, and spikes are decoded:
+
+    a = exp(-(x - mean)^2 / (2 std^2))  or x;   action = squash(weights . counts / T + bias) * action_scale + action_offset
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ class Host:
     def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
         self.facts, self.arrays = description["host"], arrays
         self.across_decisions, self.divisor = description["coding"] == "across decisions", float(description["divisor"])
+        self.spiking = description["coding"] == "spikes"
         self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
         self.decision, self.fresh, self.stale = 0, True, True
 
@@ -59,13 +63,33 @@ class Host:
         values = (values - arrays["observation.shift"]) / arrays["observation.divisor"]
         if self.facts["clip"] is not None:
             values = np.clip(values, -self.facts["clip"], self.facts["clip"])
+        if self.spiking:
+            values = np.array([activation for index, value in enumerate(values) for activation in self.activations(index, float(value))])
         limit = arrays["encoder.limit"]
         return np.clip(np.floor(values / arrays["encoder.scale"] + 0.5), -limit, limit).astype(np.int32)
 
+    def activations(self, feature: int, value: float) -> list[float]:
+        """What the input neurons of one feature integrate; math's functions, as the other encoders'."""
+        value = math.tanh(value) if self.facts["transform"] == "tanh" else value
+        if "encoder.mean" not in self.arrays:
+            return [value]
+        pairs = zip(self.arrays["encoder.mean"][feature].tolist(), self.arrays["encoder.std"][feature].tolist(), strict=True)
+        return [math.exp(-0.5 * ((value - mean) * (value - mean)) / (std * std)) for mean, std in pairs]
+
+    def count(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """weights . counts / T + bias, summed in the order of the other decoders."""
+        weights, bias = self.arrays["decoder.weights"], self.arrays["decoder.bias"]
+        rows, grouped = weights.tolist(), counts.reshape(weights.shape).tolist()
+        sums = [0.0] * len(rows)
+        for action, (row, group) in enumerate(zip(rows, grouped, strict=True)):
+            for weight, number in zip(row, group, strict=True):
+                sums[action] += weight * number
+        return np.array(sums) / self.divisor + bias
+
     def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The action [act] of the readout's accumulator [act] at the end of a decision."""
+        """The action [act] of the readout's accumulator [act], or of the spike counts [neurons], at the end of a decision."""
         arrays = self.arrays
-        values = accumulator * arrays["action.row_scale"] / self.divisor
+        values = self.count(accumulator) if self.spiking else accumulator * arrays["action.row_scale"] / self.divisor
         if self.facts["squash"] == "tanh":  # math's, element by element: numpy's own may differ in the last bit
             values = np.array([math.tanh(value) for value in values])
         values = values * arrays["action.scale"] + arrays["action.offset"]

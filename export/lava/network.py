@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from .processes.readout.process import Readout
 from .processes.sigma_delta.process import SigmaDelta
 from .processes.signed_memory.process import SignedMemory
 from .processes.source.process import Source
+from .spiking_network import SpikingParts
 from .window import Record, Recording, Window
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,6 +47,13 @@ def shared_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def run_configuration() -> Loihi2SimCfg:
     """Lava's fixed-point models on the CPU."""
     return Loihi2SimCfg(select_tag="fixed_pt")
+
+
+def lava_network(description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any = shared_array, read_membranes: bool = True) -> LavaNetwork:
+    """The network of a description, for Lava's runtime or, with `read_membranes` off, for models that are stepped by hand."""
+    if description["coding"] == "spikes":
+        return SpikingLavaNetwork(description, arrays, decisions, allocate, read_membranes)
+    return LavaNetwork(description, arrays, decisions, allocate)
 
 
 class LavaNetwork:
@@ -67,11 +76,12 @@ class LavaNetwork:
         self.decisions, self.done = decisions, 0
         features = arrays["layers.0.weights"].shape[1]
         self.payloads, self.control = allocate((decisions, features), np.int32), allocate((decisions, 1), np.int32)
-        self.source = Source(payloads=self.payloads, control=self.control, period=self.period)
+        self.source: Any = Source(payloads=self.payloads, control=self.control, period=self.period)
         self.synapses: list[Dense] = []
         self.neurons: list[AbstractProcess] = []
+        self.recorders: list[AbstractProcess] = []
         self.records: list[Record] = []
-        sender = self.source
+        sender: Any = self.source
         for index, layer in enumerate(layers):
             own = {name.split(".", 2)[2]: value for name, value in arrays.items() if name.startswith(f"layers.{index}.")}
             weights = 2 * own["weights"].astype(np.int32)
@@ -106,13 +116,32 @@ class LavaNetwork:
     def take(self, entries: NDArray[np.int64]) -> Recording:
         """What the layers recorded in these places of the ring, copied."""
         records = self.records
-        return Recording(
-            [r.payloads[entries] for r in records], [r.states[entries] for r in records], np.stack([r.saturations[entries] for r in records], axis=1)
-        )
+        saturations, idle = np.stack([r.saturations[entries] for r in records], axis=1), np.sum([r.idle[entries] for r in records], axis=0)
+        return Recording([r.payloads[entries] for r in records], [r.states[entries] for r in records], saturations, idle)
 
     def stop(self) -> None:
         """End Lava's processes."""
         self.source.stop()
+
+
+class SpikingLavaNetwork(LavaNetwork):
+    """Stock Dense and LIFReset (spiking_network.py). Control words change nothing: every decision starts afresh."""
+
+    def __init__(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any, read_membranes: bool) -> None:
+        self.read_membranes = read_membranes
+        super().__init__(description, arrays, decisions, allocate)
+
+    def _build(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any) -> None:
+        self.period, self.decisions, self.done = int(description["timesteps"]) + len(description["layers"]), decisions, 0
+        inputs = arrays["layers.0.weights"].shape[1]
+        self.payloads, self.control = allocate((decisions, inputs), np.int32), allocate((decisions, 1), np.int32)
+        parts = SpikingParts(description, arrays, self.payloads, allocate, self.read_membranes)
+        self.source, self.synapses, self.neurons, self.records = parts.source, parts.synapses, parts.neurons, parts.records
+        self.recorders, self.always_on = parts.recorders, parts.always_on
+
+    def take(self, entries: NDArray[np.int64]) -> Recording:
+        recording = super().take(entries)
+        return replace(recording, idle=recording.idle + self.always_on)
 
 
 def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window) -> Any:

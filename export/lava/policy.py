@@ -41,7 +41,7 @@ class SpikingPolicy:
 
     def __init__(self, folder: Path = FOLDER, time_limit: float = TIME_LIMIT) -> None:
         description, arrays = read_network(folder)
-        self.host = Host(description, arrays)
+        self.host, self.coding = Host(description, arrays), str(description["coding"])
         self.network = LavaClient(description, arrays, time_limit)
 
     def reset(self) -> None:
@@ -52,7 +52,7 @@ class SpikingPolicy:
         """The action [act] for an observation [obs]."""
         payloads, control = self.host.encode(observation)
         recording = self.network.run(payloads[None], np.array([control], np.int32))
-        return self.host.decode(recording.states[-1][0, -1])
+        return self.host.decode(recording.readout(self.coding)[0])
 
     def close(self) -> None:
         """End Lava's processes."""

@@ -20,26 +20,35 @@ OUTSIDE = -1  # the timestep of a layer that is not in its window
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons], saturations [decisions]."""
+    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons], saturations [decisions].
+
+    idle [decisions, 2]: spikes outside windows and the synops they cost (stock LIF only).
+    """
 
     payloads: NDArray[np.int32]
     states: NDArray[np.int32]
     saturations: NDArray[np.int64]
+    idle: NDArray[np.int64]
 
     @classmethod
     def empty(cls, decisions: int, timesteps: int, neurons: int, allocate: Callable[[tuple[int, ...], Any], NDArray[Any]]) -> Record:
         """A record in memory from `allocate(shape, dtype)`."""
         shape = (decisions, timesteps, neurons)
-        return cls(allocate(shape, np.int32), allocate(shape, np.int32), allocate((decisions,), np.int64))
+        return cls(allocate(shape, np.int32), allocate(shape, np.int32), allocate((decisions,), np.int64), allocate((decisions, 2), np.int64))
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Decisions of a run: per layer payloads and states [decisions, T, neurons], saturations [decisions, L]."""
+    """Decisions of a run: per layer payloads and states [decisions, T, neurons], saturations [decisions, L], idle [decisions, 2]."""
 
     payloads: list[NDArray[np.int32]]
     states: list[NDArray[np.int32]]
     saturations: NDArray[np.int64]
+    idle: NDArray[np.int64]
+
+    def readout(self, coding: str) -> NDArray[np.integer]:
+        """What the host decodes, [decisions, act] or, of a spiking network's counts, [decisions, neurons]."""
+        return self.payloads[-1].sum(axis=1) if coding == "spikes" else self.states[-1][:, -1]
 
 
 class Window:

@@ -30,9 +30,9 @@ def main(request: int, response: int, failure: int, leash: int, token: str) -> N
 
         import_lava()
         report_raising_processes(failure)
-        from .network import LavaNetwork
+        from .network import lava_network
 
-        network = LavaNetwork(description["network"], arrays, int(description["decisions"]))
+        network = lava_network(description["network"], arrays, int(description["decisions"]))
         network.start()
     except Exception as error:
         channel.send({"error": told(error)})
@@ -46,7 +46,7 @@ def main(request: int, response: int, failure: int, leash: int, token: str) -> N
         except Exception as error:
             channel.send({"error": told(error)})
             return
-        reply: Arrays = {"saturations": recording.saturations}
+        reply: Arrays = {"saturations": recording.saturations, "idle": recording.idle}
         for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
             reply |= {f"payloads.{index}": payloads, f"states.{index}": states}
         channel.send({}, reply)

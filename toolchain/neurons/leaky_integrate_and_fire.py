@@ -2,12 +2,12 @@
 
     a  = (W x [+ b]) << weight_exponent           the bias here with bias_in_current
     u <- decay(u, 4095 - current_decay) + (a << 6)
-    v <- clip(decay(v, 4096 - voltage_decay) + u [+ b], -2^23 + 1, 2^23 - 1)      the bias here without
+    v <- decay(v, 4096 - voltage_decay) + u [+ b]           the bias here without
     spike if v > threshold << 6 (strict);  v <- 0 where it spiked, u goes on
     u = v = 0 at each window's start
 
 decay(x, k) = sign(x) * (|x| k >> 12), towards zero. One row scale, one threshold and one pair of decays per layer:
-a stock `LIFReset` process runs it. u never wraps (the range proof); v saturates, counted.
+a stock `LIFReset` process runs it. The range proof says that u never wraps and v never saturates, as they would at 24 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.network import Layer
-from toolchain.neurons.neuron import INACTIVE, Long, Neuron, State, saturate
+from toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
 from toolchain.spike_coding import ACT_SHIFT, Dynamics, decay
 
 
@@ -45,7 +45,7 @@ class LeakyIntegrateAndFire(Neuron):
         in_current = layer.bias.astype(np.int64) if dynamics.bias_in_current else 0
         in_voltage = 0 if dynamics.bias_in_current else layer.bias.astype(np.int64)
         u = decay(state["u"], 4095 - dynamics.current_decay) + ((synaptic + in_current) << (dynamics.weight_exponent + ACT_SHIFT))
-        v = saturate(decay(state["v"], 4096 - dynamics.voltage_decay) + u + in_voltage, state, active)
+        v = decay(state["v"], 4096 - dynamics.voltage_decay) + u + in_voltage
         spikes = (v > layer.threshold.astype(np.int64) << ACT_SHIFT) & rows
         state["u"] = np.where(rows, u, state["u"])
         state["v"] = np.where(rows, np.where(spikes, 0, v), state["v"])

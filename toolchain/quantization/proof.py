@@ -10,7 +10,7 @@ It holds for every input within the declared payload widths and for every order 
     dc         everything in units of 1/D, D = lcm(1..T), H = sum 1/t over the timesteps in which input may come
                (t = 1 only for the first layer): ein and the readout |D b_j| + D H sum_i |w_ji| max|r_i|;
                eout <= 8 lambda_j D H_T, and c = t * eout <= T * that
-    lif        |u| over a window (membrane_proof.py); v saturates, so its bound is at most the limit
+    lif        |u| and |v| over the T + L steps between two resets (membrane_proof.py)
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def bound(network: Network, index: int) -> LayerProof:
     """Worst cases of layer `index` of a network."""
     layer: Layer = network.layers[index]
     if layer.dynamics is not None:
-        u, v = bound_membrane(layer.weights, layer.bias, layer.dynamics, network.timesteps)
-        return LayerProof(u, np.minimum(v, STATE_LIMIT))
+        u, v = bound_membrane(layer.weights, layer.bias, layer.dynamics, network.chip_steps)
+        return LayerProof(u, v)
     low, high = payload_ranges(network)[index]
     kind = RowKind.of(network, index)
     proof = bound_rows(layer.weights, layer.bias, low, high, kind)

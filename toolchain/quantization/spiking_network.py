@@ -34,8 +34,9 @@ def spiking_network(policy: SpikingPolicy, bits: int) -> Network:
     """The network with weights of `bits` bits. Raises InputError for neurons or layers that a stock LIF cannot run."""
     refuse_foreign_neurons(policy)
     inputs = policy.layers[0].inputs
+    steps = policy.timesteps + len(policy.layers)
     encoder = Encoder(np.full(inputs, 1.0 / ENCODER_UNITS), np.full(inputs, ENCODER_UNITS, np.int32))
-    layers = tuple(quantise_layer(layer, bits, policy.timesteps, f"{policy.provenance.file}, layer {index}") for index, layer in enumerate(policy.layers))
+    layers = tuple(quantise_layer(layer, bits, steps, f"{policy.provenance.file}, layer {index}") for index, layer in enumerate(policy.layers))
     return Network(encoder, layers, policy.timesteps, spike_coding=spike_coding(policy))
 
 
@@ -59,8 +60,8 @@ def refuse_foreign_neurons(policy: SpikingPolicy) -> None:
         )
 
 
-def quantise_layer(layer: SpikingLayer, bits: int, timesteps: int, where: str) -> Layer:
-    """One layer in integers."""
+def quantise_layer(layer: SpikingLayer, bits: int, steps: int, where: str) -> Layer:
+    """One layer in integers; `steps` pass between two resets."""
     in_current = layer.current_keep > 0
     largest = 2 ** (bits - 1) - 1
     values = np.concatenate([layer.weight, layer.bias[:, None]], axis=1).astype(np.float64) if in_current else layer.weight.astype(np.float64)
@@ -74,14 +75,14 @@ def quantise_layer(layer: SpikingLayer, bits: int, timesteps: int, where: str) -
         bias = rounded[:, -1] if in_current else _voltage_bias(layer.bias.astype(np.float64) / unit * 2**ACT_SHIFT)
         if bias is None or threshold > (LARGEST_MANTISSA - 1 if in_current else LARGEST_THRESHOLD):
             continue
-        u, v = bound_membrane(weights, bias, dynamics, timesteps)
-        if max(u.max(), v.max()) <= STATE_LIMIT or (exponent == 0 and u.max() <= STATE_LIMIT):
+        u, v = bound_membrane(weights, bias, dynamics, steps)
+        if max(u.max(), v.max()) <= STATE_LIMIT:
             return _layer(weights, bias, scale, threshold, dynamics)
     raise InputError(
         where,
         "does not fit the registers of a stock LIF",
         got=f"largest weight {np.abs(values).max():g}, threshold {layer.threshold:g}, {weights.shape[1]} inputs",
-        limit=f"threshold {LARGEST_MANTISSA - 1} (clif) or {LARGEST_THRESHOLD}, bias {LARGEST_MANTISSA} << {LARGEST_EXPONENT}, current 2^23",
+        limit=f"threshold {LARGEST_MANTISSA - 1} (clif) or {LARGEST_THRESHOLD}, bias {LARGEST_MANTISSA} << {LARGEST_EXPONENT}, current and membrane 2^23",
         why="one layer has one scale, which its largest weight sets",
         fix=("--weight-bits with fewer bits", "a policy whose weights are not so small against its threshold"),
     )

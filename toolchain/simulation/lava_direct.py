@@ -41,12 +41,14 @@ class LavaDirectBackend(RecordedBackend):
             raise BackendError("backend lava-direct", str(error).removeprefix("lava: ").rstrip(".")) from None
         from lava.magma.core.process.process import ProcessServer
 
-        from export.lava.network import LavaNetwork
+        from export.lava.network import lava_network
 
         known = ProcessServer().processes  # Lava's list of every process there ever was keeps them alive
         count = len(known)
-        self.lava = LavaNetwork(description, arrays, decisions=1, allocate=np.zeros)
-        self.models = build_models(self.lava)
+        self.lava = lava_network(description, arrays, decisions=1, allocate=np.zeros, read_membranes=False)
+        models = build_models(self.lava)
+        self.models = list(models.values())
+        self.recorded = [(models[neurons], models[recorder]) for neurons, recorder in zip(self.lava.neurons, self.lava.recorders, strict=False)]
         del known[count:]
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
@@ -57,8 +59,10 @@ class LavaDirectBackend(RecordedBackend):
             for model in self.models:
                 model.time_step += 1
                 model.run_spk()
+            for neurons, recorder in self.recorded:
+                recorder.keep_membranes(neurons.v)
         recording = self.lava.take(entries)
-        return Window(list(recording.payloads), list(recording.states), recording.saturations[0])
+        return Window(list(recording.payloads), list(recording.states), recording.saturations[0], *recording.idle[0].tolist())
 
 
 def silent_window(backend: RecordedBackend) -> Window:
@@ -67,8 +71,8 @@ def silent_window(backend: RecordedBackend) -> Window:
     return Window(nothing, nothing, np.zeros(len(nothing), np.int64))
 
 
-def build_models(network: Any) -> list[Any]:
-    """Lava's process models of a `LavaNetwork`, connected by slots, in the order in which they step."""
+def build_models(network: Any) -> dict[Any, Any]:
+    """Lava's process models of a `LavaNetwork` by their processes, connected by slots, in the order in which they step."""
     from lava.magma.core.process.ports.ports import create_port_id
 
     from export.lava.network import run_configuration
@@ -85,7 +89,7 @@ def build_models(network: Any) -> list[Any]:
     order = [network.source]
     for synapse, neurons in zip(network.synapses, network.neurons, strict=True):
         order += [synapse, neurons]
-    return [builders[process].build() for process in order]
+    return {process: builders[process].build() for process in (*order, *network.recorders)}
 
 
 class SlotOutput:

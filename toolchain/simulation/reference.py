@@ -48,7 +48,7 @@ class ReferenceBackend(RecordedBackend):
     def _spiking_window(self, payloads: Long, coding: SpikeCoding, active: NDArray[np.bool_], sent: list[Long], states: list[Long]) -> Window:
         """The window and the L steps after it, in which a stock LIF runs on until its next reset."""
         network, last = self.network, len(self.network.layers) - 1
-        spikes, idle_spikes, idle_synops, saturations = encoder_spikes(payloads, coding.threshold, network.timesteps), 0, 0, np.zeros(last + 1, np.int64)
+        spikes, idle_spikes, idle_synops = encoder_spikes(payloads, coding.threshold, network.timesteps), 0, 0
         for step in range(network.chip_steps):
             inside = step < network.timesteps
             arriving = spikes[:, step] if inside else np.zeros_like(payloads)
@@ -59,6 +59,4 @@ class ReferenceBackend(RecordedBackend):
                     continue
                 idle_spikes += int(arriving.sum()) + int(active.sum()) * (layer.always_on > 0)
                 idle_synops += int(active.sum()) * layer.always_on + (int((arriving @ network.layers[index + 1].fan_out).sum()) if index < last else 0)
-            if step == network.timesteps - 1:
-                saturations = np.array([state["saturations"].sum() for state in self.states])
-        return Window(sent, states, saturations, idle_spikes, idle_synops)
+        return Window(sent, states, np.zeros(last + 1, np.int64), idle_spikes, idle_synops)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.network import STATE_LIMIT
 from toolchain.simulation.fast.kernels import DECISIONS, FRESH, STALE, ZERO, U, add_spikes, compiled, gather
 from toolchain.simulation.spike_host import decode_counts, encode_spiking
 
@@ -36,20 +35,16 @@ def encoder_spikes(state, scratch, inputs, activation, threshold):
 
 @compiled
 def fire_leaky(state, at_u, at_v, outputs, sums, total, bias, first, kept_u, kept_v, shift, threshold, in_current, scratch, leaving):
-    """lif@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
+    """lif@1, one timestep of one layer."""
     for j in range(outputs):
         to_current = bias[first + j] if in_current else np.int32(0)
         to_voltage = np.int32(0) if in_current else bias[first + j]
         u = decayed(state[at_u + j], kept_u) + ((sums[total + j] + to_current) << np.int32(shift))
-        raw = decayed(state[at_v + j], kept_v) + u + to_voltage
-        v = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(v != raw)
+        v = decayed(state[at_v + j], kept_v) + u + to_voltage
         spike = np.int32(v > threshold)
         state[at_u + j] = u
         state[at_v + j] = v * (np.int32(1) - spike)
         scratch[leaving + j] = spike
-    return clipped
 
 
 @compiled
@@ -75,12 +70,10 @@ def run(plan, state, scratch, sums, counts, tracing, traced_payloads, traced_sta
                 sums[j] = np.int32(0)
             add_spikes(plan.weights, U(plan.layers[2, layer]), scratch, events, found, sums, ZERO, outputs)
             at_u = inputs + first + first
-            clipped = fire_leaky(
+            fire_leaky(
                 state, at_u, at_u + outputs, outputs, sums, ZERO, plan.bias, first,
                 plan.layers[5, layer], plan.layers[6, layer], plan.layers[7, layer], plan.layers[8, layer], plan.layers[9, layer], scratch, leaving,
             )  # fmt: skip
-            if inside:
-                counts[2, layer] += clipped
             if inside and tracing:
                 for j in range(outputs):
                     traced_payloads[step, first + j] = scratch[leaving + j]

@@ -92,7 +92,7 @@ class LavaBackend(RecordedBackend):
             nothing = [np.zeros((1, self.network.timesteps, layer.outputs), np.int32) for layer in self.network.layers]
             return Window([*nothing], [*nothing], np.zeros(len(nothing), np.int64))
         row = slice(place, place + 1)
-        return Window([p[row] for p in recording.payloads], [s[row] for s in recording.states], recording.saturations[place])
+        return Window([p[row] for p in recording.payloads], [s[row] for s in recording.states], recording.saturations[place], *recording.idle[place].tolist())
 
 
 def time_limit_from_environment() -> float:
