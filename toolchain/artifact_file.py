@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.errors import InputError
-from toolchain.network import ActivationTable, Encoder, Layer, Network
+from toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
 from toolchain.policies.policy import Provenance
 from toolchain.policies.source_record import read_source, source_layers
 from toolchain.spike_coding import Dynamics, SpikeCoding
@@ -236,7 +236,10 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         layers.append(
             {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
             | ({} if layer.dynamics is None else {"dynamics": {name: getattr(layer.dynamics, name) for name in DYNAMICS}})
+            | ({} if layer.leak is None else {"leak_shift": layer.leak.shift})
         )
+        if layer.leak is not None:
+            tensors[f"layers.{index}.leak_keep"] = layer.leak.keep.astype(np.int32)
     coding = network.spike_coding
     if coding is not None:
         tensors |= {f"spike_coding.{name}": value.astype(np.float64) for name in SPIKE_ARRAYS if (value := getattr(coding, name)) is not None}
@@ -296,7 +299,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
     layers = []
     for index, entry in enumerate(description["layers"]):
-        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics")
+        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics", "leak_shift")
         table = (
             ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
         )
@@ -308,6 +311,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
                 trigger=_integer(entry["trigger"]),
                 hold_input=bool(entry["hold_input"]),
                 table=table,
+                leak=None if "leak_shift" not in entry else Leak(_take(tensors, f"layers.{index}.leak_keep", np.int32), _integer(entry["leak_shift"])),
                 dynamics=None if entry.get("dynamics") is None else _dynamics(entry["dynamics"], index),
                 **arrays,
             )
