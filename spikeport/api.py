@@ -15,12 +15,15 @@ from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
+from toolchain.convert_leaky import convert_leaky_policy
 from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from toolchain.energy import DEFAULT_PROFILES, Estimate
 from toolchain.energy import estimate_energy as price
 from toolchain.errors import InputError, did_you_mean
+from toolchain.network import LEAKY, LIF
 from toolchain.policies import EnvironmentFacts
 from toolchain.policies import load_policy as read_policy
+from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.sidecar import environment_in_sidecar
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import open_backend
@@ -88,7 +91,7 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
     artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
     """
-    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.spike_coding is not None
+    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.neuron in (LEAKY, LIF)
     squash = "tanh" if action.squash == "tanh" else "none" if action.low is None else "clip"
     facts = environment_facts(env if env is not None else artifact.environment.id if artifact.environment is not None else None)
     read = read_policy(
@@ -123,10 +126,11 @@ def convert(
     holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its environment may come from
     its sidecar, and a rate-coded one needs no states. Raises InputError where the policy and the options do not go together.
     """
-    if isinstance(policy, SpikingPolicy):
+    if isinstance(policy, SpikingPolicy | LeakyPolicy):
         if options is None:
-            choices.setdefault("neuron", "lif")
-        env = env if env is not None or observations is not None else policy.environment or None
+            choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
+        if isinstance(policy, SpikingPolicy):
+            env = env if env is not None or observations is not None else policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")
     automatic = options is None and choices.get("neuron") == "auto"
@@ -171,6 +175,8 @@ def convert(
     if isinstance(policy, SpikingPolicy):
         refuse_meaningless(policy, options)
         return convert_spiking_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
+    if isinstance(policy, LeakyPolicy):
+        return convert_leaky_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)

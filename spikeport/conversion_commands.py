@@ -20,8 +20,8 @@ from spikeport.terminal import emit, plain, staged_bar
 @click.option("--episode-starts", type=click.Path(path_type=Path), metavar="FILE.npy", help="Flags (N) that mark episode starts.")
 @click.option(
     "--neuron",
-    metavar="sdn|if|snm|mt|dc|lif|auto",
-    help="Neuron of the hidden layers; auto: the cheapest that holds.  [default: sdn; lif for a spiking checkpoint, and for nothing else]",
+    metavar="sdn|if|snm|mt|dc|lif|leaky|auto",
+    help="Neuron of the hidden layers; auto: the cheapest that holds.  [default: sdn; lif or leaky for a spiking checkpoint, and for nothing else]",
 )
 @click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16, snm 8, mt 4, dc 4]")
 @click.option("--alpha", type=float, metavar="A", help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]")
@@ -47,12 +47,13 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
 
     CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, or a
     Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO). Spiking: a PopSAN or Proxy-Target
-    state_dict, or SDDPG's NAME_weights.p with NAME_bias.p (docs/spiking.md). A NIR file that `export --to nir`
+    state_dict, SDDPG's NAME_weights.p with NAME_bias.p (docs/spiking.md), or snnTorch's Leaky networks. A NIR file that `export --to nir`
     wrote becomes the artifact that it came from (docs/nir.md).
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save
     from toolchain.errors import InputError
+    from toolchain.policies.leaky_policy import LeakyPolicy
     from toolchain.policies.spiking_policy import SpikingPolicy
     from toolchain.report import artifact_text, describe_artifact
 
@@ -68,13 +69,13 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
     own = ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift", "finetune")
-    given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "sdn")
+    given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "leaky" if isinstance(policy, LeakyPolicy) else "sdn")
     choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}
     choices |= {"resync_every": given["resync_every"], "prune_dead": given["prune_dead"], "keep_source": not given["no_source"]}
     if given["neuron"] != "auto":
         choices = {"options": api.ConversionOptions(**choices)}
-        if given["neuron"] not in ("sdn", "lif") and given["action_error"] is not None:
+        if given["neuron"] not in ("sdn", "lif", "leaky") and given["action_error"] is not None:
             click.echo(f"note: --action-error chooses the thresholds of sdn; {given['neuron']} takes its own from the largest activations", err=True)
     elif given["finetune"] or given["thrift"] or given["triggers"] or given["error_shares"] or given["action_error"] is not None:
         click.echo("note: --action-error, --error-shares, --triggers, --allocation, --thrift and --finetune apply to auto's sdn candidate alone", err=True)

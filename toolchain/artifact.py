@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from toolchain.activations import ACTIVATIONS
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
+from toolchain.leaky_check import leaky_layer_problems
 from toolchain.network import DIFFERENTIAL_TIMESTEPS, LEAKY, LIF, READOUT, STATE_LIMIT, Coding, Network
 from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
 from toolchain.policies.policy import Provenance
 from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.quantization.proof import LayerProof, prove
-from toolchain.leaky_check import leaky_layer_problems
 from toolchain.spiking_check import lif_layer_problems, spike_coding_problems
 
 if TYPE_CHECKING:

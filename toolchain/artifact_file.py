@@ -24,7 +24,7 @@ from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.errors import InputError
 from toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
 from toolchain.policies.policy import Provenance
-from toolchain.policies.source_record import read_source, source_layers
+from toolchain.policies.source_record import read_source, source_arrays, source_layers
 from toolchain.spike_coding import Dynamics, SpikeCoding
 
 FORMAT = "spikeport"
@@ -248,7 +248,7 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         tensors |= {f"{prefix}.{name}": getattr(contract, name).astype(np.float64) for name in names if getattr(contract, name) is not None}
     if artifact.source is not None:
         for index, dense in enumerate(artifact.source.layers):
-            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in ("weight", "bias")}
+            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in source_arrays(dense)}
     observation, action, provenance, environment = artifact.observation, artifact.action, artifact.provenance, artifact.environment
     time = observation.time_feature
     description = {

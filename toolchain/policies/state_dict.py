@@ -11,6 +11,7 @@ from toolchain.errors import InputError, violations
 from toolchain.policies.action_reader import plain_action
 from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from toolchain.policies.leaky_actor import is_leaky_actor, read_leaky_actor
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
@@ -32,7 +33,10 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
     """
     where = content.name
     loaded = load_safetensors(content.data, where) if safetensors else load_torch(content.data, where)
-    tensors = to_float32(_actor_entries(loaded, where), where)
+    entries = _actor_entries(loaded, where)
+    if is_leaky_actor(entries):
+        return read_leaky_actor(entries, content, options, "safetensors" if safetensors else "state-dict")
+    tensors = to_float32(entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
     if is_population_actor(tensors):
