@@ -21,6 +21,8 @@ from export.lava.folder import describe_host
 from export.lava.host import Host
 from tests.golden.golden import saturating
 from tests.oracle import Oracle
+from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
+from tests.spiking_oracle import SpikingOracle
 from tests.strategies import Shape, build, stream
 from toolchain.artifact import Artifact
 from toolchain.contracts import ActionContract, ObservationContract
@@ -42,15 +44,31 @@ class Case:
     flags: NDArray[np.int64]
 
     @functools.cached_property
-    def oracle(self) -> Oracle:
+    def oracle(self) -> Oracle | SpikingOracle:
         """After the stream; its `events` say what the case reached."""
-        oracle = Oracle(self.artifact)
+        oracle = oracle_of(self.artifact)
         self.__dict__["expected"] = oracle.trace(self.observations, self.flags)
         return oracle
 
     @functools.cached_property
     def expected(self) -> Trace:
         return self.oracle and self.__dict__["expected"]
+
+
+def oracle_of(artifact: Artifact) -> Oracle | SpikingOracle:
+    """At rest."""
+    return Oracle(artifact) if artifact.network.spike_coding is None else SpikingOracle(artifact)
+
+
+def stream_of(artifact: Artifact, seed: int, decisions: int) -> Stream:
+    """Observations and flags that suit the artifact's encoder."""
+    return (stream if artifact.network.spike_coding is None else spiking_stream)(artifact, seed, decisions)
+
+
+def made_spiking(shape: SpikingShape, seed: int, decisions: int = 16) -> Case:
+    """A random case of lif."""
+    artifact = build_spiking(shape, seed)
+    return Case(artifact, *spiking_stream(artifact, seed, decisions))
 
 
 def made(shape: Shape, seed: int, decisions: int = 16) -> Case:
@@ -142,11 +160,23 @@ MADE: dict[str, tuple[Shape, int]] = {
 MAKERS: dict[str, Callable[[], Case]] = {name: functools.partial(made, *arguments) for name, arguments in MADE.items()}
 MAKERS |= {"a ramp and a trigger": ramp}
 MAKERS |= {f"{neuron.split('@')[0]}, membranes at both ends": functools.partial(membranes, neuron) for neuron in SPIKES}
+SPIKING: dict[str, tuple[SpikingShape, int]] = {
+    "lif, usual": (SpikingShape(normaliser="clipped", max_steps=5), 1),
+    "lif, one timestep": (SpikingShape(timesteps=1, in_current=False), 2),
+    "lif, tiny": (SpikingShape(size="tiny", in_current=False, population=0, timesteps=7), 3),
+    "lif, tiny, bias in the current": (SpikingShape(size="tiny", timesteps=6, squash="none", clip_action=True), 4),
+    "lif, huge": (SpikingShape(features=4, population=0, size="huge", in_current=False, timesteps=12), 5),
+    "lif, huge, bias in the current": (SpikingShape(size="huge", hidden=(9, 9, 9), timesteps=9), 6),
+    "lif, rate, no hidden layer": (SpikingShape(hidden=(), population=0, readers=1, squash="none"), 7),
+    "lif, four layers": (SpikingShape(features=4, hidden=(7, 7, 7), in_current=False, transform="tanh", max_steps=-1), 8),
+}
+MAKERS |= {name: functools.partial(made_spiking, *arguments) for name, arguments in SPIKING.items()}
 CASES = tuple(MAKERS)
 PAUSED = (
     *("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2"),
     *("snm, huge", "snm, four layers", "mt, tiny", "mt, resync every 3", "dc, T = 2", "dc, T = 3, tiny", "dc, T = 6, huge", "dc, no hidden layer"),
     *("leaky, tiny", "leaky, resync every 3"),
+    *("lif, tiny", "lif, four layers", "lif, huge, bias in the current"),
 )
 
 
@@ -168,7 +198,7 @@ def difference(expected: Trace, got: Trace) -> str:
         if len(places):
             place = tuple(places[0].tolist())
             found.append((place[0], f"{what} at {place}: {theirs[place]} for {ours[place]}"))
-    if not found and expected.census != got.census:
+    if not found and expected.census.windows() != got.census.windows():
         return f"census: {got.census} for {expected.census}"
     return min(found)[1] if found else ""
 
@@ -185,15 +215,31 @@ def check_trace(backend: str, name: str) -> None:
     """A stream equals the oracle's: input payloads, every payload and state, actions, census."""
     wanted = case(name)
     with open_or_skip(backend, wanted.artifact) as opened:
-        found = difference(wanted.expected, opened.trace(wanted.observations, wanted.flags))
+        got = opened.trace(wanted.observations, wanted.flags)
+    found = difference(wanted.expected, got)
     assert not found, f"{backend}, {name}: {found}"
+    check_idle(backend, wanted, got.census)
+
+
+def check_idle(backend: str, wanted: Case, got: Census) -> None:
+    """Activity outside windows: computed to the last spike, or on Lava observed, where the first decision's start and the
+    last one's end are cut differently: by no more than every neuron spiking in each of those L steps."""
+    expected = wanted.expected.census
+    if not backend.startswith("lava"):
+        assert (got.idle_spikes, got.idle_synops) == (expected.idle_spikes, expected.idle_synops)
+        return
+    layers = wanted.artifact.network.layers
+    spikes, synops = (len(layers) * sum(counts) for counts in ([layer.outputs for layer in layers], [int(layer.fan_out.sum()) for layer in layers[1:]]))
+    assert abs(got.idle_spikes - expected.idle_spikes) <= spikes and abs(got.idle_synops - expected.idle_synops) <= synops
+    if wanted.artifact.network.spike_coding is None:
+        assert got.idle_spikes == got.idle_synops == 0
 
 
 def check_rows(backend: str, artifact: Artifact, rows: int, seed: int, decisions: int = 14) -> None:
     """`decide` on rows that pause, start and resync each for itself equals one oracle per row; the census is their sum."""
     rng = np.random.default_rng(seed)
-    oracles = [Oracle(artifact) for _ in range(rows)]
-    observations = np.stack([stream(artifact, seed + row, decisions)[0] for row in range(rows)], axis=1)
+    oracles = [oracle_of(artifact) for _ in range(rows)]
+    observations = np.stack([stream_of(artifact, seed + row, decisions)[0] for row in range(rows)], axis=1)
     pending = np.ones(rows, np.int64)
     with open_or_skip(backend, artifact, rows) as opened:
         for decision, values in enumerate(observations):
@@ -213,6 +259,8 @@ def check_rows(backend: str, artifact: Artifact, rows: int, seed: int, decisions
                     pending[row] = 0
                 assert np.array_equal(actions[row], wanted, equal_nan=True), f"{backend}: decision {decision}, row {row}: {actions[row]} for {wanted}"
         summed, counted = total([oracle.census() for oracle in oracles]), opened.census()
+    if backend.startswith("lava"):  # idle activity is observed there, see `check_idle`
+        counted, summed = counted.windows(), summed.windows()
     assert counted == summed, f"{backend}: {counted} for {summed}"
 
 
@@ -224,15 +272,14 @@ def total(parts: list[Census]) -> Census:
         )
         for same in zip(*(part.layers for part in parts), strict=True)
     ]
-    return dataclasses.replace(
-        parts[0], decisions=sum(p.decisions for p in parts), layers=tuple(layers), encode_saturations=sum(p.encode_saturations for p in parts)
-    )
+    whole = {name: sum(getattr(part, name) for part in parts) for name in ("decisions", "encode_saturations", "idle_spikes", "idle_synops")}
+    return dataclasses.replace(parts[0], layers=tuple(layers), **whole)
 
 
 def check_refusal(backend: str, artifact: Artifact, rows: int) -> None:
     """A non-finite channel is refused by name, whatever row it is in, and nothing has changed then."""
     size, numbers = artifact.observation.size, np.zeros(rows, np.int64)  # of each row's next decision
-    observations, _ = stream(artifact, 3, 6)
+    observations, _ = stream_of(artifact, 3, 6)
     with open_or_skip(backend, artifact, rows) as opened, open_or_skip(backend, artifact, rows) as undisturbed:
         for decision, values in enumerate(observations):
             batch = np.tile(values, (rows, 1)) * np.linspace(1, 0.5, rows)[:, None]
@@ -267,7 +314,8 @@ def check_exported_host(name: str) -> None:
             (host.reset if flag == 1 else host.resync)()
         payloads, word = host.encode(observation)
         control.append(word)
-        action = host.decode(wanted.expected.layers[-1].states[index, -1])
+        last = wanted.expected.layers[-1]
+        action = host.decode(last.states[index, -1] if wanted.artifact.network.spike_coding is None else last.payloads[index].sum(0))
         assert np.array_equal(payloads, wanted.expected.inputs[index]), f"decision {index}: {payloads} for {wanted.expected.inputs[index]}"
         assert np.array_equal(action, wanted.expected.actions[index]), f"decision {index}: {action} for {wanted.expected.actions[index]}"
     assert control == [2 if starts else 1 for starts in wanted.oracle.started]

@@ -129,7 +129,7 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
     ("change", "text"),
     [
         (set_in("environment", value=ENVIRONMENT), "environment id 'os:Env-v0' carries a colon, which would import code"),
-        (set_in("version", value="2.0"), r"format version is not readable here \(got 2.0, limit 1.0 to 1.0\).*spikeport convert"),
+        (set_in("version", value="2.0"), r"format version is not readable here \(got 2.0, limit 1.0 to 1.1\).*spikeport convert"),
         (set_in("version", value="1.1"), "format version is not readable here"),
         (set_in("version", value=1), "damaged description"),
         (set_in("timesteps", value=4), "sdn@1 has one timestep, not 4"),

@@ -21,9 +21,12 @@ from tests.conformance import (
     check_trace,
     difference,
     made,
+    made_spiking,
     open_or_skip,
 )
 from tests.oracle import Oracle
+from tests.spiking_networks import SpikingShape, build_spiking, spiking_shapes
+from tests.spiking_oracle import SpikingOracle
 from tests.strategies import NEURONS, Shape, build, shapes, stream
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
@@ -36,7 +39,8 @@ from toolchain.simulation.reference import ReferenceBackend
 IN_PROCESS = ("reference", "fast", "lava-direct")
 ON_LAVAS_RUNTIME = (
     *("sdn, three activations", "if, four layers", "if, no hidden layer", "if, membranes at both ends"),
-    *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge", "leaky, tiny", "leaky, huge"),
+    *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge", "lif, tiny", "lif, huge, bias in the current"),
+    *("leaky, tiny", "leaky, huge"),
 )
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
@@ -65,7 +69,7 @@ def test_the_cases_reach_every_rule() -> None:
     events: Counter[str] = Counter()
     for name in CASES:
         events.update(case(name).oracle.events)
-    assert len(events) == 121
+    assert len(events) == 138
     assert not [event for event, times in events.items() if not times]
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
@@ -112,6 +116,51 @@ def test_rows_are_independent_on_the_reference(shape: Shape, seed: int, rows: in
 @given(shapes(most_timesteps=6), SEEDS)
 def test_pauses_starts_and_resyncs_on_lava_direct(shape: Shape, seed: int) -> None:
     check_rows("lava-direct", build(shape, seed), 1, seed)
+
+
+@settings(max_examples=120, deadline=None)
+@given(spiking_shapes(), SEEDS)
+def test_reference_and_fast_equal_the_oracle_of_lif(shape: SpikingShape, seed: int) -> None:
+    wanted = made_spiking(shape, seed, 6)
+    for kind in (ReferenceBackend, FastBackend):
+        got = kind(wanted.artifact).trace(wanted.observations, wanted.flags)
+        assert not difference(wanted.expected, got), kind.name
+        assert got.census == wanted.expected.census, kind.name
+
+
+@settings(max_examples=20, deadline=None)
+@given(spiking_shapes(), SEEDS)
+def test_lava_direct_equals_the_oracle_of_lif(shape: SpikingShape, seed: int) -> None:
+    wanted = made_spiking(shape, seed, 6)
+    with open_or_skip("lava-direct", wanted.artifact) as backend:
+        assert not difference(wanted.expected, backend.trace(wanted.observations, wanted.flags))
+
+
+@settings(max_examples=40, deadline=None)
+@given(spiking_shapes(most_timesteps=5), SEEDS, st.integers(1, 4))
+def test_rows_of_lif_are_independent(shape: SpikingShape, seed: int, rows: int) -> None:
+    for backend in ("fast", "reference"):
+        check_rows(backend, build_spiking(shape, seed), rows, seed, decisions=8)
+
+
+@pytest.mark.parametrize(("backend", "rows"), [("reference", 3), ("fast", 3), ("lava-direct", 1), ("lava", 1)])
+def test_non_finite_observations_change_nothing_on_lif(backend: str, rows: int) -> None:
+    check_refusal(backend, build_spiking(SpikingShape(), 4), rows)
+
+
+@pytest.mark.parametrize("in_current", [False, True])
+def test_idle_activity_on_lava_is_what_the_oracle_counts(in_current: bool) -> None:
+    """With a silent start and a silent end nothing is cut off, so both counts are equal to the last synop."""
+    artifact = build_spiking(SpikingShape(population=0, in_current=in_current, hidden=(6, 6)), 3)
+    layers = [dataclasses.replace(layer, bias=np.zeros_like(layer.bias)) for layer in artifact.network.layers]
+    artifact = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
+    observations = np.array([[0.0] * 3, [1.0] * 3, [0.6, 0.9, 0.3], [1.0, 0.2, 1.0], [0.0] * 3])
+    flags = np.array([1, 0, 0, 0, 0])
+    expected = SpikingOracle(artifact).trace(observations, flags).census
+    assert expected.idle_spikes > 0
+    for backend in ("lava-direct", "lava"):
+        with open_or_skip(backend, artifact) as opened:
+            assert opened.trace(observations, flags).census == expected
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

@@ -93,7 +93,8 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     coding = network.spike_coding
     inputs = features if coding is None else features * coding.population
     if network.encoder.scale.shape != (inputs,) or network.encoder.limit.shape != (inputs,):
-        problems.append(f"encoder has shapes {network.encoder.scale.shape}, {network.encoder.limit.shape} for {inputs} {'features' if coding is None else 'inputs'}")
+        shapes, what = (network.encoder.scale.shape, network.encoder.limit.shape), "features" if coding is None else "inputs"
+        problems.append(f"encoder has shapes {shapes[0]}, {shapes[1]} for {inputs} {what}")
     elif not (
         np.isfinite(network.encoder.scale).all()
         and (network.encoder.scale > 0).all()

@@ -321,8 +321,8 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
         _only(facts, "spike coding", "threshold", "transform")
         arrays = {name: _take(tensors, f"spike_coding.{name}", np.float64) for name in SPIKE_ARRAYS if f"spike_coding.{name}" in tensors}
         coding = SpikeCoding(_integer(facts["threshold"]), transform=str(facts["transform"]), **arrays)
-    times = (_integer(description[name]) for name in ("timesteps", "alpha", "resync_every"))
-    network = Network(encoder, tuple(layers), *times, coding)
+    timesteps, alpha, resync_every = (_integer(description[name]) for name in ("timesteps", "alpha", "resync_every"))
+    network = Network(encoder, tuple(layers), timesteps, alpha, resync_every, coding)
     facts = _only(description["observation"], "observation", "size", "epsilon", "clip", "names", "units", "time_feature")
     time = None if facts["time_feature"] is None else _only(facts["time_feature"], "time feature", "max_steps", "test_mode")
     observation = ObservationContract(
@@ -372,10 +372,10 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
 
 def _dynamics(facts: dict[str, Any], index: int) -> Dynamics:
     _only(facts, f"the dynamics of layer {index}", *DYNAMICS)
-    numbers = (_integer(facts[name]) for name in DYNAMICS[:3])
+    current_decay, voltage_decay, exponent = (_integer(facts[name]) for name in DYNAMICS[:3])
     if not isinstance(facts["bias_in_current"], bool):
         raise ValueError(f"{facts['bias_in_current']!r} is not true or false")
-    return Dynamics(*numbers, facts["bias_in_current"])
+    return Dynamics(current_decay, voltage_decay, exponent, facts["bias_in_current"])
 
 
 def _only(facts: dict[str, Any], where: str, *names: str) -> dict[str, Any]:

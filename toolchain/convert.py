@@ -50,7 +50,8 @@ class ConversionOptions:
     def __post_init__(self) -> None:
         if self.neuron not in (*SHORT_NAMES, *TRAINED):
             known = (*SHORT_NAMES, *TRAINED)
-            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=did_you_mean(self.neuron, known) or "--neuron sdn")
+            fix = did_you_mean(self.neuron, known) or "--neuron sdn"
+            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=fix)
         if not 2 <= self.weight_bits <= 8:
             raise InputError(
                 "--weight-bits",

@@ -62,7 +62,8 @@ class LavaClient:
             part = slice(first, first + self.chunk)
             replies.append(self._request({}, {"payloads": payloads[part].astype(np.int32), "control": control[part].astype(np.int32)}))
         joined = {name: np.concatenate([reply[name] for reply in replies]) for name in replies[0]}
-        return Recording([joined[f"payloads.{i}"] for i in range(self.layers)], [joined[f"states.{i}"] for i in range(self.layers)], joined["saturations"], joined["idle"])
+        payloads, states = ([joined[f"{name}.{i}"] for i in range(self.layers)] for name in ("payloads", "states"))
+        return Recording(payloads, states, joined["saturations"], joined["idle"])
 
     def close(self) -> None:
         """End all processes; the network cannot be used afterwards."""

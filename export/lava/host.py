@@ -79,12 +79,10 @@ class Host:
     def count(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
         """weights . counts / T + bias, summed in the order of the other decoders."""
         weights, bias = self.arrays["decoder.weights"], self.arrays["decoder.bias"]
-        rows, grouped = weights.tolist(), counts.reshape(weights.shape).tolist()
-        sums = [0.0] * len(rows)
-        for action, (row, group) in enumerate(zip(rows, grouped, strict=True)):
-            for weight, number in zip(row, group, strict=True):
-                sums[action] += weight * number
-        return np.array(sums) / self.divisor + bias
+        sums, grouped = np.zeros(len(weights)), counts.reshape(weights.shape)
+        for neuron in range(weights.shape[1]):
+            sums += weights[:, neuron] * grouped[:, neuron]
+        return sums / self.divisor + bias
 
     def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
         """The action [act] of the readout's accumulator [act], or of the spike counts [neurons], at the end of a decision."""

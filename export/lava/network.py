@@ -80,7 +80,7 @@ class LavaNetwork:
         self.source: Any = Source(payloads=self.payloads, control=self.control, period=self.period)
         self.synapses: list[Dense] = []
         self.neurons: list[AbstractProcess] = []
-        self.recorders: list[AbstractProcess] = []
+        self.recorders: list[Any] = []
         self.records: list[Record] = []
         sender: Any = self.source
         for index, layer in enumerate(layers):

@@ -6,6 +6,7 @@ is 1), `flags`, and the recording: `inputs`, `control`, `payloads.*`, `states.*`
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Leak, Network
 from toolchain.neurons import SPIKES
 from toolchain.policies.policy import Provenance
+from toolchain.spike_coding import Dynamics, SpikeCoding
 
 FOLDER = Path(__file__).parent
 LAYER_ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")
@@ -52,6 +54,9 @@ def network_arrays(network: Network) -> dict[str, NDArray[Any]]:
     """A network's integers, as `artifact_of` reads them."""
     facts = {"timesteps": network.timesteps, "alpha": network.alpha, "resync_every": network.resync_every}
     layers = [{name: getattr(layer, name) for name in LAYER_VALUES} | {"table": layer.table is not None} for layer in network.layers]
+    if network.spike_coding is not None:  # lif: the observations are what the encoder's neurons integrate
+        facts["encoder_threshold"] = network.spike_coding.threshold
+        layers = [values | {"dynamics": dataclasses.asdict(layer.dynamics)} for values, layer in zip(layers, network.layers, strict=True) if layer.dynamics]
     arrays: dict[str, NDArray[Any]] = {"network": np.array(json.dumps(facts | {"layers": layers})), "limit": network.encoder.limit}
     for index, layer in enumerate(network.layers):
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in LAYER_ARRAYS}
@@ -75,9 +80,13 @@ def artifact_of(arrays: dict[str, NDArray[Any]]) -> Artifact:
         leak = None
         if f"layers.{index}.leak.keep" in arrays:
             leak = Leak(arrays[f"layers.{index}.leak.keep"], int(arrays[f"layers.{index}.leak.shift"]))
-        layers.append(Layer(**{name: values[name] for name in LAYER_VALUES}, **own, row_scale=ones, unit=ones, table=table, leak=leak))
+        dynamics = Dynamics(**values["dynamics"]) if "dynamics" in values else None
+        more = {"table": table, "dynamics": dynamics, "leak": leak}
+        layers.append(Layer(**{name: values[name] for name in LAYER_VALUES}, **own, row_scale=ones, unit=ones, **more))
     features, actions = layers[0].inputs, layers[-1].outputs
-    network = Network(Encoder(np.ones(features), arrays["limit"]), tuple(layers), facts["timesteps"], facts["alpha"], facts["resync_every"])
+    coding = SpikeCoding(facts["encoder_threshold"], np.ones((actions, 1)), np.zeros(actions)) if "encoder_threshold" in facts else None
+    times = facts["timesteps"], facts["alpha"], facts["resync_every"]
+    network = Network(Encoder(np.ones(features), arrays["limit"]), tuple(layers), *times, coding)
     probe = Probe(np.zeros((2, features)), np.ones(2, np.uint8))
     contracts = ObservationContract(features), ActionContract(actions, "none", np.ones(actions), np.zeros(actions))
     return Artifact(network, *contracts, Provenance("golden", "0" * 64, "test", "golden"), probe, {"seeds": []}, source_macs=1)

@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")] 
 
 from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
 from networks import random_artifact  # noqa: E402
+from spiking_networks import SpikingShape, build_spiking  # noqa: E402
 
 from export.lava.client import LavaClient  # noqa: E402
 from export.lava.description import describe  # noqa: E402
@@ -47,6 +48,11 @@ def change(seed: int, widths: tuple[int, ...], activation: str = "relu", resync_
     return lambda: random_artifact(seed, widths=widths, activation=activation, resync_every=resync_every).network
 
 
+def leaky(seed: int, timesteps: int, in_current: bool, **more: Any) -> Callable[[], Network]:
+    shape = SpikingShape(features=4, population=0, readers=1, timesteps=timesteps, in_current=in_current, **more)
+    return lambda: build_spiking(shape, seed).network
+
+
 CASES: dict[str, Callable[[], Network]] = {
     **{f"if-t1-a{alpha}": rate(10 + alpha, TWO, 1, alpha) for alpha in (0, 32, 64)},
     **{f"if-t5-a{alpha}": rate(20 + alpha, THREE, 5, alpha) for alpha in (0, 32, 64)},
@@ -67,6 +73,12 @@ CASES: dict[str, Callable[[], Network]] = {
     "sdn-table": change(53, THREE, "tanh"),
     "sdn-trigger": lambda: triggered(change(64, FOUR)()),
     "sdn-resync-every-5": change(111, FOUR, resync_every=5),
+    "lif-t1-voltage": leaky(2, 1, False, hidden=(6,)),
+    "lif-t5-voltage": leaky(8, 5, False),
+    "lif-t5-current": leaky(1, 5, True),
+    "lif-t8-tiny": leaky(3, 8, False, size="tiny"),
+    "lif-t8-huge-current": leaky(6, 8, True, size="huge", hidden=(9, 9)),
+    "lif-no-hidden-layer": leaky(7, 4, True, hidden=()),
 }
 
 

@@ -101,7 +101,7 @@ def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
     """The float policy, the given one or the one inside, if its layers are the artifact's. Raises InputError."""
     policy = source if source is not None else artifact.source
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        raise InputError("diagnose", "the source is a spiking policy", got=policy.provenance.file, limit="the ANN that was converted", fix="--source CHECKPOINT")
+        raise InputError("diagnose", "the source is a spiking policy", got=policy.provenance.file, limit="the ANN that was converted", fix="--source FILE")
     if policy is None:
         raise InputError(
             "diagnose",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hardware_profiles import Profile
 from toolchain.energy.mapping import SOFT_RESET, Mapping
-from toolchain.network import Network
+from toolchain.network import LIF, Network
 from toolchain.simulation.census import Census
 
 NO_PERIOD = "static energy over a control period, and real time: no control period is known (give one in ms)"
@@ -18,7 +18,7 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
     found = []
     if not profile.programmable_neurons and network.neuron in MICROCODE:
         found.append(f"{network.neuron} needs programmable neurons")
-    if not profile.graded_payloads:
+    if not profile.graded_payloads and network.neuron != LIF:
         found.append("graded input payloads")
     if not profile.programmable_neurons and network.neuron in SOFT_RESET:
         carried = f" with {network.alpha}/64 of the residual carried over" if network.alpha else ""
@@ -31,8 +31,12 @@ def chip_unpriced(census: Census, network: Network, profile: Profile, mapping: M
     lines = [
         "host input and output: energy and time of moving observations onto the chip and actions off it; no figure per byte is published, "
         "and it has dominated measured systems",
-        "the control word of each decision, one message per core",
+        "the reset of every neuron's current and membrane at each decision"
+        if network.neuron == LIF
+        else "the control word of each decision, one message per core",
     ]
+    if any(layer.always_on for layer in network.layers):
+        lines.append("updates of the one neuron per layer that always spikes: its messages and synops are priced")
     if missing := not_expressible(network, profile):
         lines.append(f"what {profile.name} cannot do and is priced as if it could, without the cost of working around it: {', '.join(missing)}")
     if not profile.programmable_neurons and network.neuron in SOFT_RESET:

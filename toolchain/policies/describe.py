@@ -50,8 +50,14 @@ def _spiking(policy: AnyPolicy) -> dict[str, object]:
         return {}
     encoder = {"kind": "rate" if policy.mean is None else "population", "neurons_per_feature": policy.population, "transform": policy.transform}
     decays = [{"current_keep": layer.current_keep, "voltage_keep": layer.voltage_keep, "threshold": layer.threshold} for layer in policy.layers]
-    decoder = {"neurons_per_action": policy.decoder_weight.shape[1]}
-    return {"neuron": policy.neuron, "timesteps": policy.timesteps, "encoder": encoder, "dynamics": decays, "decoder": decoder, "environment": policy.environment or None}
+    return {
+        "neuron": policy.neuron,
+        "timesteps": policy.timesteps,
+        "encoder": encoder,
+        "dynamics": decays,
+        "decoder": {"neurons_per_action": policy.decoder_weight.shape[1]},
+        "environment": policy.environment or None,
+    }
 
 
 def _finite(value: float | None) -> float | None:

@@ -69,7 +69,7 @@ def read_population_actor(tensors: Tensors, content: FileContent, options: ReadO
     if sidecar.file:
         assumptions.append(f"{sidecar.file} gives {', '.join(name for name in dataclasses.asdict(sidecar) if name != 'file' and getattr(sidecar, name))}")
     if sidecar.encoder not in (None, "population"):
-        raise InputError(sidecar.file, "the checkpoint has a population encoder", got=f"encoder {sidecar.encoder}", limit="population", fix="correct the sidecar")
+        raise InputError(sidecar.file, "the checkpoint has a population encoder", got=sidecar.encoder, limit="population", fix="correct the sidecar")
     neuron = _neuron(family, sidecar, content, assumptions)
     if neuron == "plif" and len(keeps) != len(layers):
         raise InputError(where, "plif needs one snn.plifnodes.N.w per layer", got=len(keeps), limit=len(layers), fix="say the neuron that it was trained with")
@@ -113,14 +113,16 @@ def _network(tensors: Tensors, where: str):  # noqa: ANN202 - mean, std [obs, P]
     if numbers != list(range(len(numbers))):
         problems.append(f"snn.hidden_layers has the numbers {numbers[:12]}, expected 0, 1, 2, ...")
     names = [f"snn.hidden_layers.{number}" for number in numbers] + ["snn.out_pop_layer"]
-    layers = [layer(tensors, name, problems)[1:] for name in names]
+    found_layers = [layer(tensors, name, problems)[1:] for name in names]
+    layers = [(weight, np.zeros(0, np.float32) if bias is None else bias) for weight, bias in found_layers]
     encoder = []
     for name in ("encoder.mean", "encoder.std"):
         value = tensors.get(name, np.zeros(0, np.float32))
         if value.ndim != 3 or value.shape[0] != 1 or value.size == 0:
             problems.append(f"{name} has shape {value.shape}, (1, obs, P) expected")
         encoder.append(value[0] if value.ndim == 3 else value)
-    weight, bias = tensors.get("decoder.decoder.weight", np.zeros(0)), tensors.get("decoder.decoder.bias", np.zeros(0))
+    missing: NDArray[np.float32] = np.zeros(0, np.float32)
+    weight, bias = tensors.get("decoder.decoder.weight", missing), tensors.get("decoder.decoder.bias", missing)
     if weight.ndim != 3 or weight.shape[1] != 1 or bias.shape != weight.shape[:1]:
         problems.append(f"decoder.decoder has a weight of shape {weight.shape} and a bias of shape {bias.shape}, (act, 1, P) and (act) expected")
     found = {int(match.group(1)): tensors[key] for key in tensors if (match := _PLIF.fullmatch(key))}

@@ -29,6 +29,7 @@ from toolchain.policies.policy import Policy, Provenance
 from toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
 
 Float = NDArray[np.float32]
+Real = NDArray[np.floating]
 NEURONS = ("lif", "clif", "dn", "plif")
 ROWS = 4096  # decisions that run at once
 
@@ -134,11 +135,11 @@ class SpikingPolicy:
     def counts(self, inputs: NDArray[np.floating]) -> list[Float]:
         """Spike counts of the encoder and of every layer, [n, neurons] each, for network inputs [n, features]."""
         activation, v = self.activations(inputs), np.zeros((len(inputs), self.population * inputs.shape[1]), np.float32)
-        states = [{name: np.zeros((len(inputs), layer.outputs), np.float32) for name in "CVUS"} for layer in self.layers]
+        states: list[dict[str, Real]] = [{name: np.zeros((len(inputs), layer.outputs), np.float32) for name in "CVUS"} for layer in self.layers]
         counts = [np.zeros_like(v), *(np.zeros_like(state["S"]) for state in states)]
         for _ in range(self.timesteps):
             v += activation
-            spikes = (v > np.float32(ENCODER_THRESHOLD)).astype(np.float32)
+            spikes: Real = (v > np.float32(ENCODER_THRESHOLD)).astype(np.float32)
             v -= np.float32(ENCODER_THRESHOLD) * spikes
             counts[0] += spikes
             for layer, state, count in zip(self.layers, states, counts[1:], strict=True):
@@ -179,7 +180,7 @@ def _layer_problems(layer: SpikingLayer, arriving: int) -> list[str]:
     return problems
 
 
-def _step(layer: SpikingLayer, state: dict[str, Float], arriving: Float) -> Float:
+def _step(layer: SpikingLayer, state: dict[str, Real], arriving: Real) -> Real:
     """One timestep of one layer: spikes [n, in] in, spikes [n, out] out."""
     drive = arriving @ layer.weight.T + layer.bias
     current_keep, voltage_keep = np.float32(layer.current_keep), np.float32(layer.voltage_keep)
