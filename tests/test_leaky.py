@@ -179,4 +179,4 @@ def test_facts_that_a_file_does_not_carry(tmp_path: Path) -> None:
     assert any("betas are clamped" in text for text in policy.provenance.assumptions)
     assert any("thresholds are zero or negative and are kept" in text for text in policy.provenance.assumptions)
     with pytest.raises(InputError, match=r"2 problems: --timesteps 4 has no meaning here; --neuron if has no meaning here"):
-        convert_leaky(policy, from_arrays(walk(0), None, WIDTHS[0]), None, ConversionOptions(neuron="if", timesteps=4, alpha=0.0))
+        convert_leaky(policy, from_arrays(walk(0), None, WIDTHS[0]), None, ConversionOptions(neuron="if", timesteps=4))
