@@ -26,10 +26,11 @@ if __name__ == "__main__":
 from tests.mutants.fast import FAST  # noqa: E402
 from tests.mutants.host import HOST  # noqa: E402
 from tests.mutants.lava_processes import LAVA  # noqa: E402
+from tests.mutants.leaky import LEAKY  # noqa: E402
 from tests.mutants.mutant import Mutant  # noqa: E402
 from tests.mutants.neurons import NEURONS  # noqa: E402
 
-MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA)
+MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *LEAKY)
 PARTS = ("reference", "fast", "lava-direct", "exported host")
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"

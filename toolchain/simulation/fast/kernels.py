@@ -145,7 +145,7 @@ def fire_leaky(state, where, outputs, sums, total, neurons, first, count, shift,
         value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
         clipped += np.int32(value != raw)
         state[where + j] = value
-        scratch[leaving + j] = np.int32(value > threshold)
+        scratch[leaving + j] = np.int32(threshold < value)
     return clipped
 
 
