@@ -335,12 +335,22 @@ def check_division() -> None:
 
 
 def checks(part: str) -> dict[str, Callable[[], None]]:
-    """All checks of a backend, or of `exported host`, by name: the quick ones that need no hypothesis."""
+    """All checks of a backend, or of `exported host`, by name: the quick ones that need no hypothesis.
+
+    `lif on BACKEND` are those of spiking networks, the plain part has the others.
+    """
+    spiking, part = part.startswith("lif on "), part.removeprefix("lif on ")
+    cases = tuple(name for name in CASES if (name in SPIKING) == spiking)
     if part == "exported host":
-        return {name: functools.partial(check_exported_host, name) for name in CASES}
+        return {name: functools.partial(check_exported_host, name) for name in cases}
     rows = 1 if part.startswith("lava") else 3
-    found: dict[str, Callable[[], None]] = {name: functools.partial(check_trace, part, name) for name in CASES}
-    for name in PAUSED:
+    found: dict[str, Callable[[], None]] = {name: functools.partial(check_trace, part, name) for name in cases}
+    if spiking:
+        for name in PAUSED:
+            if name in SPIKING:
+                found[f"rows of {name}"] = functools.partial(check_rows, part, case(name).artifact, rows, 5, decisions=20)
+        return found
+    for name in (name for name in PAUSED if name not in SPIKING):
         found[f"rows of {name}"] = functools.partial(check_rows, part, case(name).artifact, rows, 5, decisions=40)
     found["a refused observation"] = functools.partial(check_refusal, part, case("sdn, resync every 3").artifact, rows)
     return found | ({"division by multiplication": check_division} if part == "fast" else {})

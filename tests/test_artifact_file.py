@@ -130,7 +130,7 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
     [
         (set_in("environment", value=ENVIRONMENT), "environment id 'os:Env-v0' carries a colon, which would import code"),
         (set_in("version", value="2.0"), r"format version is not readable here \(got 2.0, limit 1.0 to 1.1\).*spikeport convert"),
-        (set_in("version", value="1.1"), "format version is not readable here"),
+        (set_in("version", value="1.2"), "format version is not readable here"),
         (set_in("version", value=1), "damaged description"),
         (set_in("timesteps", value=4), "sdn@1 has one timestep, not 4"),
         (set_in("timesteps", value=10**9), "must be in 1..1024"),
@@ -151,7 +151,7 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (set_in("action", "squash", value="sin"), "unknown squash"),
         (set_in("provenance", "more", value=1), "unknown keys more in provenance"),
         (lambda description: description.pop("memory"), "does not fit the format: KeyError 'memory'"),
-        (set_in("layers", 0, "more", value=1), r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input, table\)"),
+        (set_in("layers", 0, "more", value=1), r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input, table, dynamics\)"),
         (set_in("observation", "more", value=1), "unknown keys more in observation"),
         (set_in("action", "more", value=1), "unknown keys more in action"),
         (set_in("environment", value=ENVIRONMENT | {"more": 1}), "unknown keys more in environment"),

@@ -21,6 +21,7 @@ from toolchain import artifact_file
 from toolchain.artifact import Artifact, check
 from toolchain.artifact_file import check_writable, is_artifact, load, save
 from toolchain.errors import InputError
+from toolchain.spike_coding import Dynamics
 
 SMALL = (3, 2, 1)
 WHOLE = "an artifact is loaded whole or not at all. Fix: reconvert it from the source policy with `spikeport convert`"
@@ -91,7 +92,9 @@ RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
     (in_layer(0, trigger=0), "layer 0: trigger 0, 1..8388607 expected"),
     (in_layer(0, activation="tanh"), "layer 0: activation tanh needs table"),
     (in_layer(0, neuron="if@1"), r"layer 0: the payload of if@1 is within 0\.\.1"),
-    (in_layer(0, neuron="lif@1"), "layer 0: unknown neuron 'lif@1', known are sdn@1, if@1, snm@1, mt@1, dc@1, readout@1"),
+    (in_layer(0, neuron="lif@2"), "layer 0: unknown neuron 'lif@2', known are sdn@1, if@1, snm@1, mt@1, dc@1, lif@1, readout@1"),
+    (in_layer(0, neuron="lif@1"), "layer 0: neuron lif@1 without a spike coding, which belongs to lif@1 and to no other"),
+    (in_layer(0, dynamics=Dynamics(4095, 0)), "layer 0: dynamics belong to lif@1, not to sdn@1"),
     (in_layer(1, neuron="sdn@1"), "layer 1: neuron sdn@1 in this place; the last layer, and only it, is readout@1"),
     (encoder(scale=np.array([0.0, 1.0, 1.0])), "encoder scales must be finite and positive, limits 1..8388607"),
     (encoder(scale=np.array([NAN, 1.0, 1.0])), "encoder scales must be finite and positive"),

@@ -29,9 +29,10 @@ from tests.mutants.lava_processes import LAVA  # noqa: E402
 from tests.mutants.leaky import LEAKY  # noqa: E402
 from tests.mutants.mutant import Mutant  # noqa: E402
 from tests.mutants.neurons import NEURONS  # noqa: E402
+from tests.mutants.spiking import SPIKING  # noqa: E402
 
-MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *LEAKY)
-PARTS = ("reference", "fast", "lava-direct", "exported host")
+MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *SPIKING, *LEAKY)
+PARTS = tuple(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host"))
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"
 TIME_LIMIT = 120  # seconds for one mutant

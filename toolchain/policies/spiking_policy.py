@@ -130,7 +130,8 @@ class SpikingPolicy:
         z = np.tanh(inputs.astype(np.float32)) if self.transform == "tanh" else inputs.astype(np.float32)
         if self.mean is None or self.std is None:
             return z
-        return np.exp(np.float32(-0.5) * (z[:, :, None] - self.mean) ** 2 / self.std**2).reshape(len(z), -1)
+        with np.errstate(over="ignore"):  # what is infinitely far away does not spike
+            return np.exp(np.float32(-0.5) * (z[:, :, None] - self.mean) ** 2 / self.std**2).reshape(len(z), -1)
 
     def counts(self, inputs: NDArray[np.floating]) -> list[Float]:
         """Spike counts of the encoder and of every layer, [n, neurons] each, for network inputs [n, features]."""

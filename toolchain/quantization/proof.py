@@ -121,6 +121,8 @@ def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
             where,
             problems,
             why="24-bit state must hold for every input within the declared widths",
-            fix=("raise --action-error (narrower payloads)", "lower --weight-bits", "lower --timesteps"),
+            fix="lower --weight-bits"
+            if network.coding == Coding.SPIKES
+            else ("raise --action-error (narrower payloads)", "lower --weight-bits", "lower --timesteps"),
         )
     return proofs

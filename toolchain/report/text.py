@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
             "trigger": layer.trigger,
             "largest_payload": int(max(layer.payload_high.max(), -layer.payload_low.min())),
             "proven_bits": proof.bits,
+            "dynamics": None if layer.dynamics is None else dataclasses.asdict(layer.dynamics) | {"threshold": int(layer.threshold[0])},
             "table_error_bound": None if layer.table is None else float(layer.table.error_bound.max()),
         }
         for layer, proof in zip(network.layers, prove(network), strict=True)
@@ -63,6 +65,8 @@ def artifact_text(artifact: Artifact) -> str:
     lines.append(f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})")
     for index, layer in enumerate(facts["layers"]):
         payloads = "" if layer["neuron"] == READOUT else f", payloads to {layer['largest_payload']}"
+        if layer["dynamics"]:
+            payloads = ", bias in the " + ("current" if layer["dynamics"]["bias_in_current"] else "membrane")
         bound = "" if layer["table_error_bound"] is None else f", activation within {layer['table_error_bound']:.2f} payload units"
         lines.append(
             f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']} {layer['activation']}, {layer['synapses']} synapses{payloads}, "
@@ -79,7 +83,7 @@ def artifact_text(artifact: Artifact) -> str:
     if any(silent):
         lines.append(
             f"  neurons that never fired in calibration, per layer: {silent}"
-            + (" (pruned)" if calibration.get("pruned") else " (kept with their layer's median threshold)")
+            + (" (pruned)" if calibration.get("pruned") else "" if artifact.network.spike_coding else " (kept with their layer's median threshold)")
         )
     lines += [f"  {assumption}" for assumption in facts["assumptions"]]
     return "\n".join(lines)
