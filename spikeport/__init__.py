@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from spikeport.api import convert as convert
     from spikeport.api import estimate_energy as estimate_energy
     from spikeport.api import export as export
+    from spikeport.api import load_nir as load_nir
     from spikeport.api import load_policy as load_policy
     from spikeport.api import tune as tune
     from toolchain.artifact import Artifact as Artifact
@@ -52,6 +53,7 @@ _HOMES = {
     "convert": "spikeport.api",
     "estimate_energy": "spikeport.api",
     "export": "spikeport.api",
+    "load_nir": "spikeport.api",
     "load_policy": "spikeport.api",
     "tune": "spikeport.api",
     "TuningOptions": "spikeport.api",

@@ -15,13 +15,16 @@ from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
+from toolchain.convert_leaky import convert_leaky_policy
 from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
 from toolchain.energy import assess as judge
 from toolchain.energy import estimate_energy as price
 from toolchain.errors import InputError, did_you_mean
+from toolchain.network import LEAKY, LIF
 from toolchain.policies import EnvironmentFacts
 from toolchain.policies import load_policy as read_policy
+from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.sidecar import environment_in_sidecar
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import open_backend
@@ -33,7 +36,7 @@ from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
 from toolchain.tuning.seeds import LARGEST_SEED
 
-FORMATS = ("lava", "onnx")
+FORMATS = ("lava", "nir", "onnx")
 
 
 def load_policy(
@@ -93,7 +96,7 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
     artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
     """
-    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.spike_coding is not None
+    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.neuron in (LEAKY, LIF)
     squash = "clip" if action.squash == "none" and action.low is not None else action.squash
     identifier = env if env is not None else artifact.environment.id if artifact.environment is not None else None
     facts = environment_facts(identifier, *((action.low, action.high) if identifier is None and squash == "clip" else ()))
@@ -129,10 +132,11 @@ def convert(
     holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its environment may come from
     its sidecar, and a rate-coded one needs no states. Raises InputError where the policy and the options do not go together.
     """
-    if isinstance(policy, SpikingPolicy):
+    if isinstance(policy, SpikingPolicy | LeakyPolicy):
         if options is None:
-            choices.setdefault("neuron", "lif")
-        env = env if env is not None or observations is not None else policy.environment or None
+            choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
+        if isinstance(policy, SpikingPolicy):
+            env = env if env is not None or observations is not None else policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")
     automatic = options is None and choices.get("neuron") == "auto"
@@ -177,6 +181,8 @@ def convert(
     if isinstance(policy, SpikingPolicy):
         refuse_meaningless(policy, options)
         return convert_spiking_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
+    if isinstance(policy, LeakyPolicy):
+        return convert_leaky_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
     if env is None:
         assert observations is not None
         return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
@@ -281,12 +287,17 @@ def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> flo
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
-    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or empty.
+    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or, for a folder, empty.
 
     Raises InputError for an unknown format, a path that cannot be used or a neuron that the format does not carry.
     """
     if to not in FORMATS:
         raise InputError("--to", "unknown export format", got=to, limit=", ".join(FORMATS), fix=did_you_mean(to, FORMATS) or "--to lava")
+    if to == "nir":
+        from export.nir.write import export_nir
+
+        export_nir(artifact, path)
+        return
     if to == "onnx":
         from export.onnx.model import export_onnx
 
@@ -295,3 +306,17 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
     from export.lava.folder import export_lava
 
     export_lava(artifact, Path(path))
+
+
+def load_nir(path: str | os.PathLike[str]) -> Artifact:
+    """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field and array (docs/nir.md)."""
+    from export.nir.read import load_nir as read
+
+    return read(path)
+
+
+def is_exported_nir(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is NIR that `export(artifact, "nir", path)` wrote. Raises InputError for HDF5 that cannot be read safely."""
+    from export.nir.read import holds_artifact
+
+    return holds_artifact(path)

@@ -209,8 +209,10 @@ def assess(
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--to", "to", required=True, metavar="lava|onnx")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="A folder (lava) or a file (onnx), absent or empty.")
+@click.option(
+    "--to", "to", required=True, metavar="lava|nir|onnx", help="lava: a folder that runs by itself. nir, onnx: one file (docs/exports.md, docs/nir.md)."
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent; a folder may be empty.")
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
@@ -231,8 +233,8 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     from toolchain.policies import ReadOptions, inspect_checkpoint
     from toolchain.report import artifact_text, describe_artifact
 
-    if is_artifact(file):
-        artifact = load(file)
+    if is_artifact(file) or api.is_exported_nir(file):
+        artifact = load(file) if is_artifact(file) else api.load_nir(file)
         emit(as_json, describe_artifact(artifact), artifact_text(artifact))
         return
     choices = read_options(given)

@@ -20,8 +20,8 @@ from spikeport.terminal import emit, plain, staged_bar
 @click.option("--episode-starts", type=click.Path(path_type=Path), metavar="FILE.npy", help="Flags (N) that mark episode starts.")
 @click.option(
     "--neuron",
-    metavar="sdn|if|snm|mt|dc|lif|auto",
-    help="Neuron of the hidden layers; auto: the cheapest that holds.  [default: sdn; lif for a spiking checkpoint, and for nothing else]",
+    metavar="sdn|if|snm|mt|dc|lif|leaky|auto",
+    help="Neuron of the hidden layers; auto: the cheapest that holds.  [default: sdn; lif or leaky for a spiking checkpoint, and for nothing else]",
 )
 @click.option("--timesteps", type=int, metavar="T", help="Timesteps of a decision.  [default: sdn 1, if 16, snm 8, mt 4, dc 4]")
 @click.option("--alpha", type=float, metavar="A", help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]")
@@ -47,29 +47,36 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
 
     CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, a checkpoint of
     RSL-RL, rl_games or CleanRL, a Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), or
-    a graph: ONNX, torch.export (.pt2), TorchScript. Spiking: a PopSAN or Proxy-Target state_dict, or SDDPG's
-    NAME_weights.p with NAME_bias.p (docs/spiking.md).
+    a graph: ONNX, torch.export (.pt2), TorchScript. Spiking: a PopSAN or Proxy-Target state_dict, SDDPG's
+    NAME_weights.p with NAME_bias.p (docs/spiking.md), or snnTorch's Leaky networks. A NIR file that `export --to nir`
+    wrote becomes the artifact that it came from (docs/nir.md).
     """
     from spikeport import api
     from toolchain.artifact_file import check_writable, save
     from toolchain.errors import InputError
+    from toolchain.policies.leaky_policy import LeakyPolicy
     from toolchain.policies.spiking_policy import SpikingPolicy
     from toolchain.report import artifact_text, describe_artifact
 
     check_writable(output)
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise InputError("-o", "would overwrite the checkpoint", got=output, fix="give the artifact a name of its own, such as policy.spk")
+    if api.is_exported_nir(checkpoint):
+        artifact = restored(checkpoint)
+        save(artifact, output)
+        emit(as_json, describe_artifact(artifact) | {"output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
+        return
     recorded = None if observations is None else read_array(observations, "--observations")
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
     own = ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift", "finetune")
-    given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "sdn")
+    given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "leaky" if isinstance(policy, LeakyPolicy) else "sdn")
     choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}
     choices |= {"resync_every": given["resync_every"], "prune_dead": given["prune_dead"], "keep_source": not given["no_source"]}
     if given["neuron"] != "auto":
         choices = {"options": api.ConversionOptions(**choices)}
-        if given["neuron"] not in ("sdn", "lif") and given["action_error"] is not None:
+        if given["neuron"] not in ("sdn", "lif", "leaky") and given["action_error"] is not None:
             click.echo(f"note: --action-error chooses the thresholds of sdn; {given['neuron']} takes its own from the largest activations", err=True)
     elif given["finetune"] or given["thrift"] or given["triggers"] or given["error_shares"] or given["action_error"] is not None:
         click.echo("note: --action-error, --error-shares, --triggers, --allocation, --thrift and --finetune apply to auto's sdn candidate alone", err=True)
@@ -92,6 +99,25 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     if attempts and not any(attempt.accepted for attempt in attempts):
         click.echo("warning: none of these was accepted in closed loop; the best of them was written. `spikeport diagnose` says what is wrong", err=True)
     emit(as_json, describe_artifact(artifact) | {"output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
+
+
+def restored(exported: Path) -> Any:
+    """The artifact in a NIR file that Spikeport wrote; options that would convert are refused."""
+    from spikeport import api
+    from toolchain.errors import InputError
+
+    context = click.get_current_context()
+    own = {"checkpoint", "output", "as_json"}
+    given = [name for name in context.params if name not in own and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+    if given:
+        raise InputError(
+            exported.name,
+            "holds a finished artifact, which is given back as it is",
+            got=", ".join("--" + name.replace("_", "-") for name in given),
+            limit="-o and --json alone",
+            fix=("leave the other options away", "convert the checkpoint that it came from"),
+        )
+    return api.load_nir(exported)
 
 
 @click.command()

@@ -104,6 +104,7 @@ def membranes(neuron: str) -> Case:
 
 
 RATE = Shape("if@1", (4, 6, 5, 2))
+LEAKY = Shape("leaky@1", (4, 6, 5, 2))
 SIGNED, GRADED, DIFFERENTIAL = (dataclasses.replace(RATE, neuron=neuron, late=True) for neuron in ("snm@1", "mt@1", "dc@1"))
 MADE: dict[str, tuple[Shape, int]] = {
     "sdn relu": (Shape(widths=(5, 9, 7, 3), normaliser="clipped"), 1),
@@ -150,6 +151,10 @@ MADE: dict[str, tuple[Shape, int]] = {
     "dc, T = 6, huge": (dataclasses.replace(DIFFERENTIAL, timesteps=6, alpha=64, size="huge"), 26),
     "dc, T = 8": (dataclasses.replace(DIFFERENTIAL, timesteps=8, alpha=64), 198),
     "dc, T = 8, four layers": (dataclasses.replace(DIFFERENTIAL, widths=(3, 7, 7, 5, 2), timesteps=8, alpha=32, size="tiny"), 27),
+    "leaky, tiny": (dataclasses.replace(LEAKY, size="tiny"), 29),
+    "leaky, usual": (dataclasses.replace(LEAKY, normaliser="clipped", max_steps=7), 30),
+    "leaky, huge": (dataclasses.replace(LEAKY, widths=(3, 7, 7, 5, 2), size="huge", squash="none", clip_action=True), 31),
+    "leaky, resync every 3": (dataclasses.replace(LEAKY, resync_every=3), 32),
     "dc, no hidden layer": (Shape("dc@1", (4, 2), timesteps=4), 28),
 }
 CHOICES: dict[str, tuple[Shape, int]] = {
@@ -175,6 +180,7 @@ CASES = tuple(MAKERS)
 PAUSED = (
     *("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2"),
     *("snm, huge", "snm, four layers", "mt, tiny", "mt, resync every 3", "dc, T = 2", "dc, T = 3, tiny", "dc, T = 6, huge", "dc, no hidden layer"),
+    *("leaky, tiny", "leaky, resync every 3"),
     *("lif, tiny", "lif, four layers", "lif, huge, bias in the current"),
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from toolchain.artifact import Artifact, Probe
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Network
+from toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Leak, Network
 from toolchain.neurons.spikes import SPIKES, Spikes
 from toolchain.policies.policy import Provenance
 from toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
@@ -121,6 +122,25 @@ def random_artifact(
     probe = Probe(observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8))
     macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
     return Artifact(network, observation, action, Provenance("random", "0" * 64, "test", "random"), probe, {"seeds": []}, source_macs=macs)
+
+
+def leaky_artifact(seed: int, widths: tuple[int, ...] = (5, 9, 7, 3), shift: int = 0, *, integrating: bool = False) -> Artifact:
+    """An artifact of `leaky@1`, thresholds of either sign; `integrating`: membranes keep all and run into both ends of 24 bits."""
+    rng, artifact = np.random.default_rng(seed), random_artifact(seed, neuron="if@1", widths=widths, timesteps=1)
+    layers = list(artifact.network.layers)
+    for index, layer in enumerate(layers[:-1]):
+        keep = rng.integers(0, 4097, layer.outputs) if not integrating else np.full(layer.outputs, 4096)
+        threshold = layer.threshold * rng.choice((-1, 0, 1, 1, 1), layer.outputs) << shift
+        bias = layer.bias if not integrating else np.resize((STATE_LIMIT // 2, -STATE_LIMIT // 2, 100), layer.outputs)
+        layers[index] = dataclasses.replace(
+            layer,
+            neuron="leaky@1",
+            activation="identity",
+            bias=bias.astype(np.int32),
+            threshold=threshold.astype(np.int32),
+            leak=Leak(keep.astype(np.int32), shift),
+        )
+    return dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
 
 
 def observation_stream(rng: np.random.Generator, decisions: int, size: int) -> np.ndarray:

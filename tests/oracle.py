@@ -20,6 +20,7 @@ from toolchain.simulation.census import Census, LayerCensus
 
 LARGEST = 8_388_607  # 24-bit signed
 WINDOWED = ("if", "snm", "mt", "dc")
+MEMBRANES = (*WINDOWED, "leaky")
 Row = list[int]
 
 
@@ -53,6 +54,8 @@ class Neuron:
             theta = 8 * self.one
             self.init, self.lo, self.hi = 0, -(theta // 2), theta // 2
         self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = self.ein = self.eout = 0
+        if layer.leak is not None:
+            self.keep, self.finer = int(layer.leak.keep[index]), 2**layer.leak.shift
         self.saturations = 0
 
     def open(self, starts: bool) -> None:
@@ -62,6 +65,8 @@ class Neuron:
             self.v0 = self.init if starts else self.carried()
             self.v, self.emitted = self.v0, 0
             self.ein, self.eout = self.d * self.bias, 0
+        elif self.kind == "leaky":
+            self.v = 0 if starts else self.v
         elif self.coding == "rate":
             self.acc = self.timesteps * self.bias
         elif self.coding == "differential":
@@ -95,11 +100,32 @@ class Neuron:
             arriving = self.held
         if self.kind in WINDOWED:
             return self.fire(arriving)
+        if self.kind == "leaky":
+            return self.leak(arriving)
         if self.coding == "differential":
             self.events["dc readout: something comes after t = 1"] += self.t > 1 and arriving != 0
             arriving *= self.d // self.t
         self.acc += arriving
         return 0 if self.kind == "readout" else self.change()
+
+    def leak(self, arriving: int) -> int:
+        """r = [v > theta]; v = sat(decay(v) + (W x << shift) + b - theta r), the decay towards zero; a spike if v > theta."""
+        kept = abs(self.v) * self.keep // 4096
+        late = self.v > self.threshold
+        wanted = (kept if self.v > 0 else -kept) + arriving * self.finer + self.bias - (self.threshold if late else 0)
+        self.events["leaky: decay of a negative membrane rounds"] += self.v < 0 and self.v * self.keep % 4096 != 0
+        self.events["leaky: keeps all"] += self.keep == 4096 and self.v != 0
+        self.events["leaky: keeps nothing"] += self.keep == 0 and self.v != 0
+        self.events["leaky: reset one step late"] += late and self.threshold > 0
+        self.events["leaky: reset by a negative threshold"] += late and self.threshold < 0
+        self.events["leaky: threshold 0"] += self.threshold == 0
+        self.events["leaky: weights are shifted"] += self.finer > 1 and arriving != 0
+        self.events["leaky: membrane at the top"] += wanted > LARGEST
+        self.events["leaky: membrane at the bottom"] += wanted < -LARGEST
+        self.v = clip(wanted, -LARGEST, LARGEST)
+        self.events["leaky: v == theta"] += self.v == self.threshold
+        self.saturations += self.v != wanted
+        return int(self.v > self.threshold)
 
     def fire(self, arriving: int) -> int:
         kind, events = self.kind, self.events
@@ -194,7 +220,7 @@ class Neuron:
 
     @property
     def state(self) -> int:
-        return self.v if self.kind in WINDOWED else self.acc
+        return self.v if self.kind in MEMBRANES else self.acc
 
 
 class Oracle:

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from tests.networks import random_table
 from toolchain.artifact import Artifact, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, ActivationTable, Coding, Encoder, Layer, Network, denominator
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, ActivationTable, Coding, Encoder, Layer, Leak, Network, denominator
 from toolchain.neurons import SPIKES
+from toolchain.neurons.spikes import Spikes
 from toolchain.policies.policy import Provenance
 from toolchain.quantization.proof import RowKind, bound_rows
 
 Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")
-NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1")
+NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "leaky@1")
+LEAKY = "leaky@1"
 SIZES = ("tiny", "usual", "huge")
 
 
@@ -49,16 +51,17 @@ class Shape:
 @st.composite
 def shapes(draw: st.DrawFn, most_layers: int = 4, most_neurons: int = 7, most_timesteps: int = 12) -> Shape:
     """Any shape that the contract allows."""
-    widths = tuple(draw(st.lists(st.integers(1, most_neurons), min_size=2, max_size=most_layers + 1)))
     neuron = draw(st.sampled_from(NEURONS))
+    widths = tuple(draw(st.lists(st.integers(1, most_neurons), min_size=3 if neuron == LEAKY else 2, max_size=most_layers + 1)))
     rate = neuron != "sdn@1"
+    windowed = rate and neuron != LEAKY
     max_steps = draw(st.sampled_from((0, 0, -1, 1, 7)))
     return Shape(
         neuron=neuron,
         widths=(max(widths[0], 2), *widths[1:]) if max_steps else widths,
         activations=("relu",) if rate else tuple(draw(st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=3))),
-        timesteps=1 if not rate else draw(st.sampled_from(DIFFERENTIAL_TIMESTEPS) if neuron == "dc@1" else st.integers(1, most_timesteps)),
-        alpha=draw(st.one_of(st.sampled_from((0, 32, 64)), st.integers(0, 64))) if rate else 0,
+        timesteps=1 if not windowed else draw(st.sampled_from(DIFFERENTIAL_TIMESTEPS) if neuron == "dc@1" else st.integers(1, most_timesteps)),
+        alpha=draw(st.one_of(st.sampled_from((0, 32, 64)), st.integers(0, 64))) if windowed else 0,
         resync_every=draw(st.sampled_from((0, 0, 1, 2, 5))),
         size=draw(st.sampled_from(SIZES)),
         max_steps=max_steps,
@@ -66,7 +69,7 @@ def shapes(draw: st.DrawFn, most_layers: int = 4, most_neurons: int = 7, most_ti
         squash=draw(st.sampled_from(("tanh", "none", "argmax"))),
         clip_action=draw(st.booleans()),
         trigger=1 if rate else draw(st.sampled_from((1, 1, 2, 5))),
-        late=rate and draw(st.booleans()),
+        late=windowed and draw(st.booleans()),
     )
 
 
@@ -121,9 +124,13 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
         weights[:, ::2] = np.abs(weights[:, ::2])
         weights[:, 1::2] = np.maximum(-2 * np.abs(weights[:, 1::2]), -largest)
 
+    leaky = shape.neuron == LEAKY and not last
+    shift = int(rng.integers(0, 7)) if leaky else 0
+    spikes = SPIKES.get(shape.neuron, Spikes(0, 1))
+
     def reach(bias: Long) -> Long:
         proof = bound_rows(weights, bias, low, high, kind)
-        return np.maximum(proof.synaptic, proof.accumulator)
+        return np.maximum(proof.synaptic, proof.accumulator) << shift
 
     while (too_far := reach(np.zeros(outputs, np.int64)) > STATE_LIMIT).any():
         weights[too_far] = np.trunc(weights[too_far] / 2).astype(np.int64)
@@ -132,13 +139,13 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
     bias = _bias(rng, shape.size, outputs, room)
     if shape.late:
         bias = np.abs(bias) if index == 0 else bias // (1 if shape.size == "tiny" else 50)
-    activation = "identity" if last else shape.activations[index % len(shape.activations)] if not rate else "relu"
+    activation = "identity" if last else shape.activations[index % len(shape.activations)] if not rate else "identity" if leaky else "relu"
     spread = np.maximum(reached + np.abs(bias), 1)
     if not rate and not last:
         low, high = _payloads(rng, shape.size, outputs, activation)
     else:
-        low, high = (np.full(outputs, end, np.int64) for end in (SPIKES[shape.neuron].low, SPIKES[shape.neuron].high)) if rate else (spread * 0, spread * 0)
-    largest = kind.largest_lambda if differential else STATE_LIMIT // (SPIKES[shape.neuron].levels if rate else 1)
+        low, high = (np.full(outputs, end, np.int64) for end in (spikes.low, spikes.high)) if rate else (spread * 0, spread * 0)
+    largest = kind.largest_lambda if differential else STATE_LIMIT // (spikes.levels if rate else 1)
     threshold = np.zeros(outputs, np.int32) if last else _threshold(rng, shape.size, spread, largest)
     if shape.late and not last:
         drive = spread if index == 0 else np.maximum(weights, 0).sum(1) + np.abs(bias)
@@ -146,6 +153,11 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
         if index == 0:
             wanted[1::2] *= shape.timesteps
         threshold = wanted.clip(1, largest).astype(np.int32)
+    leak = None
+    if leaky:  # about a third of the thresholds zero or negative
+        threshold = np.where(rng.random(outputs) < 0.3, -threshold * rng.integers(0, 2, outputs), threshold).astype(np.int32)
+        keep = np.where(rng.random(outputs) < 0.4, rng.choice((0, 4096), outputs), rng.integers(0, 4097, outputs))
+        leak = Leak(keep.astype(np.int32), shift)
     table = None
     if not last and activation not in ("relu", "identity"):
         table = tie_table(rng, outputs) if shape.size == "tiny" else random_table(rng, outputs, int(spread.max()))
@@ -162,6 +174,7 @@ def _layer(rng: np.random.Generator, shape: Shape, index: int, inputs: int, outp
         table=table,
         trigger=shape.trigger if not rate and not last else 1,
         hold_input=index == 0 and coding == Coding.RATE,
+        leak=leak,
     )
 
 

@@ -40,11 +40,13 @@ IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (
     *("sdn, three activations", "if, four layers", "if, no hidden layer", "if, membranes at both ends"),
     *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge", "lif, tiny", "lif, huge, bias in the current"),
+    *("leaky, tiny", "leaky, huge"),
 )
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
 CHANGES = Shape(widths=(4, 6, 5, 2), activations=("relu", "tanh"), trigger=2, resync_every=4)
 SHAPES = {"if": RATE, "sdn": CHANGES} | {kind: dataclasses.replace(RATE, neuron=f"{kind}@1", late=True) for kind in ("snm", "mt", "dc")}
+SHAPES["leaky"] = Shape("leaky@1", (4, 6, 5, 2), resync_every=4)
 
 
 def test_the_suite_knows_every_backend() -> None:
@@ -67,7 +69,7 @@ def test_the_cases_reach_every_rule() -> None:
     events: Counter[str] = Counter()
     for name in CASES:
         events.update(case(name).oracle.events)
-    assert len(events) == 129
+    assert len(events) == 139
     assert not [event for event, times in events.items() if not times]
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
@@ -75,7 +77,7 @@ def test_the_cases_reach_every_rule() -> None:
     for neuron in SPIKES:
         assert {0, 19, 32, 63, 64} <= {network.alpha for network in networks if network.neuron == neuron}, neuron
     assert {network.timesteps for network in networks if network.neuron == "dc@1"} == set(DIFFERENTIAL_TIMESTEPS)
-    thresholds = np.concatenate([layer.threshold for network in networks for layer in network.layers[:-1] if layer.table is None])
+    thresholds = np.concatenate([layer.threshold for network in networks for layer in network.layers[:-1] if layer.table is None and layer.leak is None])
     assert thresholds.min() == 1 and thresholds.max() == STATE_LIMIT
 
 
@@ -291,16 +293,16 @@ def test_many_more_networks(backend: str) -> None:
     rng = np.random.default_rng(20)
     for seed in range(400):
         neuron = str(rng.choice(NEURONS))
-        rate, differential = neuron != "sdn@1", neuron == "dc@1"
+        rate, differential, leaky = neuron not in ("sdn@1", "leaky@1"), neuron == "dc@1", neuron == "leaky@1"
         shape = Shape(
             neuron=neuron,
-            widths=tuple(rng.integers(1, 33, int(rng.integers(2, 6))).tolist()),
+            widths=tuple(rng.integers(1, 33, int(rng.integers(2 + leaky, 6))).tolist()),
             activations=("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist()),
             timesteps=int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33)) if rate else 1,
             alpha=int(rng.integers(65)) if rate else 0,
             resync_every=int(rng.choice([0, 0, 3])),
             size=str(rng.choice(["tiny", "usual", "huge"])),
-            trigger=1 if rate else int(rng.integers(1, 5)),
+            trigger=1 if rate or leaky else int(rng.integers(1, 5)),
             late=rate and bool(rng.integers(2)),
         )
         wanted = made(shape, seed, 30)

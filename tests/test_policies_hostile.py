@@ -131,7 +131,7 @@ def test_damaged_files(tmp_path: Path, sb3_zip: bytes) -> None:
         ("cut.zip", truncated(sb3_zip), r"^cut\.zip: the zip archive is damaged"),
         ("cut.safetensors", truncated(safetensors), r"^cut\.safetensors: the safetensors file is damaged\. SafetensorError"),
         ("words.zip", b"these are words", r"^words\.zip: unknown content \(got a file that starts with 74 68 65"),
-        ("keras.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), r"^keras\.h5: unknown content"),
+        ("keras.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), r"^keras\.h5: the HDF5 file is damaged"),
         ("photos.zip", zip_bytes({"a.jpg": b"1", "b.jpg": b"2"}), r"^photos\.zip: a zip without a policy \(got members a\.jpg, b\.jpg"),
         ("nothing.zip", zip_bytes({}), r"^nothing\.zip: a zip without a policy \(got members nothing"),
         ("sb2.zip", zip_bytes({"data": b"{}", "parameters": b"", "parameter_list": b""}), "saved by Stable-Baselines 2"),

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from toolchain.activations import ACTIVATIONS
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, LIF, READOUT, STATE_LIMIT, Coding, Network
+from toolchain.leaky_check import leaky_layer_problems
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, LEAKY, LIF, READOUT, STATE_LIMIT, Coding, Network
 from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
 from toolchain.policies.policy import Provenance
 from toolchain.policies.spiking_policy import AnyPolicy
@@ -206,6 +207,10 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
         problems.append(f"unknown activation {layer.activation!r}")
     if layer.neuron == LIF:
         return problems + lif_layer_problems(layer)
+    if (layer.leak is not None) != (layer.neuron == LEAKY):
+        problems.append(f"{layer.neuron} {'needs' if layer.leak is None else 'takes no'} leak, which belongs to {LEAKY}")
+    elif layer.neuron == LEAKY:
+        return problems + leaky_layer_problems(network, layer)
     if layer.dynamics is not None:
         problems.append(f"dynamics belong to {LIF}, not to {layer.neuron}")
     if last:

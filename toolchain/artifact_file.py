@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.errors import InputError
-from toolchain.network import ActivationTable, Encoder, Layer, Network
+from toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
 from toolchain.policies.policy import Provenance
-from toolchain.policies.source_record import read_source, source_layers
+from toolchain.policies.source_record import read_source, source_arrays, source_layers
 from toolchain.spike_coding import Dynamics, SpikeCoding
 
 FORMAT = "spikeport"
@@ -43,17 +43,20 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save as serialise
 
     target = Path(path)
-    check(artifact, target.name)
+    tensors, metadata = to_parts(artifact, target.name)
+    blob = _canonical_header(serialise(tensors, metadata))
+    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+
+
+def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
+    """A validated artifact as arrays by name and the three texts of the header, checksum included."""
+    check(artifact, where)
     tensors, description = _to_parts(artifact)
     try:
         text = canonical_json(description)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(
-            target.name, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions"
-        ) from None
-    blob = serialise({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text})
-    blob = _canonical_header(blob)
-    write_atomically(target, lambda temporary: temporary.write_bytes(blob))
+        raise InputError(where, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions") from None
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text}
 
 
 def checksum(artifact: Artifact) -> str:
@@ -69,16 +72,21 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     """
     source = Path(path)
     tensors, metadata = _read(source)
+    return from_parts(tensors, metadata, source.name)
+
+
+def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifact:
+    """The artifact of what `to_parts` gave, validated. Raises InputError as `load` does."""
     if metadata.get("format") != FORMAT or FORMAT not in metadata:
-        raise InputError(source.name, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
+        raise InputError(where, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
     try:
         description = json.loads(metadata[FORMAT], parse_constant=_no_constant)
         version = tuple(int(part) for part in description["version"].split("."))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(source.name, f"damaged description: {error}", fix=RECONVERT) from None
+        raise InputError(where, f"damaged description: {error}", fix=RECONVERT) from None
     if description["version"] != ".".join(map(str, version)) or len(version) != 2 or not (VERSION[0], 0) <= version <= VERSION:
         raise InputError(
-            source.name,
+            where,
             "format version is not readable here",
             got=description["version"],
             limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}",
@@ -86,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> Artifact:
         )
     if metadata.get("sha256") != _digest(tensors, metadata[FORMAT]):
         raise InputError(
-            source.name,
+            where,
             "checksum does not match its content",
             got=_digest(tensors, metadata[FORMAT])[:12],
             limit=str(metadata.get("sha256"))[:12],
@@ -98,8 +106,8 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError(source.name, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
-    check(artifact, source.name)
+        raise InputError(where, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
+    check(artifact, where)
     return artifact
 
 
@@ -234,7 +242,10 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         layers.append(
             {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
             | ({} if layer.dynamics is None else {"dynamics": {name: getattr(layer.dynamics, name) for name in DYNAMICS}})
+            | ({} if layer.leak is None else {"leak_shift": layer.leak.shift})
         )
+        if layer.leak is not None:
+            tensors[f"layers.{index}.leak_keep"] = layer.leak.keep.astype(np.int32)
     coding = network.spike_coding
     if coding is not None:
         tensors |= {f"spike_coding.{name}": value.astype(np.float64) for name in SPIKE_ARRAYS if (value := getattr(coding, name)) is not None}
@@ -243,7 +254,7 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
         tensors |= {f"{prefix}.{name}": getattr(contract, name).astype(np.float64) for name in names if getattr(contract, name) is not None}
     if artifact.source is not None:
         for index, dense in enumerate(artifact.source.layers):
-            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in ("weight", "bias")}
+            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in source_arrays(dense)}
     observation, action, provenance, environment = artifact.observation, artifact.action, artifact.provenance, artifact.environment
     time = observation.time_feature
     description = {
@@ -294,7 +305,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
     encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
     layers = []
     for index, entry in enumerate(description["layers"]):
-        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics")
+        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics", "leak_shift")
         table = (
             ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
         )
@@ -306,6 +317,7 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
                 trigger=_integer(entry["trigger"]),
                 hold_input=bool(entry["hold_input"]),
                 table=table,
+                leak=None if "leak_shift" not in entry else Leak(_take(tensors, f"layers.{index}.leak_keep", np.int32), _integer(entry["leak_shift"])),
                 dynamics=None if entry.get("dynamics") is None else _dynamics(entry["dynamics"], index),
                 **arrays,
             )

@@ -24,6 +24,7 @@ from toolchain.quantization.sigma_delta_network import sigma_delta_network
 DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
 DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
 DEFAULT_ACTION_ERROR = 0.1
+TRAINED = ("lif", "leaky")  # of networks that were trained as spiking
 ALLOCATIONS = ("sensitivity", "events")
 SYNTHETIC = 32
 
@@ -47,8 +48,8 @@ class ConversionOptions:
     finetune: bool = False  # sdn: distil the policy into the integers (toolchain/finetuning)
 
     def __post_init__(self) -> None:
-        if self.neuron not in (*SHORT_NAMES, "lif"):
-            known = (*SHORT_NAMES, "lif")
+        if self.neuron not in (*SHORT_NAMES, *TRAINED):
+            known = (*SHORT_NAMES, *TRAINED)
             fix = did_you_mean(self.neuron, known) or "--neuron sdn"
             raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=fix)
         if not 2 <= self.weight_bits <= 8:
@@ -176,12 +177,12 @@ def convert(
 
 def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) -> None:
     """Raise InputError naming every layer whose activation the neuron cannot express."""
-    if options.neuron == "lif":
+    if options.neuron in TRAINED:
         raise InputError(
             policy.provenance.file,
-            "lif runs networks that were trained as spiking",
+            f"{options.neuron} runs networks that were trained as spiking",
             got=f"an ANN ({policy.provenance.family})",
-            limit="a PopSAN, Proxy-Target or SDDPG checkpoint",
+            limit="a PopSAN, Proxy-Target, SDDPG or snnTorch checkpoint",
             fix=("--neuron sdn", "--neuron if"),
         )
     foreign = [f"layer {index} is {layer.activation}" for index, layer in enumerate(policy.layers[:-1]) if layer.activation != "relu"]

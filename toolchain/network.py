@@ -23,12 +23,13 @@ MAX_SEGMENTS = 32  # of a piecewise-linear activation
 DIFFERENTIAL_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # of dc: lcm(1..T) must leave room in 24 bits
 READOUT = "readout@1"
 LIF = "lif@1"
+LEAKY = "leaky@1"
 
 
 class Coding(Enum):
     """What payloads mean: a value per timestep, a change of the running mean, a change since the last decision, a spike."""
 
-    RATE = "rate"  # if, snm, mt
+    RATE = "rate"  # if, snm, mt; leaky, whose one timestep is a decision
     DIFFERENTIAL = "differential"  # dc
     ACROSS = "across decisions"  # sdn
     SPIKES = "spikes"  # lif: the input is spikes too, and the last layer's are counted
@@ -79,6 +80,14 @@ class ActivationTable:
 
 
 @dataclass(frozen=True, eq=False)
+class Leak:
+    """What membranes of leaky@1 keep per timestep, keep [neurons] of 4096, and how much finer than the weights they are, 2^shift."""
+
+    keep: Int
+    shift: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One weight layer and the neurons behind it, all in the row's integer units.
 
@@ -86,6 +95,7 @@ class Layer:
     `threshold` is theta (if, snm, sdn) or lambda (mt, dc); 0 where the neuron has none.
     `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the spike of if.
     `unit` is the real value of one unit of payload; it is folded into the next layer's columns already.
+    `leak` belongs to leaky, whose bias and threshold count 1 / 2^shift of the row's units.
     `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the bias as Dynamics says.
     """
 
@@ -102,6 +112,7 @@ class Layer:
     trigger: int = 1
     hold_input: bool = False
     dynamics: Dynamics | None = None
+    leak: Leak | None = None
 
     @property
     def inputs(self) -> int:

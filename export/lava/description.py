@@ -11,7 +11,7 @@ from toolchain.errors import InputError
 from toolchain.network import READOUT, Network
 from toolchain.spike_coding import bias_exponent
 
-NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "lif@1", READOUT)
+NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "lif@1", "leaky@1", READOUT)
 ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")
 TABLE_ARRAYS = ("start", "multiplier", "offset", "shift")
 
@@ -37,6 +37,9 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         if layer.dynamics is not None:
             layers[-1] |= {"dynamics": dataclasses.asdict(layer.dynamics), "bias_exponent": 0 if layer.dynamics.bias_in_current else bias_exponent(layer.bias)}
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in ARRAYS}
+        if layer.leak is not None:
+            layers[-1] |= {"leak_shift": layer.leak.shift}
+            arrays[f"layers.{index}.keep"] = layer.leak.keep
         if layer.table is not None:
             arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
     description = {

@@ -28,7 +28,10 @@ from toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
 CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "spiking_network", "supervisor", "window", "worker")
-PROCESSES = ("source", "spike_source", "recorder", "integrate_and_fire", "signed_memory", "multi_threshold", "differential_coding", "sigma_delta", "readout")
+PROCESSES = (
+    *("source", "spike_source", "recorder", "integrate_and_fire", "leaky", "signed_memory", "multi_threshold", "differential_coding"),
+    *("sigma_delta", "readout"),
+)
 RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
 
 import sys

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from .processes.differential_coding.process import DifferentialCoding
 from .processes.integrate_and_fire.process import IntegrateAndFire
+from .processes.leaky.process import Leaky
 from .processes.multi_threshold.process import MultiThreshold
 from .processes.readout.process import Readout
 from .processes.sigma_delta.process import SigmaDelta
@@ -152,6 +153,8 @@ def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays
         )
     if layer["neuron"] == "dc@1":
         return DifferentialCoding(bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), window=window)
+    if layer["neuron"] == "leaky@1":
+        return Leaky(bias=own["bias"], threshold=own["threshold"], keep=own["keep"], shift=int(layer["leak_shift"]), window=window)
     if layer["neuron"] == "sdn@1":
         table = {name.removeprefix("table."): value for name, value in own.items() if name.startswith("table.")}
         return SigmaDelta(
@@ -166,5 +169,5 @@ def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays
         )
     if layer["neuron"] == "readout@1":
         return Readout(bias=own["bias"], coding=str(description["coding"]), hold_input=bool(layer["hold_input"]), window=window)
-    known = ", ".join((*WINDOWED, "dc@1", "sdn@1", "readout@1"))
+    known = ", ".join((*WINDOWED, "dc@1", "leaky@1", "sdn@1", "readout@1"))
     raise ValueError(f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit {known}).")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact, Probe
 from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Network
+from toolchain.network import READOUT, ActivationTable, Encoder, Layer, Leak, Network
 from toolchain.neurons import SPIKES
 from toolchain.policies.policy import Provenance
 from toolchain.spike_coding import Dynamics, SpikeCoding
@@ -60,6 +60,8 @@ def network_arrays(network: Network) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"network": np.array(json.dumps(facts | {"layers": layers})), "limit": network.encoder.limit}
     for index, layer in enumerate(network.layers):
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in LAYER_ARRAYS}
+        if layer.leak is not None:
+            arrays |= {f"layers.{index}.leak.keep": layer.leak.keep, f"layers.{index}.leak.shift": np.array(layer.leak.shift)}
         if layer.table is not None:
             arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
     return arrays
@@ -75,8 +77,12 @@ def artifact_of(arrays: dict[str, NDArray[Any]]) -> Artifact:
         table = None
         if values["table"]:
             table = ActivationTable(**{name: arrays[f"layers.{index}.table.{name}"] for name in TABLE_ARRAYS}, error_bound=ones)
+        leak = None
+        if f"layers.{index}.leak.keep" in arrays:
+            leak = Leak(arrays[f"layers.{index}.leak.keep"], int(arrays[f"layers.{index}.leak.shift"]))
         dynamics = Dynamics(**values["dynamics"]) if "dynamics" in values else None
-        layers.append(Layer(**{name: values[name] for name in LAYER_VALUES}, **own, row_scale=ones, unit=ones, table=table, dynamics=dynamics))
+        more = {"table": table, "dynamics": dynamics, "leak": leak}
+        layers.append(Layer(**{name: values[name] for name in LAYER_VALUES}, **own, row_scale=ones, unit=ones, **more))
     features, actions = layers[0].inputs, layers[-1].outputs
     coding = SpikeCoding(facts["encoder_threshold"], np.ones((actions, 1)), np.zeros(actions)) if "encoder_threshold" in facts else None
     times = facts["timesteps"], facts["alpha"], facts["resync_every"]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
 
 from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
-from networks import random_artifact  # noqa: E402
+from networks import leaky_artifact, random_artifact  # noqa: E402
 from spiking_networks import SpikingShape, build_spiking  # noqa: E402
 
 from export.lava.client import LavaClient  # noqa: E402
@@ -78,6 +78,9 @@ CASES: dict[str, Callable[[], Network]] = {
     "lif-t5-current": leaky(1, 5, True),
     "lif-t8-tiny": leaky(3, 8, False, size="tiny"),
     "lif-t8-huge-current": leaky(6, 8, True, size="huge", hidden=(9, 9)),
+    "leaky-shift-0": lambda: leaky_artifact(3, FOUR).network,
+    "leaky-shift-3": lambda: leaky_artifact(4, THREE, 3).network,
+    "leaky-integrating": lambda: leaky_artifact(5, THREE, integrating=True).network,
     "lif-no-hidden-layer": leaky(7, 4, True, hidden=()),
 }
 

@@ -97,7 +97,7 @@ SIGNED = mutants(
     ("fast snm: the last spike may be taken back", "(state[net + j] >= 1)", "(state[net + j] > 1)"),
     inside("fast snm: soft reset", RESETS["snm"], "value - threshold * spike", "value * (np.int32(1) - spike)"),
     inside("fast snm: n counts back", RESETS["snm"], "state[net + j] += spike", "state[net + j] += abs(spike)"),
-    ("fast snm: payloads have a sign", "if layer > 0 and kind == IF:", "if layer > 0 and kind <= SNM:"),
+    ("fast snm: payloads have a sign", "if layer > 0 and (kind == IF or kind == LEAKY):", "if layer > 0 and kind <= SNM:"),
 )
 
 GRADED = mutants(

@@ -26,12 +26,13 @@ if __name__ == "__main__":
 from tests.mutants.fast import FAST  # noqa: E402
 from tests.mutants.host import HOST  # noqa: E402
 from tests.mutants.lava_processes import LAVA  # noqa: E402
+from tests.mutants.leaky import LEAKY  # noqa: E402
 from tests.mutants.mutant import Mutant  # noqa: E402
 from tests.mutants.neurons import NEURONS  # noqa: E402
 from tests.mutants.onnx_graphs import ONNX  # noqa: E402
 from tests.mutants.spiking import SPIKING  # noqa: E402
 
-MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *ONNX, *SPIKING)
+MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *ONNX, *SPIKING, *LEAKY)
 PARTS = (*(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host")), "onnx")
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError
 from toolchain.gymnasium_bridge import flat, quiet, typed_action
+from toolchain.policies.leaky_policy import decider
 from toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
@@ -48,6 +49,7 @@ def from_environment(policy: AnyPolicy, env: Any, steps: int, seed: int, progres
     observations = np.zeros((steps, policy.observation.size))
     starts, seeds, over, decision = np.zeros(steps, bool), [], True, 0
     observation = None
+    decide = decider(policy, 1)
     low, high = (None, None) if policy.action.discrete else (env.action_space.low, env.action_space.high)
     with quiet():
         for step in range(steps):
@@ -62,7 +64,7 @@ def from_environment(policy: AnyPolicy, env: Any, steps: int, seed: int, progres
                     "the environment gave a non-finite observation",
                     fix="check the environment, or calibrate on recorded --observations",
                 )
-            action = policy.act(observations[step : step + 1], np.array([decision]))[0]
+            action = decide(observations[step : step + 1], np.array([decision]), None)[0]
             action = action if low is None else np.clip(action, low, high)
             observation, _, terminated, truncated, _ = env.step(typed_action(action, env.action_space))
             over, decision = terminated or truncated, decision + 1

@@ -16,6 +16,8 @@ from toolchain.diagnosis.result import Diagnosis
 from toolchain.diagnosis.source_check import check_source
 from toolchain.diagnosis.verdict import judge
 from toolchain.errors import InputError
+from toolchain.network import LEAKY, LIF
+from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.policy import Policy
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import backend_class, open_backend
@@ -44,7 +46,7 @@ def diagnose(
     2 * episodes in all. Raises InputError for an artifact without a source, a source that does not fit, seeds that
     calibration used, an environment that does not fit.
     """
-    if artifact.network.spike_coding is not None:
+    if artifact.network.neuron in (LEAKY, LIF):
         raise InputError(
             "diagnose",
             "a network that was trained as spiking has no ANN to be taken apart against",
@@ -107,7 +109,7 @@ def diagnose(
 def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
     """The float policy, the given one or the one inside, if its layers are the artifact's. Raises InputError."""
     policy = source if source is not None else artifact.source
-    if isinstance(policy, SpikingPolicy):
+    if isinstance(policy, SpikingPolicy | LeakyPolicy):
         raise InputError("diagnose", "the source is a spiking policy", got=policy.provenance.file, limit="the ANN that was converted", fix="--source FILE")
     if policy is None:
         raise InputError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from toolchain.errors import InputError, did_you_mean
-from toolchain.network import LIF, READOUT, Layer, Network
+from toolchain.network import LEAKY, LIF, READOUT, Layer, Network
 from toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
 from toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
+from toolchain.neurons.leaky import Leaky as Leaky
 from toolchain.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFire as LeakyIntegrateAndFire
 from toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
 from toolchain.neurons.neuron import CARRY as CARRY
@@ -17,10 +18,10 @@ from toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
 from toolchain.neurons.signed_memory import SignedMemory as SignedMemory
 from toolchain.neurons.spikes import SPIKES as SPIKES
 
-MODELS = (SigmaDelta(), IntegrateAndFire(), SignedMemory(), MultiThreshold(), DifferentialCoding(), LeakyIntegrateAndFire())
+MODELS = (SigmaDelta(), IntegrateAndFire(), SignedMemory(), MultiThreshold(), DifferentialCoding(), LeakyIntegrateAndFire(), Leaky())
 HIDDEN_NEURONS: dict[str, Neuron] = {neuron.id: neuron for neuron in MODELS}
 NEURON_IDS = (*HIDDEN_NEURONS, READOUT)
-SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEURONS if identifier != LIF}  # what an ANN converts to
+SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEURONS if identifier not in (LIF, LEAKY)}  # what an ANN converts to
 
 
 def neuron_of(network: Network, layer: Layer) -> Neuron:

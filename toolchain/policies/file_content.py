@@ -11,11 +11,12 @@ from toolchain.errors import InputError
 from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 ONNX_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)  # protobuf keys of a ModelProto behind its ir_version
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
 ACCEPTED = (
-    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program or a TorchScript archive"
+    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program, a TorchScript archive or a NIR file"
 )
 FLAX_FIX = (
     "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",
@@ -62,8 +63,10 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
 
 
 def detect_format(content: FileContent) -> str:
-    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export` or `torchscript`; InputError naming what else it is."""
+    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export`, `torchscript` or `nir`; InputError naming what else it is."""
     data, name = content.data, content.name
+    if data.startswith(HDF5_SIGNATURE):
+        return "nir"
     if data.startswith(LEGACY_TORCH):
         return "torch"
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):

@@ -11,6 +11,7 @@ from toolchain.policies.file_content import detect_format, read_content
 from toolchain.policies.graphs.exported_reader import read_exported
 from toolchain.policies.graphs.onnx_reader import read_onnx
 from toolchain.policies.graphs.torchscript_reader import read_torchscript
+from toolchain.policies.nir_policy import read_nir_policy
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.sb3_zip import read_sb3_zip
 from toolchain.policies.sddpg import is_sddpg, read_sddpg
@@ -18,7 +19,7 @@ from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.state_dict import read_state_dict
 
 GRAPHS = ("onnx", "torch.export", "torchscript")
-READERS = {"stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript}
+READERS = {"stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript, "nir": read_nir_policy}
 
 
 def load_policy(
@@ -34,7 +35,8 @@ def load_policy(
     """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, a checkpoint of
     RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph,
     a torch.export program or a TorchScript archive. Spiking actors: a PopSAN or Proxy-Target state_dict, or one of
-    SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py).
+    SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py),
+    and must for a NIR graph.
 
     `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
     number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for

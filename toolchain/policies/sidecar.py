@@ -8,6 +8,7 @@ One JSON object; every key may be left out:
     observation       normalizer | tanh | none: what happens to an observation before it is encoded
     encoder           population | rate
     environment       Gymnasium id, without a colon
+    nir               what a NIR graph leaves open, an object (toolchain/policies/nir_policy.py)
 
 Unknown keys are errors. Options of the command line go before the sidecar, the sidecar before the family.
 """
@@ -28,7 +29,7 @@ SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")
 ENCODERS = ("population", "rate")
 PAIR = ("_weights.p", "_bias.p")  # the two files of an SDDPG actor
-SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin")  # `..._actor` files have none, and dots in their names
+SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin", ".nir")  # `..._actor` files have none, and dots in their names
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Sidecar:
     observation: str | None = None
     encoder: str | None = None
     environment: str | None = None
+    nir: dict[str, Any] | None = None
 
 
 KEYS = tuple(name for name in Sidecar.__dataclass_fields__ if name != "file")
@@ -88,6 +90,8 @@ def _problem(key: str, value: Any) -> str:
         numbers = value if isinstance(value, list) else [value]
         usable = numbers and all(isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1e9 for number in numbers)
         return "" if usable else f"action_limit is {str(value)[:60]}, positive numbers expected"
+    if key == "nir":
+        return "" if isinstance(value, dict) else f"nir is a {type(value).__name__}, an object expected"
     if not isinstance(value, str) or not value:
         return f"environment is {str(value)[:60]!r}, a Gymnasium id expected"
     return f"environment {value[:60]!r} carries a colon, which would import code; give it as --env" if ":" in value else ""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import InputError
-from toolchain.network import Network
+from toolchain.network import LEAKY, Network
+from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
 
@@ -29,6 +30,11 @@ def source_layers(policy: AnyPolicy) -> list[Any]:
     return [layer.activation for layer in policy.layers]
 
 
+def source_arrays(layer: DenseLayer | SpikingLayer | LeakyLayer) -> tuple[str, ...]:
+    """Names of the arrays that are kept of a layer."""
+    return ("weight", "bias", "beta", "threshold") if isinstance(layer, LeakyLayer) else ("weight", "bias")
+
+
 def read_source(
     tensors: Tensors, entries: list[Any], network: Network, observation: ObservationContract, action: ActionContract, provenance: Provenance
 ) -> AnyPolicy:
@@ -38,6 +44,12 @@ def read_source(
     """
     arrays = [(_take(tensors, f"source.{index}.weight"), _take(tensors, f"source.{index}.bias")) for index in range(len(entries))]
     coding = network.spike_coding
+    if network.neuron == LEAKY:
+        if [*entries] != ["leaky"] * (len(entries) - 1) + ["identity"]:
+            raise ValueError("a leaky source has layers leaky, and identity last")
+        neurons = [(_take(tensors, f"source.{index}.beta"), _take(tensors, f"source.{index}.threshold")) for index in range(len(entries) - 1)]
+        hidden = tuple(LeakyLayer(*pair, *own) for pair, own in zip(arrays, neurons, strict=False))
+        return LeakyPolicy(hidden, DenseLayer(*arrays[-1]), observation, action, provenance)
     if coding is None:
         dense = tuple(DenseLayer(*pair, str(activation)) for pair, activation in zip(arrays, entries, strict=True))
         return Policy(dense, observation, action, provenance)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
+from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.policy import Policy, Provenance
 from toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
 
@@ -163,7 +164,7 @@ class SpikingPolicy:
         return self.action.apply(outputs)
 
 
-AnyPolicy = Policy | SpikingPolicy
+AnyPolicy = Policy | SpikingPolicy | LeakyPolicy
 
 
 def _layer_problems(layer: SpikingLayer, arriving: int) -> list[str]:

@@ -13,6 +13,7 @@ from toolchain.policies.action_reader import plain_action
 from toolchain.policies.cleanrl import actor_alone, first_of_several, is_cleanrl_ppo, read_cleanrl_ppo
 from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from toolchain.policies.leaky_actor import is_leaky_actor, read_leaky_actor
 from toolchain.policies.library_actor import LibraryActor, policy_of
 from toolchain.policies.missing import ACTIVATION, SQUASH, missing_fact
 from toolchain.policies.observation_reader import read_observation
@@ -50,6 +51,8 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
             return policy_of(read(loaded, content), content, options)
     loaded, notes = first_of_several(loaded, where)
     entries = _actor_entries(loaded, where)
+    if is_leaky_actor(entries):
+        return read_leaky_actor(entries, content, options, "safetensors" if safetensors else "state-dict")
     tensors = to_float32(actor_alone(entries) or entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}

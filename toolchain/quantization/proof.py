@@ -10,6 +10,7 @@ It holds for every input within the declared payload widths and for every order 
     dc         everything in units of 1/D, D = lcm(1..T), H = sum 1/t over the timesteps in which input may come
                (t = 1 only for the first layer): ein and the readout |D b_j| + D H sum_i |w_ji| max|r_i|;
                eout <= 8 lambda_j D H_T, and c = t * eout <= T * that
+    leaky      the synaptic sum times 2^shift, bias added; v saturates
     lif        |u| and |v| over the T + L steps between two resets (membrane_proof.py)
 """
 
@@ -96,6 +97,9 @@ def bound(network: Network, index: int) -> LayerProof:
     low, high = payload_ranges(network)[index]
     kind = RowKind.of(network, index)
     proof = bound_rows(layer.weights, layer.bias, low, high, kind)
+    if layer.leak is not None:
+        bias = np.abs(layer.bias.astype(np.int64))
+        return LayerProof(((proof.synaptic - bias) << layer.leak.shift) + bias, proof.accumulator)
     if kind.coding != Coding.DIFFERENTIAL or kind.readout:
         return proof
     units = sum(denominator(kind.timesteps) // t for t in range(1, kind.timesteps + 1))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.gymnasium_bridge import flat, quiet
+from toolchain.policies.leaky_policy import decider
 from toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
@@ -33,12 +34,13 @@ class FloatActor:
     def __init__(self, policy: AnyPolicy, rows: int = 1) -> None:
         self.policy, self.rows = policy, rows
         self._decisions = np.zeros(rows, np.int64)
+        self._decide = decider(policy, rows)
 
     def reset(self, mask: Mask | None = None) -> None:
         self._decisions[slice(None) if mask is None else mask] = 0
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        actions = self.policy.act(observations, self._decisions)
+        actions = self._decide(observations, self._decisions, active)
         self._decisions += 1 if active is None else active
         if active is not None:
             actions[~active] = np.nan

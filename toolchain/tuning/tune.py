@@ -17,6 +17,7 @@ from toolchain.conversion.calibration import from_environment
 from toolchain.conversion.statistics import measure
 from toolchain.conversion_loop import open_loop_error
 from toolchain.errors import InputError
+from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.policy import Policy
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.statistics import return_ratio
@@ -52,7 +53,7 @@ def tune(
     conversion and `holds` is False. Raises InputError where the policy, the environment and the options do not fit.
     """
     started = time.monotonic()
-    if isinstance(policy, SpikingPolicy):
+    if isinstance(policy, SpikingPolicy | LeakyPolicy):
         raise InputError(
             policy.provenance.file,
             "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are those it was trained with",

@@ -17,6 +17,7 @@ from toolchain.network import STATE_LIMIT
 from toolchain.simulation.fast.plan import (
     DC,
     IF,
+    LEAKY,
     MT,
     READOUT_DIFFERENTIAL,
     READOUT_RATE,
@@ -129,6 +130,22 @@ def fire_signed(state, where, outputs, sums, total, neurons, first, count, scrat
         state[where + j] = value - threshold * spike
         state[net + j] += spike
         scratch[leaving + j] = spike
+    return clipped
+
+
+@compiled
+def fire_leaky(state, where, outputs, sums, total, neurons, first, count, shift, scratch, leaving):
+    """leaky@1, one timestep of one layer. Returns how many membranes were clipped."""
+    clipped, thresholds, keeps, shift = np.int32(0), first + count, first + FOUR * count, np.int32(shift)
+    for j in range(outputs):
+        v, threshold = state[where + j], neurons[thresholds + j]
+        kept = np.int32((np.int64(abs(v)) * np.int64(neurons[keeps + j])) >> 12)
+        raw = (kept if v >= 0 else -kept) + (sums[total + j] << shift) + neurons[first + j]
+        raw -= threshold if v > threshold else np.int32(0)
+        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
+        clipped += np.int32(value != raw)
+        state[where + j] = value
+        scratch[leaving + j] = np.int32(threshold < value)
     return clipped
 
 
@@ -300,6 +317,10 @@ def begin(view, state, control):
             times = np.int32(view.timesteps if kind == READOUT_RATE else view.denominator)
             for j in range(outputs):
                 state[where + j] = times * view.neurons[first + j]
+        elif kind == LEAKY:
+            if control == START:
+                for j in range(outputs):
+                    state[where + j] = np.int32(0)
         elif control == START:
             for j in range(outputs):
                 state[where + j] = view.neurons[first + j]
@@ -331,7 +352,7 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                 if not held:
                     for j in range(outputs):
                         sums[total + j] = np.int32(0)
-                    if layer > 0 and kind == IF:
+                    if layer > 0 and (kind == IF or kind == LEAKY):
                         add_spikes(weights, matrix, scratch, events, found, sums, total, outputs)
                     else:
                         add_graded(weights, matrix, scratch, events, found, arriving, sums, total, outputs)
@@ -341,6 +362,10 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                     counts[2, layer] += fire_signed(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
                 elif kind == MT:
                     counts[2, layer] += fire_graded(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
+                elif kind == LEAKY:
+                    counts[2, layer] += fire_leaky(
+                        state, where, outputs, sums, total, neurons, first, count, view.layers[6, layer], scratch, leaving
+                    )
                 elif kind == DC:
                     counts[2, layer] += fire_differential(
                         state, where, outputs, sums, total, neurons, first, count, scratch, leaving, timestep, view.denominator

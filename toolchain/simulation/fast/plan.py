@@ -18,13 +18,13 @@ from toolchain.simulation.host import HostConstants, host_constants
 
 # Rows of View.layers, one column per layer.
 KIND, INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, TRIGGER, SEGMENTS, TABLE, STATE = range(10)
-IF, SNM, MT, DC, SDN_RELU, SDN_IDENTITY, SDN_TABLE, READOUT_RATE, READOUT_DIFFERENTIAL, READOUT_ACROSS = range(10)
+IF, SNM, MT, LEAKY, DC, SDN_RELU, SDN_IDENTITY, SDN_TABLE, READOUT_RATE, READOUT_DIFFERENTIAL, READOUT_ACROSS = range(11)
 # Rows of View.neurons, one column per neuron of the whole network.
-BIAS, THRESHOLD, LOW, HIGH, MAGIC, MAGIC_SHIFT, TABLE_SHIFT = range(7)
+BIAS, THRESHOLD, LOW, HIGH, MAGIC, MAGIC_SHIFT, TABLE_SHIFT = range(7)  # leaky: its `keep` in MAGIC, its shift in TRIGGER above
 # The header's scalars, before the layer table.
 LAYERS, TIMESTEPS, ALPHA, RESYNC, ACROSS, WIDEST, FEATURES, ACTIONS, ALL_NEURONS, ALL_FAN_OUT, FLAGS, DENOMINATOR = range(12)
 SCALARS, LAYER_ROWS, NEURON_ROWS = 12, 10, 7
-RATE_KINDS = {"if@1": IF, "snm@1": SNM, "mt@1": MT, "dc@1": DC}
+RATE_KINDS = {"if@1": IF, "snm@1": SNM, "mt@1": MT, "leaky@1": LEAKY, "dc@1": DC}
 READOUTS = {Coding.RATE: READOUT_RATE, Coding.DIFFERENTIAL: READOUT_DIFFERENTIAL, Coding.ACROSS: READOUT_ACROSS}
 
 
@@ -61,8 +61,8 @@ def _kind(network: Network, layer: Layer) -> int:
 
 
 def state_slots(kind: int) -> int:
-    """Integers of state per neuron: v, v_start, net (dc also ein, eout); acc, ref (sdn); acc (readout)."""
-    return {SDN_RELU: 2, SDN_IDENTITY: 2, SDN_TABLE: 2, DC: 5}.get(kind, 3 if kind < DC else 1)
+    """Integers of state per neuron: v, v_start, net (dc also ein, eout); acc, ref (sdn); v (leaky); acc (readout)."""
+    return {LEAKY: 1, SDN_RELU: 2, SDN_IDENTITY: 2, SDN_TABLE: 2, DC: 5}.get(kind, 3 if kind < DC else 1)
 
 
 def state_size(network: Network) -> int:
@@ -94,6 +94,8 @@ def pack(artifact: Artifact) -> Packed:
         block = np.zeros((NEURON_ROWS, layer.outputs), np.int64)
         block[BIAS], block[THRESHOLD], block[LOW], block[HIGH] = layer.bias, threshold, layer.payload_low, layer.payload_high
         block[MAGIC], block[MAGIC_SHIFT] = _magic(threshold)
+        if layer.leak is not None:
+            block[THRESHOLD], block[MAGIC], table[TRIGGER, index] = layer.threshold, layer.leak.keep, layer.leak.shift
         if layer.table is not None:
             block[TABLE_SHIFT] = layer.table.shift
             segments.append(np.stack([layer.table.start.ravel(), layer.table.multiplier.ravel(), layer.table.offset.ravel()]))

@@ -1,0 +1,1 @@
+"""Artifacts as NIR graphs (Neuromorphic Intermediate Representation, nir 1.0), and back; docs/nir.md."""
