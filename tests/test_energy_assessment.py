@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import spikeport
 from hardware_profiles import load_profile, profile_names
+from spikeport import api
 from tests.front_door import answer, command, pendulum, refusal, toy
 from tests.networks import random_artifact
 from tests.test_energy_estimate import counted
@@ -157,6 +158,13 @@ def test_work_of_the_source_policy_against_a_count_by_hand() -> None:
     delta = sum(int(present[:, q[n] != last[n]].sum()) for n in range(40)) / 40
     assert (work.layers[0].sparse, work.layers[0].delta) == (pytest.approx(sparse), pytest.approx(delta))
     assert work.delta is not None and work.sparse is not None and 0 < work.delta <= work.dense and 0 < work.sparse <= work.dense
+
+
+def test_an_artifact_without_its_source_cannot_be_counted() -> None:
+    bare = pendulum().without_source()
+    with pytest.raises(InputError, match="no source ANN inside"):
+        CountingActor(bare)
+    assert api.measure_ann_work(bare) == dense_work(bare)
 
 
 def test_rows_that_do_not_act_are_not_counted() -> None:
