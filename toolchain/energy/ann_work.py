@@ -85,6 +85,11 @@ def with_census(work: AnnWork, census: Census, artifact: Artifact) -> AnnWork:
     return AnnWork(layers, work.decisions, "this artifact's integers")
 
 
+def countable(artifact: Artifact) -> bool:
+    """Whether the artifact has a source ANN inside."""
+    return isinstance(artifact.source, Policy)
+
+
 class CountingActor:
     """The source policy as an actor of a rollout that counts its own int8 work."""
 
