@@ -241,12 +241,12 @@ def assess(
 def measure_ann_work(
     artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
 ) -> AnnWork:
-    """What the source policy does as an int8 network; only its dense work where the artifact has no source inside."""
-    from toolchain.energy.ann_work import CountingActor, dense_work, probe_work
+    """What the source policy does as an int8 network; only its dense work where the artifact has no source ANN inside."""
+    from toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
     from toolchain.simulation.closed_loop import environment_of
     from toolchain.simulation.rollout import roll_out
 
-    if artifact.source is None:
+    if not countable(artifact):
         return dense_work(artifact)
     if env is None and artifact.environment is None:
         return probe_work(artifact)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import spikeport
 from hardware_profiles import load_profile, profile_names
+from spikeport import api
 from tests.front_door import answer, command, pendulum, refusal, toy
 from tests.networks import random_artifact
 from tests.test_energy_estimate import counted
@@ -159,6 +160,13 @@ def test_work_of_the_source_policy_against_a_count_by_hand() -> None:
     assert work.delta is not None and work.sparse is not None and 0 < work.delta <= work.dense and 0 < work.sparse <= work.dense
 
 
+def test_an_artifact_without_its_source_cannot_be_counted() -> None:
+    bare = pendulum().without_source()
+    with pytest.raises(InputError, match="no source ANN inside"):
+        CountingActor(bare)
+    assert api.measure_ann_work(bare) == dense_work(bare)
+
+
 def test_rows_that_do_not_act_are_not_counted() -> None:
     artifact = pendulum()
     one, two = CountingActor(artifact), CountingActor(artifact, 2)
@@ -179,6 +187,28 @@ def test_profiles_that_price_nothing_are_refused_or_only_placed(sdn: Artifact) -
     assert [placement.profile for placement in placed.placements] == ["loihi1-davies", "speck2f"]
     with pytest.raises(InputError, match="prices no policy"):
         assess(census, sdn, WORK, ("odin",), 0.02)
+
+
+def test_a_baseline_that_was_asked_for_stands_once(sdn: Artifact) -> None:
+    census = counted(sdn, (30, 80, 40), synops=(900, 1600, 80))
+    found = assess(census, sdn, WORK, ("gap9-650mv",), 0.02)
+    assert [v.answer for v in found.verdicts] == [UNJUDGED]
+    assert sum(line.startswith("gap9-650mv") and DENSE in line for line in render_assessment(found).splitlines()) == 1
+    both = assess(census, sdn, WORK, ("loihi1-davies", "gap9-650mv"), 0.02)
+    assert "gap9-650mv" in both.verdicts[0].sentence and any(item.against == "gap9-650mv" for item in both.break_evens)
+
+
+def test_a_chip_pays_once_enough_policies_share_it() -> None:
+    """A wide policy that hardly changes, at 1 kHz: alone static power decides, on a full chip the work."""
+    artifact = random_artifact(1, neuron="sdn@1", widths=(4, 30, 20, 2))
+    artifact = dataclasses.replace(artifact, source_macs=10**7)
+    work = AnnWork((LayerWork(4, 10**6), LayerWork(30, 2 * 10**5), LayerWork(20, 2)), 10)
+    found = assess(counted(artifact, (30, 80, 40), synops=(900, 1600, 80)), artifact, work, ("loihi1-davies",), 1e-3)
+    alone, full, dynamic = found.verdicts
+    assert [verdict.answer for verdict in (alone, full, dynamic)] == [OPEN, PAYS, PAYS]
+    assert "the bands overlap" in alone.sentence and "work and waiting together stay below it" in full.sentence
+    against = {item.against: item for item in found.break_evens}["stm32l4r5"]
+    assert against.reachable and against.policies_per_chip == 1
 
 
 def test_counts_profiles_price_without_time(sdn: Artifact) -> None:

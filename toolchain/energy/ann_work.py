@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from toolchain.activations import ACTIVATIONS
 from toolchain.artifact import Artifact
+from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
 from toolchain.simulation.census import Census
 
@@ -84,14 +85,20 @@ def with_census(work: AnnWork, census: Census, artifact: Artifact) -> AnnWork:
     return AnnWork(layers, work.decisions, "this artifact's integers")
 
 
+def countable(artifact: Artifact) -> bool:
+    """Whether the artifact has a source ANN inside."""
+    return isinstance(artifact.source, Policy)
+
+
 class CountingActor:
     """The source policy as an actor of a rollout that counts its own int8 work."""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
-        if artifact.source is None:
-            raise ValueError("the artifact has no source policy inside")
-        self.policy: Policy = artifact.source
-        self.rows = rows
+        source = artifact.source
+        if not isinstance(source, Policy):
+            fix = ("reconvert without --no-source", "dense_work, which needs no run")
+            raise InputError("int8 work", "the artifact has no source ANN inside to count", fix=fix)
+        self.policy, self.rows = source, rows
         observations = artifact.probe.observations[recorded_part(artifact)]
         recorded = self._inputs(observations, np.zeros(len(observations), np.int64))
         self._scales = [np.abs(values).max(0 if index == 0 else None) / 127 for index, values in enumerate(self._layer_inputs(recorded))]
@@ -135,8 +142,10 @@ class CountingActor:
 
     def _layer_inputs(self, inputs: Float) -> list[Float]:
         """What arrives at each layer, [n, inputs] each."""
-        before = self.policy.forward(inputs)[:-1]
-        return [inputs, *(ACTIVATIONS[layer.activation].value(pre) for layer, pre in zip(self.policy.layers[:-1], before, strict=True))]
+        found, before = [inputs], self.policy.forward(inputs)[:-1]
+        for layer, pre in zip(self.policy.layers[:-1], before, strict=True):
+            found.append(np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64))
+        return found
 
 
 def probe_work(artifact: Artifact) -> AnnWork:

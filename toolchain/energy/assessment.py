@@ -74,9 +74,10 @@ def assess(census: Census, artifact: Artifact, work: AnnWork, names: Sequence[st
         for other in textbook_ann_estimates(work, load_profile(name), control_period_s)
         if not (other.runs == DELTA and artifact.network.across_decisions)  # that is the spiking network itself
     ]
-    baselines = [*ann_estimates(work, control_period_s), *equal]
+    asked_for = {(estimate.profile, estimate.runs) for estimate in estimates}
+    baselines = [other for other in (*ann_estimates(work, control_period_s), *equal) if (other.profile, other.runs) not in asked_for]
     chips = [estimate for estimate in estimates if estimate.runs == SPIKING and estimate.headline and estimate.static_inference_j is not None]
-    dense = [other for other in baselines if other.all_in and other.runs == DENSE]
+    dense = [other for other in (*estimates, *baselines) if other.all_in and other.runs == DENSE]
     others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
     return Assessment(
         tuple(judge(estimates, baselines, asked)),

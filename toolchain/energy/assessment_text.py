@@ -16,7 +16,7 @@ from toolchain.energy.verdict import realtime_sentence
 def render_assessment(found: Assessment) -> str:
     """Everything a person needs to decide; `found.as_json()` has the numbers behind it."""
     spiking = [estimate for estimate in found.estimates if estimate.runs == SPIKING]
-    cheapest = min((e for e in found.baselines if e.all_in), key=lambda e: e.dynamic_j).profile
+    cheapest = min((e for e in (*found.estimates, *found.baselines) if e.all_in), key=lambda e: e.dynamic_j).profile
     shown = [e for e in (*found.estimates, *found.baselines) if e.headline and (e.runs in (SPIKING, DENSE) or not e.all_in or e.profile == cheapest)]
     inherited = [estimate for estimate in found.estimates if not estimate.headline]
     lines = [f"VERDICT: {found.verdicts[0].answer}", "", *(f"- {verdict.sentence}" for verdict in found.verdicts)]
@@ -26,7 +26,7 @@ def render_assessment(found: Assessment) -> str:
     if inherited:
         lines += ["", INHERITED.removeprefix("* "), *row_lines(inherited)]
     lines += ["", "What decides", *(f"- {break_even_sentence(item)}" for item in found.break_evens), work_sentence(found)]
-    everything = [*spiking, *found.baselines]
+    everything = [*found.estimates, *found.baselines]
     lines += [f"- host: encode and decode of a decision take {host_band(spiking[0])}, in no row"] if spiking else []
     return "\n".join([*lines, "", "Not priced", *unpriced_lines(everything)])
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hardware_profiles import Number, load_profile, profile_names
+from hardware_profiles import PRICED, Number, load_profile, profile_names
+from hardware_profiles.schema import NEEDS
 from toolchain.energy.published import published_points
 from toolchain.errors import InputError
 
@@ -18,11 +19,12 @@ from toolchain.errors import InputError
 def sources() -> str:
     """Every number of every profile, with band, grade and source."""
     parts = []
-    for name in (*profile_names("chip"), *profile_names("mcu")):
+    for name in (name for kind in NEEDS for name in profile_names(kind)):
         profile = load_profile(name)
         rows = (_number_row(key, number) for key, number in profile.numbers.items())
         notes = "".join(f"- {note}\n" for note in (*profile.notes, *(f"not priced: {line}" for line in profile.unpriced)))
         flag = "" if profile.headline else " Never in a headline."
+        flag += "" if profile.kind in PRICED else " Checks the pricing, prices no policy." if profile.kind == "fit" else " Limits only, prices no policy."
         parts.append(f"### `{name}`\n\n{profile.title}.{flag}\n\n{notes}\n{_table(('number', 'value', 'band', 'kind', 'read', 'source', 'note'), rows)}")
     return "\n\n".join(parts)
 

@@ -42,7 +42,7 @@ def compare(low: float, high: float, other: Estimate) -> str:
 def judge(estimates: Sequence[Estimate], baselines: Sequence[Estimate], placed: Sequence[Placement]) -> list[Verdict]:
     """All verdicts, what was asked for first: what does not fit, chips, equal silicon, the rest."""
     found = [_unfit(placement) for placement in placed if placement.violations]
-    dense = [other for other in baselines if other.runs == DENSE and other.all_in and other.headline]
+    dense = [other for other in (*estimates, *baselines) if other.runs == DENSE and other.all_in and other.headline]
     for estimate in estimates:
         if estimate.runs != SPIKING:
             continue
@@ -87,6 +87,7 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
         who = "with one policy per chip" if policies == 1 else f"with the chip full ({policies} policies)"
         text = f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on at {rate} a decision takes "
         text += f"{joules(value)} ({joules(low)} to {joules(high)}; {chip.grade}, {chip.read}), {joules(static)} of it static power; {other}{asleep}."
+        text += f" Why: {_cause(answer, chip.dynamic_j, static)}."
         yield Verdict(chip.profile, question, answer, text)
     answer = compare(chip.low_j, chip.high_j, cheapest)
     why = "It counts only where static power is paid for by something else."
@@ -105,6 +106,15 @@ def _equal_silicon(estimate: Estimate, same: Sequence[Estimate]) -> Iterator[Ver
         answer = PAYS if all(ours < theirs for ours, theirs in pairs) else NOT if all(ours > theirs for ours, theirs in pairs) else OPEN
         text = f"{_begin(answer)} on equal silicon ({estimate.profile}) against {other.runs.removeprefix('source policy, ')}: {spiking}, that one "
         yield Verdict(estimate.profile, other.runs, answer, f"{text}{joules(other.dynamic_j)} ({joules(other.low_j)} to {joules(other.high_j)}).")
+
+
+def _cause(answer: str, work: float, static: float) -> str:
+    """What decides an always-on comparison, in words: the two parts have different grades."""
+    if answer == OPEN:
+        return "the bands overlap"
+    if answer == PAYS:
+        return "work and waiting together stay below it"
+    return "static power while waiting outweighs the work itself" if static > work else "the work itself takes most"
 
 
 def _begin(answer: str) -> str:

@@ -121,8 +121,9 @@ def simulation_text(simulation: Simulation) -> str:
         if facts["chatter_ratio"] is not None:
             lines.append(f"  action chatter  {facts['chatter']:.4f} per decision, {facts['chatter_ratio']:.3f} of the source policy's")
     if simulation.delay is not None:
+        coarse = " (whole substeps: the loss is overstated)" if facts["latency_applied_s"] > 2 * facts["latency_s"] > 0 else ""
         late, applied = facts["latency_s"] * 1e3, facts["latency_applied_s"] * 1e3
-        lines.append(f"  latency         {late:.3g} ms, applied as {applied:.3g} ms of a control period of {simulation.delay.period_s * 1e3:g} ms")
+        lines.append(f"  latency         {late:.3g} ms, applied as {applied:.3g} ms of a control period of {simulation.delay.period_s * 1e3:g} ms{coarse}")
     share = facts["synops_per_decision"] / facts["macs_per_decision"]
     work = f"{facts['synops_per_decision']:.0f} synops against {facts['macs_per_decision']} MACs a decision ({share:.3f} per MAC)"
     lines.append(f"  work            {work}; host {facts['host_macs_per_decision']} MACs")
