@@ -207,3 +207,10 @@ def test_the_format_page_names_what_a_file_holds(tmp_path: Path) -> None:
         for facts in entry if name == "layers" else [entry] if name in ("observation", "action", "provenance", "environment") else []:
             listed = re.search(rf"`{name}` \| [^\n]*?`{{([^}}]*)}}`", page)
             assert listed and set(listed[1].split(", ")) == set(facts), name
+
+
+def test_older_minor_versions_load(tmp_path: Path) -> None:
+    path = tmp_path / "a.spk"
+    save(small(), path)
+    rewritten(path, set_in("version", value="1.0"))
+    assert load(path).action.squash == small().action.squash

@@ -59,7 +59,8 @@ def _layout(loaded: Mapping[str, object]) -> tuple[str, str, str, str] | None:
             continue
         recurrent = layout[0] != "model_state_dict" and any(key.startswith(("rnn.", "cnns.")) for key in entry)
         own = any(key.startswith(f"{layout[1]}0.") for key in entry)
-        sure = any(_STD.fullmatch(key) or key.startswith(("critic.", "teacher.", layout[2])) for key in entry) or "iter" in loaded
+        beside = {"critic_state_dict", "teacher_state_dict"} & loaded.keys()
+        sure = beside or any(_STD.fullmatch(key) or key.startswith(("critic.", "teacher.", layout[2])) for key in entry)
         if recurrent or (own and sure):
             return layout
     return None

@@ -63,12 +63,13 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy:
             fix="save the model again with model.save()",
         )
     squash = _squash(facts, options, where)
-    if squash == "argmax":
-        action = _choice(layers[-1].outputs, facts, options, where)
-    else:
-        bounds = _bounds(layers[-1].outputs, facts, options, where)
-        action = bounded_action(layers[-1].outputs, squash, bounds, _mean_limit(network, facts, assumptions))
+    outputs = layers[-1].outputs
+    action = _choice(outputs, facts, options, where) if squash == "argmax" else None
+    bounds = None if action else _bounds(outputs, facts, options, where)
     observation, normalizer = read_observation(layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints)
+    if bounds is not None:
+        action = bounded_action(outputs, squash, bounds, _mean_limit(network, facts, assumptions))
+    assert action is not None
     provenance = Provenance(
         where, content.sha256, "stable-baselines3", network.algorithm, tuple(assumptions),
         normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
