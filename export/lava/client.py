@@ -62,8 +62,8 @@ class LavaClient:
             part = slice(first, first + self.chunk)
             replies.append(self._request({}, {"payloads": payloads[part].astype(np.int32), "control": control[part].astype(np.int32)}))
         joined = {name: np.concatenate([reply[name] for reply in replies]) for name in replies[0]}
-        payloads, states = ([joined[f"{name}.{i}"] for i in range(self.layers)] for name in ("payloads", "states"))
-        return Recording(payloads, states, joined["saturations"], joined["idle"])
+        sent, states = ([joined[f"{name}.{i}"] for i in range(self.layers)] for name in ("payloads", "states"))
+        return Recording(sent, states, joined["saturations"], joined["idle"])
 
     def close(self) -> None:
         """End all processes; the network cannot be used afterwards."""

@@ -103,8 +103,8 @@ CENSUS = mutants(
     "toolchain/simulation/census.py",
     "reference",
     ("census: neuron updates take T + L steps", "layer.outputs * network.chip_steps * self.decisions", "layer.outputs * network.timesteps * self.decisions"),
-    ("census: the readout sends nothing", "sent = [*self.messages[1:], 0]", "sent = [*self.messages[1:], 1]"),
-    ("census: what a layer sends the next receives", "sent = [*self.messages[1:], 0]", "sent = [*self.messages]"),
+    ("census: the readout sends nothing", "sent = [*self.messages[1:], self.output_spikes]", "sent = [*self.messages[1:], self.output_spikes + 1]"),
+    ("census: what a layer sends the next receives", "sent = [*self.messages[1:], self.output_spikes]", "sent = [*self.messages]"),
     (
         "census: chip steps of a decision",
         "Census(self.decisions, network.timesteps, network.chip_steps,",
@@ -124,7 +124,7 @@ EXPORTED_HOST = mutants(
     ("exported host: a start announces q0 whole", "if self.across_decisions and not afresh else q", "if self.across_decisions else q"),
     ("exported host: resync_every", "number > 0 and number % period == 0", "number > 0 and number % period == 1"),
     ("exported host: a resync keeps the decision's number", "number = 0 if self.fresh else", "number = 0 if self.stale else"),
-    ("exported host: decode divides by T", "/ self.divisor", "/ 1.0"),
+    ("exported host: decode divides by T", '"action.row_scale"] / self.divisor', '"action.row_scale"] / 1.0'),
     (
         "exported host: decode's order",
         'accumulator * arrays["action.row_scale"] / self.divisor',

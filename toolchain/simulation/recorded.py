@@ -106,8 +106,9 @@ class RecordedBackend(Backend):
     def count(self, inputs: Long, window: Window, decisions: int) -> None:
         """Add one decision of all rows to the counters (contract section 5)."""
         coding = self.network.spike_coding
-        first = inputs[:, None] if coding is None else encoder_spikes(inputs, coding.threshold, self.network.timesteps)
-        arriving = [first, *window.payloads[:-1]]
+        arriving = [inputs[:, None], *window.payloads[:-1]]
+        if coding is not None:
+            arriving[0] = encoder_spikes(inputs, coding.threshold, self.network.timesteps)
         for index, payloads in enumerate(arriving):
             present = (payloads != 0).sum(axis=(0, 1))
             self.counters.messages[index] += int(present.sum())

@@ -53,7 +53,7 @@ class ReferenceBackend(RecordedBackend):
             inside = step < network.timesteps
             arriving = spikes[:, step] if inside else np.zeros_like(payloads)
             for index, (neuron, layer, state) in enumerate(zip(self.neurons, network.layers, self.states, strict=True)):
-                arriving = neuron.step(layer, state, arriving @ self.weights[index], active)
+                arriving = neuron.step(layer, state, np.matmul(arriving, self.weights[index]), active)
                 if inside:
                     sent[index][:, step], states[index][:, step] = arriving, neuron.observed(state)
                     continue
