@@ -151,7 +151,7 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (set_in("action", "squash", value="sin"), "unknown squash"),
         (set_in("provenance", "more", value=1), "unknown keys more in provenance"),
         (lambda description: description.pop("memory"), "does not fit the format: KeyError 'memory'"),
-        (set_in("layers", 0, "more", value=1), r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input, table, dynamics\)"),
+        (set_in("layers", 0, "more", value=1), r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input, table, dynamics, leak_shift\)"),
         (set_in("observation", "more", value=1), "unknown keys more in observation"),
         (set_in("action", "more", value=1), "unknown keys more in action"),
         (set_in("environment", value=ENVIRONMENT | {"more": 1}), "unknown keys more in environment"),

@@ -71,7 +71,7 @@ class Dynamics:
     bias_in_current: bool = False
 
 
-def decay(value: NDArray[np.int64], kept: int) -> NDArray[np.int64]:
+def decay(value: NDArray[np.int64], kept: int | NDArray[np.int64]) -> NDArray[np.int64]:
     """kept / 4096 of `value`, rounded towards zero."""
     return np.sign(value) * (np.abs(value) * kept >> 12)
 

@@ -94,7 +94,7 @@ class LeakyPolicy:
         for index, layer in enumerate(self.hidden):
             late = (membranes[index] > layer.threshold).astype(np.float32)
             driven = np.clip(layer.beta, 0, 1) * membranes[index] + (values @ layer.weight.T + layer.bias)
-            membranes[index] = driven - late * layer.threshold
+            membranes[index] = np.asarray(driven - late * layer.threshold, np.float32)
             values = (membranes[index] > layer.threshold).astype(np.float32)
             spikes.append(values)
         return spikes, values @ self.readout.weight.T + self.readout.bias

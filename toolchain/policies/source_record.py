@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import InputError
-from toolchain.network import LEAKY, Network
+from toolchain.network import Network
 from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
@@ -44,7 +44,7 @@ def read_source(
     """
     arrays = [(_take(tensors, f"source.{index}.weight"), _take(tensors, f"source.{index}.bias")) for index in range(len(entries))]
     coding = network.spike_coding
-    if network.neuron == LEAKY:
+    if "leaky" in entries:
         if [*entries] != ["leaky"] * (len(entries) - 1) + ["identity"]:
             raise ValueError("a leaky source has layers leaky, and identity last")
         neurons = [(_take(tensors, f"source.{index}.beta"), _take(tensors, f"source.{index}.threshold")) for index in range(len(entries) - 1)]
