@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from tests.test_energy_estimate import counted
 from toolchain.energy import estimate_energy
 from toolchain.energy.ann_work import AnnWork, LayerWork
 from toolchain.energy.result import DELTA, DENSE, SPARSE
-from toolchain.energy.textbook import ann_terms, event_layer, operation_of, textbook_ann_estimates, walked_layer, word_energy
+from toolchain.energy.textbook import ann_terms, event_layer, operation_of, spiking_terms, textbook_ann_estimates, walked_layer, word_energy
 
 ASIC = load_profile("asic45")
 PICO = 1e-12
@@ -75,6 +77,14 @@ def test_what_a_payload_takes(neuron: str, operations: list[tuple[str, ...]]) ->
     """The graded input and sdn's changes multiply, powers of two shift, spikes add."""
     network = random_artifact(1, neuron=neuron, widths=(4, 6, 2), timesteps=1 if neuron == "sdn@1" else 4).network
     assert [operation_of(network, layer) for layer in range(2)] == operations
+
+
+def test_synops_outside_windows_are_priced() -> None:
+    artifact = random_artifact(1, neuron="if@1", widths=(4, 30, 20, 2), timesteps=8)
+    quiet = counted(artifact, (30, 800, 400), synops=(900, 16000, 800))
+    before, after = (spiking_terms(census, artifact.network, ASIC) for census in (quiet, dataclasses.replace(quiet, idle_synops=17_700)))
+    assert after["weights"].value == pytest.approx(2 * before["weights"].value)
+    assert after["operations"].value > before["operations"].value
 
 
 def test_the_estimate_says_what_it_is() -> None:

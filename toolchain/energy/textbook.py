@@ -101,8 +101,8 @@ def operation_of(network: Network, layer: int) -> tuple[str, ...]:
 
 
 def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[str, Joules]:
-    """The spiking network per decision, by kind of work."""
-    n = census.decisions
+    """The spiking network per decision, by kind of work; synops outside windows are spread over the layers as those inside are."""
+    n = census.decisions * (census.synops / (census.synops + census.idle_synops) if census.idle_synops else 1.0)
     return _sum(
         [
             event_layer(
