@@ -99,7 +99,8 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.neuron in (LEAKY, LIF)
     squash = "clip" if action.squash == "none" and action.low is not None else action.squash
     identifier = env if env is not None else artifact.environment.id if artifact.environment is not None else None
-    facts = environment_facts(identifier, *((action.low, action.high) if identifier is None and squash == "clip" else ()))
+    low, high = (action.low, action.high) if identifier is None and squash == "clip" else (None, None)
+    facts = environment_facts(identifier, low, high)
     read = read_policy(
         path,
         activation=layers[0].activation if len(layers) > 1 and not spiking else None,
