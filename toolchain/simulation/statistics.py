@@ -45,6 +45,11 @@ def failed_episodes(returns: Float, ann: Float) -> int:
     return int((returns < mean - 0.5 * abs(mean)).sum())
 
 
+def variation(returns: Float) -> float:
+    """Coefficient of variation of returns."""
+    return float(np.std(returns, ddof=1) / abs(np.mean(returns)))
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether a spiking policy holds a target ratio, and the sentence that says why."""
@@ -58,10 +63,10 @@ def holds_target(spiking: Float, ann: Float, target: float) -> Verdict:
     ratio, interval = return_ratio(spiking, ann), ratio_interval(spiking, ann)
     if ratio is None or interval is None:
         return Verdict(False, "no ratio: too few episodes or an ANN return of about zero")
-    variation = float(np.std(ann, ddof=1) / abs(np.mean(ann)))
-    if variation < STEADY:
+    varies = variation(ann)
+    if varies < STEADY:
         holds = ratio >= target - TOLERANCE and interval[1] >= target
-        return Verdict(holds, f"ratio {ratio:.4f} (>= {target - TOLERANCE:.2f}), upper end {interval[1]:.4f} (>= {target}), ANN variation {variation:.1%}")
+        return Verdict(holds, f"ratio {ratio:.4f} (>= {target - TOLERANCE:.2f}), upper end {interval[1]:.4f} (>= {target}), ANN variation {varies:.1%}")
     failed, ann_failed, n = failed_episodes(spiking, ann), failed_episodes(ann, ann), len(ann)
     p = float(np.asarray(stats.fisher_exact([[failed, n - failed], [ann_failed, n - ann_failed]]))[1])
     limit = float(np.mean(ann)) - 0.5 * abs(float(np.mean(ann)))
@@ -72,4 +77,4 @@ def holds_target(spiking: Float, ann: Float, target: float) -> Verdict:
     median = 1.0 + (float(np.median(kept)) - centre) / abs(centre)
     failures = f"failed {failed} against {ann_failed} of {n} (p = {p:.2f} > .05)"
     medians = f"median ratio {median:.4f} (>= {target - TOLERANCE:.2f})"
-    return Verdict(p > 0.05 and median >= target - TOLERANCE, f"{failures}, {medians}, ANN variation {variation:.1%}")
+    return Verdict(p > 0.05 and median >= target - TOLERANCE, f"{failures}, {medians}, ANN variation {varies:.1%}")
