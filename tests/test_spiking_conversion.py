@@ -147,7 +147,7 @@ def test_an_exported_folder_replays_alone(tmp_path: Path, shape: SpikingShape) -
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run([sys.executable, "run.py"], cwd=tmp_path / "folder", env=environment, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"payloads of layer {len(shape.hidden)}: " in run.stdout and "what the host decodes" in run.stdout and "exact" in run.stdout
+    assert f"payloads of layer {len(shape.hidden)}: " in run.stdout and "spike counts of the last layer: " in run.stdout and "exact" in run.stdout
 
 
 @pytest.mark.parametrize("exponent", range(8))
