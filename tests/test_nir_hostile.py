@@ -102,7 +102,7 @@ def test_hostile_file(name: str) -> None:
 
 def test_long_texts_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many entries may point at one text: what is read counts, not what is stored."""
-    monkeypatch.setattr(hdf5_content, "Budget", lambda: hdf5_content_budget(20_000))
+    monkeypatch.setattr(hdf5_content, "Budget", lambda reading: hdf5_content_budget(reading, 20_000))
     with pytest.raises(InputError, match=r"f:/t: its texts are too long"):
         read_hdf5(made(shared_text), "f")
 

@@ -28,8 +28,9 @@ Tree = dict[str, Any]  # of Tree, NDArray or str
 
 @dataclass
 class Budget:
-    """What is left to read of one file."""
+    """What is left to read of one file; the first walk over it only adds up what is declared."""
 
+    reading: bool
     bytes: int = CHECKPOINT_LIMIT
     objects: int = OBJECT_LIMIT
     seen: set[int] = field(default_factory=set)
@@ -40,7 +41,8 @@ def read_hdf5(data: bytes, where: str) -> Tree:
     h5py = hdf5_library(where)
     try:
         with h5py.File(h5py.h5f.open_file_image(data)) as file:
-            return _group(h5py, file, where, "", Budget(), 0)
+            _group(h5py, file, where, "", Budget(reading=False), 0)
+            return _group(h5py, file, where, "", Budget(reading=True), 0)
     except InputError:
         raise
     except Exception as error:  # the library raises whatever its C code reports
@@ -96,16 +98,18 @@ def _array(h5py: Any, dataset: Any, place: str, budget: Budget) -> NDArray[Any] 
     if size > budget.bytes:
         raise InputError(place, "declares too much", got=f"shape {dataset.shape}, {size} bytes", limit=f"{CHECKPOINT_LIMIT} bytes in all", fix=SAVE_AGAIN)
     budget.bytes -= size
+    if not budget.reading:
+        if text is None and dataset.dtype.newbyteorder("=").str[1:] not in NUMBERS or h5py.check_enum_dtype(dataset.dtype) is not None:
+            raise InputError(place, "holds neither numbers nor text", got=dataset.dtype, limit="integers, floats, text", fix=SAVE_AGAIN)
+        if text is not None and math.prod(dataset.shape) > TEXT_LIMIT:
+            raise InputError(place, "too many texts", got=dataset.shape, limit=TEXT_LIMIT, fix=SAVE_AGAIN)
+        return ""
     if text is not None:
         return _texts(dataset, place, budget)
-    if dataset.dtype.newbyteorder("=").str[1:] not in NUMBERS or h5py.check_enum_dtype(dataset.dtype) is not None:
-        raise InputError(place, "holds neither numbers nor text", got=dataset.dtype, limit="integers, floats, text", fix=SAVE_AGAIN)
     return np.asarray(dataset[()]).astype(dataset.dtype.newbyteorder("="), copy=False)
 
 
 def _texts(dataset: Any, place: str, budget: Budget) -> NDArray[Any] | str:
-    if math.prod(dataset.shape) > TEXT_LIMIT:
-        raise InputError(place, "too many texts", got=dataset.shape, limit=TEXT_LIMIT, fix=SAVE_AGAIN)
     found = np.empty(dataset.shape, object)
     for index in np.ndindex(dataset.shape):  # one by one: many entries may share one large text
         value = dataset[index]
