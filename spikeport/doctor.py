@@ -62,7 +62,6 @@ PACKAGES = (
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),
     Package("onnx>=1.16", "onnx", "export --to onnx"),
     Package("onnxruntime>=1.18", "onnxruntime", "the onnx backend"),
-    Package("nir>=1.0.8", "nir", "export --to nir, reading NIR files"),
 )
 
 
