@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolchain.errors import InputError as InputError
     from toolchain.errors import SpikeportError as SpikeportError
     from toolchain.policies.policy import Policy as Policy
+    from toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
     from toolchain.simulation.closed_loop import Simulation as Simulation
     from toolchain.simulation.closed_loop import simulate as simulate
     from toolchain.simulation.controller import Controller as Controller
@@ -66,6 +67,7 @@ _HOMES = {
     "InputError": "toolchain.errors",
     "SpikeportError": "toolchain.errors",
     "Policy": "toolchain.policies.policy",
+    "SpikingPolicy": "toolchain.policies.spiking_policy",
     "Simulation": "toolchain.simulation.closed_loop",
     "simulate": "toolchain.simulation.closed_loop",
     "Controller": "toolchain.simulation.controller",

@@ -69,6 +69,9 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(checkpoint, env=env, observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1], **read_options(given))
     own = ("neuron", "timesteps", "alpha", "weight_bits", "action_error", "allocation", "thrift", "finetune")
+    for assumption in policy.provenance.assumptions:
+        if assumption.startswith("warning: "):
+            click.echo(assumption, err=True)
     given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "leaky" if isinstance(policy, LeakyPolicy) else "sdn")
     choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}

@@ -162,7 +162,7 @@ def test_one_environment_and_known_neurons_only() -> None:
     artifact = random_artifact(0)
     with pytest.raises(InputError, match="got 2, limit 1 to 1"):
         LavaDirectBackend(artifact, rows=2)
-    layers = tuple(dataclasses.replace(layer, neuron="lif@1") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
+    layers = tuple(dataclasses.replace(layer, neuron="lif@9") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
     other = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=layers))
     with pytest.raises(InputError, match="layer 0: no Lava process for this neuron"):
         LavaDirectBackend(other)

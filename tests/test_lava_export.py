@@ -160,7 +160,7 @@ def test_host_encodes_and_decodes_the_same_bits(kind: str, seed: int) -> None:
 
 
 def with_unknown_neuron(artifact: Artifact) -> Artifact:
-    layers = (dataclasses.replace(artifact.network.layers[0], neuron="lif@1"), *artifact.network.layers[1:])
+    layers = (dataclasses.replace(artifact.network.layers[0], neuron="lif@9"), *artifact.network.layers[1:])
     return dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=layers))
 
 
@@ -174,7 +174,7 @@ def test_paths_that_cannot_be_used(tmp_path: Path) -> None:
             export_lava(artifact, tmp_path / name)
     with pytest.raises(InputError, match="cannot be written: No such file or directory"):
         export_lava(artifact, tmp_path / "absent" / "out")
-    with pytest.raises(InputError, match="no Lava process for this neuron .got lif@1"):
+    with pytest.raises(InputError, match="no Lava process for this neuron .got lif@9"):
         export_lava(with_unknown_neuron(artifact), tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"full", "file"}
     (tmp_path / "empty").mkdir()

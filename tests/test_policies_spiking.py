@@ -88,6 +88,12 @@ def test_the_float_policy_is_the_published_network(tmp_path: Path, neuron: str, 
     assert describe(policy)["neuron"] == neuron and describe(policy)["timesteps"] == timesteps
 
 
+def test_a_leak_at_its_end_is_read(tmp_path: Path) -> None:
+    tensors = actor(plif=True) | {"snn.plifnodes.0.w": torch.tensor(-1e30), "snn.plifnodes.1.w": torch.tensor(1e30)}
+    keeps = [layer.voltage_keep for layer in read(tmp_path, tensors, sidecar={"neuron": "plif"}).layers]
+    assert keeps[0] < 1e-300 and keeps[1] == 1.0
+
+
 def test_rows_do_not_depend_on_one_another(tmp_path: Path) -> None:
     policy = read(tmp_path, actor())
     observations = np.random.default_rng(1).normal(size=(40, OBSERVATIONS))
@@ -181,6 +187,9 @@ def changed(**tensors: Any) -> dict[str, Any]:
         (changed(extra__w=torch.zeros(1)), {}, "unknown key extra.w"),
         (changed(bias=torch.full((6,), torch.nan)), {}, "layer 2 bias has non-finite values"),
         (actor() | {"encoder.std": torch.zeros(1, 3, 4)}, {}, "the encoder's std has zeros"),
+        (actor() | {"encoder.mean": torch.full((1, 3, 4), torch.nan)}, {}, "encoder.mean has non-finite values"),
+        (actor(plif=True) | {"snn.plifnodes.0.w": torch.tensor(torch.inf)}, {}, "snn.plifnodes.0.w is not finite"),
+        (actor(plif=True) | {"snn.plifnodes.9.w": torch.tensor(1.0)}, {}, r"snn.plifnodes.9.w has shape \(1,\); one number per layer expected"),
         (actor(), {"activation": "relu"}, "a spiking checkpoint has neurons, no activation .got --activation relu"),
         (actor(), {"environment": EnvironmentFacts("Hopper-v5", 11)}, "got 3 features, limit 11 observation channels of Hopper-v5"),
         (actor(), {"environment": EnvironmentFacts()}, "does not carry the action limit"),
@@ -252,6 +261,7 @@ def test_sddpg_has_one_sidecar_for_both_files(tmp_path: Path) -> None:
         (None, [np.zeros(6), np.zeros(5), np.zeros(3)], r"layer 2 has a bias of shape \(3,\) for 2 outputs"),
         ([np.zeros((6, 4)), np.zeros((5, 7)), np.zeros((2, 5))], None, r"layer 1 has a weight of shape \(5, 7\) where 6 inputs arrive"),
         (["text"], None, "array 0 is not a numeric array"),
+        ([np.full((6, 4), 1e300), np.zeros((5, 6)), np.zeros((2, 5))], None, "weight has non-finite values"),
     ],
 )
 def test_navigation_actors_that_are_refused(tmp_path: Path, weights: Any, biases: Any, message: str) -> None:

@@ -68,7 +68,7 @@ def test_weights_too_small_for_their_threshold_are_refused(tmp_path: Path) -> No
     layer = dataclasses.replace(policy.layers[0], weight=policy.layers[0].weight * 1e-4, bias=policy.layers[0].bias * 1e-4)
     with pytest.raises(InputError, match=r"actor.pt, layer 0: does not fit the registers of a stock LIF .*limit threshold 4094 .clif. or 131071"):
         spiking_network(dataclasses.replace(policy, layers=(layer, *policy.layers[1:])), 8)
-    lif = dataclasses.replace(policy.layers[0], neuron="lif", current_keep=0.0, bias=np.full(8, 1e9, np.float32))
+    lif = dataclasses.replace(policy.layers[0], neuron="lif", current_keep=0.0, bias=np.full(8, 1e30, np.float32))
     with pytest.raises(InputError, match=r"does not fit the registers .*bias 4095 << 7"):
         quantise_layer(lif, 8, 8, "actor.pt, layer 0")
 
@@ -114,6 +114,26 @@ def _dense(index: int) -> list[tuple[str, Any]]:
     return [("weight", torch.ones(3 if index == 1 else 1, 3)), ("bias", torch.zeros(3 if index == 1 else 1))]
 
 
+def test_the_environment_may_come_from_the_sidecar(tmp_path: Path) -> None:
+    write(tmp_path / "actor.pt", torch_bytes(actor()))
+    (tmp_path / "actor.spikeport.json").write_text('{"environment": "Pendulum-v1"}')
+    with pytest.raises(InputError, match="got 2 outputs, limit 1 action channels of Pendulum-v1"):
+        spikeport.load_policy(tmp_path / "actor.pt")
+    (tmp_path / "actor.spikeport.json").write_text('{"environment": "Pendulum-v1", "action_limit": 2.0}')
+    policy = spikeport.load_policy(tmp_path / "actor.pt", action_low=[-2.0, -2.0], action_high=[2.0, 2.0])
+    with pytest.raises(InputError, match="environment Pendulum-v1: does not fit the policy: 1 action channels for a policy of 2"):
+        spikeport.convert(policy)
+
+
+def test_a_missing_normaliser_is_warned_about_on_stderr(tmp_path: Path) -> None:
+    write(tmp_path / "actor.pt", torch_bytes(actor()))
+    np.save(tmp_path / "states.npy", OBSERVATIONS)
+    bounds = ("--observations", tmp_path / "states.npy", "--action-low", "-1", "--action-high", "1")
+    result = done("convert", tmp_path / "actor.pt", "-o", tmp_path / "a.spk", *bounds)
+    assert "warning: no normaliser was found (actor_mean_var.p beside actor.pt)" in result.stderr
+    assert "lif@1 (T=5, 8 chip steps a decision)" in result.stdout and "bias in the current" in result.stdout
+
+
 def test_the_front_door(tmp_path: Path) -> None:
     """convert, inspect, verify, energy and export of an SDDPG actor, which needs no environment."""
     path, artifact = navigation(tmp_path), tmp_path / "nav.spk"
@@ -147,7 +167,7 @@ def test_an_exported_folder_replays_alone(tmp_path: Path, shape: SpikingShape) -
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run([sys.executable, "run.py"], cwd=tmp_path / "folder", env=environment, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"payloads of layer {len(shape.hidden)}: " in run.stdout and "what the host decodes" in run.stdout and "exact" in run.stdout
+    assert f"payloads of layer {len(shape.hidden)}: " in run.stdout and "spike counts of the last layer: " in run.stdout and "exact" in run.stdout
 
 
 @pytest.mark.parametrize("exponent", range(8))

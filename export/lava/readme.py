@@ -18,7 +18,7 @@ Python 3.10 or newer on Linux, numpy and lava-nc; nothing else, Spikeport includ
     python run.py
 
 `run.py` replays {decisions} recorded decisions in Lava's real runtime on the CPU and compares every payload of
-every layer, and the readout's accumulators, with recorded integers. Exit code 0: all are equal; 1: something
+every layer, and what the host decodes, with recorded integers. Exit code 0: all are equal; 1: something
 differs; 2: it could not be run (the reason is printed). It works from any folder and leaves nothing in it. Lava runs in
 supervised processes of its own: one that raises, dies or hangs (`--time-limit`) ends with a message, not in silence.
 
@@ -41,7 +41,8 @@ A decision takes {steps} steps of Lava, about a millisecond each.
 | `network.json`, `network.npz` | {layers} weight layers, {timesteps} timestep(s) per decision, and the contracts of observation and action |
 | `probe.npz` | observations, encoded inputs, control words, and the payloads and readouts expected from them |
 | `spiking_policy/network.py` | the network as Lava processes: stock `Dense` synapses and the neurons below; start reading here |
-| `spiking_policy/processes/` | source, integrate-and-fire, sigma-delta, readout; the equations stand at the top of each file |
+| `spiking_policy/spiking_network.py` | the same for networks that were trained as spiking (`lif@1`): stock `Dense` and stock `LIFReset` |
+| `spiking_policy/processes/` | sources, recorder, neurons, readout; the equations stand at the top of each file |
 | `spiking_policy/window.py` | when a layer works: it counts its steps from a control word |
 | `spiking_policy/host.py` | encode and decode, the only floating-point arithmetic |
 | `spiking_policy/client.py`, `supervisor.py`, `worker.py`, `messages.py` | Lava's runtime under supervision |

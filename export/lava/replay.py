@@ -54,7 +54,9 @@ def replay(folder: Path, time_limit: float) -> int:
     verdicts = [compare("inputs encoded by host.py", inputs, probe["inputs"]), compare("control words of host.py", control, probe["control"])]
     for index in [index for index in range(layers) if f"payloads.{index}" in probe]:
         verdicts.append(compare(f"payloads of layer {index}", recording.payloads[index], probe[f"payloads.{index}"]))
-    verdicts.append(compare("what the host decodes", recording.readout(str(description["coding"])), probe["readout"]))
+    coding = str(description["coding"])
+    decoded = "spike counts of the last layer" if coding == "spikes" else "accumulators of the readout"
+    verdicts.append(compare(decoded, recording.readout(coding), probe["readout"]))
     verdicts.append(compare_actions(np.stack([host.decode(accumulator) for accumulator in probe["readout"]]), probe["actions"]))
     print("exact" if all(verdicts) else "DIFFERENT: network.npz, probe.npz or the code was changed, or Lava computes something else")
     return EXACT if all(verdicts) else DIFFERENT

@@ -120,6 +120,8 @@ def _network(tensors: Tensors, where: str):  # noqa: ANN202 - mean, std [obs, P]
         value = tensors.get(name, np.zeros(0, np.float32))
         if value.ndim != 3 or value.shape[0] != 1 or value.size == 0:
             problems.append(f"{name} has shape {value.shape}, (1, obs, P) expected")
+        elif not np.isfinite(value).all():
+            problems.append(f"{name} has non-finite values")
         encoder.append(value[0] if value.ndim == 3 else value)
     missing: NDArray[np.float32] = np.zeros(0, np.float32)
     weight, bias = tensors.get("decoder.decoder.weight", missing), tensors.get("decoder.decoder.bias", missing)
@@ -129,13 +131,15 @@ def _network(tensors: Tensors, where: str):  # noqa: ANN202 - mean, std [obs, P]
     for number, value in sorted(found.items()):
         if value.size != 1 or number >= len(names):
             problems.append(f"snn.plifnodes.{number}.w has shape {value.shape}; one number per layer expected")
+        elif not np.isfinite(value).all():
+            problems.append(f"snn.plifnodes.{number}.w is not finite")
     used = {f"{name}.{part}" for name in (*names, "decoder.decoder") for part in ("weight", "bias")} | {"encoder.mean", "encoder.std"}
     problems += [f"unknown key {printable(key, 60)}" for key in tensors if key not in used and not _PLIF.fullmatch(key)]
     if problems:
         raise violations(
             where, problems, why="the file looks like a PopSAN or Proxy-Target actor and each of its entries must be understood", fix="save the actor alone"
         )
-    keeps = [1.0 / (1.0 + math.exp(-float(found[number].ravel()[0]))) for number in sorted(found)]
+    keeps = [1.0 / (1.0 + math.exp(-max(float(found[number].ravel()[0]), -700.0))) for number in sorted(found)]
     return encoder[0], encoder[1], layers, keeps
 
 

@@ -80,7 +80,8 @@ def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
     if not isinstance(parts, list) or not 1 <= len(parts) <= LAYERS:
         got = f"{len(parts)} entries" if isinstance(parts, list) else type(parts).__name__
         raise InputError(file.name, "not a list of arrays", got=got, limit=f"1..{LAYERS} arrays", fix=FIX)
-    arrays = [to_float64(part, file.name, f"array {index}", FIX).astype(np.float32) for index, part in enumerate(parts)]
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+        arrays = [to_float64(part, file.name, f"array {index}", FIX).astype(np.float32) for index, part in enumerate(parts)]
     wanted = 2 if file.name.endswith(PAIR[0]) else 1
     problems = [f"array {index} has shape {a.shape}, {wanted} axes expected" for index, a in enumerate(arrays) if a.ndim != wanted or 0 in a.shape]
     if problems:
