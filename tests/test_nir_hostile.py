@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -110,6 +112,22 @@ def test_long_texts_count(monkeypatch: pytest.MonkeyPatch) -> None:
 hdf5_content_budget = hdf5_content.Budget
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda *_: time.sleep(30), r"^f: the HDF5 file is damaged\. the library did not come to an end within 0\.5 s"),
+        (lambda *_: os._exit(3), r"^f: the HDF5 file is damaged\. the library crashed on it"),
+    ],
+    ids=["hangs", "crashes"],
+)
+def test_library_that_fails(monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], message: str) -> None:
+    """Damaged heaps make the HDF5 library loop for ever; it never takes this process along."""
+    monkeypatch.setattr(hdf5_content, "_group", fault)
+    monkeypatch.setattr(hdf5_content, "TIME_LIMIT", 0.5)
+    with pytest.raises(InputError, match=message):
+        read_hdf5(made(lambda f: f.create_group("g")), "f")
+
+
 @pytest.mark.parametrize("kind", ["i1", "u2", ">i4", "i8", "f2", ">f4", "f8", "?"])
 def test_plain_arrays_come_back(kind: str) -> None:
     values = np.arange(6).reshape(2, 3).astype(kind)
@@ -126,6 +144,14 @@ def test_plain_texts_come_back() -> None:
     assert (found["one"], found["fixed"]) == ("\u00e4", "IF") and found["edges"].tolist() == [["a", "b"], ["b", "c"]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def impatience() -> Iterator[None]:
+    """Files that make the library hang need not be waited for long."""
+    before, hdf5_content.TIME_LIMIT = hdf5_content.TIME_LIMIT, 10.0
+    yield
+    hdf5_content.TIME_LIMIT = before
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("nir") / "a.nir"
@@ -133,7 +159,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_damage(exported: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Bytes overwritten or cut off: an equal artifact (unused bytes) or an InputError, never another exception."""

@@ -53,7 +53,7 @@ def refuse_foreign_neurons(artifact: Artifact) -> None:
             f"NIR has no node for {network.neuron}" if hidden else "a policy without hidden layers has no neuron to write",
             limit=", ".join(EXPRESSIBLE),
             why="its primitives are integrate-and-fire neurons with binary spikes, so another node would be another network",
-            fix=("--to onnx or --to lava, which carry every neuron", "convert with --neuron if"),
+            fix=("--to onnx or --to lava, which carry every neuron", "convert an ANN with --neuron if"),
         )
     problems = [f"layer {index}: {problem}" for index, layer in enumerate(network.layers) if layer.neuron == LIF for problem in _lif_problems(layer)]
     if problems:

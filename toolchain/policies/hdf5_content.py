@@ -8,6 +8,7 @@ and the filters that HDF5 brings along are read, everything else is refused by i
 from __future__ import annotations
 
 import math
+import multiprocessing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from toolchain.policies.file_content import CHECKPOINT_LIMIT
 from toolchain.policies.text import printable, short_reason
 
 OBJECT_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 10_000, 12, 20_000  # objects in a file, groups in each other, texts in an array
+TIME_LIMIT = 60.0  # seconds
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # 32000: h5py's own
 NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 SAVE_AGAIN = "write it again with nir.write, which stores plain arrays"
@@ -37,16 +39,46 @@ class Budget:
 
 
 def read_hdf5(data: bytes, where: str) -> Tree:
-    """The content of the HDF5 file `data`. Raises InputError that names the object at fault; `where` is the file's name."""
+    """The content of the HDF5 file `data`, read in a process of its own: on a damaged file the library may hang or crash.
+
+    Raises InputError that names the object at fault; `where` is the file's name.
+    """
+    hdf5_library(where)
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, data, where))
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(TIME_LIMIT):
+            raise InputError(where, "the HDF5 file is damaged", why=f"the library did not come to an end within {TIME_LIMIT} s", fix=SAVE_AGAIN)
+        tree, refusal = receiver.recv()
+    except EOFError:
+        raise InputError(where, "the HDF5 file is damaged", why="the library crashed on it", fix=SAVE_AGAIN) from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if refusal is not None:
+        place, what, facts = refusal
+        raise InputError(place, what, **facts)
+    return tree
+
+
+def _answer(sender: Any, data: bytes, where: str) -> None:
+    """In the child: (tree, None), or (None, what an InputError says)."""
     h5py = hdf5_library(where)
     try:
         with h5py.File(h5py.h5f.open_file_image(data)) as file:
             _group(h5py, file, where, "", Budget(reading=False), 0)
-            return _group(h5py, file, where, "", Budget(reading=True), 0)
-    except InputError:
-        raise
+            answer: Any = _group(h5py, file, where, "", Budget(reading=True), 0), None
+    except InputError as error:
+        facts = {name: value if value is None else str(value) for name, value in (("got", error.got), ("limit", error.limit))}
+        answer = None, (error.where, error.what, facts | {"why": error.why, "fix": error.fix})
     except Exception as error:  # the library raises whatever its C code reports
-        raise InputError(where, "the HDF5 file is damaged", why=short_reason(error), fix=SAVE_AGAIN) from None
+        answer = None, (where, "the HDF5 file is damaged", {"why": short_reason(error), "fix": SAVE_AGAIN})
+    sender.send(answer)
+    sender.close()
 
 
 def hdf5_library(where: str) -> Any:

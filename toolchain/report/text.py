@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.artifact import Artifact
-from toolchain.network import READOUT, STATE_LIMIT
+from toolchain.network import LEAKY, LIF, READOUT, STATE_LIMIT
 from toolchain.quantization.proof import prove
 from toolchain.simulation.closed_loop import Simulation
 from toolchain.simulation.verification import Verification
@@ -83,7 +83,7 @@ def artifact_text(artifact: Artifact) -> str:
     if any(silent):
         lines.append(
             f"  neurons that never fired in calibration, per layer: {silent}"
-            + (" (pruned)" if calibration.get("pruned") else "" if artifact.network.spike_coding else " (kept with their layer's median threshold)")
+            + (" (pruned)" if calibration.get("pruned") else "" if artifact.network.neuron in (LEAKY, LIF) else " (kept with their layer's median threshold)")
         )
     lines += [f"  {assumption}" for assumption in facts["assumptions"]]
     return "\n".join(lines)
