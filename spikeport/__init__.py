@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolchain.errors import CheckFailed as CheckFailed
     from toolchain.errors import InputError as InputError
     from toolchain.errors import SpikeportError as SpikeportError
+    from toolchain.policies.leaky_policy import LeakyPolicy as LeakyPolicy
     from toolchain.policies.policy import Policy as Policy
     from toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
     from toolchain.simulation.closed_loop import Simulation as Simulation
@@ -69,6 +70,7 @@ _HOMES = {
     "InputError": "toolchain.errors",
     "SpikeportError": "toolchain.errors",
     "Policy": "toolchain.policies.policy",
+    "LeakyPolicy": "toolchain.policies.leaky_policy",
     "SpikingPolicy": "toolchain.policies.spiking_policy",
     "Simulation": "toolchain.simulation.closed_loop",
     "simulate": "toolchain.simulation.closed_loop",
