@@ -63,6 +63,7 @@ PACKAGES = (
     Package("sb3-contrib>=2.4", "sb3_contrib", "training TQC and TRPO policies"),
     Package(ONNX["onnx"], "onnx", "reading ONNX policies, export --to onnx and the onnx backend"),
     Package(ONNX["onnxruntime"], "onnxruntime", "the onnx backend"),
+    Package("nir>=1.0.8", "nir", "reading NIR graphs, export --to nir"),
 )
 
 

@@ -14,7 +14,7 @@ from export.lava import lava_import
 from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime lava-nc lava-dl fork"
+NAMES = "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime nir lava-nc lava-dl fork"
 
 
 def found(name: str) -> doctor.Check:
@@ -44,7 +44,7 @@ def test_nothing_installed() -> None:
     text = alone("from spikeport import doctor; print(doctor.render(doctor.diagnose()))", "-S")
     assert "--  numpy" in text and "numpy is missing" in text
     assert f"fix: {lava_import.install_command()}" in text
-    assert "15 of 19 checks failed" in text
+    assert "16 of 20 checks failed" in text
 
 
 def test_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_requirements_are_those_of_the_metadata() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    declared = [line for text in (config["options"]["install_requires"], extras["torch"], extras["sb3"], extras["onnx"]) for line in text.split()]
+    declared = [line for text in (config["options"]["install_requires"], extras["torch"], extras["sb3"], extras["onnx"], extras["nir"]) for line in text.split()]
     assert {package.requirement for package in doctor.PACKAGES} == set(declared) - {"tqdm>=4.60", "click>=8.1"}
     pins = (ROOT / "constraints.txt").read_text().split()
     assert lava_import.REQUIREMENT in pins and doctor.LAVA_DL in pins
