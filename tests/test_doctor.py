@@ -14,7 +14,10 @@ from export.lava import lava_import
 from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime nir lava-nc lava-dl fork"
+NAMES = (
+    "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime nir lava-nc lava-dl "
+    "fork"
+)
 
 
 def found(name: str) -> doctor.Check:
@@ -101,7 +104,8 @@ def test_requirements_are_those_of_the_metadata() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    declared = [line for text in (config["options"]["install_requires"], extras["torch"], extras["sb3"], extras["onnx"], extras["nir"]) for line in text.split()]
+    texts = [config["options"]["install_requires"], *(extras[name] for name in ("torch", "sb3", "onnx", "nir"))]
+    declared = [line for text in texts for line in text.split()]
     assert {package.requirement for package in doctor.PACKAGES} == set(declared) - {"tqdm>=4.60", "click>=8.1"}
     pins = (ROOT / "constraints.txt").read_text().split()
     assert lava_import.REQUIREMENT in pins and doctor.LAVA_DL in pins
