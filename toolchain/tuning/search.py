@@ -12,6 +12,7 @@ import numpy as np
 from toolchain.artifact import Artifact
 from toolchain.tuning.bisection import bisections
 from toolchain.tuning.evidence import Episodes, Evidence, not_convertible
+from toolchain.tuning.gate import extra_weak
 from toolchain.tuning.halving import alive, dominated, incumbent, promoted
 from toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
 from toolchain.tuning.seeds import search_seeds
@@ -65,6 +66,20 @@ class Search:
     def safe(self) -> list[tuple[Point, Evidence]]:
         """Candidates that held on all rungs, cheapest first."""
         return sorted(((point, evidence) for point, evidence in self.tried if evidence.safe), key=lambda pair: pair[1].cost)
+
+    @property
+    def reserve(self) -> list[tuple[Point, Evidence]]:
+        """Whom to judge, cheapest first: the safe ones, and dearer ones that they left behind with every episode kept. The
+        cheapest of many has been lucky; the next in line are there for when it was.
+        """
+        target, least = self.course.options.target, incumbent([evidence for _, evidence in self.tried])
+        line = [(runner.point, runner.evidence) for runner in self.runners if runner.evidence.safe]
+        for runner in self.runners:
+            found, source = runner.evidence, self.ann.returns[: runner.episodes.count]
+            known = not found.safe and not found.failed and found.episodes >= self.rungs[1] and (found.cost >= least or least == np.inf)
+            if known and found.ratio >= target and extra_weak(runner.episodes.returns, source) <= 0:
+                line.append((runner.point, found))
+        return sorted(line, key=lambda candidate: candidate[1].cost)
 
     def run(self, deadline: float) -> None:
         """Generations until `deadline` (of time.monotonic) or the wanted number of trials."""

@@ -33,6 +33,7 @@ from toolchain.tuning.workers import Workers, usable_cores
 
 JUDGED = (24, 216)  # episodes of a judgement, at least and at most
 JUDGEMENTS = 2  # that time is kept for
+DEARER = 1.1  # times the cost of one that did not hold: who is asked next
 MOST_KEPT = 0.4  # of the minutes, for judging
 DEFAULTS = TuningOptions()
 
@@ -147,13 +148,15 @@ def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]
 
 
 def judge(search: Search, count: int, deadline: float, note: Callable[[str], None]) -> tuple[Candidate | None, int]:
-    """The cheapest safe candidate that also holds on fresh seeds, if any; how many had to be asked."""
+    """The cheapest candidate in reserve that also holds on fresh seeds, if any; how many had to be asked."""
     workers, course = search.workers, search.course
-    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(search.rungs[1], count), count}))
-    ann, judged, longest = Episodes(), 0, 0.0
-    for point, _ in search.safe:
+    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(rung, count) for rung in (search.rungs[1], count // 4, count)}))
+    ann, judged, longest, refused = Episodes(), 0, 0.0, 0.0
+    for point, known in search.reserve:
         if judged and time.monotonic() + longest > deadline:
             break
+        if known.cost < DEARER * refused:
+            continue
         started, spiking, artifact = time.monotonic(), Episodes(), course.build(point)
         evidence = nothing_known()
         for rung in rungs:
@@ -167,6 +170,7 @@ def judge(search: Search, count: int, deadline: float, note: Callable[[str], Non
         note(f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g}, {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
         if evidence.safe:
             return (point, evidence), judged
+        refused = known.cost
     return None, judged
 
 
