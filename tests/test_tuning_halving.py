@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from toolchain.tuning.course import Course
 from toolchain.tuning.evidence import Batch, Episodes, Evidence, gather
 from toolchain.tuning.halving import FIRST_PLACES, PLACES, alive, dominated, incumbent, promoted
 from toolchain.tuning.point import Point, no_thriftier
-from toolchain.tuning.search import Search
+from toolchain.tuning.search import Runner, Search
 from toolchain.tuning.seeds import search_seeds
 from toolchain.tuning.study import open_study, quiet
 from toolchain.tuning.tune import prepare
@@ -41,6 +42,30 @@ def runner(episodes: int, cost: float, state: str = UNDER_WAY) -> Evidence:
 
 def fate() -> st.SearchStrategy[Evidence]:
     return st.builds(runner, st.sampled_from((0, 4, 12, 36, 108)), st.floats(1, 100), st.sampled_from((UNDER_WAY, FAILED, SAFE, DEARER)))
+
+
+def line_of(*found: tuple[Evidence, float]) -> list[float]:
+    """Costs of those who would be judged; each with the return of its last episode, all others and the source's being 1."""
+    search = object.__new__(Search)
+    search.course = SimpleNamespace(options=OPTIONS)  # type: ignore[assignment]
+    search.rungs, search.ann = RUNGS, Episodes() + [Batch((1.0,) * RUNGS[-1], 0.0, 0, None)]
+    returns = [(1.0,) * (evidence.episodes - 1) + (last,) for evidence, last in found]
+    search.runners = [
+        Runner(number, Point(action_error=0.01 * (number + 1)), Episodes() + [Batch(returns[number], 0.0, 0, None)], evidence)
+        for number, (evidence, _) in enumerate(found)
+    ]
+    return [evidence.cost for _, evidence in search.reserve]
+
+
+def test_the_line_of_judgement() -> None:
+    """From the cheapest safe one on, with those it left behind that lost nothing."""
+    safe, behind = (runner(108, 2.0, SAFE), 1.0), (runner(36, 3.0, DEARER), 1.0)
+    assert line_of(behind, safe) == [2.0, 3.0]
+    assert line_of(safe, (runner(36, 3.0, DEARER), 0.5)) == [2.0]  # it lost an episode
+    assert line_of(safe, (runner(4, 3.0, DEARER), 1.0)) == [2.0]  # four episodes say too little
+    assert line_of(safe, (runner(36, 3.0, FAILED), 1.0)) == [2.0]
+    assert line_of(safe, (runner(36, 1.0), 1.0)) == [2.0]  # cheaper, but not through
+    assert line_of((runner(36, 5.0), 1.0), (runner(12, 4.0), 1.0), (runner(12, 1.0), 0.5)) == [4.0, 5.0]  # nothing is safe: all in the running
 
 
 @pytest.mark.parametrize(
