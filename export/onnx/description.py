@@ -48,7 +48,8 @@ def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
 def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
     """The description: what goes in and out, what it means, encode and decode, where the policy comes from."""
     network, provenance, environment = artifact.network, artifact.provenance, artifact.environment
-    entries = [["announced"]] * network.across_decisions + [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    entries = [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    entries = [["announced"]] * network.across_decisions + [names for names in entries if names]
     states = [
         {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
         for (port, after), names in zip(decision.states, entries, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from export.onnx.decision import Decision, Port, decision_graph
 from export.onnx.description import metadata
-from export.onnx.graph import IR_VERSION, OPSET, element_type
+from export.onnx.graph import IR_VERSION, OPSET, Body, Graph, element_type
 from export.onnx.requirement import install_command, onnx_problem
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import check_writable, write_atomically
@@ -65,10 +65,27 @@ def serialised(model: Any) -> bytes:
 def _graph_proto(decision: Decision) -> Any:
     from onnx import helper, numpy_helper
 
-    nodes = [helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes) for operator, inputs, outputs, attributes in decision.graph.nodes]
     constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
     inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
-    return helper.make_graph(nodes, "decision", inputs, outputs, constants)
+    return helper.make_graph(_node_protos(decision.graph), "decision", inputs, outputs, constants)
+
+
+def _node_protos(graph: Graph) -> list[Any]:
+    from onnx import helper
+
+    protos = []
+    for operator, inputs, outputs, attributes in graph.nodes:
+        values = {name: _body_proto(value) if isinstance(value, Body) else value for name, value in attributes.items()}
+        protos.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **values))
+    return protos
+
+
+def _body_proto(body: Body) -> Any:
+    from onnx import helper
+
+    kind = element_type(np.dtype(np.int32))
+    inputs, outputs = ([helper.make_tensor_value_info(name, kind, None) for name in names] for names in (body.inputs, body.outputs))
+    return helper.make_graph(_node_protos(body.graph), body.graph.prefix + "body", inputs, outputs)
 
 
 def _value(port: Port) -> Any:
