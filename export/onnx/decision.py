@@ -96,7 +96,7 @@ def _input_payloads(graph: Graph, network: Network, control: Control) -> str:
     """q0, or q0 - ref0 where payloads are changes, int32 [n, 1, features]; of lif the encoder's spikes [n, T, inputs]."""
     encoded = graph.node("Unsqueeze", "encoded", axes=[1])
     if network.spike_coding is not None:
-        return encoder_spikes(graph, encoded, network.spike_coding.threshold, network.timesteps)
+        return encoder_spikes(graph, encoded, network.widths[0], network.spike_coding.threshold, network.timesteps)
     if not network.across_decisions:
         return encoded
     reference = graph.node("Where", control.start, np.array(0, np.int32), "input_state")

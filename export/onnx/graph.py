@@ -65,12 +65,10 @@ class Graph:
 
 @dataclass(frozen=True)
 class Body:
-    """The inner graph of a scan; its inputs are the state, then a step of the sequence, its outputs the state, then a step of each result.
-
-    All are int32.
-    """
+    """The inner graph of a scan, int32. In and out goes the state [n, 1, neurons]; behind it a step of the sequence in, of the results out, [n, neurons]."""
 
     graph: Graph
+    neurons: int
     inputs: list[str]
     outputs: list[str]
 

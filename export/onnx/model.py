@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,11 @@ def _graph_proto(decision: Decision) -> Any:
 
     constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
     inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
-    return helper.make_graph(_node_protos(decision.graph), "decision", inputs, outputs, constants)
+    return helper.make_graph(node_protos(decision.graph), "decision", inputs, outputs, constants)
 
 
-def _node_protos(graph: Graph) -> list[Any]:
+def node_protos(graph: Graph) -> list[Any]:
+    """A graph's nodes as NodeProtos, inner graphs included."""
     from onnx import helper
 
     protos = []
@@ -83,9 +85,10 @@ def _node_protos(graph: Graph) -> list[Any]:
 def _body_proto(body: Body) -> Any:
     from onnx import helper
 
-    kind = element_type(np.dtype(np.int32))
-    inputs, outputs = ([helper.make_tensor_value_info(name, kind, None) for name in names] for names in (body.inputs, body.outputs))
-    return helper.make_graph(_node_protos(body.graph), body.graph.prefix + "body", inputs, outputs)
+    kind, states = element_type(np.dtype(np.int32)), len(body.inputs) - 1
+    shapes = [[BATCH, 1, body.neurons]] * states + [[BATCH, body.neurons]] * (len(body.outputs) - states)
+    ports = [[helper.make_tensor_value_info(*port) for port in zip(names, repeat(kind), shapes, strict=False)] for names in (body.inputs, body.outputs)]
+    return helper.make_graph(node_protos(body.graph), body.graph.prefix + "body", *ports)
 
 
 def _value(port: Port) -> Any:

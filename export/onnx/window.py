@@ -41,7 +41,8 @@ class Sums:
 class Window:
     """Payloads and states of T timesteps, tensors [n, T in all, neurons] one behind another; no payloads for a readout.
 
-    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons] says where something was clipped, `state` has the next decision's state by name.
+    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons] says where something was
+    clipped, `state` has the next decision's state by name.
     """
 
     payloads: list[str]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from export.onnx.graph import Graph
-from export.onnx.timesteps import run_timesteps
+from export.onnx.timesteps import Size, run_timesteps
 
 
-def encoder_spikes(graph: Graph, encoded: str, threshold: int, timesteps: int) -> str:
+def encoder_spikes(graph: Graph, encoded: str, inputs: int, threshold: int, timesteps: int) -> str:
     """Spikes int32 [n, T, inputs] of activations q [n, 1, inputs]."""
     theta = np.array(threshold, np.int32)
 
@@ -17,5 +17,5 @@ def encoder_spikes(graph: Graph, encoded: str, threshold: int, timesteps: int) -
         spikes = graph.cast(graph.node("Greater", v, theta), np.int32)
         return [graph.node("Sub", v, graph.node("Mul", spikes, theta))], [spikes]
 
-    _, (spikes,) = run_timesteps(graph, step, [graph.node("Sub", encoded, encoded)], encoded, 1, timesteps)
+    _, (spikes,) = run_timesteps(graph, step, [graph.node("Sub", encoded, encoded)], encoded, Size(inputs, timesteps, 1))
     return graph.concat(spikes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from export.onnx.graph import Graph
 from export.onnx.integers import decay
-from export.onnx.timesteps import run_timesteps
+from export.onnx.timesteps import Size, run_timesteps
 from export.onnx.window import Control, NeuronGraph, Sums, Window
 from toolchain.network import Layer, Network
 from toolchain.neurons.leaky_integrate_and_fire import dynamics_of
@@ -44,6 +44,8 @@ class LeakyIntegrateAndFireGraph(NeuronGraph):
 
         reset = graph.node("Where", control.active, zeros, zeros)
         silence = reset if sums.idle is None else sums.idle
-        after, (payloads, states) = run_timesteps(graph, step, [reset, reset], current(sums.tensor), sums.count, network.timesteps)
-        _, (idle, _) = run_timesteps(graph, step, after, current(silence), 1 if sums.idle is None else steps, steps)
+        window = Size(layer.outputs, network.timesteps, sums.count)
+        after, (payloads, states) = run_timesteps(graph, step, [reset, reset], current(sums.tensor), window)
+        later = Size(layer.outputs, steps, 1 if sums.idle is None else steps)
+        _, (idle, _) = run_timesteps(graph, step, after, current(silence), later)
         return Window(payloads, states, {}, idle=graph.concat(idle))

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from export.onnx.graph import Graph
-from export.onnx.timesteps import run_timesteps
+from export.onnx.timesteps import Size, run_timesteps
 from export.onnx.window import Control, NeuronGraph, Sums, Window
 from toolchain.network import Coding, Layer, Network, denominator
 
@@ -26,7 +26,7 @@ class ReadoutGraph(NeuronGraph):
         if differential:
             shares = [times // timestep for timestep in range(1, timesteps + 1)]
             arriving = graph.node("Mul", arriving, np.array(shares, np.int32)[:, None])
-        (accumulator,), (states,) = run_timesteps(graph, _add, [accumulator], arriving, sums.count, timesteps)
+        (accumulator,), (states,) = run_timesteps(graph, _add, [accumulator], arriving, Size(layer.outputs, timesteps, sums.count))
         return Window([], states, {"acc": accumulator})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from export.onnx.carry_over import Range, window_start
 from export.onnx.graph import Graph
 from export.onnx.integers import beyond_limit, saturate
-from export.onnx.timesteps import run_timesteps
+from export.onnx.timesteps import Size, run_timesteps
 from export.onnx.window import Control, NeuronGraph, Sums, Window
 from toolchain.network import Layer, Network
 
@@ -42,5 +42,5 @@ class WindowedGraph(NeuronGraph):
 
         currents = graph.node("Add", sums.tensor, layer.bias.astype(np.int32))
         fresh = [start, graph.node("Sub", start, start)]
-        (v, net), (integrated, payloads, states) = run_timesteps(graph, step, fresh, currents, sums.count, network.timesteps)
+        (v, net), (integrated, payloads, states) = run_timesteps(graph, step, fresh, currents, Size(layer.outputs, network.timesteps, sums.count))
         return Window(payloads, states, {"v": v, "v_start": start, "net": net}, beyond_limit(graph, integrated))
