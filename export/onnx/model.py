@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +86,9 @@ def _body_proto(body: Body) -> Any:
 
     kind, states = element_type(np.dtype(np.int32)), len(body.inputs) - 1
     shapes = [[BATCH, 1, body.neurons]] * states + [[BATCH, body.neurons]] * (len(body.outputs) - states)
-    ports = [[helper.make_tensor_value_info(*port) for port in zip(names, repeat(kind), shapes, strict=False)] for names in (body.inputs, body.outputs)]
-    return helper.make_graph(node_protos(body.graph), body.graph.prefix + "body", *ports)
+    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.inputs, shapes, strict=False)]
+    outputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.outputs, shapes, strict=True)]
+    return helper.make_graph(node_protos(body.graph), body.graph.prefix + "body", inputs, outputs)
 
 
 def _value(port: Port) -> Any:
