@@ -177,7 +177,8 @@ def test_popsan_of_record(policies: Path) -> None:
     assert policy.observation.mean is not None and policy.observation.variance is not None
     states = policy.observation.mean + np.random.default_rng(0).normal(size=(200, 17)) * np.sqrt(policy.observation.variance)
     artifact = spikeport.convert(policy, observations=states)
-    result = spikeport.verify(artifact, backends=[name for name in ("reference", "fast", "lava-direct", "onnx") if not backend_class(name).missing()], decisions=24)
+    backends = [name for name in ("reference", "fast", "lava-direct", "onnx") if not backend_class(name).missing()]
+    result = spikeport.verify(artifact, backends=backends, decisions=24)
     assert result.exact
     counts = policy.counts(policy.observation.apply(states, np.zeros(200, np.int64)).astype(np.float32))
     with open_backend("fast", artifact) as backend:
