@@ -174,8 +174,10 @@ SPIKING: dict[str, tuple[SpikingShape, int]] = {
     "lif, huge, bias in the current": (SpikingShape(size="huge", hidden=(9, 9, 9), timesteps=9), 6),
     "lif, rate, no hidden layer": (SpikingShape(hidden=(), population=0, readers=1, squash="none"), 7),
     "lif, four layers": (SpikingShape(features=4, hidden=(7, 7, 7), in_current=False, transform="tanh", max_steps=-1), 8),
+    "lif, a long window": (SpikingShape(size="tiny", hidden=(5, 4), timesteps=36), 9),
 }
 MAKERS |= {name: functools.partial(made_spiking, *arguments) for name, arguments in SPIKING.items()}
+MAKERS |= {f"{kind}, a long window": functools.partial(made, Shape(f"{kind}@1", (3, 5, 4, 2), timesteps=36, alpha=32), 50) for kind in ("if", "snm", "mt")}
 CASES = tuple(MAKERS)
 PAUSED = (
     *("sdn, three activations", "sdn, resync every 3", "if, huge", "if, four layers", "if, no hidden layer", "if, resync every 2"),

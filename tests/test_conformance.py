@@ -143,6 +143,21 @@ def test_reference_and_fast_equal_the_oracle_of_lif(shape: SpikingShape, seed: i
         assert got.census == wanted.expected.census, kind.name
 
 
+@settings(max_examples=30, deadline=None)
+@given(spiking_shapes(), SEEDS)
+def test_onnx_equals_the_oracle_of_lif(shape: SpikingShape, seed: int) -> None:
+    wanted = made_spiking(shape, seed, 6)
+    with open_or_skip("onnx", wanted.artifact) as backend:
+        got = backend.trace(wanted.observations, wanted.flags)
+    assert not difference(wanted.expected, got) and got.census == wanted.expected.census
+
+
+@settings(max_examples=20, deadline=None)
+@given(spiking_shapes(most_timesteps=5), SEEDS, st.integers(1, 4))
+def test_rows_of_lif_are_independent_on_onnx(shape: SpikingShape, seed: int, rows: int) -> None:
+    check_rows("onnx", build_spiking(shape, seed), rows, seed, decisions=8)
+
+
 @settings(max_examples=10, deadline=None)
 @given(spiking_shapes(), SEEDS)
 def test_lava_direct_equals_the_oracle_of_lif(shape: SpikingShape, seed: int) -> None:
@@ -158,7 +173,7 @@ def test_rows_of_lif_are_independent(shape: SpikingShape, seed: int, rows: int) 
         check_rows(backend, build_spiking(shape, seed), rows, seed, decisions=8)
 
 
-@pytest.mark.parametrize(("backend", "rows"), [("reference", 3), ("fast", 3), ("lava-direct", 1)])
+@pytest.mark.parametrize(("backend", "rows"), [("reference", 3), ("fast", 3), ("lava-direct", 1), ("onnx", 1), ("onnx", 3)])
 def test_non_finite_observations_change_nothing_on_lif(backend: str, rows: int) -> None:
     check_refusal(backend, build_spiking(SpikingShape(), 4), rows)
 

@@ -144,7 +144,7 @@ def test_cartpole_keeps_its_return(tmp_path: Path, converted: Artifact) -> None:
     found = spikeport.simulate(loaded, episodes=3, compare=True)
     assert found.returns.tolist() == [500.0] * 3 and found.ann is not None and found.ann.returns.tolist() == [500.0] * 3
     assert 0 < found.spiking.chatter <= 1  # of a choice: how often it changes
-    verified = spikeport.verify(loaded, backends=["reference", "fast", "lava-direct"], decisions=300)
+    verified = spikeport.verify(loaded, backends=["reference", "fast", "lava-direct", "onnx"], decisions=300)
     assert verified.exact, verified.first_mismatch
 
 

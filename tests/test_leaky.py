@@ -143,7 +143,7 @@ def test_command_line(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", walk(2))
     said = answer("convert", checkpoint, "-o", tmp_path / "a.spk", "--observations", tmp_path / "x.npy", "--action-limit", "1")
     assert said["output"] == "a.spk" and spikeport.load(tmp_path / "a.spk").network.neuron == "leaky@1"
-    verified = answer("verify", tmp_path / "a.spk", "--backends", "reference,fast,lava-direct", "--decisions", 256, exit_code=0)
+    verified = answer("verify", tmp_path / "a.spk", "--backends", "reference,fast,lava-direct,onnx", "--decisions", 256, exit_code=0)
     assert verified["exact"]
     assert answer("inspect", checkpoint, "--action-limit", "1")["layers"][0]["activation"] == "leaky"
 

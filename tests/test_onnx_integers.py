@@ -13,9 +13,12 @@ from onnx import checker, helper, numpy_helper
 
 from export.onnx.carry_over import Range, window_start
 from export.onnx.graph import IR_VERSION, OPSET, Graph, element_type
-from export.onnx.integers import beyond_limit, clip, clip_long, difference, floor_division, saturate, shift_right
+from export.onnx.integers import beyond_limit, clip, clip_long, decay, difference, floor_division, saturate, shift_right
+from export.onnx.model import node_protos
 from export.onnx.neurons.activation import quantised_activation
+from export.onnx.neurons.encoder import encoder_spikes
 from export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
+from export.onnx.timesteps import UNROLLED
 from export.onnx.window import Control
 from tests.networks import random_table
 from tests.strategies import tie_table
@@ -23,6 +26,8 @@ from toolchain.network import STATE_LIMIT, ActivationTable, Layer
 from toolchain.neurons.multi_threshold import largest_payload
 from toolchain.neurons.neuron import carry_residual
 from toolchain.neurons.sigma_delta import quantised_activation as reference_activation
+from toolchain.spike_coding import decay as neurons_decay
+from toolchain.spike_coding import encoder_spikes as neurons_encoder_spikes
 
 TYPES = [np.int32, np.int64]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,7 +35,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 def evaluate(graph: Graph, output: str, kind: type[np.generic], **inputs: np.ndarray) -> np.ndarray:
     """What onnxruntime computes for `output`; every input keeps its shape and type."""
-    nodes = [helper.make_node(operator, before, after, **attributes) for operator, before, after, attributes in graph.nodes]
+    nodes = node_protos(graph)
     constants = [numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
     fed = [helper.make_tensor_value_info(name, element_type(value.dtype), value.shape) for name, value in inputs.items()]
     got = [helper.make_tensor_value_info(output, element_type(np.dtype(kind)), ["a", "b", "c"])]
@@ -94,6 +99,29 @@ def test_clipping_of_long_integers(seed: int, limit: int) -> None:
     x[0, 0] = 2**31, -(2**31), limit, limit + 1, -limit, -limit - 1, 2**31 + limit, -(2**31) - limit
     graph = Graph()
     np.testing.assert_array_equal(evaluate(graph, clip_long(graph, "x", limit), np.int64, x=x), x.clip(-limit, limit))
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_decay(seed: int) -> None:
+    """Towards zero, and beyond 32 bits in between: 2^23 times 2^12."""
+    rng = np.random.default_rng(seed)
+    x = values(rng, (2, 3, 6), STATE_LIMIT).astype(np.int32)
+    x[0, 0] = 0, STATE_LIMIT, -STATE_LIMIT, 1, -1, -4097
+    x[1, 0] = STATE_LIMIT, -STATE_LIMIT, 2**20, -(2**20), -4095, 4097
+    kept = rng.permutation([0, 4096, 4095, *rng.integers(1, 4095, 3)])
+    graph = Graph()
+    np.testing.assert_array_equal(evaluate(graph, decay(graph, "x", kept), np.int32, x=x), neurons_decay(x.astype(np.int64), kept))
+
+
+@pytest.mark.parametrize("timesteps", [1, UNROLLED, UNROLLED + 1])
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.integers(1, 2**20), st.integers(1, 2**20))
+def test_encoder_spikes(timesteps: int, seed: int, most: int, threshold: int) -> None:
+    q = np.random.default_rng(seed).integers(-most, most + 1, (3, 1, 4)).astype(np.int32)
+    graph = Graph()
+    got = evaluate(graph, encoder_spikes(graph, "q", 4, threshold, timesteps), np.int32, q=q)
+    np.testing.assert_array_equal(got, neurons_encoder_spikes(q[:, 0], threshold, timesteps))
 
 
 def test_signs() -> None:

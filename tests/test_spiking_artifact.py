@@ -15,6 +15,7 @@ from tests.networks import random_artifact
 from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
 from toolchain.artifact import Artifact, check
 from toolchain.artifact_file import load, save
+from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
 from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from toolchain.simulation.reference import ReferenceBackend
@@ -102,6 +103,10 @@ def coding(**values: Any) -> Change:
     return change
 
 
+def choosing(artifact: Artifact) -> Artifact:
+    return dataclasses.replace(artifact, action=ActionContract(artifact.action.size, "argmax", np.ones(1), np.zeros(1)))
+
+
 def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int32)
 
@@ -145,6 +150,7 @@ RULES: list[tuple[Change, str]] = [
     (coding(decoder_weights=floats(1, 3)), r"the decoder has shapes \(1, 3\), \(1,\) for 2 output neurons and 1 action channels"),
     (coding(decoder_bias=floats(2)), r"the decoder has shapes \(1, 2\), \(2,\)"),
     (coding(decoder_weights=floats(1, 2, value=np.inf)), "the decoder's numbers must be finite"),
+    (choosing, "spike counts decode to numbers, not to a choice: the squash argmax does not go with lif@1"),
 ]
 
 

@@ -143,7 +143,7 @@ def test_the_front_door(tmp_path: Path) -> None:
     checkpoint = answer("inspect", path)
     assert (checkpoint["neuron"], checkpoint["timesteps"], checkpoint["encoder"]["kind"]) == ("clif", 5, "rate")
     assert answer("inspect", artifact)["layers"][0]["dynamics"]["bias_in_current"]
-    backends = [name for name in ("reference", "fast", "lava-direct") if not backend_class(name).missing()]
+    backends = [name for name in ("reference", "fast", "lava-direct", "onnx") if not backend_class(name).missing()]
     assert answer("verify", artifact, "--backends", ",".join(backends))["exact"]
     priced = answer("energy", artifact)["estimates"][0]
     assert priced["census"]["idle_spikes"] > 0 and priced["census"]["host_macs_per_decision"] == 4 + 2 * 2 + 4 * 5 + 2
@@ -197,7 +197,8 @@ def test_popsan_of_record(policies: Path) -> None:
     assert policy.observation.mean is not None and policy.observation.variance is not None
     states = policy.observation.mean + np.random.default_rng(0).normal(size=(200, 17)) * np.sqrt(policy.observation.variance)
     artifact = spikeport.convert(policy, observations=states)
-    result = spikeport.verify(artifact, backends=[name for name in ("reference", "fast", "lava-direct") if not backend_class(name).missing()], decisions=24)
+    backends = [name for name in ("reference", "fast", "lava-direct", "onnx") if not backend_class(name).missing()]
+    result = spikeport.verify(artifact, backends=backends, decisions=24)
     assert result.exact
     counts = policy.counts(policy.observation.apply(states, np.zeros(200, np.int64)).astype(np.float32))
     with open_backend("fast", artifact) as backend:
@@ -208,7 +209,7 @@ def test_popsan_of_record(policies: Path) -> None:
 
 def test_sddpg_of_record(policies: Path) -> None:
     artifact = spikeport.convert(spikeport.load_policy(policies / "sddpg" / "sddpg_bw_5_bias.p"))
-    backends = [name for name in ("reference", "fast", "lava-direct") if not backend_class(name).missing()]
+    backends = [name for name in ("reference", "fast", "lava-direct", "onnx") if not backend_class(name).missing()]
     assert spikeport.verify(artifact, backends=backends, decisions=24).exact
 
 

@@ -108,6 +108,8 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
         inputs = layer.outputs
     if coding is not None:
         problems += spike_coding_problems(network, coding, features, artifact.action.size)
+        if artifact.action.discrete:
+            problems.append("spike counts decode to numbers, not to a choice: the squash argmax does not go with lif@1")
     elif inputs != artifact.action.size:
         problems.append(f"the readout has {inputs} rows for {artifact.action.size} action channels")
     probe = artifact.probe

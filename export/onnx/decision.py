@@ -1,7 +1,10 @@
 """The whole graph: one decision of n environments, integers from the encoded observation to the readout's accumulator.
 
-in    encoded [n, features], control [n], input_state (sdn), state_0 .. state_{L-1} [n, entries, neurons]      int32
+in    encoded [n, inputs], control [n], input_state (sdn), state_0 .. state_{L-1} [n, entries, neurons]          int32
 out   accumulator [n, act], next_input_state, next_state_0 ..  int32;  counts [n, L, 3]                          int64
+
+lif hands nothing on: it has no states. For the accumulator it has spike_counts [n, neurons] int32 of the last layer, and
+idle_counts [n, 2] int64, the spikes and synops of the L steps after the window.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import numpy as np
 
 from export.onnx.graph import Graph
 from export.onnx.neurons import graphs_of
+from export.onnx.neurons.encoder import encoder_spikes
 from export.onnx.window import Control, Window, synaptic_sums
 from toolchain.network import READOUT, Layer, Network
 from toolchain.neurons import CARRY, INACTIVE, START
 
 COUNTS = ("messages_in", "synops", "saturations")
+IDLE_COUNTS = ("spikes", "synops")
 
 
 @dataclass(frozen=True)
@@ -46,25 +51,37 @@ def decision_graph(network: Network, trace: bool = False) -> Decision:
     """
     graph, neurons = Graph(), graphs_of(network)
     states = [Port("input_state", np.int32, (1, network.widths[0]))] if network.across_decisions else []
-    states += [Port(f"state_{index}", np.int32, (len(n.state), layer.outputs)) for index, (n, layer) in enumerate(zip(neurons, network.layers, strict=True))]
+    kept = [(index, (len(n.state), layer.outputs)) for index, (n, layer) in enumerate(zip(neurons, network.layers, strict=True)) if n.state]
+    states += [Port(f"state_{index}", np.int32, shape) for index, shape in kept]
     control = _control(graph)
-    payloads, count, counts = _input_payloads(graph, network, control), 1, []
+    payloads, counts = _input_payloads(graph, network, control), []
+    count = 1 if network.spike_coding is None else network.timesteps
+    idle: list[str] = []
     traced: list[Port] = []
     for index, (neuron, layer) in enumerate(zip(neurons, network.layers, strict=True)):
         name = f"state_{index}"
-        before = dict(zip(neuron.state, graph.split(name, len(neuron.state)), strict=True))
-        window = neuron.window(graph, network, layer, control, before, synaptic_sums(graph, layer, payloads, count))
-        after = graph.concat([window.state[entry] for entry in neuron.state])
-        graph.node("Where", control.active, after, name, name=f"next_{name}")
+        before = dict(zip(neuron.state, graph.split(name, len(neuron.state)), strict=True)) if neuron.state else {}
+        window = neuron.window(graph, network, layer, control, before, synaptic_sums(graph, layer, payloads, count, idle[-1] if idle else None))
+        if neuron.state:
+            after = graph.concat([window.state[entry] for entry in neuron.state])
+            graph.node("Where", control.active, after, name, name=f"next_{name}")
+        if window.idle is not None:
+            idle.append(window.idle)
         counts.append(_counts(graph, layer, payloads, window))
         if layer.neuron != READOUT:
             payloads, count = graph.concat(window.payloads), network.timesteps
         if trace:
             traced += _traced(graph, index, layer, network.timesteps, payloads, window)
-    graph.node("Squeeze", f"next_state_{len(neurons) - 1}", axes=[1], name="accumulator")
+    if network.spike_coding is None:
+        graph.node("Squeeze", f"next_state_{len(neurons) - 1}", axes=[1], name="accumulator")
+        results = [Port("accumulator", np.int32, network.widths[-1:])]
+    else:
+        _spike_counts(graph, payloads, control)
+        _idle_counts(graph, network, idle, control)
+        results = [Port("spike_counts", np.int32, network.widths[-1:]), Port("idle_counts", np.int64, (len(IDLE_COUNTS),))]
     _count_active(graph, counts, control)
     inputs = [Port("encoded", np.int32, network.widths[:1]), Port("control", np.int32, ()), *states]
-    outputs = [Port("accumulator", np.int32, network.widths[-1:]), *(Port(f"next_{state.name}", state.kind, state.shape) for state in states)]
+    outputs = [*results, *(Port(f"next_{state.name}", state.kind, state.shape) for state in states)]
     outputs += [Port("counts", np.int64, (len(neurons), len(COUNTS))), *traced]
     return Decision(graph, inputs, outputs, [(state, f"next_{state.name}") for state in states])
 
@@ -76,8 +93,10 @@ def _control(graph: Graph) -> Control:
 
 
 def _input_payloads(graph: Graph, network: Network, control: Control) -> str:
-    """q0, or q0 - ref0 where payloads are changes, int32 [n, 1, features]."""
+    """q0, or q0 - ref0 where payloads are changes, int32 [n, 1, features]; of lif the encoder's spikes [n, T, inputs]."""
     encoded = graph.node("Unsqueeze", "encoded", axes=[1])
+    if network.spike_coding is not None:
+        return encoder_spikes(graph, encoded, network.widths[0], network.spike_coding.threshold, network.timesteps)
     if not network.across_decisions:
         return encoded
     reference = graph.node("Where", control.start, np.array(0, np.int32), "input_state")
@@ -96,6 +115,24 @@ def _counts(graph: Graph, layer: Layer, payloads: str, window: Window) -> str:
         return counted
     saturations = graph.node("ReduceSum", graph.cast(window.saturated, np.int64), axes=[1, 2], keepdims=1)
     return graph.concat([counted, saturations], axis=2)
+
+
+def _spike_counts(graph: Graph, payloads: str, control: Control) -> None:
+    summed = graph.node("ReduceSum", payloads, axes=[1], keepdims=1)
+    graph.node("Squeeze", graph.node("Where", control.active, summed, np.array(0, np.int32)), axes=[1], name="spike_counts")
+
+
+def _idle_counts(graph: Graph, network: Network, idle: list[str], control: Control) -> None:
+    """Spikes and synops of the payloads [n, L, neurons] after the windows, and of the neurons that always spike."""
+    parts = []
+    for index, payloads in enumerate(idle):
+        layer, steps = network.layers[index], len(network.layers)
+        synops = network.layers[index + 1].fan_out if index + 1 < steps else np.zeros(layer.outputs, np.int64)
+        sums = graph.node("MatMul", graph.cast(payloads, np.int64), np.stack([np.ones_like(synops), synops], axis=1))
+        always = np.array([steps * (layer.always_on > 0), steps * layer.always_on], np.int64)
+        parts.append(graph.node("Add", graph.node("ReduceSum", sums, axes=[1], keepdims=1), always))
+    counted = graph.node("Where", control.active, graph.node("ReduceSum", graph.concat(parts), axes=[1], keepdims=1), np.array(0, np.int64))
+    graph.node("Squeeze", counted, axes=[1], name="idle_counts")
 
 
 def _count_active(graph: Graph, counts: list[str], control: Control) -> None:

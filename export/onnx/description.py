@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.decision import COUNTS, Decision
+from export.onnx.decision import COUNTS, IDLE_COUNTS, Decision
 from export.onnx.neurons import NEURON_GRAPHS
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import VERSION, canonical_json, checksum
 
-FORMAT, FORMAT_VERSION = "spikeport", "1.0"
+FORMAT, FORMAT_VERSION = "spikeport", "1.1"
 LARGEST = float(np.finfo(np.float64).max)
 MEANING = {
     "encoded": "q0 of encode, one row per environment",
@@ -25,8 +25,19 @@ MEANING = {
     "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
     "encode": "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor, -clip, clip), in float64; "
     "with a time feature 1 - decision / max_steps (1 in test mode) is the last feature, decision counting from 0 at an episode's start",
-    "decode": "action = clip(squash(accumulator * row_scale / divisor) * scale + offset, low, high), in float64",
+    "decode": "action = clip(squash(y) * scale + offset, low, high), y = accumulator * row_scale / divisor, in float64; "
+    "with the squash argmax it is the number of the largest y, the lowest of equal ones",
     "clip": "clip, low and high are the largest float64 where nothing is clipped",
+}
+SPIKING_MEANING = {
+    "encoded": "q0 of encode, one row per environment: what the input neurons integrate in each timestep",
+    "control": "per row: 1 or 2 active, nothing is carried over from decision to decision; 0 not active",
+    "spike_counts": "spikes of the last layer's neurons, what decode takes; zero where a row is not active",
+    "idle_counts": f"{' and '.join(IDLE_COUNTS)} of the steps after a window, until a stock LIF's next reset; zero where a row is not active",
+    "encode": f"{MEANING['encode']}; feature i then becomes P activations, which take the place of x: z = tanh(x) with the transform tanh, else x; "
+    "exp(-0.5 * ((z - mean[i, j]) * (z - mean[i, j])) / (std[i, j] * std[i, j])), or z itself where mean is null",
+    "decode": "action = clip(squash(y) * scale + offset, low, high), y[k] = sum of weights[k, j] * spike_counts[k * P + j], j rising, / divisor + bias[k], "
+    "in float64",
 }
 
 
@@ -45,10 +56,19 @@ def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
     }
 
 
+def meaning(artifact: Artifact) -> dict[str, str]:
+    """What the ports and numbers of this artifact's graph mean."""
+    if artifact.network.spike_coding is None:
+        return MEANING
+    without = ("accumulator", "state")
+    return {name: text for name, text in MEANING.items() if name not in without} | SPIKING_MEANING
+
+
 def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
     """The description: what goes in and out, what it means, encode and decode, where the policy comes from."""
     network, provenance, environment = artifact.network, artifact.provenance, artifact.environment
-    entries = [["announced"]] * network.across_decisions + [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    entries = [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    entries = [["announced"]] * network.across_decisions + [names for names in entries if names]
     states = [
         {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
         for (port, after), names in zip(decision.states, entries, strict=True)
@@ -61,7 +81,7 @@ def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
         "states": states,
         "encode": encode(artifact),
         "decode": decode(artifact),
-        "meaning": MEANING,
+        "meaning": meaning(artifact),
         "environment": None if environment is None else {"id": environment.id, "control_period_s": environment.control_period_s},
         "provenance": {"file": provenance.file, "sha256": provenance.sha256},
         "memory": artifact.memory,
@@ -69,10 +89,13 @@ def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
 
 
 def encode(artifact: Artifact) -> dict[str, Any]:
-    """The observation contract and the encoder."""
-    observation, encoder = artifact.observation, artifact.network.encoder
-    time = observation.time_feature
-    return {
+    """The observation contract and the encoder; of a spiking network scale and limit belong to its input neurons, [features * P]."""
+    observation, encoder, coding = artifact.observation, artifact.network.encoder, artifact.network.spike_coding
+    time, activations = observation.time_feature, {}
+    if coding is not None:
+        ends = (None, None) if coding.mean is None or coding.std is None else (coding.mean.tolist(), coding.std.tolist())
+        activations = {"transform": coding.transform, "mean": ends[0], "std": ends[1]}
+    return activations | {
         "size": observation.size,
         "shift": numbers(observation.shift),
         "divisor": numbers(observation.divisor),
@@ -86,11 +109,12 @@ def encode(artifact: Artifact) -> dict[str, Any]:
 
 
 def decode(artifact: Artifact) -> dict[str, Any]:
-    """The action contract and the readout's scale."""
-    action, network = artifact.action, artifact.network
-    unbounded = np.full(action.size, LARGEST)
-    return {
-        "row_scale": numbers(network.layers[-1].row_scale),
+    """The action contract, and the readout's scale or the spike counts' weights; `output` is the graph's output that is decoded."""
+    action, network, coding = artifact.action, artifact.network, artifact.network.spike_coding
+    unbounded, facts = np.full(action.size, LARGEST), {"output": "accumulator", "row_scale": numbers(network.layers[-1].row_scale)}
+    if coding is not None:
+        facts = {"output": "spike_counts", "weights": coding.decoder_weights.tolist(), "bias": coding.decoder_bias.tolist()}
+    return facts | {
         "divisor": network.divisor,
         "squash": action.squash,
         "scale": numbers(action.scale),

@@ -1,10 +1,11 @@
-"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once.
+"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once, for inner graphs too.
 
 Opset 12 is the oldest in which Min, Max and Clip take integers and GreaterOrEqual exists.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,15 @@ ELEMENT_TYPES = {"int8": 3, "int32": 6, "int64": 7, "bool": 9}  # TensorProto.Da
 class Graph:
     """Nodes in the order in which they were added, which is an order in which they can run."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Graph | None = None) -> None:
         self.nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
-        self.constants: dict[str, NDArray[Any]] = {}
-        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self.constants: dict[str, NDArray[Any]] = {} if outer is None else outer.constants
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {} if outer is None else outer._known
+        self.prefix = "" if outer is None else f"{outer.prefix}inner_{len(outer.nodes)}_"  # an inner graph sees the outer one's tensors
 
     def node(self, operator: str, *inputs: str | NDArray[Any], name: str = "", **attributes: Any) -> str:
         """Add a node with one output and return the output, called `name` if given; arrays become constants."""
-        output = name or f"{operator.lower()}_{len(self.nodes)}"
+        output = name or f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append((operator, [self._tensor(value) for value in inputs], [output], attributes))
         return output
 
@@ -32,8 +34,15 @@ class Graph:
         """Equal parts of a tensor along `axis`."""
         if parts == 1:
             return [tensor]
-        outputs = [f"split_{len(self.nodes)}_{part}" for part in range(parts)]
+        outputs = [f"{self.prefix}split_{len(self.nodes)}_{part}" for part in range(parts)]
         self.nodes.append(("Split", [tensor], outputs, {"axis": axis}))
+        return outputs
+
+    def scan(self, body: Body, state: list[str], sequence: str) -> list[str]:
+        """Run `body` along axis 1 of `sequence`: the last state, then what the body puts out, along axis 1 again."""
+        outputs = [f"{self.prefix}scan_{len(self.nodes)}_{part}" for part in range(len(body.outputs))]
+        axes = {"scan_input_axes": [1], "scan_output_axes": [1] * (len(outputs) - len(state))}
+        self.nodes.append(("Scan", [*state, sequence], outputs, {"body": body, "num_scan_inputs": 1, **axes}))
         return outputs
 
     def concat(self, tensors: list[str], axis: int = 1) -> str:
@@ -52,6 +61,16 @@ class Graph:
             self._known[key] = f"constant_{len(self.constants)}"
             self.constants[self._known[key]] = value
         return self._known[key]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The inner graph of a scan, int32. In and out goes the state [n, 1, neurons]; behind it a step of the sequence in, of the results out, [n, neurons]."""
+
+    graph: Graph
+    neurons: int
+    inputs: list[str]
+    outputs: list[str]
 
 
 def element_type(kind: np.dtype[Any]) -> int:

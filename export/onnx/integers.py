@@ -29,6 +29,13 @@ def shift_right(graph: Graph, value: str, bits: NDArray[Any]) -> str:
     return floor_division(graph, value, np.left_shift(np.ones_like(bits), bits))
 
 
+def decay(graph: Graph, value: str, kept: NDArray[np.int64]) -> str:
+    """sign(value) * (|value| * kept >> 12), int32; the product needs 64 bits. 0 <= kept <= 4096."""
+    product = graph.node("Mul", graph.cast(graph.node("Abs", value), np.int64), kept)
+    part = graph.cast(graph.node("Div", product, np.array(4096, np.int64)), np.int32)
+    return graph.node("Mul", graph.node("Sign", value), part)
+
+
 def clip(graph: Graph, value: str, low: NDArray[np.int32], high: NDArray[np.int32]) -> str:
     """min(max(value, low), high), element by element, int32."""
     return graph.node("Min", graph.node("Max", value, low), high)

@@ -10,7 +10,7 @@ import numpy as np
 
 from export.onnx.decision import Decision, Port, decision_graph
 from export.onnx.description import metadata
-from export.onnx.graph import IR_VERSION, OPSET, element_type
+from export.onnx.graph import IR_VERSION, OPSET, Body, Graph, element_type
 from export.onnx.requirement import install_command, onnx_problem
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import check_writable, write_atomically
@@ -65,10 +65,30 @@ def serialised(model: Any) -> bytes:
 def _graph_proto(decision: Decision) -> Any:
     from onnx import helper, numpy_helper
 
-    nodes = [helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes) for operator, inputs, outputs, attributes in decision.graph.nodes]
     constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
     inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
-    return helper.make_graph(nodes, "decision", inputs, outputs, constants)
+    return helper.make_graph(node_protos(decision.graph), "decision", inputs, outputs, constants)
+
+
+def node_protos(graph: Graph) -> list[Any]:
+    """A graph's nodes as NodeProtos, inner graphs included."""
+    from onnx import helper
+
+    protos = []
+    for operator, inputs, outputs, attributes in graph.nodes:
+        values = {name: _body_proto(value) if isinstance(value, Body) else value for name, value in attributes.items()}
+        protos.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **values))
+    return protos
+
+
+def _body_proto(body: Body) -> Any:
+    from onnx import helper
+
+    kind, states = element_type(np.dtype(np.int32)), len(body.inputs) - 1
+    shapes = [[BATCH, 1, body.neurons]] * states + [[BATCH, body.neurons]] * (len(body.outputs) - states)
+    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.inputs, shapes, strict=False)]
+    outputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.outputs, shapes, strict=True)]
+    return helper.make_graph(node_protos(body.graph), body.graph.prefix + "body", inputs, outputs)
 
 
 def _value(port: Port) -> Any:

@@ -44,6 +44,14 @@ BLOCKS = (
         PART,
         ("onnx: sums are weights times payloads", "layer.weights.T, np.int32", "abs(layer.weights.T), np.int32"),
     ),
+    *mutants(
+        HERE + "timesteps.py",
+        PART,
+        ("onnx: what is held arrives in each timestep", "arriving * (size.timesteps // size.count)", "arriving"),
+        ("onnx scan: what is held arrives in each timestep", "np.ones((size.timesteps, 1), np.int32)", "np.eye(size.timesteps, 1, dtype=np.int32)"),
+        ("onnx scan: the state moves on", '"Identity", name) for name in after]', '"Identity", name) for name in names[:-1]]'),
+        ("onnx scan: every timestep has its results", 'axes=[1]) for name in found)', 'axes=[1]) for name in found[:1] * len(found))'),
+    ),
 )
 
 WINDOWED = (
@@ -51,16 +59,16 @@ WINDOWED = (
         NEURONS + "windowed.py",
         PART,
         ("onnx windowed: bias", 'graph.node("Add", sums.tensor, layer.bias.astype(np.int32))', "sums.tensor"),
-        ("onnx windowed: saturates before firing", "self.fire(graph, layer, saturated, net)", "self.fire(graph, layer, integrated[-1], net)"),
-        ("onnx windowed: saturates", 'graph.node("Sub", saturated, graph.node', 'graph.node("Sub", integrated[-1], graph.node'),
-        ("onnx windowed: soft reset by theta", 'graph.node("Mul", payloads[-1], theta)', "payloads[-1]"),
+        ("onnx windowed: saturates before firing", "self.fire(graph, layer, saturated, net)", "self.fire(graph, layer, integrated, net)"),
+        ("onnx windowed: saturates", 'graph.node("Sub", saturated, graph.node', 'graph.node("Sub", integrated, graph.node'),
+        ("onnx windowed: soft reset by theta", 'graph.node("Mul", payload, theta)', "payload"),
         ("onnx windowed: emitted counts one decision", 'start, graph.node("Sub", start, start)', 'start, state["net"]'),
-        ("onnx windowed: net grows", 'graph.node("Add", net, payloads[-1])', "net"),
-        ("onnx windowed: emitted is net", 'graph.node("Add", net, payloads[-1])', 'graph.node("Add", net, graph.node("Abs", payloads[-1]))'),
+        ("onnx windowed: net grows", 'graph.node("Add", net, payload)', "net"),
+        ("onnx windowed: emitted is net", 'graph.node("Add", net, payload)', 'graph.node("Add", net, graph.node("Abs", payload))'),
         ("onnx windowed: v goes on to the next decision", '{"v": v, "v_start"', '{"v": start, "v_start"'),
         ("onnx windowed: v_start goes on to the next decision", '"v_start": start', '"v_start": v'),
         ("onnx windowed: net goes on to the next decision", '"net": net}', '"net": start}'),
-        ("onnx windowed: states are those after the spike", "states.append(v)", "states.append(saturated)"),
+        ("onnx windowed: states are those after the spike", "[integrated, payload, v]", "[integrated, payload, saturated]"),
         ("onnx windowed: alpha", "theta.astype(np.int64), network.alpha", "theta.astype(np.int64), 64"),
     ),
     *mutants(
@@ -161,7 +169,7 @@ READOUT = mutants(
     ("onnx readout: never cleared in an episode (sdn)", "control.start if network.coding == Coding.ACROSS else control.active", "control.active"),
     ("onnx readout: starts anew in each decision", "control.start if network.coding == Coding.ACROSS else control.active", "control.start"),
     ("onnx readout: acc += (D / t) I (dc)", "[times // timestep for", "[times for"),
-    ("onnx readout: the input is held", "parts *= timesteps", "parts *= 1"),
+    ("onnx readout: all timesteps are summed", "Size(layer.outputs, timesteps, sums.count)", "Size(layer.outputs, sums.count, sums.count)"),
 )
 
 FLOW = (
@@ -200,4 +208,78 @@ FLOW = (
     ),
 )
 
-ONNX = (*BLOCKS, *WINDOWED, *DIFFERENTIAL, *SIGMA_DELTA, *READOUT, *FLOW)
+LEAKY = (
+    *mutants(
+        NEURONS + "leaky.py",
+        PART,
+        ("onnx leaky: fires strictly above theta", 'graph.cast(graph.node("Greater", v', 'graph.cast(graph.node("GreaterOrEqual", v'),
+        ("onnx leaky: resets strictly above theta", '"Greater", before', '"GreaterOrEqual", before'),
+        ("onnx leaky: the reset comes one step late", '"Greater", before, theta), theta, zero)', '"Greater", before, theta), zero, zero)'),
+        ("onnx leaky: subtracts theta", ", theta), theta, zero)", ", theta), np.array(1, np.int32), zero)"),
+        ("onnx leaky: the reset does not decay", "decay(graph, before", 'decay(graph, graph.node("Sub", before, late)'),
+        ("onnx leaky: every neuron has a decay of its own", "leak.keep.astype(np.int64)", "leak.keep[:1].astype(np.int64)"),
+        ("onnx leaky: weights are shifted", 'graph.node("Mul", sums.tensor, np.array(1 << leak.shift, np.int32))', "sums.tensor"),
+        ("onnx leaky: the bias is not shifted", "layer.bias.astype(np.int32)", "layer.bias.astype(np.int32) << np.int32(leak.shift)"),
+        ("onnx leaky: state is carried over", '"Where", control.start, zero', '"Where", control.active, zero'),
+        ("onnx leaky: a start clears the membrane", 'graph.node("Where", control.start, zero, state["v"])', 'state["v"]'),
+        ("onnx leaky: saturates before firing", "v = saturate(graph, integrated)", "v = integrated"),
+        ("onnx leaky: counts what saturates", "beyond_limit(graph, [integrated])", "beyond_limit(graph, [v])"),
+    ),
+    *mutants(
+        HERE + "integers.py",
+        PART,
+        ("onnx: decay is towards zero", 'graph.node("Abs", value), np.int64), kept)', "value, np.int64), np.abs(kept))"),
+        ("onnx: decay in 4096ths", "np.array(4096, np.int64)", "np.array(4095, np.int64)"),
+        ("onnx: decay keeps the sign", 'graph.node("Mul", graph.node("Sign", value), part)', "part"),
+    ),
+)
+
+SPIKING = (
+    *mutants(
+        NEURONS + "leaky_integrate_and_fire.py",
+        "lif on onnx",
+        ("onnx lif: fires strictly above theta", '"Greater", v, threshold', '"GreaterOrEqual", v, threshold'),
+        ("onnx lif: the threshold counts 64", "layer.threshold << ACT_SHIFT", "layer.threshold"),
+        ("onnx lif: hard reset", '"Where", fired, zero, v)', '"Where", fired, graph.node("Sub", v, threshold), v)'),
+        ("onnx lif: u goes on after a spike", "return [u, v], [graph", 'return [graph.node("Where", fired, zero, u), v], [graph'),
+        ("onnx lif: u keeps one part of 4096 less", "4095 - dynamics.current_decay", "4096 - dynamics.current_decay"),
+        ("onnx lif: v keeps all where nothing decays", "4096 - dynamics.voltage_decay", "4095 - dynamics.voltage_decay"),
+        ("onnx lif: u of this timestep reaches v", "decay(graph, state[1], kept_v), u)", "decay(graph, state[1], kept_v), state[0])"),
+        ("onnx lif: the bias goes one way", "if dynamics.bias_in_current else (zeros, bias)", "if dynamics.bias_in_current else (bias, bias)"),
+        ("onnx lif: a bias in the current", "(bias, zeros) if dynamics", "(zeros, zeros) if dynamics"),
+        ("onnx lif: weights count 2^exponent", "dynamics.weight_exponent + ACT_SHIFT", "ACT_SHIFT"),
+        ("onnx lif: u and v count 64", "dynamics.weight_exponent + ACT_SHIFT", "dynamics.weight_exponent"),
+        ("onnx lif: runs on after its window", "step, after, current(silence)", "step, [reset, reset], current(silence)"),
+        ("onnx lif: idle for L steps", "Size(layer.outputs, steps, 1 if", "Size(layer.outputs, steps if sums.idle else 1, 1 if"),
+    ),
+    *mutants(
+        NEURONS + "encoder.py",
+        "lif on onnx",
+        ("onnx lif encoder: fires strictly above its threshold", '"Greater", v, theta', '"GreaterOrEqual", v, theta'),
+        ("onnx lif encoder: soft reset", '[graph.node("Sub", v, graph.node("Mul", spikes, theta))]', '[graph.node("Sub", v, graph.node("Mul", spikes, v))]'),
+        ("onnx lif encoder: v = 0 at a decision's start", 'graph.node("Sub", encoded, encoded)', "encoded"),
+    ),
+    *mutants(
+        HERE + "decision.py",
+        "lif on onnx",
+        ("onnx lif: spikes of rows that are not active do not count", '"Where", control.active, summed', '"Where", graph.node("Not", control.start), summed'),
+        ("onnx lif census: idle synops are spikes times fan-out", "network.layers[index + 1].fan_out if", "np.ones_like(network.layers[index + 1].fan_out) if"),
+        ("onnx lif census: the last layer's idle spikes have no synops", "else np.zeros(layer.outputs, np.int64)", "else np.ones(layer.outputs, np.int64)"),
+        ("onnx lif census: an always-on neuron spikes in every idle step", "[steps * (layer.always_on > 0),", "[(layer.always_on > 0),"),
+        ("onnx lif census: an always-on neuron has synops", "steps * layer.always_on]", "0 * layer.always_on]"),
+        (
+            "onnx lif census: idle activity of active rows",
+            'graph.node("Where", control.active, graph.node("ReduceSum", graph.concat(parts)',
+            'graph.node("Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.node("ReduceSum", graph.concat(parts)',
+        ),
+    ),
+    *mutants(
+        "toolchain/simulation/onnx_runtime/backend.py",
+        "lif on onnx",
+        ("onnx lif backend: idle spikes", "self.counters.idle_spikes += idle_spikes", "pass"),
+        ("onnx lif backend: idle synops", "self.counters.idle_synops += idle_synops", "pass"),
+        ("onnx lif backend: the last layer's spikes", 'int(outputs["spike_counts"].sum())', "0"),
+    ),
+)
+
+ONNX = (*BLOCKS, *WINDOWED, *DIFFERENTIAL, *SIGMA_DELTA, *READOUT, *FLOW, *LEAKY, *SPIKING)

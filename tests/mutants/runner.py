@@ -33,7 +33,7 @@ from tests.mutants.onnx_graphs import ONNX  # noqa: E402
 from tests.mutants.spiking import SPIKING  # noqa: E402
 
 MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *ONNX, *SPIKING, *LEAKY)
-PARTS = (*(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host")), "onnx")
+PARTS = tuple(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host", "onnx"))
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"
 TIME_LIMIT = 120  # seconds for one mutant

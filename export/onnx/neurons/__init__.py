@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from export.onnx.neurons.differential_coding import DifferentialCodingGraph
 from export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
+from export.onnx.neurons.leaky import LeakyGraph
+from export.onnx.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFireGraph
 from export.onnx.neurons.multi_threshold import MultiThresholdGraph
 from export.onnx.neurons.readout import ReadoutGraph
 from export.onnx.neurons.sigma_delta import SigmaDeltaGraph
 from export.onnx.neurons.signed_memory import SignedMemoryGraph
 from export.onnx.window import NeuronGraph
 from toolchain.errors import violations
-from toolchain.network import READOUT, Network
+from toolchain.network import LEAKY, LIF, READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "sdn@1": SigmaDeltaGraph(),
@@ -18,6 +20,8 @@ NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "snm@1": SignedMemoryGraph(),
     "mt@1": MultiThresholdGraph(),
     "dc@1": DifferentialCodingGraph(),
+    LIF: LeakyIntegrateAndFireGraph(),
+    LEAKY: LeakyGraph(),
     READOUT: ReadoutGraph(),
 }
 

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from export.onnx.graph import Graph
+from export.onnx.timesteps import Size, run_timesteps
 from export.onnx.window import Control, NeuronGraph, Sums, Window
 from toolchain.network import Coding, Layer, Network, denominator
 
@@ -25,11 +26,10 @@ class ReadoutGraph(NeuronGraph):
         if differential:
             shares = [times // timestep for timestep in range(1, timesteps + 1)]
             arriving = graph.node("Mul", arriving, np.array(shares, np.int32)[:, None])
-        parts = graph.split(arriving, sums.count)
-        if layer.hold_input:
-            parts *= timesteps
-        states = []
-        for part in parts:
-            accumulator = graph.node("Add", accumulator, part)
-            states.append(accumulator)
+        (accumulator,), (states,) = run_timesteps(graph, _add, [accumulator], arriving, Size(layer.outputs, timesteps, sums.count))
         return Window([], states, {"acc": accumulator})
+
+
+def _add(graph: Graph, state: list[str], part: str) -> tuple[list[str], list[str]]:
+    after = [graph.node("Add", state[0], part)]
+    return after, after

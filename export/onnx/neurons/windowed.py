@@ -10,6 +10,7 @@ import numpy as np
 from export.onnx.carry_over import Range, window_start
 from export.onnx.graph import Graph
 from export.onnx.integers import beyond_limit, saturate
+from export.onnx.timesteps import Size, run_timesteps
 from export.onnx.window import Control, NeuronGraph, Sums, Window
 from toolchain.network import Layer, Network
 
@@ -30,16 +31,16 @@ class WindowedGraph(NeuronGraph):
     def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
         theta = layer.threshold.astype(np.int32)
         start = window_start(graph, control, self.range(layer), state["v"], state["v_start"], state["net"], theta.astype(np.int64), network.alpha)
-        currents = graph.split(graph.node("Add", sums.tensor, layer.bias.astype(np.int32)), sums.count)
-        if layer.hold_input:
-            currents *= network.timesteps
-        v, net = start, graph.node("Sub", start, start)
-        integrated, payloads, states = [], [], []
-        for current in currents:
-            integrated.append(graph.node("Add", v, current))
-            saturated = saturate(graph, integrated[-1])
-            payloads.append(self.fire(graph, layer, saturated, net))
-            v = graph.node("Sub", saturated, graph.node("Mul", payloads[-1], theta))
-            net = graph.node("Add", net, payloads[-1])
-            states.append(v)
+
+        def step(graph: Graph, state: list[str], current: str) -> tuple[list[str], list[str]]:
+            v, net = state
+            integrated = graph.node("Add", v, current)
+            saturated = saturate(graph, integrated)
+            payload = self.fire(graph, layer, saturated, net)
+            v = graph.node("Sub", saturated, graph.node("Mul", payload, theta))
+            return [v, graph.node("Add", net, payload)], [integrated, payload, v]
+
+        currents = graph.node("Add", sums.tensor, layer.bias.astype(np.int32))
+        fresh = [start, graph.node("Sub", start, start)]
+        (v, net), (integrated, payloads, states) = run_timesteps(graph, step, fresh, currents, Size(layer.outputs, network.timesteps, sums.count))
         return Window(payloads, states, {"v": v, "v_start": start, "net": net}, beyond_limit(graph, integrated))

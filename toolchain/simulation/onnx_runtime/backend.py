@@ -62,13 +62,20 @@ class OnnxBackend(RecordedBackend):
         self.counters.saturations += saturations
         self.counters.decisions += int(active.sum())
         self.counters.encode_saturations = self.host.saturations
-        return self.host.decode(outputs["accumulator"], active)
+        if self.network.spike_coding is None:
+            return self.host.decode(outputs["accumulator"], active)
+        idle_spikes, idle_synops = outputs["idle_counts"].sum(0).tolist()
+        self.counters.idle_spikes += idle_spikes
+        self.counters.idle_synops += idle_synops
+        self.counters.output_spikes += int(outputs["spike_counts"].sum())
+        return self.host.decode(outputs["spike_counts"], active)
 
     def run_window(self, payloads: Long, control: Long) -> Window:
         outputs = self.traced.run(self.encoded(payloads, control), control)
         states = [outputs[f"states_{index}"] for index in range(len(self.network.layers))]
-        sent = [outputs[f"payloads_{index}"] for index in range(len(states) - 1)]
-        return Window([*sent, np.zeros_like(states[-1])], states, outputs["counts"][..., 2].sum(0))
+        sent = [outputs.get(f"payloads_{index}", np.zeros_like(state)) for index, state in enumerate(states)]  # a readout sends nothing
+        idle = outputs["idle_counts"].sum(0).tolist() if self.network.spike_coding is not None else (0, 0)
+        return Window(sent, states, outputs["counts"][..., 2].sum(0), *idle)
 
     def encoded(self, payloads: Long, control: Long) -> Long:
         """q0 of the input's payloads: the graph takes q0 and forms the changes of sdn itself."""
