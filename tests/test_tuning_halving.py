@@ -58,14 +58,14 @@ def line_of(*found: tuple[Evidence, float]) -> list[float]:
 
 
 def test_the_line_of_judgement() -> None:
-    """From the cheapest safe one on, with those it left behind that lost nothing."""
+    """Safe ones, and others that lost nothing; those cheaper than every safe one need 36 episodes for it."""
     safe, behind = (runner(108, 2.0, SAFE), 1.0), (runner(36, 3.0, DEARER), 1.0)
     assert line_of(behind, safe) == [2.0, 3.0]
     assert line_of(safe, (runner(36, 3.0, DEARER), 0.5)) == [2.0]  # it lost an episode
     assert line_of(safe, (runner(4, 3.0, DEARER), 1.0)) == [2.0]  # four episodes say too little
     assert line_of(safe, (runner(36, 3.0, FAILED), 1.0)) == [2.0]
-    assert line_of(safe, (runner(36, 1.0), 1.0)) == [2.0]  # cheaper, but not through
-    assert line_of((runner(36, 5.0), 1.0), (runner(12, 4.0), 1.0), (runner(12, 1.0), 0.5)) == [4.0, 5.0]  # nothing is safe: all in the running
+    assert line_of(safe, (runner(36, 1.0), 1.0), (runner(12, 0.5), 1.0)) == [1.0, 2.0]
+    assert line_of((runner(36, 5.0), 1.0), (runner(12, 4.0), 1.0), (runner(36, 1.0), 0.5)) == [5.0]  # nothing is safe
 
 
 @pytest.mark.parametrize(

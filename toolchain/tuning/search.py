@@ -69,14 +69,15 @@ class Search:
 
     @property
     def reserve(self) -> list[tuple[Point, Evidence]]:
-        """Whom to judge, cheapest first: the safe ones, and dearer ones that they left behind with every episode kept. The
-        cheapest of many has been lucky; the next in line are there for when it was.
+        """Whom to judge, cheapest first: the safe ones, and those under way or left behind that have kept every episode so far;
+        cheaper than the cheapest safe one only with the third rung's episodes.
         """
         target, least = self.course.options.target, incumbent([evidence for _, evidence in self.tried])
         line = [(runner.point, runner.evidence) for runner in self.runners if runner.evidence.safe]
         for runner in self.runners:
             found, source = runner.evidence, self.ann.returns[: runner.episodes.count]
-            known = not found.safe and not found.failed and found.episodes >= self.rungs[1] and (found.cost >= least or least == np.inf)
+            needed = self.rungs[1] if found.cost >= least else self.rungs[min(2, len(self.rungs) - 1)]
+            known = not found.safe and not found.failed and found.episodes >= needed
             if known and found.ratio >= target and extra_weak(runner.episodes.returns, source) <= 0:
                 line.append((runner.point, found))
         return sorted(line, key=lambda candidate: candidate[1].cost)

@@ -153,9 +153,10 @@ def judge(search: Search, count: int, deadline: float, note: Callable[[str], Non
     seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(rung, count) for rung in (search.rungs[1], count // 4, count)}))
     ann, judged, longest, refused = Episodes(), 0, 0.0, 0.0
     for point, known in search.reserve:
-        if judged and time.monotonic() + longest > deadline:
+        left = deadline - time.monotonic()
+        if judged and left < longest:
             break
-        if known.cost < DEARER * refused:
+        if known.cost < DEARER * refused or (judged and left < 2 * longest and not known.safe):  # the last turn is a safe one's
             continue
         started, spiking, artifact = time.monotonic(), Episodes(), course.build(point)
         evidence = nothing_known()
