@@ -8,6 +8,7 @@ and the filters that HDF5 brings along are read, everything else is refused by i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from toolchain.policies.text import printable, short_reason
 OBJECT_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 10_000, 12, 20_000  # objects in a file, groups in each other, texts in an array
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # 32000: h5py's own
 NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-SAVE_AGAIN = "write it again with nir.write, which stores plain arrays"
+SAVE_AGAIN = "write it again with nir.write or lava-dl's export_hdf5, which store plain arrays"
 
 Tree = dict[str, Any]  # of Tree, NDArray or str
 
@@ -38,9 +39,24 @@ class Budget:
 def read_hdf5(data: bytes, where: str) -> Tree:
     """The content of the HDF5 file `data`. Raises InputError that names the object at fault; `where` is the file's name."""
     h5py = hdf5_library(where)
+    return _opened(data, where, lambda file: _group(h5py, file, where, "", Budget(), 0))
+
+
+def top_level(data: bytes, where: str) -> tuple[str, ...]:
+    """The names of the outermost entries; nothing is opened. Raises InputError for a damaged file."""
+    return _opened(data, where, lambda file: tuple(sorted(file)))
+
+
+def has_attribute(data: bytes, name: str, where: str) -> bool:
+    """Whether the file has an attribute of that name; it is not read. Raises InputError for a damaged file."""
+    return _opened(data, where, lambda file: name in file.attrs)
+
+
+def _opened(data: bytes, where: str, look: Callable[[Any], Any]) -> Any:
+    h5py = hdf5_library(where)
     try:
         with h5py.File(h5py.h5f.open_file_image(data)) as file:
-            return _group(h5py, file, where, "", Budget(), 0)
+            return look(file)
     except InputError:
         raise
     except Exception as error:  # the library raises whatever its C code reports
