@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 200
+TIMEOUT = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Job:
 
 
 def run_netx(folder: Path, jobs: Sequence[Job]) -> list[np.ndarray]:
-    """The output spikes [outputs, steps] of each job."""
+    """The output spikes [outputs, steps] of each job; matrices.npz in the folder is answered, too."""
     for index, job in enumerate(jobs):
         np.save(folder / f"columns_{index}.npy", job.columns)
     listed = [{"file": str(job.file), "interval": job.interval, "offset": job.offset} for job in jobs]
@@ -65,14 +65,22 @@ def supervised(arguments: Sequence[str], folder: Path) -> str:
     return text
 
 
-def import_netx() -> None:
-    """lava-dl on this Python: `import_lava`, and without its object detection, which needs torchvision."""
+def import_netx(slayer: bool = False) -> None:
+    """lava-dl on this Python: `import_lava`, and without its object detection, which needs torchvision; without `slayer` that
+    is replaced, too, as it needs PyTorch and netx uses it for resonators alone."""
     from export.lava.lava_import import import_lava
 
     import_lava()
-    name = "lava.lib.dl.slayer.object_detection"
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = []
+    parts = ["lava.lib.dl.slayer.object_detection"] if slayer else [f"lava.lib.dl.{name}" for name in ("slayer", "slayer.neuron", "slayer.neuron.rf")]
+    for name in parts:
+        module = types.ModuleType(name)
+        module.__path__, module.__file__ = [], __file__
+        module.neuron_params = None  # pyright: ignore
+        sys.modules[name] = module
+    if not slayer:
+        sequential = types.ModuleType("lava.lib.dl.netx.sequential_modules")
+        sequential.__file__ = __file__
+        sys.modules[sequential.__name__] = sequential
 
 
 def run_jobs(folder: Path) -> None:
@@ -135,7 +143,7 @@ def run_matrices(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    import_netx()
+    import_netx(slayer=(folder / "slayer.json").exists())
     for name, run in (("slayer.json", run_slayer), ("jobs.json", run_jobs), ("matrices.npz", run_matrices)):
         if (folder / name).exists():
             run(folder)

@@ -16,7 +16,8 @@ CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 ONNX_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)  # protobuf keys of a ModelProto behind its ir_version
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
 ACCEPTED = (
-    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program, a TorchScript archive, a NIR or a netx file"
+    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program, a TorchScript archive, "
+    "a NIR or a netx file"
 )
 FLAX_FIX = (
     "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",

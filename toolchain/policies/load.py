@@ -20,7 +20,10 @@ from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.state_dict import read_state_dict
 
 GRAPHS = ("onnx", "torch.export", "torchscript")
-READERS = {"stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript, "nir": read_nir_policy, "netx": read_netx_policy}
+READERS = {
+    "stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript,
+    "nir": read_nir_policy, "netx": read_netx_policy,
+}  # fmt: skip
 
 
 def load_policy(

@@ -122,12 +122,17 @@ def _affine(weights: NDArray[np.int64], problems: list[str]) -> tuple[Float, Flo
 
 def _given(decoder: Any, neurons: int, problems: list[str]) -> tuple[Float, Float] | None:
     """The sidecar's own decoder: weight [act, P], bias [act]."""
-    rows, bias = (decoder.get("weight"), decoder.get("bias")) if isinstance(decoder, dict) and set(decoder) == {"weight", "bias"} else (None, None)
-    lists = [*rows, bias] if isinstance(rows, list) and rows else [None]
-    if not all(isinstance(row, list) and row and all(type(x) in (int, float) and abs(x) < 1e9 for x in row) for row in lists):
+    weight, bias = (decoder["weight"], decoder["bias"]) if isinstance(decoder, dict) and set(decoder) == {"weight", "bias"} else (None, None)
+    if not (_numbers(bias) and isinstance(weight, list) and weight and all(_numbers(row) for row in weight)):
         problems.append("netx.decoder is neither rate nor an object of weight [[...], ...] and bias [...], all numbers")
-    elif len({len(row) for row in lists[:-1]}) > 1 or len(lists[-1]) != len(lists) - 1 or len(lists[:-1]) * len(lists[0]) != neurons:
-        problems.append(f"netx.decoder has {len(lists) - 1} rows of {len(lists[0])} weights and {len(lists[-1])} biases for {neurons} output neurons")
-    else:
-        return np.array(lists[:-1], np.float64), np.array(lists[-1], np.float64)
-    return None
+        return None
+    widths = {len(row) for row in weight}
+    if len(widths) > 1 or len(bias) != len(weight) or len(weight) * len(weight[0]) != neurons:
+        shown = "/".join(map(str, sorted(widths)))
+        problems.append(f"netx.decoder has {len(weight)} rows of {shown} weights and {len(bias)} biases for {neurons} output neurons")
+        return None
+    return np.array(weight, np.float64), np.array(bias, np.float64)
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(value) in (int, float) and abs(value) < 1e9 for value in values)

@@ -42,5 +42,5 @@ def netx_weights(weights: Long) -> Long:
     magnitude = -shifted if high <= 0 else shifted
     cleared = BITS - bits + signs
     kept = np.clip(magnitude, -256 * signs, 255)
-    kept = kept >> cleared << cleared if cleared > 0 else kept
+    kept = kept >> cleared << cleared if cleared >= 0 else 0 * kept  # what NumPy makes of a negative shift
     return (-kept if high <= 0 else kept) >> shift
