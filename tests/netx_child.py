@@ -2,7 +2,7 @@
 
     python netx_child.py FOLDER    runs what it finds in FOLDER:
         slayer.json        [{file, widths, seed, ...}, ...]; slayer blocks, written to `file` by their own export_hdf5; their spikes for
-                           columns_<file>.npy [channels, steps] go to slayer_<file>.npy
+                           columns_<file>.npy [decisions, channels, T] go to slayer_<file>.npy
         jobs.json          [{file, interval, offset}, ...]; columns_<i>.npy [channels, steps] -> spikes_<i>.npy [outputs, steps]
         matrices.npz       weight matrices -> effective.npz, those with which a Dense of netx sums spikes
 """
@@ -117,13 +117,13 @@ def run_slayer(folder: Path) -> None:
                 block.synapse.weight_g.data.mul_(spec["gain"])
         if spec["affine"]:
             blocks.append(slayer.block.cuba.Affine(neuron, spec["widths"][-1], 2, dynamics=spec["affine"] == "dynamics"))
-        signal = torch.FloatTensor(np.load(folder / f"columns_{spec['file']}.npy"))[None]
+        signal = torch.FloatTensor(np.load(folder / f"columns_{spec['file']}.npy"))
         with torch.no_grad():
             for block in blocks[: len(pairs)]:
                 signal = block(signal)
             if spec["affine"]:
                 blocks[-1](signal)
-        np.save(folder / f"slayer_{spec['file']}.npy", signal[0].numpy().astype(np.int64))
+        np.save(folder / f"slayer_{spec['file']}.npy", signal.numpy().astype(np.int64))
         torch.save(torch.nn.ModuleDict({"blocks": torch.nn.ModuleList(blocks)}).state_dict(), folder / f"{spec['file']}.pt")
         with h5py.File(folder / spec["file"], "w") as file:
             for index, block in enumerate(blocks):

@@ -21,6 +21,7 @@ from toolchain.errors import InputError
 from toolchain.policies import load_policy
 from toolchain.policies.file_content import detect_format, read_content
 from toolchain.policies.spiking_policy import SpikingPolicy
+from toolchain.quantization.spiking_network import spiking_network
 from toolchain.simulation.reference import ReferenceBackend
 from toolchain.spike_coding import encoder_spikes
 
@@ -39,7 +40,7 @@ SLAYER: dict[str, Any] = {
 }  # fmt: skip
 SPECS = [
     SLAYER | {"file": "plain.net"},
-    SLAYER | {"file": "norm.net", "seed": 4, "weight_norm": True, "delay": True, "current_decay": 1.0, "voltage_decay": 0.5, "gain": 2.0},
+    SLAYER | {"file": "norm.net", "seed": 4, "weight_norm": True, "delay": True, "current_decay": 1.0, "voltage_decay": 0.5, "threshold": 0.3},
     SLAYER | {"file": "affine.net", "seed": 5, "affine": "weights"},
     SLAYER | {"file": "dynamics.net", "seed": 5, "affine": "dynamics"},
 ]
@@ -83,7 +84,7 @@ def read(path: Path, **options: Any) -> SpikingPolicy:
 
 
 def artifact_of(policy: SpikingPolicy) -> Artifact:
-    return spikeport.convert(policy, observations=np.random.default_rng(0).random((40, policy.observation.size)))
+    return spikeport.convert(policy, observations=np.random.default_rng(0).random((120, policy.observation.size)))
 
 
 def spikes_of(artifact: Artifact, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -94,15 +95,16 @@ def spikes_of(artifact: Artifact, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     return encoder_spikes(trace.inputs, artifact.network.spike_coding.threshold, artifact.network.timesteps), trace.layers[-1].payloads
 
 
-def fed(artifact: Artifact, spikes: np.ndarray) -> np.ndarray:
+def fed(spikes: np.ndarray, period: int) -> np.ndarray:
     """Input [channels, steps] with noise outside the windows."""
-    noise = np.random.default_rng(1).integers(0, 2, (len(spikes), artifact.network.chip_steps, spikes.shape[2]))
+    noise = np.random.default_rng(1).integers(0, 2, (len(spikes), period, spikes.shape[2]))
     noise[:, : spikes.shape[1]] = spikes
     return noise.reshape(-1, spikes.shape[2]).T
 
 
-def windows(artifact: Artifact, spikes: np.ndarray) -> np.ndarray:
-    return spikes.reshape(len(spikes), -1, artifact.network.chip_steps)[:, :, len(artifact.network.layers) :].transpose(1, 2, 0)
+def output(spikes: np.ndarray, period: int) -> np.ndarray:
+    """[outputs, steps] -> [decisions, T, outputs]."""
+    return spikes.reshape(len(spikes), -1, period)[:, :, period - T :].transpose(1, 2, 0)
 
 
 @needs_netx
@@ -111,37 +113,31 @@ def test_slayer_netx_and_reference_spike_alike(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     inputs = (rng.random((DECISIONS, T, 5)) < 0.4).astype(np.int64)
     for spec in SPECS:
-        np.save(tmp_path / f"columns_{spec['file']}.npy", inputs[0].T)
+        np.save(tmp_path / f"columns_{spec['file']}.npy", inputs.transpose(0, 2, 1))
     (tmp_path / "slayer.json").write_text(json.dumps(SPECS))
-    run_netx(tmp_path, [])
-    (tmp_path / "slayer.json").unlink()
-    artifacts, jobs, wanted = [], [], []
-    for spec in SPECS[:2]:
-        path = tmp_path / spec["file"]
-        path.with_suffix(".spikeport.json").write_text(json.dumps(SIDECAR))
-        artifact = artifact_of(read(path))
-        own = ReferenceBackend(artifact)
-        own_spikes = _windows_of(own, inputs)
-        assert np.array_equal(own_spikes[0], np.load(tmp_path / f"slayer_{spec['file']}.npy").T), spec["file"]
-        artifacts.append(artifact)
-        jobs.append(Job(path, artifact.network.chip_steps, 1, fed(artifact, inputs)))
-        wanted.append(own_spikes)
-    rng = np.random.default_rng(11)
+    jobs = [Job(tmp_path / spec["file"], T + 3, 1, fed(inputs, T + 3)) for spec in SPECS[:2]]
+    made = []
     for index in range(2):
         blocks = network(rng)
         blocks[1]["bias"] = rng.integers(-20, 60, WIDTHS[1]).astype(np.float32)
         path = written(tmp_path / f"made{index}.net", blocks)
-        artifact = artifact_of(read(path))
-        spikes, expected = spikes_of(artifact, index)
-        artifacts.append(artifact)
-        jobs.append(Job(path, artifact.network.chip_steps, 1, fed(artifact, spikes)))
-        wanted.append(expected)
-    for job, artifact, found, expected in zip(jobs, artifacts, run_netx(tmp_path, jobs), wanted, strict=True):
-        assert np.array_equal(windows(artifact, found), expected), job.file
-        assert 0.01 < expected.mean() < 0.99, job.file
+        spikes, expected = spikes_of(artifact_of(read(path)), index)
+        jobs.append(Job(path, T + 2, 1, fed(spikes, T + 2)))
+        made.append(expected)
+    found = run_netx(tmp_path, jobs)
+    for spec, spikes in zip(SPECS[:2], found, strict=False):
+        path = tmp_path / spec["file"]
+        path.with_suffix(".spikeport.json").write_text(json.dumps(SIDECAR))
+        expected = windows_of(artifact_of(read(path)), inputs)
+        assert np.array_equal(np.load(tmp_path / f"slayer_{spec['file']}.npy").transpose(0, 2, 1), expected), spec["file"]
+        assert np.array_equal(output(spikes, T + 3), expected) and 0.01 < expected.mean() < 0.99, spec["file"]
+    for spikes, expected in zip(found[2:], made, strict=True):
+        assert np.array_equal(output(spikes, T + 2), expected) and 0.01 < expected.mean() < 0.99
     refused(tmp_path / "dynamics.net", SIDECAR, r"layer/3: vThMant is 262143, 1..131071 expected \(cuba.Affine writes 262143 for neurons that never spike\)")
-    refused(tmp_path / "affine.net", SIDECAR | {"netx": {"state": "reset", "decoder": "affine"}}, r"the affine block reads the same neurons for several actions")
-    with pytest.raises(InputError, match=r"norm.net.pt: a state_dict of SLAYER blocks does not say its thresholds and scale \(got blocks.0.neuron.*export_hdf5"):
+    affine = SIDECAR | {"netx": {"state": "reset", "decoder": "affine"}}
+    refused(tmp_path / "affine.net", affine, r"the affine block reads the same neurons for several actions")
+    wanted = r"norm.net.pt: a state_dict of SLAYER blocks does not say its thresholds and scale \(got blocks.0.neuron.*export_hdf5"
+    with pytest.raises(InputError, match=wanted):
         load_policy(tmp_path / "norm.net.pt")
 
 
@@ -151,20 +147,18 @@ def refused(path: Path, sidecar: Any, message: str) -> None:
         read(path)
 
 
-def _windows_of(backend: ReferenceBackend, inputs: np.ndarray) -> np.ndarray:
+def windows_of(artifact: Artifact, inputs: np.ndarray) -> np.ndarray:
     """Output spikes [decisions, T, outputs] of the reference's neurons for given input spikes."""
-    found = []
+    backend, found, one = ReferenceBackend(artifact), [], np.ones(1, bool)
+    parts = list(zip(backend.neurons, backend.network.layers, backend.states, backend.weights, strict=True))
     for window in inputs:
-        for neuron, layer, state in zip(backend.neurons, backend.network.layers, backend.states, strict=True):
+        for neuron, layer, state, _ in parts:
             neuron.begin(layer, state, np.ones(1, np.int64), len(window), 0)
-        steps = []
-        for arriving in window:
-            sent = arriving[None]
-            for index, (neuron, layer, state) in enumerate(zip(backend.neurons, backend.network.layers, backend.states, strict=True)):
-                sent = neuron.step(layer, state, sent @ backend.weights[index], np.ones(1, bool))
-            steps.append(sent[0])
-        found.append(steps)
-    return np.array(found)
+        for sent in window[:, None]:
+            for neuron, layer, state, weights in parts:
+                sent = neuron.step(layer, state, sent @ weights, one)
+            found.append(sent[0])
+    return np.array(found).reshape(len(inputs), T, -1)
 
 
 @settings(deadline=None, max_examples=40)
@@ -179,7 +173,7 @@ def test_integers_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory, see
         if rng.random() < 0.5:
             block["weight"] = np.clip(block["weight"] // 2, -127, 127)
     policy = read(written(tmp_path_factory.mktemp("netx") / "a.net", blocks))
-    layers = artifact_of(policy).network.layers
+    layers = spiking_network(policy, 8).layers
     for block, layer in zip(blocks[1:], layers, strict=True):
         neuron, dynamics = block["neuron"], layer.dynamics
         assert dynamics is not None and not dynamics.bias_in_current

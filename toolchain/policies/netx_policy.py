@@ -18,7 +18,7 @@ so every number of the file is kept as it is, and the conversion rounds nothing 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,5 +134,5 @@ def _given(decoder: Any, neurons: int, problems: list[str]) -> tuple[Float, Floa
     return np.array(weight, np.float64), np.array(bias, np.float64)
 
 
-def _numbers(values: Any) -> bool:
+def _numbers(values: Any) -> TypeGuard[list[float]]:
     return isinstance(values, list) and bool(values) and all(type(value) in (int, float) and abs(value) < 1e9 for value in values)
