@@ -33,7 +33,7 @@ needs_netx = pytest.mark.skipif(
 T = 8
 SIDECAR: dict[str, Any] = {"timesteps": T, "encoder": "rate", "observation": "none", "netx": {"state": "reset", "decoder": "rate"}}
 WIDTHS = (3, 8, 4)
-DECISIONS = 20
+DECISIONS = 12
 SLAYER: dict[str, Any] = {
     "widths": (5, 24, 16, 4), "seed": 3, "threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "weight_norm": False, "delay": False, "gain": 3.0,
     "affine": "",
@@ -288,7 +288,7 @@ DECLARATIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "key": (SIDECAR | {"netx": {"state": "reset", "decoder": "rate", "decode": 1}}, {}, r"unknown netx key 'decode' did you mean 'decoder'"),
     "state": (SIDECAR | {"netx": {"state": "kept", "decoder": "rate"}}, {}, r"netx.state is kept: only reset"),
-    "encoder": (SIDECAR | {"encoder": "population"}, {}, r"encoder population, observation none: such a file takes rate-coded observations"),
+    "encoder": (SIDECAR | {"encoder": "population"}, {}, r"encoder population, observation none: a graph takes rate-coded observations"),
     "affine": (SIDECAR | {"netx": {"state": "reset", "decoder": "affine"}}, {}, r"netx.decoder is affine, but the file ends in neurons"),
     "decoder": (SIDECAR | {"netx": {"state": "reset", "decoder": "sum"}}, {}, r"netx.decoder is neither rate nor an object"),
     "sizes": (SIDECAR | {"netx": {"state": "reset", "decoder": {"weight": [[1, 2, 3]], "bias": [0]}}}, {}, r"1 rows of 3 weights and 1 biases for 4 output"),
@@ -328,7 +328,7 @@ def test_content_decides(tmp_path: Path) -> None:
         load_policy(tmp_path / "c.net")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_damage(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Bytes overwritten or cut off: a policy or an InputError that names the file, never another exception."""

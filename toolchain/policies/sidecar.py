@@ -82,7 +82,7 @@ def undeclared(sidecar: Sidecar, squash: str | None) -> list[str]:
     """What a file that holds a network alone (NIR, netx) still needs around it, one line each."""
     problems = [f"{name} is not declared" for name in ("timesteps", "encoder", "observation") if getattr(sidecar, name) is None]
     if sidecar.encoder not in (None, "rate") or sidecar.observation not in (None, "none", "tanh"):
-        problems.append(f"encoder {sidecar.encoder}, observation {sidecar.observation}: such a file takes rate-coded observations, as they are or through tanh")
+        problems.append(f"encoder {sidecar.encoder}, observation {sidecar.observation}: a graph takes rate-coded observations, as they are or through tanh")
     return problems + (["the squash behind the output is not said (--squash tanh, clip or none)"] if squash is None else [])
 
 
