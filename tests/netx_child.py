@@ -78,6 +78,7 @@ def import_netx(slayer: bool = False) -> None:
         module.neuron_params = None  # pyright: ignore
         sys.modules[name] = module
     if not slayer:
+        sys.modules["torch"] = None  # pyright: ignore  # Lava's convolution would import it
         sequential = types.ModuleType("lava.lib.dl.netx.sequential_modules")
         sequential.__file__ = __file__
         sys.modules[sequential.__name__] = sequential
@@ -110,7 +111,7 @@ def run_slayer(folder: Path) -> None:
         torch.manual_seed(spec["seed"])
         neuron = {name: spec[name] for name in ("threshold", "current_decay", "voltage_decay")}
         pairs = list(zip(spec["widths"][:-1], spec["widths"][1:], strict=True))
-        blocks = [slayer.block.cuba.Dense(neuron, a, b, weight_norm=spec["weight_norm"], delay=spec["delay"], delay_shift=False) for a, b in pairs]
+        blocks = [slayer.block.cuba.Dense(neuron, a, b, weight_norm=spec["weight_norm"], delay=spec["delay"], delay_shift=spec["shift"]) for a, b in pairs]
         for block in blocks:
             block.synapse.weight.data.mul_(spec["gain"])
             if spec["weight_norm"]:

@@ -27,6 +27,8 @@ from toolchain.spike_coding import encoder_spikes
 
 h5py = pytest.importorskip("h5py")
 
+from export.netx.blocks import blocks_of  # noqa: E402
+
 needs_netx = pytest.mark.skipif(
     not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None, reason="lava-nc or lava-dl is not installed (`spikeport doctor`)"
 )
@@ -36,11 +38,12 @@ WIDTHS = (3, 8, 4)
 DECISIONS = 12
 SLAYER: dict[str, Any] = {
     "widths": (5, 24, 16, 4), "seed": 3, "threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "weight_norm": False, "delay": False, "gain": 3.0,
-    "affine": "",
+    "affine": "", "shift": False,
 }  # fmt: skip
 SPECS = [
     SLAYER | {"file": "plain.net"},
     SLAYER | {"file": "norm.net", "seed": 4, "weight_norm": True, "delay": True, "current_decay": 1.0, "voltage_decay": 0.5, "threshold": 0.3},
+    SLAYER | {"file": "shift.net", "shift": True},
     SLAYER | {"file": "affine.net", "seed": 5, "affine": "weights"},
     SLAYER | {"file": "dynamics.net", "seed": 5, "affine": "dynamics"},
 ]
@@ -131,6 +134,8 @@ def test_slayer_netx_and_reference_spike_alike(tmp_path: Path) -> None:
         expected = windows_of(artifact_of(read(path)), inputs)
         assert np.array_equal(np.load(tmp_path / f"slayer_{spec['file']}.npy").transpose(0, 2, 1), expected), spec["file"]
         assert np.array_equal(output(spikes, T + 3), expected) and 0.01 < expected.mean() < 0.99, spec["file"]
+    plain, late = (np.load(tmp_path / f"slayer_{name}.net.npy") for name in ("plain", "shift"))
+    assert np.array_equal(late[:, :, 3:], plain[:, :, :-3]) and not late[:, :, :3].any()  # delay_shift: N steps count as T = N - L
     for spikes, expected in zip(found[2:], made, strict=True):
         assert np.array_equal(output(spikes, T + 2), expected) and 0.01 < expected.mean() < 0.99
     refused(tmp_path / "dynamics.net", SIDECAR, r"layer/3: vThMant is 262143, 1..131071 expected \(cuba.Affine writes 262143 for neurons that never spike\)")
@@ -183,7 +188,8 @@ def test_integers_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory, see
 
 
 def test_the_float_policy_agrees(tmp_path: Path) -> None:
-    """Without rounding of decays floating point and integers are one: no current memory, a membrane that keeps half or all."""
+    """Without rounding of decays floating point and integers are one: no current memory, a membrane that keeps half or all. What goes
+    out again is what came in."""
     for index, decay in enumerate((0, 2048)):
         blocks = network(np.random.default_rng(index))
         for block in blocks[1:]:
@@ -196,6 +202,9 @@ def test_the_float_policy_agrees(tmp_path: Path) -> None:
         counts = policy.counts(observations.astype(np.float32))[-1]
         assert np.array_equal(trace.layers[-1].payloads.sum(1), counts) and counts.any()
         np.testing.assert_allclose(trace.actions, policy.act(observations), atol=1e-6)
+        for block, exported in zip(blocks[1:], blocks_of(artifact).blocks, strict=True):
+            assert np.array_equal(exported.weights, block["weight"]) and np.array_equal(exported.bias, block["bias"])
+            assert (exported.current_decay + 1, exported.voltage_decay, exported.threshold) == tuple(block["neuron"].values())[1:4]
 
 
 Changes = dict[str, Any]
@@ -324,6 +333,16 @@ def test_content_decides(tmp_path: Path) -> None:
         load_policy(tmp_path / "c.net")
     with h5py.File(tmp_path / "c.net", "a") as file:
         del file["layer/2"]
+        file.create_dataset("layer/1/weight", (2**40,), "f4", chunks=(1024,))
+    with pytest.raises(InputError, match=r"c.net:/layer/1/weight: declares too much"):
+        load_policy(tmp_path / "c.net")
+    with h5py.File(tmp_path / "c.net", "a") as file:
+        del file["layer/1/weight"]
+        file["layer/1/weight"] = h5py.ExternalLink("a.nir", "/layer/1/weight")
+    with pytest.raises(InputError, match=r"c.net:/layer/1/weight: a link to another file is never followed"):
+        load_policy(tmp_path / "c.net")
+    with h5py.File(tmp_path / "c.net", "a") as file:
+        del file["layer/1/weight"]
     with pytest.raises(InputError, match=r"c.net: its layers are not numbered from 0 without gaps \(got 1,"):
         load_policy(tmp_path / "c.net")
 
