@@ -78,7 +78,6 @@ def import_netx(slayer: bool = False) -> None:
         module.neuron_params = None  # pyright: ignore
         sys.modules[name] = module
     if not slayer:
-        sys.modules["torch"] = None  # pyright: ignore  # Lava's convolution would import it
         sequential = types.ModuleType("lava.lib.dl.netx.sequential_modules")
         sequential.__file__ = __file__
         sys.modules[sequential.__name__] = sequential
