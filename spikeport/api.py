@@ -36,7 +36,7 @@ from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
 from toolchain.tuning.seeds import LARGEST_SEED
 
-FORMATS = ("lava", "nir", "onnx")
+FORMATS = ("lava", "netx", "nir", "onnx")
 
 
 def load_policy(
@@ -298,6 +298,11 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
         from export.nir.write import export_nir
 
         export_nir(artifact, path)
+        return
+    if to == "netx":
+        from export.netx.write import export_netx
+
+        export_netx(artifact, path)
         return
     if to == "onnx":
         from export.onnx.model import export_onnx

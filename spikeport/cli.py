@@ -210,8 +210,9 @@ def assess(
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "to", required=True, metavar="lava|nir|onnx", help="lava: a folder that runs by itself. nir, onnx: one file (docs/exports.md, docs/nir.md)."
-)
+    "--to", "to", required=True, metavar="lava|netx|nir|onnx",
+    help="lava: a folder that runs by itself. netx, nir, onnx: one file (docs/exports.md, docs/nir.md).",
+)  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Absent; a folder may be empty.")
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""

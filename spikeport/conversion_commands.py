@@ -48,7 +48,7 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
     CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors file, a checkpoint of
     RSL-RL, rl_games or CleanRL, a Stable-Baselines3 / sb3-contrib zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), or
     a graph: ONNX, torch.export (.pt2), TorchScript. Spiking: a PopSAN or Proxy-Target state_dict, SDDPG's
-    NAME_weights.p with NAME_bias.p (docs/spiking.md), or snnTorch's Leaky networks. A NIR file that `export --to nir`
+    NAME_weights.p with NAME_bias.p, lava-dl's netx HDF5 (docs/spiking.md), or snnTorch's Leaky networks. A NIR file that `export --to nir`
     wrote becomes the artifact that it came from (docs/nir.md).
     """
     from spikeport import api

@@ -117,7 +117,7 @@ def _lava_dl() -> Check:
     """lava-dl's reader of exported networks; its version bounds exclude every supported Python, like lava-nc's."""
     problem = _trouble("lava-dl", lava_import.find_in_lava("lib/dl/netx") is not None) or _trouble("h5py", _locatable("h5py"))
     fix = f"{_pip('h5py')} && {_pip('--no-deps', '--ignore-requires-python', LAVA_DL)}"
-    return _check("lava-dl", problem, _version("lava-dl"), "checking netx exports", fix)
+    return _check("lava-dl", problem, _version("lava-dl"), "running netx exports (h5py: writing and reading netx)", fix)
 
 
 def _fork() -> Check:

@@ -39,6 +39,8 @@ def refuse_meaningless(policy: SpikingPolicy, options: ConversionOptions) -> Non
             continue
         reason = f"the checkpoint was trained with T = {policy.timesteps}" if name == "timesteps" else "it belongs to the conversion of an ANN"
         problems.append(f"{option} {value}: {reason}")
+    if policy.neuron == "cuba" and options.weight_bits != plain.weight_bits:
+        problems.append(f"--weight-bits {options.weight_bits}: the file's integers are kept as they are")
     if options.neuron != "lif":
         problems.append(f"--neuron {options.neuron}: the checkpoint has {policy.neuron} neurons, which run as lif")
     if problems:

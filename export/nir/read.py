@@ -14,7 +14,7 @@ from export.nir.write import NAMESPACE, NIR_FORMAT, NIR_VERSION
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import FORMAT, canonical_json, from_parts
 from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import HDF5_SIGNATURE, FileContent, read_content
+from toolchain.policies.file_content import HDF5_SIGNATURE, FileContent, hdf5_kind, read_content
 from toolchain.policies.hdf5_content import Tree, read_hdf5
 from toolchain.policies.nir_chain import graph_of, metadata_entry
 from toolchain.policies.text import printable, shorten
@@ -55,7 +55,9 @@ def holds_artifact(path: str | os.PathLike[str]) -> bool:
                 return False
     except OSError:
         return False  # whoever reads it says why
-    content: FileContent = read_content(path, "NIR")
+    content: FileContent = read_content(path, "HDF5")
+    if hdf5_kind(content.data, content.name) != "nir":
+        return False
     return metadata_entry(graph_of(read_hdf5(content.data, content.name), content.name), NAMESPACE) is not None
 
 

@@ -11,17 +11,19 @@ from toolchain.errors import InputError
 from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR and netx
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 ONNX_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)  # protobuf keys of a ModelProto behind its ir_version
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save before 1.6
 ACCEPTED = (
-    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program, a TorchScript archive or a NIR file"
+    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph, a torch.export program, a TorchScript archive, "
+    "a NIR or a netx file"
 )
 FLAX_FIX = (
     "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",
     "train the script without _jax",
 )
+HDF5_FIX = ("give a file of nir.write", "one that every block's export_hdf5 wrote to layer/<i> (lava-dl)")
 SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
 
 
@@ -63,10 +65,10 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
 
 
 def detect_format(content: FileContent) -> str:
-    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export`, `torchscript` or `nir`; InputError naming what else it is."""
+    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export`, `torchscript`, `nir` or `netx`; InputError naming what else it is."""
     data, name = content.data, content.name
     if data.startswith(HDF5_SIGNATURE):
-        return "nir"
+        return hdf5_kind(data, name)
     if data.startswith(LEGACY_TORCH):
         return "torch"
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -93,6 +95,18 @@ def detect_format(content: FileContent) -> str:
             fix=(SAVE_AGAIN, "give a VecNormalize pickle as --normalizer"),
         )
     raise InputError(name, "unknown content", got=f"a file that starts with {data[:8].hex(' ')}", limit=ACCEPTED, fix=SAVE_AGAIN)
+
+
+def hdf5_kind(data: bytes, where: str) -> str:
+    """`nir` or `netx`, by the groups of an HDF5 file; InputError for another one."""
+    from toolchain.policies.hdf5_content import top_level
+
+    names = top_level(data, where)
+    kinds = [kind for kind, group in (("nir", "node"), ("netx", "layer")) if group in names]
+    if len(kinds) != 1:
+        got = f"entries {shorten(names, 5) or 'none'}"
+        raise InputError(where, "an HDF5 file, but neither a NIR graph nor a netx network", got=got, limit="node (NIR) or layer (netx)", fix=HDF5_FIX)
+    return kinds[0]
 
 
 def looks_like_onnx(data: bytes) -> bool:

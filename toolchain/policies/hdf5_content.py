@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,10 @@ from toolchain.policies.file_content import CHECKPOINT_LIMIT
 from toolchain.policies.text import printable, short_reason
 
 OBJECT_LIMIT, DEPTH_LIMIT, TEXT_LIMIT = 10_000, 12, 20_000  # objects in a file, groups in each other, texts in an array
-TIME_LIMIT = 60.0  # seconds
+TIME_LIMIT = 8.0  # seconds; a policy's file takes milliseconds
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # 32000: h5py's own
 NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-SAVE_AGAIN = "write it again with nir.write, which stores plain arrays"
+SAVE_AGAIN = "write it again with nir.write or lava-dl's export_hdf5, which store plain arrays"
 
 Tree = dict[str, Any]  # of Tree, NDArray or str
 
@@ -39,20 +40,38 @@ class Budget:
 
 
 def read_hdf5(data: bytes, where: str) -> Tree:
-    """The content of the HDF5 file `data`, read in a process of its own: on a damaged file the library may hang or crash.
+    """The content of the HDF5 file `data`. Raises InputError that names the object at fault; `where` is the file's name."""
 
-    Raises InputError that names the object at fault; `where` is the file's name.
-    """
+    def everything(file: Any) -> Tree:
+        h5py = hdf5_library(where)
+        _group(h5py, file, where, "", Budget(reading=False), 0)  # what is declared, added up before anything is read
+        return _group(h5py, file, where, "", Budget(reading=True), 0)
+
+    return _apart(data, where, everything)
+
+
+def top_level(data: bytes, where: str) -> tuple[str, ...]:
+    """The names of the outermost entries; nothing is opened. Raises InputError for a damaged file."""
+    return _apart(data, where, lambda file: tuple(sorted(file)))
+
+
+def has_attribute(data: bytes, name: str, where: str) -> bool:
+    """Whether the file has an attribute of that name; it is not read. Raises InputError for a damaged file."""
+    return _apart(data, where, lambda file: name in file.attrs)
+
+
+def _apart(data: bytes, where: str, look: Callable[[Any], Any]) -> Any:
+    """What `look` finds in the open file, in a process of its own: on a damaged file the library may hang or crash."""
     hdf5_library(where)
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, data, where))
+    process = context.Process(target=_answer, args=(sender, data, where, look))
     process.start()
     sender.close()
     try:
         if not receiver.poll(TIME_LIMIT):
             raise InputError(where, "the HDF5 file is damaged", why=f"the library did not come to an end within {TIME_LIMIT} s", fix=SAVE_AGAIN)
-        tree, refusal = receiver.recv()
+        found, refusal = receiver.recv()
     except EOFError:
         raise InputError(where, "the HDF5 file is damaged", why="the library crashed on it", fix=SAVE_AGAIN) from None
     finally:
@@ -62,16 +81,15 @@ def read_hdf5(data: bytes, where: str) -> Tree:
     if refusal is not None:
         place, what, facts = refusal
         raise InputError(place, what, **facts)
-    return tree
+    return found
 
 
-def _answer(sender: Any, data: bytes, where: str) -> None:
-    """In the child: (tree, None), or (None, what an InputError says)."""
+def _answer(sender: Any, data: bytes, where: str, look: Callable[[Any], Any]) -> None:
+    """In the child: (what was found, None), or (None, what an InputError says)."""
     h5py = hdf5_library(where)
     try:
         with h5py.File(h5py.h5f.open_file_image(data)) as file:
-            _group(h5py, file, where, "", Budget(reading=False), 0)
-            answer: Any = _group(h5py, file, where, "", Budget(reading=True), 0), None
+            answer: Any = look(file), None
     except InputError as error:
         facts = {name: value if value is None else str(value) for name, value in (("got", error.got), ("limit", error.limit))}
         answer = None, (error.where, error.what, facts | {"why": error.why, "fix": error.fix})

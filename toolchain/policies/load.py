@@ -11,6 +11,7 @@ from toolchain.policies.file_content import detect_format, read_content
 from toolchain.policies.graphs.exported_reader import read_exported
 from toolchain.policies.graphs.onnx_reader import read_onnx
 from toolchain.policies.graphs.torchscript_reader import read_torchscript
+from toolchain.policies.netx_policy import read_netx_policy
 from toolchain.policies.nir_policy import read_nir_policy
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.sb3_zip import read_sb3_zip
@@ -19,7 +20,10 @@ from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.state_dict import read_state_dict
 
 GRAPHS = ("onnx", "torch.export", "torchscript")
-READERS = {"stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript, "nir": read_nir_policy}
+READERS = {
+    "stable-baselines3": read_sb3_zip, "onnx": read_onnx, "torch.export": read_exported, "torchscript": read_torchscript,
+    "nir": read_nir_policy, "netx": read_netx_policy,
+}  # fmt: skip
 
 
 def load_policy(
@@ -36,7 +40,7 @@ def load_policy(
     RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph,
     a torch.export program or a TorchScript archive. Spiking actors: a PopSAN or Proxy-Target state_dict, or one of
     SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py),
-    and must for a NIR graph.
+    and must for a NIR graph and for a netx file of lava-dl.
 
     `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
     number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for

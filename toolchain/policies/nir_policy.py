@@ -37,7 +37,7 @@ from toolchain.policies.nir_chain import LINEAR_KINDS, NEURON_KINDS, ChainNode, 
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import Provenance
 from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
-from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path
+from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
 from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
 Float = NDArray[np.float64]
@@ -92,9 +92,7 @@ def _declared(chain: tuple[ChainNode, ...], sidecar: Sidecar, options: ReadOptio
     facts = dict(sidecar.nir or {})
     wanted = {name: choices for name, choices in DECLARED.items() if name != "update_order" or any(node.kind == "CubaLIF" for node in chain)}
     problems = [f"unknown nir key {str(name)[:40]!r} {did_you_mean(str(name), ('dt', *DECLARED))}".rstrip() for name in facts if name not in ("dt", *DECLARED)]
-    problems += [f"{name} is not declared" for name in ("timesteps", "encoder", "observation") if getattr(sidecar, name) is None]
-    if sidecar.encoder not in (None, "rate") or sidecar.observation not in (None, "none", "tanh"):
-        problems.append(f"encoder {sidecar.encoder}, observation {sidecar.observation}: a graph takes rate-coded observations, as they are or through tanh")
+    problems += undeclared(sidecar, options.squash)
     dt = facts.get("dt")
     if dt is None:
         problems.append("nir.dt is not declared (seconds per timestep)")
@@ -106,8 +104,6 @@ def _declared(chain: tuple[ChainNode, ...], sidecar: Sidecar, options: ReadOptio
             problems.append(f"nir.{name} is not declared ({' or '.join(map(str, choices))})")
         elif value not in choices or isinstance(value, bool):
             problems.append(f"nir.{name} is {str(value)[:40]}, which no integer neuron runs; {' or '.join(map(str, choices))} can be")
-    if options.squash is None:
-        problems.append("the squash behind the output is not said (--squash tanh, clip or none)")
     if problems:
         raise violations(
             content.name,

@@ -9,6 +9,7 @@ One JSON object; every key may be left out:
     encoder           population | rate
     environment       Gymnasium id, without a colon
     nir               what a NIR graph leaves open, an object (toolchain/policies/nir_policy.py)
+    netx              what a netx file leaves open, an object (toolchain/policies/netx_policy.py)
 
 Unknown keys are errors. Options of the command line go before the sidecar, the sidecar before the family.
 """
@@ -28,8 +29,9 @@ from toolchain.policies.spiking_policy import NEURONS
 SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")
 ENCODERS = ("population", "rate")
+TRAINED = tuple(name for name in NEURONS if name != "cuba")  # neurons that may be said; a netx file carries its own
 PAIR = ("_weights.p", "_bias.p")  # the two files of an SDDPG actor
-SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin", ".nir")  # `..._actor` files have none, and dots in their names
+SUFFIXES = (".pt", ".pth", ".p", ".pkl", ".safetensors", ".bin", ".nir", ".net", ".h5", ".hdf5")  # `..._actor` files have none, and dots in their names
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Sidecar:
     encoder: str | None = None
     environment: str | None = None
     nir: dict[str, Any] | None = None
+    netx: dict[str, Any] | None = None
 
 
 KEYS = tuple(name for name in Sidecar.__dataclass_fields__ if name != "file")
@@ -75,13 +78,21 @@ def read_sidecar(checkpoint: Path) -> Sidecar:
     return Sidecar(content.name, **facts)
 
 
+def undeclared(sidecar: Sidecar, squash: str | None) -> list[str]:
+    """What a file that holds a network alone (NIR, netx) still needs around it, one line each."""
+    problems = [f"{name} is not declared" for name in ("timesteps", "encoder", "observation") if getattr(sidecar, name) is None]
+    if sidecar.encoder not in (None, "rate") or sidecar.observation not in (None, "none", "tanh"):
+        problems.append(f"encoder {sidecar.encoder}, observation {sidecar.observation}: a graph takes rate-coded observations, as they are or through tanh")
+    return problems + (["the squash behind the output is not said (--squash tanh, clip or none)"] if squash is None else [])
+
+
 def environment_in_sidecar(checkpoint: str | os.PathLike[str]) -> str | None:
     """The environment that the sidecar of a checkpoint names, if there is one."""
     return read_sidecar(Path(checkpoint)).environment
 
 
 def _problem(key: str, value: Any) -> str:
-    choices = {"neuron": NEURONS, "observation": OBSERVATIONS, "encoder": ENCODERS}.get(key)
+    choices = {"neuron": TRAINED, "observation": OBSERVATIONS, "encoder": ENCODERS}.get(key)
     if choices is not None:
         return "" if value in choices else f"{key} is {value!r}, known are {', '.join(choices)}"
     if key == "timesteps":
@@ -90,8 +101,8 @@ def _problem(key: str, value: Any) -> str:
         numbers = value if isinstance(value, list) else [value]
         usable = numbers and all(isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < 1e9 for number in numbers)
         return "" if usable else f"action_limit is {str(value)[:60]}, positive numbers expected"
-    if key == "nir":
-        return "" if isinstance(value, dict) else f"nir is a {type(value).__name__}, an object expected"
+    if key in ("nir", "netx"):
+        return "" if isinstance(value, dict) else f"{key} is a {type(value).__name__}, an object expected"
     if not isinstance(value, str) or not value:
         return f"environment is {str(value)[:60]!r}, a Gymnasium id expected"
     return f"environment {value[:60]!r} carries a colon, which would import code; give it as --env" if ":" in value else ""

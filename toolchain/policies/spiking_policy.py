@@ -7,12 +7,14 @@ Each decision starts with all state at zero and takes T timesteps without layer 
     lif    V <- kv V (1 - S) + W s + b;  S = [V > threshold]
     clif   C <- kc C + W s + b;  V <- kv V (1 - S) + C;  S = [V > threshold]
     plif   as lif, one kv = sigmoid(w) per layer
+    cuba   C <- kc C + W s;  V <- kv V (1 - S) + C + b;  S = [V > threshold]
     dn     C <- kc C + W s + b;  V <- V (1 - S) + 0.021 S;  U <- U + 0.132 S
            V, U <- V + V^2 - V - U + C, U - 0.172 V + 0.529 U (V before);  S = [V > threshold]
     y = decoder_weight . counts / T + decoder_bias
 
 Sources: PopSAN (clif; Tang et al. 2020, arXiv 2010.09635) and Proxy Target (lif, clif, dn; Xu et al. 2025, arXiv
-2505.24161), both with their published code; plif from a fork of the latter.
+2505.24161), both with their published code; plif from a fork of the latter; cuba from lava-dl's SLAYER, whose numbers are
+multiples of 1/64 and of 1/4096 (decays).
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
 
 Float = NDArray[np.float32]
 Real = NDArray[np.floating]
-NEURONS = ("lif", "clif", "dn", "plif")
+NEURONS = ("lif", "clif", "dn", "plif", "cuba")
+SLAYER_SCALE = 64  # integers of a SLAYER network that make 1
 ROWS = 4096  # decisions that run at once
 
 
@@ -183,10 +186,12 @@ def _layer_problems(layer: SpikingLayer, arriving: int) -> list[str]:
 
 def _step(layer: SpikingLayer, state: dict[str, Real], arriving: Real) -> Real:
     """One timestep of one layer: spikes [n, in] in, spikes [n, out] out."""
-    drive = arriving @ layer.weight.T + layer.bias
+    drive = arriving @ layer.weight.T + (0 if layer.neuron == "cuba" else layer.bias)
     current_keep, voltage_keep = np.float32(layer.current_keep), np.float32(layer.voltage_keep)
-    if layer.neuron in ("clif", "dn"):
+    if layer.neuron in ("clif", "dn", "cuba"):
         drive = state["C"] = current_keep * state["C"] + drive
+    if layer.neuron == "cuba":
+        drive = drive + layer.bias
     if layer.neuron == "dn":
         v = state["V"] * (1 - state["S"]) + np.float32(0.021) * state["S"]
         u = state["U"] + np.float32(0.132) * state["S"]

@@ -22,6 +22,7 @@ from toolchain.policies.policy import DenseLayer, Policy, Provenance
 from toolchain.policies.population_actor import is_population_actor, read_population_actor
 from toolchain.policies.rl_games import is_rl_games, read_rl_games
 from toolchain.policies.rsl_rl import is_rsl_rl, read_rsl_rl
+from toolchain.policies.slayer_state import refuse_slayer_state
 from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
 from toolchain.policies.text import printable, shorten
@@ -51,6 +52,7 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
             return policy_of(read(loaded, content), content, options)
     loaded, notes = first_of_several(loaded, where)
     entries = _actor_entries(loaded, where)
+    refuse_slayer_state(entries, where)
     if is_leaky_actor(entries):
         return read_leaky_actor(entries, content, options, "safetensors" if safetensors else "state-dict")
     tensors = to_float32(actor_alone(entries) or entries, where)

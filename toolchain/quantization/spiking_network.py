@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from toolchain.errors import InputError
 from toolchain.network import LIF, STATE_LIMIT, Encoder, Layer, Network
 from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from toolchain.quantization.cuba_layer import cuba_layer
 from toolchain.quantization.membrane_proof import bound_membrane
 from toolchain.spike_coding import (
     ACT_SHIFT,
@@ -36,7 +37,7 @@ def spiking_network(policy: SpikingPolicy, bits: int) -> Network:
     inputs = policy.layers[0].inputs
     steps = policy.timesteps + len(policy.layers)
     encoder = Encoder(np.full(inputs, 1.0 / ENCODER_UNITS), np.full(inputs, ENCODER_UNITS, np.int32))
-    layers = tuple(quantise_layer(layer, bits, steps, f"{policy.provenance.file}, layer {index}") for index, layer in enumerate(policy.layers))
+    layers = tuple(_integers(layer, bits, steps, f"{policy.provenance.file}, layer {index}") for index, layer in enumerate(policy.layers))
     return Network(encoder, layers, policy.timesteps, spike_coding=spike_coding(policy))
 
 
@@ -49,7 +50,7 @@ def spike_coding(policy: SpikingPolicy) -> SpikeCoding:
 
 def refuse_foreign_neurons(policy: SpikingPolicy) -> None:
     """Raise InputError where the neurons are no current-based LIF."""
-    foreign = [f"layer {index} is {layer.neuron}" for index, layer in enumerate(policy.layers) if layer.neuron not in ("lif", "clif", "plif")]
+    foreign = [f"layer {index} is {layer.neuron}" for index, layer in enumerate(policy.layers) if layer.neuron not in ("lif", "clif", "plif", "cuba")]
     if foreign:
         raise InputError(
             policy.provenance.file,
@@ -58,6 +59,10 @@ def refuse_foreign_neurons(policy: SpikingPolicy) -> None:
             why="the membrane of dn grows with its own square, and Loihi's current-based neuron is linear; Loihi 2 microcode could run it",
             fix=("train with lif, clif or plif neurons", "run the float policy as it is"),
         )
+
+
+def _integers(layer: SpikingLayer, bits: int, steps: int, where: str) -> Layer:
+    return cuba_layer(layer, where) if layer.neuron == "cuba" else quantise_layer(layer, bits, steps, where)
 
 
 def quantise_layer(layer: SpikingLayer, bits: int, steps: int, where: str) -> Layer:
