@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.golden import golden
+from toolchain.checkers import golden
 from toolchain.simulation.backends import open_backend
 from toolchain.simulation.reference import ReferenceBackend
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
 
-from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
+from golden import saturating  # noqa: E402
 from networks import leaky_artifact, random_artifact  # noqa: E402
 from spiking_networks import SpikingShape, build_spiking  # noqa: E402
 
@@ -27,6 +27,7 @@ from export.lava.description import describe  # noqa: E402
 from export.lava.folder import describe_host  # noqa: E402
 from export.lava.host import Host  # noqa: E402
 from export.lava.replay import encoded  # noqa: E402
+from toolchain.checkers.golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
 from toolchain.network import READOUT, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
