@@ -6,10 +6,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from toolchain.artifact import Artifact
 from toolchain.checkers import golden
-from toolchain.checkers.backend_rules import rule_checks
+from toolchain.checkers.backend_rules import rule_checks, sensitivity
 from toolchain.checkers.command_check import check_command
-from toolchain.checkers.golden_vectors import case_names
+from toolchain.checkers.golden_vectors import case_names, short_name
 from toolchain.checkers.integers import Integers, differences
 from toolchain.checkers.report import Check, CheckReport, run_check
 from toolchain.errors import InputError
@@ -34,7 +37,7 @@ def check_backend(backend: Factory | str | Sequence[str], *, neurons: Sequence[s
             raise InputError("--backend-command", "names no program", fix="--backend-command ./my_backend")
         if not timeout_s > 0:
             raise InputError("--timeout", "no time to run in", got=timeout_s, limit="above 0", fix=f"--timeout {TIMEOUT_S:g}")
-        return CheckReport("backend", words[0], tuple(check_command(words, cases, timeout_s)))
+        return CheckReport("backend", shlex.join(words), tuple(check_command(words, cases, timeout_s)))
     subject = getattr(backend, "__qualname__", type(backend).__name__)
     interface = run_check("interface", lambda: _interface(backend, cases[0]))
     if not interface.passed:
@@ -55,8 +58,6 @@ def _interface(factory: Factory, case: str) -> tuple[list[str], str]:
 
 
 def _trace(factory: Factory, name: str) -> tuple[list[str], str]:
-    import numpy as np
-
     case = golden.read(name)
     with factory(case.artifact) as backend:
         trace = backend.trace(case.observations, case.flags)
@@ -67,9 +68,11 @@ def _trace(factory: Factory, name: str) -> tuple[list[str], str]:
 
 
 def _rules(factory: Factory, cases: list[str]) -> list[Check]:
-    """The rules on one network of every neuron: the first one with a hidden layer."""
-    chosen: dict[str, str] = {}
+    """The rules on one network of every neuron: the one on whose actions a missed episode start shows most."""
+    chosen: dict[str, tuple[int, Artifact]] = {}
     for name in cases:
-        if "no-hidden" not in name:
-            chosen.setdefault(name.split("-")[0], name)
-    return [check for neuron, name in chosen.items() for check in rule_checks(factory, neuron, golden.read(name).artifact)]
+        artifact = golden.read(name).artifact
+        shows = sensitivity(artifact)
+        if short_name(name) not in chosen or shows > chosen[short_name(name)][0]:
+            chosen[short_name(name)] = (shows, artifact)
+    return [check for neuron, (_, artifact) in chosen.items() for check in rule_checks(factory, neuron, artifact)]

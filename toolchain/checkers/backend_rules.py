@@ -40,11 +40,20 @@ def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check
     return checks
 
 
+def sensitivity(artifact: Artifact) -> int:
+    """In how many decisions the actions say that an episode start was missed, or a resync taken for one."""
+    dressed = _dresses(artifact)["normaliser and tanh"]
+    observations, flags = _stream(dressed, 1)
+    with ReferenceBackend(dressed) as reference:
+        traces = [reference.trace(observations, each).actions for each in (flags, np.where(flags == 1, 0, flags), np.where(flags == 2, 1, flags))]
+    return sum(int((traces[0] != other).any(axis=1).sum()) for other in traces[1:])
+
+
 def _dresses(artifact: Artifact) -> dict[str, Artifact]:
     """The same integers behind the host's arithmetic: normaliser, time feature, squash, bounds, choice."""
     network, features, size = artifact.network, artifact.observation.features, artifact.action.size
-    spread = 2.0 ** np.arange(features)
-    shift, variance = np.linspace(-3, 3, features), spread**2 + 0.3
+    shift, variance = np.linspace(-3, 3, features), 4.0 ** np.arange(features) + 0.3
+    shift[-1], variance[-1] = 0.5, float(network.encoder.limit[-1]) ** -2.0  # the time feature, 0..1, reaches half the encoder's range
     plain, actions = ObservationContract(features), np.linspace(0.4, 1.7, size)
     normal = ObservationContract(features - 1, shift, variance, 1e-8, float(0.6 * network.encoder.limit.max()), TimeFeature(7))
     tanh = ActionContract(size, "tanh", actions, actions / 3)
@@ -69,7 +78,7 @@ def _stream(artifact: Artifact, seed: int, decisions: int = DECISIONS) -> tuple[
     """A random walk over the encoder's range and beyond, and flags."""
     rng, size = np.random.default_rng(seed), artifact.observation.size
     observation, limit = artifact.observation, artifact.network.encoder.limit[:size].astype(np.float64)
-    walk = np.cumsum(rng.normal(scale=0.4, size=(decisions, size)), axis=0) * limit
+    walk = np.cumsum(rng.normal(scale=0.15, size=(decisions, size)), axis=0) * limit
     flags = rng.choice(3, decisions, p=(0.8, 0.1, 0.1)).astype(np.uint8)
     flags[0] = 1
     return walk * observation.divisor[:size] + observation.shift[:size], flags
