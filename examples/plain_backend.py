@@ -11,20 +11,20 @@ def run(case):
     layers, T, alpha = case["layers"], case["timesteps"], case["alpha"]
     payloads, states = [[] for _ in layers], [[] for _ in layers]
     saturations, memory = [], [None] * len(layers)
-    for control, inputs in zip(case["control"], case["inputs"]):
+    for control, inputs in zip(case["control"], case["inputs"], strict=True):
         clipped = [0] * len(layers)
-        for l, layer in enumerate(layers):
-            memory[l] = begin(layer, memory[l], control, T, alpha)
-            payloads[l].append([])
-            states[l].append([])
+        for index, layer in enumerate(layers):
+            memory[index] = begin(layer, memory[index], control, T, alpha)
+            payloads[index].append([])
+            states[index].append([])
         for t in range(T):
             arriving = inputs if t == 0 else [0] * len(inputs)
-            for l, layer in enumerate(layers):
-                sums = [sum(w * x for w, x in zip(row, arriving)) for row in layer["weights"]]
-                arriving, clips = step(layer, memory[l], sums, t)
-                clipped[l] += clips
-                payloads[l][-1].append(arriving)
-                states[l][-1].append(list(memory[l]["v"]))
+            for index, layer in enumerate(layers):
+                sums = [sum(w * x for w, x in zip(row, arriving, strict=True)) for row in layer["weights"]]
+                arriving, clips = step(layer, memory[index], sums, t)
+                clipped[index] += clips
+                payloads[index][-1].append(arriving)
+                states[index][-1].append(list(memory[index]["v"]))
         saturations.append(clipped)
     return {"payloads": payloads, "states": states, "saturations": saturations}
 
@@ -48,7 +48,7 @@ def step(layer, state, sums, t):
             state["held"] = sums
         sums = state["held"]
     if layer["neuron"] == "readout@1":
-        state["v"] = [v + x for v, x in zip(state["v"], sums)]
+        state["v"] = [v + x for v, x in zip(state["v"], sums, strict=True)]
         return [0] * len(sums), 0
     spikes, clips = [], 0
     for j, theta in enumerate(layer["threshold"]):

@@ -79,7 +79,8 @@ def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
     if is_artifact(file):
         options = [name for name, value in given.items() if value is not None] + ([] if env is None else ["env"])
         if options:
-            raise InputError(file.name, "an artifact says everything itself", got=", ".join(f"--{name.replace('_', '-')}" for name in options), fix="leave them away")
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+            raise InputError(file.name, "an artifact says everything itself", got=names, fix="leave them away")
         return check_artifact(file)
     choices = read_options(given)
     low, high = choices.pop("action_low"), choices.pop("action_high")

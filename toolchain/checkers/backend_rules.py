@@ -28,8 +28,9 @@ DECISIONS, ROWS = 24, 3
 
 def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check]:
     """All rules on one neuron's network."""
-    checks: list[Check] = [run_check(f"{neuron}: host, {name}", lambda dressed=dressed: _host(factory, dressed)) for name, dressed in _dresses(artifact).items()]
-    whole = _dresses(artifact)["normaliser and tanh"]
+    dresses = _dresses(artifact)
+    checks = [run_check(f"{neuron}: host, {name}", lambda dressed=dressed: _host(factory, dressed)) for name, dressed in dresses.items()]
+    whole = dresses["normaliser and tanh"]
     for name, rule in (
         ("rows are independent", _rows),
         ("a trace leaves the rows alone", _trace_apart),
@@ -52,7 +53,7 @@ def sensitivity(artifact: Artifact) -> int:
 def _dresses(artifact: Artifact) -> dict[str, Artifact]:
     """The same integers behind the host's arithmetic: normaliser, time feature, squash, bounds, choice."""
     network, features, size = artifact.network, artifact.observation.features, artifact.action.size
-    shift, variance = np.linspace(-3, 3, features), 4.0 ** np.arange(features) + 0.3
+    shift, variance = np.linspace(-3, 3, features), np.exp2(2.0 * np.arange(features, dtype=np.float64)) + 0.3
     shift[-1], variance[-1] = 0.5, float(network.encoder.limit[-1]) ** -2.0  # the time feature, 0..1, reaches half the encoder's range
     plain, actions = ObservationContract(features), np.linspace(0.4, 1.7, size)
     normal = ObservationContract(features - 1, shift, variance, 1e-8, float(0.6 * network.encoder.limit.max()), TimeFeature(7))
@@ -116,8 +117,8 @@ def _rows(factory: Factory, artifact: Artifact) -> Found:
             different = np.argwhere(~((expected == got) | np.isnan(expected) & np.isnan(got)))
             if len(different):
                 row, channel = (int(part) for part in different[0])
-                state = "active" if active[row] else "not active"
-                return [f"action of decision {decision}, row {row} ({state}), channel {channel}: expected {expected[row, channel]}, got {got[row, channel]}"], ""
+                place = f"decision {decision}, row {row} ({'active' if active[row] else 'not active'}), channel {channel}"
+                return [f"action of {place}: expected {expected[row, channel]}, got {got[row, channel]}"], ""
         expected, got = reference.census().windows(), backend.census().windows()
     return ([] if expected == got else [f"census: expected {expected}, got {got}"]), f"{len(streams)} decisions of {rows} rows equal"
 
@@ -155,13 +156,14 @@ def _refusals(factory: Factory, artifact: Artifact) -> Found:
     rows, size, problems = _rows_of(factory, artifact), artifact.observation.size, []
     with factory(artifact, rows) as backend:
         good = np.zeros((rows, size))
+        numbers: Any = np.ones(rows, np.int64)
         wrong: dict[str, Callable[[], Any]] = {
             "observations of another width": lambda: backend.decide(np.zeros((rows, size + 1))),
             "observations of another number of rows": lambda: backend.decide(np.zeros((rows + 1, size))),
             "a mask that is too long for decide": lambda: backend.decide(good, np.ones(rows + 1, bool)),
-            "a mask of numbers for decide": lambda: backend.decide(good, np.ones(rows, np.int64)),
+            "a mask of numbers for decide": lambda: backend.decide(good, numbers),
             "a mask that is too long for reset": lambda: backend.reset(np.ones(rows + 1, bool)),
-            "a mask of numbers for resync": lambda: backend.resync(np.ones(rows, np.int64)),
+            "a mask of numbers for resync": lambda: backend.resync(numbers),
         }
         answers = {name: _answer(call) for name, call in wrong.items()}
         if backend.census().decisions:

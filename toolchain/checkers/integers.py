@@ -25,7 +25,8 @@ class Integers:
 def recorded_integers(case: Golden) -> Integers:
     """What Lava computed."""
     layers = range(len(case.artifact.network.layers))
-    return Integers(*([case.recorded[f"{kind}.{index}"] for index in layers] for kind in ("payloads", "states")), case.recorded["saturations"])
+    payloads, states = ([case.recorded[f"{kind}.{index}"] for index in layers] for kind in ("payloads", "states"))
+    return Integers(payloads, states, case.recorded["saturations"])
 
 
 def differences(case: Golden, got: Integers) -> tuple[list[str], str]:

@@ -36,15 +36,16 @@ class Subject:
 
 
 def check_policy(policy: AnyPolicy | str | os.PathLike[str], env: str | None = None, **options: Any) -> CheckReport:
-    """Check a policy, or a checkpoint that `load_policy` reads with `options`.
+    """Check a policy, or a checkpoint that `spikeport.load_policy` reads with `options`.
 
     The states are 400 of the environment `env` (a Gymnasium id), visited by the policy itself; without one they are
     synthetic: normal numbers in the normaliser's units, its range ends included. `conversion` names the neurons that
     carry the policy, and of every other the reason. Raises InputError for a file or an environment that cannot be used.
     """
-    facts = options.pop("environment", None) if env is None else _facts(env)
+    facts = None if env is None else _facts(env)
     if isinstance(policy, str | os.PathLike):
-        policy = load_policy(policy, environment=facts, **options)
+        bounds = {name: options.pop(name) for name in ("action_low", "action_high") if name in options}
+        policy = load_policy(policy, environment=facts or EnvironmentFacts(**bounds), **options)
     elif options:
         raise InputError("check_policy", "options belong to a file that is still to be read", got=", ".join(options), fix="give the path, or no options")
     name = policy.provenance.file
@@ -77,9 +78,10 @@ def _contracts(policy: AnyPolicy) -> Found:
     observation, action, problems = policy.observation, policy.action, []
     if observation.size < 1 or action.size < 1:
         problems.append(f"{observation.size} observation and {action.size} action channels, at least 1 of each expected")
-    if observation.variance is not None and not (np.isfinite(observation.variance + observation.epsilon) & (observation.variance + observation.epsilon > 0)).all():
-        channels = np.flatnonzero(~(observation.variance + observation.epsilon > 0)).tolist()
-        problems.append(f"the normaliser's variance plus epsilon is not positive in channels {channels}")
+    spread = np.ones(1) if observation.variance is None else observation.variance + observation.epsilon
+    flat = np.flatnonzero(~(np.isfinite(spread) & (spread > 0))).tolist()
+    if flat:
+        problems.append(f"the normaliser's variance plus epsilon is not finite and positive in channels {flat}")
     if observation.mean is not None and not np.isfinite(observation.mean).all():
         problems.append("the normaliser's mean is not finite")
     if observation.clip is not None and not 0 < observation.clip < np.inf:
@@ -146,7 +148,8 @@ def _finite(subject: Subject) -> Found:
 def _deterministic(subject: Subject) -> Found:
     first, second = (_act(subject, subject.states.observations.copy()) for _ in range(2))
     different = np.flatnonzero((first != second).any(axis=1))
-    return [f"{len(different)} states gave another action the second time, the first of them state {different[0]}"] if len(different) else [], "equal bits twice"
+    problems = [f"{len(different)} states gave another action the second time, the first of them state {different[0]}"] if len(different) else []
+    return problems, "equal bits twice"
 
 
 def _rows(subject: Subject) -> Found:
@@ -198,7 +201,9 @@ def _converted(subject: Subject, neuron: str) -> object:
         own = "leaky" if isinstance(policy, LeakyPolicy) else "lif"
         if neuron != own:
             raise InputError("conversion", f"the network was trained as spiking and keeps its own neurons, {own}", fix=f"--neuron {own}")
-        return convert_leaky(policy, subject.states, None, options) if isinstance(policy, LeakyPolicy) else convert_spiking(policy, subject.states, None, options)
+        if isinstance(policy, LeakyPolicy):
+            return convert_leaky(policy, subject.states, None, options)
+        return convert_spiking(policy, subject.states, None, options)
     return convert(policy, subject.states, options)
 
 
