@@ -171,10 +171,12 @@ KINDS: dict[str, Kind] = {
     "SDDPG weights": Kind(sddpg, "nav_weights.p"),
     "SDDPG biases": Kind(sddpg, "nav_bias.p", opened="nav_weights.p"),
     "snnTorch": Kind(leaky, "leaky.pt", actions=None, options={"squash": "tanh", "action_limit": 1.0}),
-    "npz normaliser": Kind(arrays_normaliser, "norm.npz", options={"normalizer": "norm.npz"}, opened="actor.pt", changes=(mutate, inside("mean.npy"), inside("clip.npy"))),
+    "npz normaliser": Kind(
+        arrays_normaliser, "norm.npz", opened="actor.pt", changes=(mutate, inside("mean.npy"), inside("clip.npy")), options={"normalizer": "norm.npz"}
+    ),
     "ONNX": Kind(onnx, "g.onnx", weight=3),
-    "TorchScript, scripted": Kind(graph("script"), "g.pt", actions=None, changes=(mutate, inside("data.pkl"), inside("linear.py"), inside("constants.pkl")), weight=2),
-    "TorchScript, traced": Kind(graph("trace"), "g.pt", actions=None, changes=(mutate, inside("data.pkl"), inside(".py")), weight=2),
+    "TorchScript, scripted": Kind(graph("script"), "g.pt", actions=None, changes=(mutate, PICKLE, inside("linear.py"), inside("constants.pkl")), weight=2),
+    "TorchScript, traced": Kind(graph("trace"), "g.pt", actions=None, changes=(mutate, PICKLE, inside(".py")), weight=2),
     "torch.export": Kind(
         graph("export"),
         "g.pt",
