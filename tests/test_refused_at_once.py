@@ -94,7 +94,7 @@ def traced(form: str) -> Callable[[Path], Callable[[], Any]]:
             super().__init__()
             self.one, self.other, self.norm = torch.nn.Linear(4, 4), torch.nn.Linear(4, 2), torch.nn.LayerNorm(4)
 
-        def forward(self, x):  # type: ignore[no-untyped-def]  # torch.jit.script reads annotations
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.softmax(self.other(torch.sin(self.norm(self.one(x)))), -1)
 
     return lambda folder: facts(scripted(Unsupported(), 4, folder / "g.pt", form))
@@ -142,7 +142,7 @@ FILES: dict[str, tuple[Callable[[Path], Callable[[], Any]], tuple[str, ...]]] = 
     ),
     "SDDPG": (
         sddpg,
-        ("2 weights and 1 biases", "weight 1 takes 5 inputs where 3 arrive", "bias 0 has 2 values for 3 rows", "weight 1 has non-finite values"),
+        ("2 weights and 1 biases", "layer 1 has a weight of shape (2, 5) where 3 inputs", "layer 0 has a bias of shape (2,) for 3", "layer 1 weight has non-finite"),
     ),
     "ONNX": (onnx, ("node 0: LSTM is recurrent", "node 1: Conv is a convolution", "node 2: ArgMax makes discrete actions")),
     "TorchScript, scripted": (traced("script"), OPERATIONS),

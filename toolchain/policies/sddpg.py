@@ -94,11 +94,11 @@ def _pair_problems(weights: list[NDArray[np.float32]], biases: list[NDArray[np.f
     problems = [] if len(weights) == len(biases) else [f"{len(weights)} weights and {len(biases)} biases"]
     for index, weight in enumerate(weights):
         if index and weight.shape[1] != len(weights[index - 1]):
-            problems.append(f"weight {index} takes {weight.shape[1]} inputs where {len(weights[index - 1])} arrive")
+            problems.append(f"layer {index} has a weight of shape {weight.shape} where {len(weights[index - 1])} inputs arrive")
         if index < len(biases) and len(biases[index]) != len(weight):
-            problems.append(f"bias {index} has {len(biases[index])} values for {len(weight)} rows")
+            problems.append(f"layer {index} has a bias of shape {biases[index].shape} for {len(weight)} outputs")
     for name, arrays in (("weight", weights), ("bias", biases)):
-        problems += [f"{name} {index} has non-finite values" for index, values in enumerate(arrays) if not np.isfinite(values).all()]
+        problems += [f"layer {index} {name} has non-finite values" for index, values in enumerate(arrays) if not np.isfinite(values).all()]
     return problems
 
 
