@@ -92,6 +92,6 @@ def toml_value(data: bytes, generator: np.random.Generator) -> bytes:
     lines = data.decode().splitlines()
     places = [index for index, line in enumerate(lines) if "=" in line]
     place = places[generator.integers(len(places))]
-    odd = ["nan", "-1", "inf", "true", '""', "[]", "{}", "1e400", '"pJ"', "9" * 5000, "[[[[1]]]]", "1979-05-27"]
+    odd = ["nan", "-1", "inf", "true", '""', "[]", "{}", "1e400", '"pJ"', "9" * 5000, "9" * 400, "[[[[1]]]]", "1979-05-27"]
     lines[place] = f"{lines[place].split('=')[0]}= {odd[generator.integers(len(odd))]}"
     return "\n".join(lines).encode()

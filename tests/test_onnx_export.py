@@ -62,6 +62,7 @@ def exported(artifact: Artifact, folder: Path) -> tuple[onnxruntime.InferenceSes
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.door(direction="out", format="onnx")
 def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None:
     """1,000 decisions with episode starts and resyncs: the readout's integers, the actions, the counts."""
     artifact = random_artifact(3, **KINDS[kind])

@@ -142,7 +142,7 @@ FILES: dict[str, tuple[Callable[[Path], Callable[[], Any]], tuple[str, ...]]] = 
     ),
     "SDDPG": (
         sddpg,
-        ("2 weights and 1 biases", "layer 1 has a weight of shape (2, 5) where 3 inputs", "layer 0 has a bias of shape (2,) for 3", "layer 1 weight has non-finite"),
+        ("2 weights and 1 biases", "layer 1 has a weight of shape (2, 5) where 3 inputs", "layer 0 has a bias of shape (2,)", "layer 1 weight has non-finite"),
     ),
     "ONNX": (onnx, ("node 0: LSTM is recurrent", "node 1: Conv is a convolution", "node 2: ArgMax makes discrete actions")),
     "TorchScript, scripted": (traced("script"), OPERATIONS),
@@ -153,7 +153,10 @@ FILES: dict[str, tuple[Callable[[Path], Callable[[], Any]], tuple[str, ...]]] = 
         lambda folder: facts(written(folder, chain("LIF"), sidecar={}), squash="none"),
         tuple(f"{name} is not declared" for name in ("timesteps", "encoder", "nir.dt", "nir.integration", "nir.reset", "nir.state", "nir.layer_delay")),
     ),
-    "observations": (lambda folder: lambda: from_arrays(np.full((7, 3), "a"), None, 2), ("array does not fit the policy (got <U1 (7, 3), limit float (N, 2))",)),
+    "observations": (
+        lambda folder: lambda: from_arrays(np.full((7, 3), "a"), None, 2),
+        ("array does not fit the policy (got <U1 (7, 3), limit float (N, 2))",),
+    ),
     "artifact": (artifact, ("layer 0: row scales and units must be", "encoder scales must be", "alpha 99/64", "multiply-adds are 0")),
     "hardware profile": (profile, ("unit is 'furlong'", "energy.synop: kind is 'guess'", "energy.neuron_active: kind is 'guess'")),
 }
