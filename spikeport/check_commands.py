@@ -49,7 +49,7 @@ def check(
         from toolchain.checkers import check_backend
 
         names = None if neurons is None else tuple(name.strip() for name in neurons.split(",") if name.strip())
-        subject = backend_command if backend_class is None else imported(backend_class)
+        subject: Any = backend_command if backend_class is None else imported(backend_class)
         report = check_backend(subject, neurons=names, timeout_s=timeout_s)
     emit(as_json, report.to_json(), str(report))
     if not report.passed:

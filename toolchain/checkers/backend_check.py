@@ -38,12 +38,13 @@ def check_backend(backend: Factory | str | Sequence[str], *, neurons: Sequence[s
         if not timeout_s > 0:
             raise InputError("--timeout", "no time to run in", got=timeout_s, limit="above 0", fix=f"--timeout {TIMEOUT_S:g}")
         return CheckReport("backend", shlex.join(words), tuple(check_command(words, cases, timeout_s)))
-    subject = getattr(backend, "__qualname__", type(backend).__name__)
-    interface = run_check("interface", lambda: _interface(backend, cases[0]))
+    factory: Factory = backend
+    subject = getattr(factory, "__qualname__", type(factory).__name__)
+    interface = run_check("interface", lambda: _interface(factory, cases[0]))
     if not interface.passed:
         return CheckReport("backend", subject, (interface,))
-    vectors = [run_check(case, lambda case=case: _trace(backend, case)) for case in cases]
-    return CheckReport("backend", subject, (interface, *vectors, *_rules(backend, cases)))
+    vectors = [run_check(case, lambda case=case: _trace(factory, case)) for case in cases]
+    return CheckReport("backend", subject, (interface, *vectors, *_rules(factory, cases)))
 
 
 def _interface(factory: Factory, case: str) -> tuple[list[str], str]:
