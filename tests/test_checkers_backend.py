@@ -282,6 +282,7 @@ def test_commands(tmp_path: Path) -> None:
 
 def test_the_document_shows_what_happens(tmp_path: Path) -> None:
     assert f"```python\n{PLAIN.read_text()}```" in DOCUMENT
+    assert f"writes {len(golden.names())} cases" in DOCUMENT
     report = check_backend([sys.executable, str(PLAIN)], neurons=["if"])
     assert "\n".join(str(report).splitlines()[2:]) in DOCUMENT
     wrong = check_backend(wrong_plain(tmp_path, "int(v > theta)", "int(v >= theta)"), neurons=["if"])
