@@ -12,7 +12,7 @@ NODEPS := lava-nc lava-dl neurobench
 KEY    := $(shell { cat setup.cfg pyproject.toml constraints.txt Makefile; ls -d */__init__.py; pwd; } 2>/dev/null | cksum)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench table-fidelity lint wheel clean
+.PHONY: help setup demo test test-slow bench table-fidelity support lint wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: setup  ## the benchmarks
 
 table-fidelity: setup  ## every neuron on every policy: docs/fidelity.md
 	@$(PY) benchmarks/fidelity.py
+
+support: setup  ## what goes with what, tried anew: docs/support.md
+	@$(PY) tests/support_matrix.py --write
 
 lint: setup  ## ruff and pyright
 	@$(PY) -m ruff check .

@@ -47,6 +47,6 @@ def parse_profile(text: str, where: str) -> Profile:
     """The profile in TOML text. Raises InputError naming every violation."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits and deep nesting are no TOMLDecodeError
         raise InputError(where, f"not a TOML file: {error}", fix="correct the line") from error
     return check_profile(data, where)

@@ -10,7 +10,7 @@ read  how near the source was to the reader, best first: primary (the artefact i
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +42,7 @@ CHIP_MAY = frozenset(
     "limits.weight_bits_least limits.weight_bits_absent limits.sparse_index_least limits.sparse_index_most io.inference".split()
 )
 SPECK_CORES = range(9)
+LARGEST = sys.float_info.max
 # What each kind of profile must hold, and what else it may.
 NEEDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "chip": (CHIP_NEEDS, CHIP_MAY),
@@ -143,13 +144,13 @@ def worst(grades: Iterable[str], order: tuple[str, ...]) -> str:
 def check_profile(data: dict[str, Any], where: str) -> Profile:
     """The profile in parsed TOML. Raises one InputError that lists everything wrong with it."""
     problems: list[str] = []
-    kind = data.get("kind")
+    kind = str(data.get("kind"))
     if kind not in NEEDS:
-        problems.append(f"kind is {kind!r}, one of {', '.join(NEEDS)} expected")
+        problems.append(f"kind is {data.get('kind')!r}, one of {', '.join(NEEDS)} expected")
     sections = {name: value for name, value in data.items() if name in UNITS and isinstance(value, dict)}
     problems += _keys("the profile", data.keys() - sections.keys(), PROFILE_NEEDS, PROFILE_MAY)
     tables = {f"{section}.{name}": table for section, entries in sections.items() for name, table in entries.items()}
-    needs, may = NEEDS.get(str(kind), NEEDS["chip"])
+    needs, may = NEEDS.get(kind, NEEDS["chip"])
     steps = {key for key in tables if key.startswith("barrier.")}
     if kind == "chip":
         problems += [f"{key} must name a number of tiles, as barrier.1" for key in sorted(steps) if not key[8:].isdecimal()]
@@ -192,7 +193,7 @@ def _number_problems(key: str, table: Any) -> list[str]:
     problems = _keys(key, table.keys(), NUMBER_NEEDS, NUMBER_MAY)
     for name in ("value", "low", "high"):
         number = table.get(name, 0)
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number) or number < 0:
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= LARGEST:
             problems.append(f"{key}: {name} is {number!r}, a finite number >= 0 expected")
     for name, allowed in (("unit", tuple(UNITS[key.split(".")[0]])), ("kind", KINDS), ("read", READS)):
         if name in table and table[name] not in allowed:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from toolchain.artifact import Artifact as Artifact
     from toolchain.artifact_file import load as load
     from toolchain.artifact_file import save as save
+    from toolchain.checkers import CheckReport as CheckReport
+    from toolchain.checkers import check_artifact as check_artifact
+    from toolchain.checkers import check_backend as check_backend
+    from toolchain.checkers import check_policy as check_policy
     from toolchain.diagnosis import Diagnosis as Diagnosis
     from toolchain.diagnosis import diagnose as diagnose
     from toolchain.errors import BackendError as BackendError
@@ -63,6 +67,10 @@ _HOMES = {
     "Artifact": "toolchain.artifact",
     "load": "toolchain.artifact_file",
     "save": "toolchain.artifact_file",
+    "CheckReport": "toolchain.checkers",
+    "check_artifact": "toolchain.checkers",
+    "check_backend": "toolchain.checkers",
+    "check_policy": "toolchain.checkers",
     "Diagnosis": "toolchain.diagnosis",
     "diagnose": "toolchain.diagnosis",
     "BackendError": "toolchain.errors",

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from spikeport import __version__
+from spikeport.check_commands import check, golden
 from spikeport.conversion_commands import convert, tune
 from spikeport.options import as_json, checkpoint_options, environment_option, read_options, seed_option
 from spikeport.terminal import Group, emit, progress_bar
@@ -27,6 +28,8 @@ def main() -> None:
 
 main.add_command(convert)
 main.add_command(tune)
+main.add_command(check)
+main.add_command(golden)
 
 
 @main.command()

@@ -38,7 +38,11 @@ def checksum(arrays: dict[str, NDArray[Any]], text: str) -> str:
 
 def read(path: Path) -> Parts:
     """Content of a file whose checksum is right."""
-    blob = path.read_bytes()
+    return parsed(path.read_bytes())
+
+
+def parsed(blob: bytes) -> Parts:
+    """Content of a file's bytes, whose checksum is right."""
     (length,) = struct.unpack("<Q", blob[:8])
     header, data = json.loads(blob[8 : 8 + length]), blob[8 + length :]
     metadata, arrays = header.pop("__metadata__"), {}

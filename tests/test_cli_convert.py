@@ -182,7 +182,7 @@ def test_text_names_family_and_file(tmp_path: Path) -> None:
     assert "proven within" in result.stdout and result.stdout.endswith(f"wrote {tmp_path / 'a.spk'}\n")
 
 
-@pytest.mark.parametrize("name", ["convert", "simulate", "diagnose", "verify", "energy", "assess", "export", "inspect", "doctor", "demo"])
+@pytest.mark.parametrize("name", ["convert", "simulate", "diagnose", "verify", "energy", "assess", "export", "inspect", "check", "golden", "doctor", "demo"])
 def test_every_command_has_a_help_text(name: str) -> None:
     text = done(name, "--help").stdout
     assert "Usage: " in text and len(text.split("\n")) > 5

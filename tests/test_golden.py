@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.golden import golden
+from toolchain.checkers import golden
 from toolchain.simulation.backends import open_backend
 from toolchain.simulation.reference import ReferenceBackend
 
@@ -13,7 +13,7 @@ CASES = golden.names()
 
 
 def test_every_rule_is_recorded() -> None:
-    assert len(CASES) == 44
+    assert len(CASES) == 45
     recorded = {name: golden.read(name).recorded for name in CASES}
     assert {timesteps for name in CASES if (timesteps := golden.read(name).artifact.network.timesteps)} == {1, 2, 4, 5, 8}
     for name, arrays in recorded.items():
@@ -30,6 +30,7 @@ def test_every_rule_is_recorded() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.door(direction="backend", format=["reference", "fast", "onnx"])
 def test_backend_computes_what_lava_did(name: str, backend: str) -> None:
     case = golden.read(name)
     with open_backend(backend, case.artifact) as opened:

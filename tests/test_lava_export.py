@@ -49,6 +49,7 @@ def change(file: Path, name: str, place: tuple[int, ...], by: int) -> None:
 
 @needs_lava
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.door(direction="out", format="lava")
 def test_folder_replays_its_probe_from_anywhere(kind: str, tmp_path: Path) -> None:
     target, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     elsewhere.mkdir()

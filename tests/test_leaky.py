@@ -81,6 +81,7 @@ def snntorch_run(net: Any, observations: np.ndarray) -> tuple[list[np.ndarray], 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("family", ["sequential", "net"])
+@pytest.mark.door(direction="in", format="snnTorch Leaky")
 def test_float_policy_equals_snntorch(tmp_path: Path, seed: int, family: str) -> None:
     net, observations = sequential(seed), walk(seed)
     policy = read(written(tmp_path / "a.pt", net.state_dict() if family == "sequential" else spiking_net(net)))

@@ -5,23 +5,17 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.test_nir import rate_artifact
 from toolchain.errors import InputError
 from toolchain.policies import hdf5_content
 from toolchain.policies.hdf5_content import read_hdf5
 
 h5py = pytest.importorskip("h5py")
-
-from export.nir.read import load_nir  # noqa: E402
-from export.nir.write import export_nir  # noqa: E402
 
 
 def made(build: Callable[[Any], Any]) -> bytes:
@@ -142,36 +136,3 @@ def test_plain_texts_come_back() -> None:
 
     found = read_hdf5(made(build), "f")
     assert (found["one"], found["fixed"]) == ("\u00e4", "IF") and found["edges"].tolist() == [["a", "b"], ["b", "c"]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def impatience() -> Iterator[None]:
-    """Files that make the library hang need not be waited for long."""
-    before, hdf5_content.TIME_LIMIT = hdf5_content.TIME_LIMIT, 10.0
-    yield
-    hdf5_content.TIME_LIMIT = before
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("nir") / "a.nir"
-    export_nir(rate_artifact(1, widths=(3, 2, 1)), path)
-    return path.read_bytes()
-
-
-@settings(deadline=None, max_examples=40)
-@given(data=st.data())
-def test_damage(exported: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """Bytes overwritten or cut off: an equal artifact (unused bytes) or an InputError, never another exception."""
-    blob = bytearray(exported)
-    if data.draw(st.booleans()):
-        del blob[data.draw(st.integers(8, len(blob) - 1)) :]
-    for _ in range(data.draw(st.integers(0, 4))):
-        place = data.draw(st.integers(8, max(8, len(blob) - 1)))
-        blob[place : place + 1] = bytes([data.draw(st.integers(0, 255))])
-    path = tmp_path_factory.mktemp("nir") / "a.nir"
-    path.write_bytes(blob)
-    try:
-        load_nir(path)
-    except InputError as error:
-        assert "a.nir" in str(error)

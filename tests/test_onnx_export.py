@@ -76,6 +76,7 @@ def exported(artifact: Artifact, folder: Path) -> tuple[onnxruntime.InferenceSes
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.door(direction="out", format="onnx")
 def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None:
     """1,000 decisions (150 of a long window) with episode starts and resyncs: the readout's integers or the spike counts, the actions, all counts."""
     artifact, decisions = KINDS[kind](3), 150 if "long" in kind else 1000

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.library_files import ACTIONS, HIGH, INPUTS, LOW, cleanrl, observations, rl_games, rsl_rl, running
-from tests.policy_files import Payload, mutate, torch_bytes, write
+from tests.policy_files import Payload, torch_bytes, write
 from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, Policy, ReadOptions, inspect_checkpoint, load_policy
+from toolchain.policies import EnvironmentFacts, ReadOptions, inspect_checkpoint, load_policy
 
 torch = pytest.importorskip("torch")
 BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)
@@ -49,6 +49,7 @@ EQUAL: dict[str, tuple[Callable[[], tuple[Any, Any]], str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", EQUAL)
+@pytest.mark.door(direction="in", format=["RSL-RL", "rl_games", "CleanRL"])
 def test_actions_equal_the_library(tmp_path: Path, name: str) -> None:
     make, family, options = EQUAL[name]
     stored, act = make()
@@ -271,19 +272,3 @@ def test_nothing_in_a_checkpoint_runs(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"names a Python object that is not loaded \(got posix\.system"):
             load_policy(saved(tmp_path, stored), environment=BOX)
     assert not mark.exists()
-
-
-@pytest.mark.parametrize("name", ["RSL-RL 2", "rl_games, plain", "CleanRL TD3"])
-def test_mutated_files_give_a_policy_or_an_input_error(tmp_path: Path, name: str) -> None:
-    generator = np.random.default_rng(0)
-    data = torch_bytes(EQUAL[name][0]()[0], legacy=True)
-    outcomes = []
-    for _ in range(60):
-        path = write(tmp_path / "checkpoint.pt", mutate(data, generator))
-        try:
-            assert isinstance(load_policy(path, environment=BOX), Policy)
-            outcomes.append("policy")
-        except InputError as error:
-            assert len(str(error)) < 3000
-            outcomes.append("refused")
-    assert outcomes.count("refused") > 6

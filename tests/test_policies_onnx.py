@@ -150,6 +150,7 @@ def graphs(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=graphs(), seed=st.integers(0, 2**16))
+@pytest.mark.door(direction="in", format="ONNX")
 def test_any_chain_acts_as_onnxruntime_says(tmp_path: Path, data: bytes, seed: int) -> None:
     path = write(tmp_path / "g.onnx", data)
     policy = load_policy(path)

@@ -77,6 +77,7 @@ def forward(tensors: dict[str, torch.Tensor], inputs: torch.Tensor, neuron: str,
 
 @pytest.mark.parametrize("timesteps", [1, 5, 8])
 @pytest.mark.parametrize("neuron", ["lif", "clif", "dn", "plif"])
+@pytest.mark.door(direction="in", format=["PopSAN", "Proxy-Target"])
 def test_the_float_policy_is_the_published_network(tmp_path: Path, neuron: str, timesteps: int) -> None:
     tensors = actor(plif=neuron == "plif", span=1.0)
     policy = read(tmp_path, tensors, sidecar={"neuron": neuron, "timesteps": timesteps, "observation": "tanh"})
@@ -121,6 +122,7 @@ def test_a_popsan_actor_without_its_normaliser_is_warned_about(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("name", "neuron"), [("LIF_HalfCheetah-v4_0_actor", "lif"), ("CLIF_Ant-v4_1_actor", "clif"), ("DN_x_actor.pt", "dn")])
+@pytest.mark.door(direction="in", format="Proxy-Target")
 def test_proxy_target_is_told_by_its_means_and_its_file_name(tmp_path: Path, name: str, neuron: str) -> None:
     policy = read(tmp_path, actor(span=1.0, plif=True), name)
     assert (policy.provenance.family, policy.transform, policy.neuron) == ("Proxy Target", "tanh", neuron)
@@ -229,6 +231,7 @@ def navigation(folder: Path, weights: Any = None, biases: Any = None) -> Path:
     return folder / "nav_weights.p"
 
 
+@pytest.mark.door(direction="in", format="SDDPG")
 def test_sddpg_is_read_from_either_file(tmp_path: Path) -> None:
     path = navigation(tmp_path)
     one, other = load_policy(path), load_policy(tmp_path / "nav_bias.p")

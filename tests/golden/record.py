@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
 
-from golden import FOLDER, artifact_of, names, network_arrays, read, saturating  # noqa: E402
+from golden import saturating  # noqa: E402
 from networks import leaky_artifact, random_artifact  # noqa: E402
 from spiking_networks import SpikingShape, build_spiking  # noqa: E402
 
@@ -27,7 +27,8 @@ from export.lava.description import describe  # noqa: E402
 from export.lava.folder import describe_host  # noqa: E402
 from export.lava.host import Host  # noqa: E402
 from export.lava.replay import encoded  # noqa: E402
-from toolchain.network import READOUT, Network  # noqa: E402
+from toolchain.checkers.golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
+from toolchain.network import READOUT, Encoder, Layer, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
 DECISIONS = 24
@@ -38,6 +39,16 @@ def triggered(network: Network) -> Network:
     """The same with a trigger of 3 in every hidden layer."""
     layers = [layer if layer.neuron == READOUT else dataclasses.replace(layer, trigger=3) for layer in network.layers]
     return dataclasses.replace(network, layers=tuple(layers))
+
+
+def back_to_zero() -> Network:
+    """Identity neurons that repeat small inputs, each with offsets of its own: a trigger of 2 holds changes back, but not the one to zero."""
+    inputs, offsets = 4, np.arange(-2, 3)
+    weights, bias = np.kron(np.eye(inputs), np.ones((len(offsets), 1))).astype(np.int8), np.tile(offsets, inputs).astype(np.int32)
+    unit, one = np.ones(len(bias)), np.ones(len(bias), np.int32)
+    hidden = Layer("sdn@1", weights, bias, unit, one, -4 * one, 3 * one, unit, activation="identity", trigger=2)
+    readout = Layer(READOUT, weights.T.copy(), one[:4], unit[:4], 0 * one[:4], 0 * one[:4], one[:4], unit[:4], activation="identity")
+    return Network(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
 
 
 def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if") -> Callable[[], Network]:
@@ -72,6 +83,7 @@ CASES: dict[str, Callable[[], Network]] = {
     "sdn-identity": change(62, THREE, "identity"),
     "sdn-table": change(53, THREE, "tanh"),
     "sdn-trigger": lambda: triggered(change(64, FOUR)()),
+    "sdn-trigger-zero": back_to_zero,
     "sdn-resync-every-5": change(111, FOUR, resync_every=5),
     "lif-t1-voltage": leaky(2, 1, False, hidden=(6,)),
     "lif-t5-voltage": leaky(8, 5, False),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
+from toolchain.errors import InputError, violations
 from toolchain.policies.file_content import FileContent, read_content
 from toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
 
@@ -32,8 +32,12 @@ def read_mean_var(path: str | Path, features: int) -> tuple[FileContent, NDArray
         raise InputError(content.name, "not a list of mean and variance", got=type(parts).__name__, limit="[mean, var]", fix=FIX)
     mean, variance = (to_float64(part, content.name, name, FIX) for part, name in zip(parts, ("mean", "var"), strict=True))
     mean, variance = np.atleast_1d(mean.squeeze()), np.atleast_1d(variance.squeeze())
+    problems = []
     if mean.shape != (features,) or variance.shape != (features,):
-        raise InputError(content.name, "the normaliser does not fit the policy", got=f"{mean.shape} and {variance.shape}", limit=(features,), fix=FIX)
+        problems.append(f"the normaliser does not fit the policy (got {mean.shape} and {variance.shape}, limit {(features,)})")
     if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
-        raise InputError(content.name, "mean and variance must be finite, the variance not negative", got=f"smallest variance {variance.min():g}", fix=FIX)
+        smallest = f"{variance.min():g}" if variance.size else "none"
+        problems.append(f"mean and variance must be finite, the variance not negative (got smallest variance {smallest})")
+    if problems:
+        raise violations(content.name, problems, fix=FIX)
     return content, mean, variance

@@ -41,8 +41,9 @@ def read_sddpg(content: FileContent, options: ReadOptions) -> SpikingPolicy:
         raise InputError(content.name, f"its sibling {other.name} is missing", why="weights and biases are two files", fix=FIX)
     files = [content if end == name else read_content(other) for name in PAIR]
     weights, biases = (_arrays(file) for file in files)
-    if len(weights) != len(biases):
-        raise violations(content.name, [f"{len(weights)} weights and {len(biases)} biases"], fix=FIX)
+    problems = _pair_problems(weights, biases)
+    if problems:
+        raise violations(content.name, problems, fix=FIX)
     sidecar = read_sidecar(content.path)
     assumptions = [f"biases from {files[1].name} (SHA-256 {files[1].sha256[:16]}...)"]
     neuron = sidecar.neuron or "clif"
@@ -87,6 +88,19 @@ def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
     if problems:
         raise violations(file.name, problems, fix=FIX)
     return arrays
+
+
+def _pair_problems(weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]) -> list[str]:
+    """Where the two lists are no chain of layers."""
+    problems = [] if len(weights) == len(biases) else [f"{len(weights)} weights and {len(biases)} biases"]
+    for index, weight in enumerate(weights):
+        if index and weight.shape[1] != len(weights[index - 1]):
+            problems.append(f"layer {index} has a weight of shape {weight.shape} where {len(weights[index - 1])} inputs arrive")
+        if index < len(biases) and len(biases[index]) != len(weight):
+            problems.append(f"layer {index} has a bias of shape {biases[index].shape} for {len(weight)} outputs")
+    for name, arrays in (("weight", weights), ("bias", biases)):
+        problems += [f"layer {index} {name} has non-finite values" for index, values in enumerate(arrays) if not np.isfinite(values).all()]
+    return problems
 
 
 def _bounds_note(options: ReadOptions) -> list[str]:

@@ -82,14 +82,15 @@ def read_vec_normalize(path: str | Path) -> tuple[FileContent, Normalizer | None
 
 
 def normalizer_problem(mean: NDArray[np.float64], variance: NDArray[np.float64], epsilon: NDArray[np.float64], clip: NDArray[np.float64]) -> str:
-    """Why these statistics cannot normalise, empty where they can."""
+    """All reasons why these statistics cannot normalise, empty where they can."""
+    problems = []
     if mean.ndim != 1 or mean.shape != variance.shape or mean.size == 0:
-        return f"the normaliser's mean {mean.shape} and variance {variance.shape} are not two flat arrays of one size"
+        problems.append(f"the normaliser's mean {mean.shape} and variance {variance.shape} are not two flat arrays of one size")
     if epsilon.size != 1 or clip.size != 1:
-        return "epsilon and clip are not single numbers"
+        problems.append("epsilon and clip are not single numbers")
     if not np.isfinite(mean).all() or not np.isfinite(variance).all() or not np.isfinite(epsilon).all():
-        return "the normaliser's mean, variance or epsilon has non-finite values"
-    if not (variance + epsilon > 0).all() or not (clip > 0).all():
+        problems.append("the normaliser's mean, variance or epsilon has non-finite values")
+    elif epsilon.size == clip.size == 1 and variance.size and (not (variance + epsilon > 0).all() or not (clip > 0).all()):
         smallest = float((variance + epsilon).min())
-        return f"the normaliser divides by the root of {smallest:g} and clips at {float(clip.ravel()[0]):g}, both must be positive"
-    return ""
+        problems.append(f"the normaliser divides by the root of {smallest:g} and clips at {float(clip.ravel()[0]):g}, both must be positive")
+    return "; ".join(problems)
