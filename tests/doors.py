@@ -56,6 +56,7 @@ SEEDS: dict[str, hostile_seeds.Kind] = {
     "SDDPG": KINDS["SDDPG weights"],
     "snnTorch Leaky": KINDS["snnTorch"],
     "NIR graph": KINDS["NIR graph"],
+    "netx": KINDS["netx"],
 }
 EXPORTED = "NIR export"
 IN, OUT, ON = "in", "out", "backend"

@@ -112,6 +112,12 @@ def graph(form: str) -> Callable[[Path], Any]:
     return make
 
 
+def netx(folder: Path) -> None:
+    from tests.netx_files import network, written
+
+    written(folder / "x.net", network(np.random.default_rng(0)))
+
+
 def nir_graph(folder: Path) -> None:
     from tests.test_nir_policy import chain, written
 
@@ -184,6 +190,8 @@ KINDS: dict[str, Kind] = {
         changes=(mutate, inside("model.json"), inside("model.json", json_value), inside("model_weights_config.json"), inside("weight_0")),
         weight=2,
     ),
+    "netx": Kind(netx, "x.net", weight=2, actions=None, options={"squash": "none"}),
+    "netx sidecar": Kind(netx, "x.spikeport.json", opened="x.net", changes=(mutate, json_value), actions=None, options={"squash": "none"}),
     "NIR graph": Kind(nir_graph, "x.nir", weight=2, actions=None, options={"squash": "none"}),
     "NIR sidecar": Kind(nir_graph, "x.spikeport.json", opened="x.nir", changes=(mutate, json_value), actions=None, options={"squash": "none"}),
     "NIR export": Kind(nir_export, "a.nir", reader="nir", weight=2),

@@ -16,6 +16,7 @@ import spikeport
 from export.lava import lava_import
 from tests.front_door import answer, command
 from tests.netx_child import Job, run_netx
+from tests.netx_files import SIDECAR, WIDTHS, T, network, written
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
 from toolchain.policies import load_policy
@@ -32,9 +33,6 @@ from export.netx.blocks import blocks_of  # noqa: E402
 needs_netx = pytest.mark.skipif(
     not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None, reason="lava-nc or lava-dl is not installed (`spikeport doctor`)"
 )
-T = 8
-SIDECAR: dict[str, Any] = {"timesteps": T, "encoder": "rate", "observation": "none", "netx": {"state": "reset", "decoder": "rate"}}
-WIDTHS = (3, 8, 4)
 DECISIONS = 12
 SLAYER: dict[str, Any] = {
     "widths": (5, 24, 16, 4), "seed": 3, "threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "weight_norm": False, "delay": False, "gain": 3.0,
@@ -47,37 +45,6 @@ SPECS = [
     SLAYER | {"file": "affine.net", "seed": 5, "affine": "weights"},
     SLAYER | {"file": "dynamics.net", "seed": 5, "affine": "dynamics"},
 ]
-
-
-def network(rng: np.random.Generator, widths: tuple[int, ...] = WIDTHS) -> list[dict[str, Any]]:
-    """Blocks as export_hdf5 writes them, random; an input block first."""
-    blocks: list[dict[str, Any]] = [{"type": b"input", "shape": np.array([widths[0]])}]
-    for a, b in zip(widths[:-1], widths[1:], strict=True):
-        neuron = {"type": "CUBA", "iDecay": int(rng.integers(1, 4097)), "vDecay": int(rng.integers(0, 4097)), "vThMant": int(rng.integers(50, 400)),
-                  "refDelay": 1, "gradedSpike": False}  # fmt: skip
-        weight = (2 * rng.integers(-60, 128, (b, a))).astype(np.float32)
-        weight[0, 0] = 254
-        blocks.append({"type": b"dense", "shape": np.array([b]), "inFeatures": a, "outFeatures": b, "weight": weight, "neuron": neuron})
-    return blocks
-
-
-def written(path: Path, blocks: list[dict[str, Any]], sidecar: Any = SIDECAR, **others: Any) -> Path:
-    with h5py.File(path, "w") as file:
-        for index, block in enumerate(blocks):
-            group = file.create_group(f"layer/{index}")
-            for name, value in block.items():
-                if name == "type":
-                    group.create_dataset("type", (1,), "S10", [value])
-                elif isinstance(value, dict):
-                    for inner, entry in value.items():
-                        group[f"{name}/{inner}"] = entry
-                else:
-                    group[name] = value
-        for name, value in others.items():
-            file[name] = value
-    if sidecar is not None:
-        path.with_name(f"{path.stem}.spikeport.json").write_text(json.dumps(sidecar))
-    return path
 
 
 def read(path: Path, **options: Any) -> SpikingPolicy:
@@ -187,6 +154,7 @@ def test_integers_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory, see
         assert (dynamics.current_decay, dynamics.voltage_decay) == (neuron["iDecay"] - 1, neuron["vDecay"])
 
 
+@pytest.mark.door(direction="in", format="netx")
 def test_the_float_policy_agrees(tmp_path: Path) -> None:
     """Without rounding of decays floating point and integers are one: no current memory, a membrane that keeps half or all. What goes
     out again is what came in."""
