@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from toolchain.errors import violations
-from toolchain.training.population_encoder import EncodedDrive, PopulationEncoder
-from toolchain.training.spiking_layer import NEURONS, SpikingScan
+from toolchain.training.population_encoder import PopulationEncoder
+from toolchain.training.scans import NEURONS
+from toolchain.training.spiking_layer import EncodedLayer, LayerKind, SpikingLayer
 from toolchain.training.surrogates import Rectangle, Surrogate
 
 TIMESTEPS, POPULATION = 5, 10
@@ -55,6 +56,7 @@ class SpikingNetwork(nn.Module):
         timesteps: int = TIMESTEPS,
         population: int = POPULATION,
         surrogate: Surrogate = Rectangle(),
+        bfloat16: bool = False,
     ) -> None:
         super().__init__()
         problems = [] if neuron in NEURONS else [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
@@ -63,7 +65,7 @@ class SpikingNetwork(nn.Module):
         problems += [] if hidden and min(hidden) >= 1 else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
         if problems:
             raise violations("spiking network", problems, fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]")
-        self.neuron, self.timesteps, self.surrogate = neuron, timesteps, surrogate
+        self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate, bfloat16)
         self.encoder = PopulationEncoder(features, population)
         self.snn = SpikingLayers(features * population, hidden, actions * population)
         self.decoder = RateDecoder(actions, population)
@@ -75,10 +77,7 @@ class SpikingNetwork(nn.Module):
         """Spike counts [n, act * P] of the last layer."""
         first, *others = [*self.snn.hidden_layers, self.snn.out_pop_layer]
         activations = self.encoder(torch.tanh(observations))
-        spikes = self._spikes(EncodedDrive.apply(activations, first.weight, first.bias, self.timesteps))
+        spikes: Tensor = EncodedLayer.apply(activations, first.weight, first.bias, self.timesteps, self.kind)  # type: ignore[assignment]
         for layer in others:
-            spikes = self._spikes(layer(spikes.flatten(0, 1)).view(self.timesteps, len(observations), -1))
+            spikes = SpikingLayer.apply(spikes, layer.weight, layer.bias, self.kind)  # type: ignore[assignment]
         return spikes.sum(0)
-
-    def _spikes(self, drive: Tensor) -> Tensor:
-        return SpikingScan.apply(drive, self.neuron, self.surrogate)  # type: ignore[return-value]
