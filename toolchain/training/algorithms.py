@@ -58,6 +58,7 @@ class SpikingTD3(TD3):
 
     def __init__(self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any) -> None:
         super().__init__(policy, env, _init_setup_model=False, **PAPER | options)
+        self.bfloat16 = bool((self.policy_kwargs or {}).get("bfloat16", False))
         if self.action_noise is None and self.action_space is not None:
             self.action_noise = exploration_noise(self.action_space)
         if _init_setup_model:
@@ -103,7 +104,9 @@ class ProxyTargetTD3(SpikingTD3):
             with torch.set_grad_enabled(self._n_updates % self.policy_delay == 0):
                 actions = self.actor(observations[-1])
             for part, wanted in zip(observations, [*taught, actions.detach()], strict=True):
-                proxy_loss = functional.mse_loss(proxy(part), wanted)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+                    taken = proxy(part)
+                proxy_loss = functional.mse_loss(taken.float(), wanted)
                 _step(proxy.optimizer, proxy_loss)
             proxy_losses.append(proxy_loss.item())
 

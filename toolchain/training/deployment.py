@@ -1,11 +1,4 @@
-"""`spiking_policy.json`: what a reader of a trained zip must know of its neurons, so that nothing pickled is needed.
-
-    algorithm                 ProxyTargetTD3 | SpikingTD3
-    neuron, timesteps         as in the sidecar (toolchain/policies/sidecar.py)
-    encoder, observation      population, tanh
-    action_low, action_high   the bounds that the last tanh is spread over, one number per channel
-    environment               Gymnasium id, where it is known
-"""
+"""What a reader must know of a trained zip's neurons, as JSON: the member that toolchain/policies/spiking_zip.py reads."""
 
 from __future__ import annotations
 
@@ -14,8 +7,7 @@ import json
 import zipfile
 from typing import Any
 
-MEMBER = "spiking_policy.json"
-FORMAT = 1
+from toolchain.policies.spiking_zip import FORMAT, MEMBER
 
 
 def add_spiking_facts(stream: io.BytesIO, model: Any) -> None:
