@@ -58,6 +58,8 @@ class TrainingPlan:
         if problems:
             raise violations("training", problems, fix=f"methods are {', '.join(METHODS)}; the defaults are the paper's")
 
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+
     def json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"hidden": list(self.hidden)}
 
