@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,8 @@ def train(
         import torch  # noqa: F401
     except ImportError as error:
         raise InputError("train", f"needs {error.name}, which is not installed", fix="pip install 'spikeport[torch,sb3]'") from None
-    if tensorboard is not None:
-        try:
-            import tensorboard as _  # noqa: F401
-        except ImportError:
-            raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out")) from None
+    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
     from toolchain.training.run import TrainingPlan
     from toolchain.training.run import train as run
 

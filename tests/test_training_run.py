@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     plan = TrainingPlan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})  # type: ignore[arg-type]
     train(plan, 130, tmp_path / "other.zip", **INTERVALS)  # type: ignore[arg-type]
     changed = TrainingPlan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="checkpoint.pt: 4 problems: neuron is 'clif', the run was started with 'lif'; seed is 3, .*; threads is 2, .*; hidden"):
+    with pytest.raises(InputError, match="4 problems: neuron is 'clif', the run was started with 'lif'; seed is 3, .*; threads is 2, .*; hidden"):
         train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"--steps: the run is further already \(got 60, limit 120\)"):
         train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]

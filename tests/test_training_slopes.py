@@ -49,3 +49,20 @@ def test_adaptive_stays_within_its_limits(returns: list[float]) -> None:
 def test_impossible_schedules_are_refused(make, said: str) -> None:  # noqa: ANN001
     with pytest.raises(InputError, match=said):
         make()
+
+
+def test_a_callback_steepens_the_actor_while_it_trains() -> None:
+    from stable_baselines3.common.env_util import make_vec_env
+
+    from tests.toy_environments import Drift
+    from toolchain.training.algorithms import SpikingTD3
+    from toolchain.training.slope_callback import SlopeCallback
+    from toolchain.training.surrogates import FastSigmoid
+
+    kwargs = {"net_arch": [8], "population": 3, "surrogate": FastSigmoid(25.0)}
+    model = SpikingTD3("MlpPolicy", make_vec_env(Drift, seed=0), learning_starts=10, batch_size=8, buffer_size=200, policy_kwargs=kwargs, seed=0, device="cpu")
+    callback = SlopeCallback(Interval(every=1, steps=3, low=1, high=100))
+    model.learn(20, callback=callback)
+    assert model.actor.mu.kind.surrogate == FastSigmoid(1.0)
+    model.learn(50, callback=callback, reset_num_timesteps=False)  # two episodes of 30 steps end
+    assert len(callback.returns) == 2 and model.actor.mu.kind.surrogate == FastSigmoid(67.0)

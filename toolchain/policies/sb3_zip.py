@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
 from toolchain.policies.action_reader import Bounds, bounded_action, discrete_action, limited_bounds

@@ -100,7 +100,8 @@ def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
     timesteps = facts.get("timesteps")
     if type(timesteps) is not int or not 1 <= timesteps <= 1024:
         problems.append(f"timesteps is {printable(timesteps, 40)}, a whole number 1..1024 expected")
-    low, high = facts.get("action_low"), facts.get("action_high")
+    low: Any = facts.get("action_low")
+    high: Any = facts.get("action_high")
     if not (_numbers(low) and _numbers(high) and len(low) == len(high) and all(a < b for a, b in zip(low, high, strict=True))):
         problems.append("action_low and action_high are not lists of finite numbers, one pair per action channel, low < high")
     environment = facts.get("environment", "-")

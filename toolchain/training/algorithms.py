@@ -131,7 +131,8 @@ class ProxyTargetTD3(SpikingTD3):
                 self.actor.optimizer.step()  # type: ignore[union-attr]
                 actor_losses.append(actor_loss.item())
                 with torch.no_grad():
-                    torch._foreach_lerp_(list(self.critic_target.parameters()), list(self.critic.parameters()), self.tau)
+                    for target, source in zip(self.critic_target.parameters(), self.critic.parameters(), strict=True):
+                        target.lerp_(source, self.tau)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/proxy_loss", np.mean(proxy_losses))
         self.logger.record("train/critic_loss", np.mean(critic_losses))

@@ -23,7 +23,7 @@ COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 
 def write_checkpoint(path: Path, model: Any, plan: dict[str, Any], next_episode: int, rows: int) -> None:
     """Write the state of `model` between two episodes. `next_episode` is the number of the one that starts."""
-    kind, keys, position, gauss, cached = np.random.get_state()
+    kind, keys, position, gauss, cached = np.random.get_state(legacy=True)
     state = {
         "format": FORMAT,
         "plan": json.dumps(plan),
@@ -33,7 +33,7 @@ def write_checkpoint(path: Path, model: Any, plan: dict[str, Any], next_episode:
         "rows": rows,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
-        "numpy": {"kind": kind, "keys": torch.from_numpy(keys.astype(np.int64)), "position": int(position), "gauss": int(gauss), "cached": float(cached)},
+        "numpy": {"kind": kind, "keys": torch.from_numpy(np.asarray(keys, np.int64)), "position": int(position), "gauss": int(gauss), "cached": float(cached)},
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
     }
     write_atomically(path, lambda temporary: torch.save(state, temporary))
@@ -68,6 +68,7 @@ def restore(state: dict[str, Any], model: Any) -> None:
 def check_plan(path: Path, state: dict[str, Any], plan: dict[str, Any]) -> None:
     """InputError that lists every choice in which a run differs from the one that it continues."""
     before = json.loads(state["plan"])
-    problems = [f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}" for name in {**before, **plan} if before.get(name) != plan.get(name)]
+    changed = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
+    problems = [f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}" for name in changed]
     if problems:
         raise violations(str(path), problems, why="a resumed run must equal an uninterrupted one", fix=("give the same choices", "train into another file"))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from toolchain.training.hyperparameters import HIDDEN, proxy_hyperparameters
 from toolchain.training.spiking_network import POPULATION, TIMESTEPS, SpikingNetwork
-from toolchain.training.surrogates import Rectangle, Surrogate
+from toolchain.training.surrogates import PAPER, Surrogate
 
 
 class SpikingActor(BasePolicy):
@@ -58,7 +58,7 @@ class SpikingTD3Policy(TD3Policy):
         neuron: str = "lif",
         timesteps: int = TIMESTEPS,
         population: int = POPULATION,
-        surrogate: Surrogate = Rectangle(),
+        surrogate: Surrogate = PAPER,
         bfloat16: bool = False,
         **options: Any,
     ) -> None:
@@ -100,8 +100,8 @@ class ProxyTargetPolicy(SpikingTD3Policy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
-        options = self._update_features_extractor(self.actor_kwargs, None)
-        self.actor_target: Any = Actor(**options | {"net_arch": self.proxy_arch}).to(self.device)
+        options: dict[str, Any] = self._update_features_extractor(self.actor_kwargs, None)
+        self.actor_target: Any = Actor(**{**options, "net_arch": self.proxy_arch}).to(self.device)
         self.actor_target.optimizer = torch.optim.Adam(self.actor_target.parameters(), lr=self.proxy_learning_rate, fused=True)
         self.actor_target.set_training_mode(False)
 

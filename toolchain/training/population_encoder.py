@@ -8,6 +8,7 @@ Training takes ds/da = 1 in each timestep (spiking_layer.EncodedLayer). Starting
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor, nn
 

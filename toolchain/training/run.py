@@ -35,7 +35,7 @@ CHECKPOINT_EVERY = 5_000  # steps, at the next episode's end
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What determines the weights of a run. `neuron` is not used by td3; None stands for the paper's widths and rates."""
+    """What determines the weights of a run; td3 does not use `neuron` and `proxy_iterations`. `hidden`: widths of actor and critics."""
 
     method: str
     environment: str
@@ -207,7 +207,8 @@ def _save(model: Any, path: Path) -> None:
 def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: bool, *intervals: int) -> None:
     check_writable(output)
     problems = [] if 1 <= steps <= MOST_STEPS else [f"{steps} steps, 1..{MOST_STEPS} expected"]
-    problems += [f"{name} is {value}, at least 1 expected" for name, value in zip(("evaluate_every", "evaluation_episodes", "checkpoint_every"), intervals, strict=True) if value < 1]
+    named = zip(("evaluate_every", "evaluation_episodes", "checkpoint_every"), intervals, strict=True)
+    problems += [f"{name} is {value}, at least 1 expected" for name, value in named if value < 1]
     if problems:
         raise violations("training", problems, fix="see spikeport train --help")
     if not resume and (folder.exists() or output.exists()):

@@ -1,7 +1,8 @@
 """Compiled scans over T for arrays on the CPU: the equations of spiking_layer.py, one pass over memory each.
 
 Arrays are [T, n, neurons] unless said otherwise, float32 or float64; the scalar arguments have the arrays' type, as a
-Python float would widen the loops. Inner loops touch few arrays each: with more, the compiler gives up on vector instructions. `slopes` holds the surrogate; where `width` > 0 it is empty and the rectangle is meant.
+Python float would widen the loops. Inner loops touch few arrays each: with more, the compiler gives up on vector
+instructions. `slopes` holds the surrogate; where `width` > 0 it is empty and the rectangle is meant.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from toolchain.training import scans
-from toolchain.training.surrogates import Rectangle, Surrogate
+from toolchain.training.surrogates import PAPER, Surrogate
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LayerKind:
     """What a layer's scan needs besides weights. `bfloat16`: products in bfloat16, spikes exact, weights and gradients rounded."""
 
     neuron: str = "lif"
-    surrogate: Surrogate = Rectangle()
+    surrogate: Surrogate = PAPER
     bfloat16: bool = False
 
 

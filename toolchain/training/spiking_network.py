@@ -16,7 +16,7 @@ from toolchain.errors import violations
 from toolchain.training.population_encoder import PopulationEncoder
 from toolchain.training.scans import NEURONS
 from toolchain.training.spiking_layer import EncodedLayer, LayerKind, SpikingLayer
-from toolchain.training.surrogates import Rectangle, Surrogate
+from toolchain.training.surrogates import PAPER, Surrogate
 
 TIMESTEPS, POPULATION = 5, 10
 LONGEST = 1024  # timesteps
@@ -40,8 +40,9 @@ class RateDecoder(nn.Module):
         self.decoder = nn.Conv1d(actions, actions, population, groups=actions)
 
     def forward(self, rates: Tensor) -> Tensor:
-        weight = self.decoder.weight[:, 0]
-        return (rates.view(len(rates), *weight.shape) * weight).sum(2) + self.decoder.bias
+        weight, bias = self.decoder.weight[:, 0], self.decoder.bias
+        assert bias is not None  # Conv1d's default
+        return (rates.view(len(rates), *weight.shape) * weight).sum(2) + bias
 
 
 class SpikingNetwork(nn.Module):
@@ -55,7 +56,7 @@ class SpikingNetwork(nn.Module):
         neuron: str = "lif",
         timesteps: int = TIMESTEPS,
         population: int = POPULATION,
-        surrogate: Surrogate = Rectangle(),
+        surrogate: Surrogate = PAPER,
         bfloat16: bool = False,
     ) -> None:
         super().__init__()

@@ -83,6 +83,9 @@ class Gaussian(Surrogate):
 SURROGATES: dict[str, type[Surrogate]] = {kind.name: kind for kind in (Rectangle, FastSigmoid, Arctan, Gaussian)}
 
 
+PAPER = Rectangle()  # Xu et al. 2025
+
+
 def surrogate(name: str, value: float | None = None) -> Surrogate:
     """The surrogate called `name`, its parameter `value` or the default; InputError for another name."""
     if name not in SURROGATES:
