@@ -88,10 +88,10 @@ def mlp(widths: tuple[int, ...], squash: bool) -> nn.Sequential:
 class EagerProxyTarget:
     """One proxy-target training step after another, on minibatches that are given."""
 
-    def __init__(self, features: int, actions: int, parameters: dict[str, Tensor], neuron: str = "lif", proxy_iterations: int = 3) -> None:
-        self.neuron, self.updates, self.proxy_iterations = neuron, 0, proxy_iterations
+    def __init__(self, features: int, actions: int, parameters: dict[str, Tensor], neuron: str, proxy: tuple[int, ...], proxy_rate: float) -> None:
+        self.neuron, self.updates = neuron, 0
         self.actor = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
-        self.proxy = mlp((features, 512, 512, actions), True)
+        self.proxy = mlp((features, *proxy, actions), True)
         self.critics = [mlp((features + actions, 256, 256, 1), False) for _ in range(2)]
         self.targets = [mlp((features + actions, 256, 256, 1), False) for _ in range(2)]
         for critic, target in zip(self.critics, self.targets, strict=True):
@@ -101,7 +101,7 @@ class EagerProxyTarget:
             for group, rate in (
                 (self.actor.values(), 3e-4),
                 ([p for critic in self.critics for p in critic.parameters()], 3e-4),
-                (self.proxy.parameters(), 1e-3),
+                (self.proxy.parameters(), proxy_rate),
             )
         ]
 

@@ -4,23 +4,29 @@
 
 Batch 256, HalfCheetah's shapes, K = 3. A step is: three proxy minibatches, the critics, and every second time the actor; an
 even number of steps is timed, sampling from the replay buffer included. The two take turns, so that a busy machine slows both;
-the ratio is that of the medians of pairs of steps, with the least and greatest of the ratios between the quartiles.
+the ratio is the median over pairs of steps, with its quartiles. With one thread the clock is the process's CPU time, which other
+processes disturb less; with more it is the wall's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import gymnasium
-import numpy as np
-import torch
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.eager_spiking import EagerProxyTarget
-from toolchain.training.algorithms import ProxyTargetTD3
+import gymnasium  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from benchmarks.eager_spiking import EagerProxyTarget  # noqa: E402
+from toolchain.training.algorithms import ProxyTargetTD3  # noqa: E402
+from toolchain.training.hyperparameters import proxy_hyperparameters  # noqa: E402
 
 FEATURES, ACTIONS, BATCH, ITERATIONS = 17, 6, 256, 3
 ROWS = 20_000  # of the replay buffer
@@ -51,7 +57,8 @@ def models(neuron: str, bfloat16: bool) -> tuple[ProxyTargetTD3, EagerProxyTarge
     buffer.actions[:] = generator.uniform(-1, 1, buffer.actions.shape)
     buffer.rewards[:] = generator.normal(size=buffer.rewards.shape)
     buffer.full = True
-    return ours, EagerProxyTarget(FEATURES, ACTIONS, dict(ours.actor.mu.named_parameters()), neuron, ITERATIONS)
+    proxy = proxy_hyperparameters(neuron)
+    return ours, EagerProxyTarget(FEATURES, ACTIONS, dict(ours.actor.mu.named_parameters()), neuron, proxy.hidden, proxy.learning_rate)
 
 
 def measure(steps: int, neuron: str = "lif", bfloat16: bool = False) -> dict[str, float]:
@@ -78,10 +85,11 @@ def measure(steps: int, neuron: str = "lif", bfloat16: bool = False) -> dict[str
 
 def _pair(step: Callable[[], None]) -> float:
     """Seconds of two steps: one with the actor's update, one without."""
-    start = time.perf_counter()
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
     step()
     step()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def main() -> None:
