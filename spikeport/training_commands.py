@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -29,47 +28,14 @@ from spikeport.terminal import emit, progress_bar
 @click.option("--tensorboard", type=click.Path(path_type=Path), metavar="FOLDER", help="Log for TensorBoard there.")
 @click.option("--resume", is_flag=True, help="Continue the run beside FILE, killed or done with fewer steps.")
 @as_json
-def train(
-    method: str,
-    env: str,
-    output: Path,
-    steps: int,
-    evaluate_every: int,
-    evaluation_episodes: int,
-    device: str,
-    tensorboard: Path | None,
-    resume: bool,
-    as_json: bool,
-    **choices: Any,
-) -> None:
+def train(method: str, env: str, output: Path, steps: int, as_json: bool, **choices: Any) -> None:
     """Train a policy with TD3: a spiking actor with a proxy target, a plain spiking one, or an ANN (docs/training.md).
 
     FILE is a Stable-Baselines3 zip that `spikeport convert` reads. A killed run goes on with --resume and ends with the same weights.
     """
-    from toolchain.errors import InputError
+    from spikeport import api
 
-    try:
-        import stable_baselines3  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise InputError("train", f"needs {error.name}, which is not installed", fix="pip install 'spikeport[torch,sb3]'") from None
-    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
-        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
-    from toolchain.training.run import TrainingPlan
-    from toolchain.training.run import train as run
-
-    plan = TrainingPlan(method, env, **choices)
     with progress_bar(steps, "steps") as progress:
-        result = run(
-            plan,
-            steps,
-            output,
-            resume=resume,
-            evaluate_every=evaluate_every,
-            evaluation_episodes=evaluation_episodes,
-            device=device,
-            tensorboard=tensorboard,
-            progress=progress,
-        )
+        result = api.train(method, env, steps, output, progress=progress, **choices)
     lines = [f"{record['steps']:>9} steps  mean return {record['mean']:.1f}" for record in result.evaluations[-10:]]
     emit(as_json, result.to_json(), "\n".join([*lines, f"wrote {output}"]))

@@ -18,6 +18,7 @@ from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 
+import spikeport
 from tests.front_door import ROOT, TOY_ENV, answer, command
 from tests.toy_environments import Drift
 from toolchain.errors import InputError
@@ -93,13 +94,19 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) 
 
 
 def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
-    """Run in two parts, the second with another number of steps: the weights are those of one run."""
-    method = "td3"
-    train(TrainingPlan(method, **PLAN), 220, tmp_path / "whole.zip", **INTERVALS)  # type: ignore[arg-type]
-    train(TrainingPlan(method, **PLAN), 170, tmp_path / "parts.zip", **INTERVALS)  # type: ignore[arg-type]
-    train(TrainingPlan(method, **PLAN), 220, tmp_path / "parts.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
-    ours, theirs = weights(tmp_path / "parts.zip"), weights(tmp_path / "whole.zip")
-    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+    """Run in two parts, the second with another number of steps, with and without a checkpoint: the weights are those of one run."""
+    own = {name: value for name, value in PLAN.items() if name != "environment"}
+    found = spikeport.train("td3", TOY_ENV, 220, tmp_path / "whole.zip", **own, **INTERVALS)
+    assert found.steps == 220 and [record["steps"] for record in found.evaluations] == [80, 160]
+    theirs = weights(tmp_path / "whole.zip")
+    for every in (50, 10_000):
+        output, intervals = tmp_path / f"parts-{every}.zip", INTERVALS | {"checkpoint_every": every}
+        train(TrainingPlan("td3", **PLAN), 170, output, **intervals)  # type: ignore[arg-type]
+        assert (tmp_path / f"parts-{every}.zip.run" / "checkpoint.pt").exists() == (every == 50)
+        again = train(TrainingPlan("td3", **PLAN), 220, output, resume=True, **intervals)  # type: ignore[arg-type]
+        ours = weights(output)
+        assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+        assert [record["mean"] for record in again.evaluations] == [record["mean"] for record in found.evaluations]
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
@@ -134,6 +141,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         (("sac", "--neuron", "izh", "--threads", "0"), "training: 3 problems: unknown method 'sac'; neuron is 'izh', known are lif, clif, dn; threads is 0"),
         (("td3", "--bfloat16"), "training: bfloat16 is for spiking layers, td3 has none"),
         (("td3", "--steps", "0", "--evaluate-every", "0"), "2 problems: 0 steps, 1..5000000 expected; evaluate_every is 0, at least 1 expected"),
+        (("td3", "--env", "CartPole-v1"), "environment CartPole-v1: its action space is Discrete(2), a Box with finite bounds expected"),
         (("td3", "--tensorboard", "x"), "--tensorboard: needs tensorboard, which is not installed"),
     ],
 )
@@ -145,7 +153,7 @@ def test_wrong_choices_are_listed(tmp_path: Path, arguments: tuple[str, ...], sa
             pass
         else:
             pytest.skip("tensorboard is installed")
-    result = command("train", *arguments, "--env", TOY_ENV, "-o", tmp_path / "policy.zip")
+    result = command("train", "--env", TOY_ENV, "-o", tmp_path / "policy.zip", *arguments)
     assert result.exit_code == 2 and said in result.stderr
     assert not list(tmp_path.iterdir())
 

@@ -7,13 +7,16 @@ number of threads, a run that was killed and resumed ends with the weights of on
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -101,16 +104,19 @@ def train(
     """
     folder = run_folder(output)
     _check(plan, steps, output, folder, resume, evaluate_every, evaluation_episodes, checkpoint_every)
-    torch.set_num_threads(plan.threads)
+    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
     checkpoint = folder / "checkpoint.pt"
     state = read_checkpoint(checkpoint) if resume and checkpoint.exists() else None
     if state is not None:
         check_plan(checkpoint, state, plan.json())
         if state["counters"]["num_timesteps"] > steps:
             raise InputError("--steps", "the run is further already", got=steps, limit=state["counters"]["num_timesteps"], fix="give more steps")
-    folder.mkdir(exist_ok=True)
-    env = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed)
+    env, threads = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed), torch.get_num_threads()
     try:
+        _check_spaces(env, plan.environment)
+        folder.mkdir(exist_ok=True)
+        torch.set_num_threads(plan.threads)
         with gymnasium_bridge.silent():
             model = build(plan, env, device, tensorboard)
             rows = 0 if state is None else state["rows"]
@@ -125,6 +131,7 @@ def train(
             model.learn(steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False, tb_log_name=plan.method)
     finally:
         env.close()
+        torch.set_num_threads(threads)
     write_atomically(output, lambda temporary: _save(model, temporary))
     return TrainingResult(output, model.num_timesteps, tuple(read_evaluations(folder / "evaluations.jsonl")))
 
@@ -202,6 +209,16 @@ class _Keeper(BaseCallback):
 def _save(model: Any, path: Path) -> None:
     with path.open("wb") as stream:
         model.save(stream)
+
+
+def _check_spaces(env: Any, environment: str) -> None:
+    observation, action = env.observation_space, env.action_space
+    continuous = isinstance(action, spaces.Box) and np.isfinite([action.low, action.high]).all()
+    problems = [] if continuous else [f"its action space is {action}, a Box with finite bounds expected"]
+    for name, space in (("observation", observation), ("action", action)):
+        problems += [f"its {name} space has the shape {space.shape}, one dimension expected"] if len(space.shape or ()) > 1 else []
+    if problems:
+        raise violations(f"environment {environment}", problems, why="these actors give one number per action channel", fix="--env with continuous control")
 
 
 def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: bool, *intervals: int) -> None:

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
-from toolchain.errors import InputError, did_you_mean
+from toolchain.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,3 @@ SURROGATES: dict[str, type[Surrogate]] = {kind.name: kind for kind in (Rectangle
 
 
 PAPER = Rectangle()  # Xu et al. 2025
-
-
-def surrogate(name: str, value: float | None = None) -> Surrogate:
-    """The surrogate called `name`, its parameter `value` or the default; InputError for another name."""
-    if name not in SURROGATES:
-        raise InputError("surrogate", "not a known one", got=repr(name), limit=", ".join(SURROGATES), fix=did_you_mean(name, SURROGATES) or "rectangle")
-    return SURROGATES[name]() if value is None else SURROGATES[name](value)  # type: ignore[call-arg]
