@@ -157,7 +157,7 @@ def main() -> None:
     found = rows(runs)
     if arguments.write_docs:
         before, rest = DOCUMENT.read_text().split(BEGIN)
-        text = f"{before}{BEGIN}\n\n{table(COLUMNS, found)}\n\n{END}{rest.split(END)[1]}"
+        text = f"{before}{BEGIN}\n\n{table(COLUMNS, found)}\n\n![Returns over environment steps](training.svg)\n\n{END}{rest.split(END)[1]}"
         write_atomically(DOCUMENT, lambda temporary: temporary.write_text(text))
         plot(runs, PLOT)
     print(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in found]) if arguments.json else table(COLUMNS, found))
