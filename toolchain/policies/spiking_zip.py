@@ -14,7 +14,6 @@ fields are never decoded.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +34,7 @@ from toolchain.policies.text import printable
 MEMBER = "spiking_policy.json"
 MEMBER_LIMIT = 2**20  # bytes
 FORMAT = 1
+LARGEST_BOUND = 1e9  # of an action
 ALGORITHMS = ("ProxyTargetTD3", "SpikingTD3")
 NEURONS = ("lif", "clif", "dn")
 ACTOR = "actor.mu."
@@ -103,7 +103,7 @@ def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
     low: Any = facts.get("action_low")
     high: Any = facts.get("action_high")
     if not (_numbers(low) and _numbers(high) and len(low) == len(high) and all(a < b for a, b in zip(low, high, strict=True))):
-        problems.append("action_low and action_high are not lists of finite numbers, one pair per action channel, low < high")
+        problems.append("action_low and action_high are not lists of numbers below 1e9, one pair per action channel, low < high")
     environment = facts.get("environment", "-")
     if not isinstance(environment, str) or not environment or ":" in environment:
         problems.append(f"environment is {printable(environment, 60)}, a Gymnasium id without a colon expected")
@@ -125,4 +125,4 @@ def _actor(weights: bytes, place: str) -> dict[str, np.ndarray[Any, np.dtype[np.
 
 def _numbers(values: Any) -> bool:
     usable = isinstance(values, list) and 0 < len(values) < 10**6
-    return usable and all(isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values)
+    return usable and all(isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_BOUND for value in values)
