@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from spikeport.api import export as export
     from spikeport.api import load_nir as load_nir
     from spikeport.api import load_policy as load_policy
+    from spikeport.api import train as train
     from spikeport.api import tune as tune
     from toolchain.artifact import Artifact as Artifact
     from toolchain.artifact_file import load as load
@@ -61,6 +62,7 @@ _HOMES = {
     "export": "spikeport.api",
     "load_nir": "spikeport.api",
     "load_policy": "spikeport.api",
+    "train": "spikeport.api",
     "tune": "spikeport.api",
     "TuningOptions": "spikeport.api",
     "Tuned": "spikeport.api",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -326,3 +327,21 @@ def is_exported_nir(path: str | os.PathLike[str]) -> bool:
     from export.nir.read import holds_artifact
 
     return holds_artifact(path)
+
+
+def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **choices: Any) -> Any:
+    """Train a policy with TD3 and write it to `output`, a zip that `load_policy` reads; returns a TrainingResult.
+
+    `method` is proxy-target, spiking-td3 or td3. `choices` are the other fields of TrainingPlan (neuron, seed,
+    learning_starts, threads, ...) and the arguments of toolchain.training.run.train (resume, evaluate_every, ...).
+    Needs PyTorch and Stable-Baselines3; raises InputError where they are missing or a choice cannot be used.
+    """
+    for package in ("torch", "stable_baselines3"):
+        if importlib.util.find_spec(package) is None:
+            raise InputError("train", f"needs {package}, which is not installed", fix="pip install 'spikeport[torch,sb3]'")
+    from toolchain.training.run import TrainingPlan
+    from toolchain.training.run import train as run
+
+    own = {field.name for field in dataclasses.fields(TrainingPlan)}
+    plan = TrainingPlan(method, env, **{name: value for name, value in choices.items() if name in own})
+    return run(plan, steps, Path(output), **{name: value for name, value in choices.items() if name not in own})

@@ -18,6 +18,7 @@ from spikeport.check_commands import check, golden
 from spikeport.conversion_commands import convert, tune
 from spikeport.options import as_json, checkpoint_options, environment_option, read_options, seed_option
 from spikeport.terminal import Group, emit, progress_bar
+from spikeport.training_commands import train
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -30,6 +31,7 @@ main.add_command(convert)
 main.add_command(tune)
 main.add_command(check)
 main.add_command(golden)
+main.add_command(train)
 
 
 @main.command()

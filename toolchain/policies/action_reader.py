@@ -124,6 +124,22 @@ def agreed_bounds(size: int, recorded: Bounds | None, environment: EnvironmentFa
     return _usable((low, high), where)
 
 
+def limited_bounds(size: int, recorded: Bounds | None, options: ReadOptions, where: str, hints: tuple[str, ...] = ()) -> Bounds:
+    """`agreed_bounds`; InputError too where --action-limit differs from them."""
+    low, high = agreed_bounds(size, recorded, options.environment, where, hints)
+    if options.action_limit is not None:
+        limit = flat_bounds(options.action_limit, size, where, "--action-limit")
+        if not (np.allclose(high, limit) and np.allclose(low, -limit)):
+            raise InputError(
+                where,
+                "--action-limit differs from the action bounds",
+                got=options.action_limit,
+                limit=f"low {low.tolist()[:6]}, high {high.tolist()[:6]}",
+                fix="leave --action-limit out",
+            )
+    return low, high
+
+
 def _usable(bounds: Bounds, where: str) -> Bounds:
     low, high = bounds
     if not (np.isfinite([low, high]).all() and (low < high).all()):

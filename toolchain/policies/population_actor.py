@@ -62,7 +62,7 @@ def read_population_actor(tensors: Tensors, content: FileContent, options: ReadO
     """The spiking policy. InputError lists every key that is missing or unknown, and asks for facts nobody gives."""
     where, sidecar, assumptions = content.name, read_sidecar(content.path), list[str]()
     refuse_activation(options, where)
-    mean, std, layers, keeps = _network(tensors, where)
+    mean, std, layers, keeps = population_network(tensors, where)
     span = float(np.median(mean.max(1) - mean.min(1)))
     family = POPSAN if span > BETWEEN else PROXY_TARGET
     assumptions.append(f"assumed by family: {family.name} (the encoder's means span {span:.2f}; PopSAN's start with 6, Proxy Target's with 2)")
@@ -107,7 +107,8 @@ def with_sidecar_limit(options: ReadOptions, sidecar: Sidecar) -> ReadOptions:
     return options if options.action_limit is not None else dataclasses.replace(options, action_limit=sidecar.action_limit)
 
 
-def _network(tensors: Tensors, where: str):  # noqa: ANN202 - mean, std [obs, P], layers, plif's keeps
+def population_network(tensors: Tensors, where: str):  # noqa: ANN201 - mean, std [obs, P], layers, plif's keeps
+    """Encoder, layers and keeps among the published names; InputError lists every key that is missing or unknown."""
     problems: list[str] = []
     numbers = sorted({int(found.group(1)) for key in tensors if (found := _HIDDEN.fullmatch(key))})
     if numbers != list(range(len(numbers))):

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from toolchain.contracts import ActionContract
 from toolchain.errors import InputError
-from toolchain.policies.action_reader import Bounds, agreed_bounds, bounded_action, discrete_action
-from toolchain.policies.environment_facts import flat_bounds
+from toolchain.policies.action_reader import Bounds, bounded_action, discrete_action, limited_bounds
 from toolchain.policies.file_content import CHECKPOINT_LIMIT, FileContent
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
@@ -23,14 +20,16 @@ from toolchain.policies.policy import DenseLayer, Policy, Provenance
 from toolchain.policies.sb3_facts import GSDE_CLIP, ON_POLICY, VALUES, Sb3Facts, read_facts, refuse
 from toolchain.policies.sb3_network import Sb3Network, read_network, unsupported_parts
 from toolchain.policies.space_text import BoxText, DiscreteText
+from toolchain.policies.spiking_policy import SpikingPolicy
+from toolchain.policies.spiking_zip import MEMBER, MEMBER_LIMIT, read_spiking_zip
 from toolchain.policies.tensors import load_torch
 from toolchain.policies.zip_archive import open_archive, read_member
 
 DATA_LIMIT = 64 * 2**20  # bytes of JSON text
 
 
-def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy:
-    """The policy of a model zip.
+def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | SpikingPolicy:
+    """The policy of a model zip; a spiking one where it has a `spiking_policy.json`.
 
     Raises InputError for damaged or unsupported models, and where file, options and environment disagree.
     """
@@ -38,6 +37,9 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy:
     with open_archive(content.data, where, CHECKPOINT_LIMIT) as archive:
         data = read_member(archive, "data", where, DATA_LIMIT)
         weights = read_member(archive, "policy.pth", where, CHECKPOINT_LIMIT)
+        spiking = read_member(archive, MEMBER, where, MEMBER_LIMIT) if MEMBER in archive.namelist() else None
+    if spiking is not None:
+        return read_spiking_zip(content, spiking, weights, options)
     facts = read_facts(data, where)
     saved = load_torch(weights, f"{where} (policy.pth)")
     if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
@@ -138,18 +140,7 @@ def _bounds(size: int, facts: Sb3Facts, options: ReadOptions, where: str) -> Bou
             )
         if isinstance(facts.action, BoxText) and facts.action.low is not None and facts.action.high is not None:
             recorded = (facts.action.low, facts.action.high)
-    low, high = agreed_bounds(size, recorded, options.environment, where, facts.hints)
-    if options.action_limit is not None:
-        limit = flat_bounds(options.action_limit, size, where, "--action-limit")
-        if not (np.allclose(high, limit) and np.allclose(low, -limit)):
-            raise InputError(
-                where,
-                "--action-limit differs from the action bounds",
-                got=options.action_limit,
-                limit=f"low {low.tolist()[:6]}, high {high.tolist()[:6]}",
-                fix="leave --action-limit out",
-            )
-    return low, high
+    return limited_bounds(size, recorded, options, where, facts.hints)
 
 
 def _mean_limit(network: Sb3Network, facts: Sb3Facts, assumptions: list[str]) -> float | None:

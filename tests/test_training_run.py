@@ -1,0 +1,198 @@
+"""Training runs: killed and resumed equals uninterrupted, what is refused, and Stable-Baselines3's own world."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import TD3
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.env_util import make_vec_env
+
+import spikeport
+from tests.front_door import ROOT, TOY_ENV, answer, command
+from tests.toy_environments import Drift
+from toolchain.errors import InputError
+from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from toolchain.training.checkpoint import read_checkpoint
+from toolchain.training.evaluation import read_evaluations
+from toolchain.training.mapped_memory import ARRAYS
+from toolchain.training.run import TrainingPlan, train
+
+STEPS = 260
+PLAN = {"environment": TOY_ENV, "learning_starts": 100, "proxy_iterations": 1, "hidden": [16, 16], "seed": 3}
+INTERVALS = {"evaluate_every": 80, "evaluation_episodes": 2, "checkpoint_every": 50, "device": "cpu"}
+CHILD = """
+import json, sys
+from pathlib import Path
+from toolchain.training.run import TrainingPlan, train
+method, output, mode, plan, steps, intervals = sys.argv[1:]
+train(TrainingPlan(method, **json.loads(plan)), int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
+"""
+
+
+def child(method: str, output: Path, mode: str) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, where the toy environments are a user's module."""
+    paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests"))
+    plan = json.dumps(PLAN | {"environment": "toy_environments:Drift-v0"})
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, method, str(output), mode, plan, str(STEPS), json.dumps(INTERVALS)], env=os.environ | {"PYTHONPATH": paths}
+    )
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".pth") and name != "pytorch_variables.pth"]
+        found: dict[str, torch.Tensor] = {}
+        for name in names:
+            with archive.open(name) as stream:
+                state = torch.load(stream, weights_only=True)
+            tensors = state if name == "policy.pth" else {f"{i}.{k}": v for i, entry in state["state"].items() for k, v in entry.items()}
+            found |= {f"{name}/{key}": value for key, value in tensors.items()}
+    return found
+
+
+@pytest.mark.parametrize(
+    "method", ["proxy-target", pytest.param("spiking-td3", marks=pytest.mark.slow), pytest.param("td3", marks=pytest.mark.slow)]
+)
+def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
+    plain = train(TrainingPlan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)  # type: ignore[arg-type]
+    output, checkpoint = tmp_path / "killed.zip", tmp_path / "killed.zip.run" / "checkpoint.pt"
+    process, written = child(method, output, "start"), 0.0
+    deadline = time.monotonic() + 120
+    for _ in range(2):  # the second checkpoint: networks have been trained by then
+        while (found := checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0.0) == written:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        written = found
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL and not output.exists()
+    killed_at = read_checkpoint(checkpoint)["counters"]["num_timesteps"]
+    assert 100 < killed_at < STEPS
+    assert child(method, output, "resume").wait(timeout=120) == 0
+    ours, theirs = weights(output), weights(tmp_path / "plain.zip")
+    assert ours.keys() == theirs.keys() and any(name.startswith("actor.optimizer") for name in ours)
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor), name
+    folders = [tmp_path / f"{name}.zip.run" for name in ("plain", "killed")]
+    for name in ARRAYS:
+        first, second = ((folder / "memory" / f"{name}.bin").read_bytes() for folder in folders)
+        assert first == second, name
+    evaluations = [[{k: v for k, v in r.items() if k != "seconds"} for r in read_evaluations(f / "evaluations.jsonl")] for f in folders]
+    assert evaluations[0] == evaluations[1]
+    assert [record["steps"] for record in evaluations[0]] == [80, 160, 240] == [record["steps"] for record in plain.evaluations]
+
+
+def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
+    """Run in two parts, the second with another number of steps, with and without a checkpoint: the weights are those of one run."""
+    own = {name: value for name, value in PLAN.items() if name != "environment"}
+    found = spikeport.train("td3", TOY_ENV, 220, tmp_path / "whole.zip", **own, **INTERVALS)
+    assert found.steps == 220 and [record["steps"] for record in found.evaluations] == [80, 160]
+    theirs = weights(tmp_path / "whole.zip")
+    for every in (50, 10_000):
+        output, intervals = tmp_path / f"parts-{every}.zip", INTERVALS | {"checkpoint_every": every}
+        train(TrainingPlan("td3", **PLAN), 170, output, **intervals)  # type: ignore[arg-type]
+        assert (tmp_path / f"parts-{every}.zip.run" / "checkpoint.pt").exists() == (every == 50)
+        again = train(TrainingPlan("td3", **PLAN), 220, output, resume=True, **intervals)  # type: ignore[arg-type]
+        ours = weights(output)
+        assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+        assert [record["mean"] for record in again.evaluations] == [record["mean"] for record in found.evaluations]
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        train(TrainingPlan("td3", **PLAN | {"seed": seed}), 130, tmp_path / f"{seed}.zip", **INTERVALS)  # type: ignore[arg-type]
+    first, second = (np.fromfile(tmp_path / f"{seed}.zip.run" / "memory" / "observations.bin") for seed in (1, 2))
+    assert not np.intersect1d(first[first != 0], second[second != 0]).size
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    output, quick = tmp_path / "policy.zip", ("--steps", 130, "--learning-starts", 100, "--proxy-iterations", 1)
+    start = ("train", "proxy-target", "--env", TOY_ENV, "-o", output, *quick)
+    assert "--resume: there is no run beside the output" in command(*start, "--resume").stderr
+    found = answer(*start, "--evaluate-every", 65, "--evaluation-episodes", 1)
+    assert found["steps"] == 130 and [record["steps"] for record in found["evaluations"]] == [65, 130] and found["output"] == "policy.zip"
+    assert "-o: would overwrite a run" in command(*start).stderr
+    plan = TrainingPlan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})  # type: ignore[arg-type]
+    train(plan, 130, tmp_path / "other.zip", **INTERVALS)  # type: ignore[arg-type]
+    changed = TrainingPlan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="4 problems: neuron is 'clif', the run was started with 'lif'; seed is 3, .*; threads is 2, .*; hidden"):
+        train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"--steps: the run is further already \(got 60, limit 120\)"):
+        train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+    (tmp_path / "other.zip.run" / "checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(InputError, match="checkpoint.pt: is not a readable checkpoint"):
+        train(plan, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sac", "--neuron", "izh", "--threads", "0"), "training: 3 problems: unknown method 'sac'; neuron is 'izh', known are lif, clif, dn; threads is 0"),
+        (("td3", "--bfloat16"), "training: bfloat16 is for spiking layers, td3 has none"),
+        (("td3", "--steps", "0", "--evaluate-every", "0"), "2 problems: 0 steps, 1..5000000 expected; evaluate_every is 0, at least 1 expected"),
+        (("td3", "--env", "CartPole-v1"), "environment CartPole-v1: its action space is Discrete(2), a Box with finite bounds expected"),
+        (("td3", "--tensorboard", "x"), "--tensorboard: needs tensorboard, which is not installed"),
+    ],
+)
+def test_wrong_choices_are_listed(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    if "--tensorboard" in arguments:
+        try:
+            import tensorboard  # noqa: F401
+        except ImportError:
+            pass
+        else:
+            pytest.skip("tensorboard is installed")
+    result = command("train", "--env", TOY_ENV, "-o", tmp_path / "policy.zip", *arguments)
+    assert result.exit_code == 2 and said in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [ProxyTargetTD3, SpikingTD3])
+def test_several_environments_callbacks_and_loading(tmp_path: Path, kind: type[TD3]) -> None:
+    """What any Stable-Baselines3 algorithm does."""
+    envs = make_vec_env(Drift, n_envs=2, seed=0)
+    small = {"net_arch": [12, 12], "population": 4, "neuron": "clif"} | ({"proxy_arch": [8, 8]} if kind is ProxyTargetTD3 else {})
+    model = kind("MlpPolicy", envs, learning_starts=20, batch_size=16, buffer_size=500, policy_kwargs=small, seed=0, device="cpu")
+    assert (model.gamma, model.tau, model.policy_delay, model.target_policy_noise) == (0.99, 0.005, 2, 0.2)
+    callback = EvalCallback(make_vec_env(Drift, seed=1), eval_freq=20, n_eval_episodes=1, verbose=0, best_model_save_path=str(tmp_path))
+    before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    model.learn(80, callback=callback)
+    for part in ("actor.mu.encoder.mean", "actor.mu.snn.hidden_layers.0.weight", "actor_target", "critic_target"):
+        after = {name: value for name, value in model.policy.state_dict().items() if name.startswith(part)}
+        assert after and any(not torch.equal(value, before[name]) for name, value in after.items()), part
+    model.save(tmp_path / "model")
+    loaded = kind.load(tmp_path / "model.zip", env=envs, device="cpu")
+    observations = np.random.default_rng(0).normal(size=(30, 5))
+    np.testing.assert_array_equal(loaded.predict(observations)[0], model.predict(observations)[0])
+    assert (tmp_path / "best_model.zip").exists()
+    loaded.learn(20, reset_num_timesteps=False)
+    assert loaded.num_timesteps == model.num_timesteps + 20
+
+
+def test_the_proxy_learns_the_actor_and_is_no_copy() -> None:
+    """Regression of the proxy lowers its distance to the actor, and Polyak averaging leaves it alone."""
+    model = ProxyTargetTD3(
+        "MlpPolicy", make_vec_env(Drift, seed=0), learning_starts=20, batch_size=64, buffer_size=300, seed=0, device="cpu", learning_rate=0.0,
+        policy_kwargs={"net_arch": [16, 16], "proxy_arch": [64, 64]},
+    )  # fmt: skip
+    observations = torch.randn(500, 5)
+
+    def distance() -> float:
+        with torch.no_grad():
+            return float(((model.actor(observations) - model.actor_target(observations)) ** 2).mean())
+
+    before, actor = distance(), [parameter.clone() for parameter in model.actor.parameters()]
+    model.learn(140)
+    assert distance() < 0.5 * before
+    assert all(torch.equal(a, b) for a, b in zip(actor, model.actor.parameters(), strict=True))

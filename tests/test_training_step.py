@@ -1,0 +1,82 @@
+"""A training step of ours is the plain formulation's, and the study's tables say what its files hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, curve, plot, rows
+from benchmarks.training import BATCH, ITERATIONS, measure, models
+from toolchain.simulation.statistics import confidence_interval
+
+
+@pytest.mark.parametrize("neuron", ["lif", "dn"])
+def test_two_steps_change_every_network_as_the_plain_ones_do(neuron: str) -> None:
+    """Same minibatches, same noise: one step without and one with the actor's update."""
+    ours, eager = models(neuron, False)
+    with torch.no_grad():
+        for (name, parameter), mine in zip(ours.actor.mu.named_parameters(), eager.actor.values(), strict=True):
+            if name.startswith("snn"):
+                mine.copy_(parameter.mul_(2.0))  # every layer spikes
+    eager.proxy.load_state_dict(ours.actor_target.mu.state_dict())
+    for network, critics in ((ours.critic, eager.critics), (ours.critic_target, eager.targets)):
+        for theirs, plain in zip(network.q_networks, critics, strict=True):
+            plain.load_state_dict(theirs.state_dict())
+    started = torch.cat([value.flatten() for value in eager.actor.values()]).detach().clone()
+    for step in range(2):
+        np.random.seed(step)
+        torch.manual_seed(step)
+        ours.train(1, BATCH)
+        np.random.seed(step)
+        torch.manual_seed(step)
+        sample = ours.replay_buffer.sample(BATCH * ITERATIONS)  # type: ignore[union-attr]
+        parts = [part.float().split(BATCH) for part in (sample.observations, sample.actions, sample.next_observations, sample.rewards, sample.dones)]
+        eager.step(list(zip(*parts, strict=True)))
+    pairs = {
+        "actor": (ours.actor.mu.parameters(), eager.actor.values()),
+        "proxy": (ours.actor_target.parameters(), eager.proxy.parameters()),
+        "critics": (ours.critic.parameters(), [p for q in eager.critics for p in q.parameters()]),
+        "targets": (ours.critic_target.parameters(), [p for q in eager.targets for p in q.parameters()]),
+    }
+    for name, (mine, plain) in pairs.items():
+        first, second = (torch.cat([value.detach().flatten() for value in values]) for values in (mine, plain))
+        # Adam divides a gradient by its own size, so one that rounds to zero here may be a small step there.
+        assert ((first - second).abs() < 1e-6).float().mean() > 0.99, name
+    assert (torch.cat([value.detach().flatten() for value in eager.actor.values()]) != started).float().mean() > 0.5
+
+
+def test_the_benchmark_measures_both() -> None:
+    found = measure(8)
+    assert found["eager_ms"] > 0 and found["fused_ms"] > 0 and found["ratio_low"] <= found["ratio"] <= found["ratio_high"]
+
+
+def study(folder: Path) -> list[Run]:
+    """Three seeds of one method, of which one has come less far, and one run that has not begun."""
+    runs = [Run("HalfCheetah-v5", "proxy-target", seed, folder) for seed in range(3)] + [Run("HalfCheetah-v5", "td3", 0, folder)]
+    for seed, run in enumerate(runs[:3]):
+        place = run.output.with_name(f"{run.output.name}.run")
+        place.mkdir()
+        records = [{"steps": 5_000 * (point + 1), "mean": 100.0 * seed + 10.0 * point} for point in range(4 - (seed == 1))]
+        (place / "evaluations.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records) + '{"steps": 99')
+    return runs
+
+
+def test_tables_end_where_every_seed_has_been(tmp_path: Path) -> None:
+    runs = study(tmp_path)
+    steps, returns = curve(runs[:3])
+    assert steps.tolist() == [5_000, 10_000, 15_000] and returns[:, -1].tolist() == [20.0, 120.0, 220.0]
+    low, high = confidence_interval(returns[:, -1]) or (0.0, 0.0)
+    assert rows(runs) == [("HalfCheetah-v5", "proxy-target lif", "3", "15,000", "120", f"{low:.0f} to {high:.0f}", "20", "120")]
+    assert not runs[0].done(20_000) and "--resume" in runs[0].command(20_000) and "--resume" not in runs[3].command(20_000)
+    plot(runs, tmp_path / "curves.svg")
+    text = (tmp_path / "curves.svg").read_text()
+    assert "proxy-target lif, 3 seeds" in text and "HalfCheetah-v5" in text and "ANN TD3" not in text
+
+
+def test_the_page_has_its_place_for_the_table() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)

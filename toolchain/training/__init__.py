@@ -1,0 +1,1 @@
+"""Training of spiking actors that deploy without loss (docs/training.md). Needs PyTorch and Stable-Baselines3."""

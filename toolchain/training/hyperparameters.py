@@ -1,0 +1,40 @@
+"""Hyperparameters of Xu et al. 2025 (arXiv 2505.24161, tables 5 to 7): the proxy's by neuron, the rest shared.
+
+One exception of the paper: on InvertedDoublePendulum the proxy of clif is (512, 512).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HIDDEN = (256, 256)  # of the actor and of each critic
+LEARNING_RATE = 3e-4  # Adam, actor and critics
+BATCH = 256
+GAMMA, TAU = 0.99, 0.005
+EXPLORATION_NOISE, TARGET_NOISE, NOISE_CLIP = 0.1, 0.2, 0.5  # of half the action range
+POLICY_DELAY = 2
+LEARNING_STARTS = 25_000  # steps of random actions
+EVALUATE_EVERY, EVALUATION_EPISODES = 5_000, 10
+
+
+@dataclass(frozen=True)
+class ProxyHyperparameters:
+    """Hidden widths, Adam's learning rate, and minibatches K per training step."""
+
+    hidden: tuple[int, ...]
+    learning_rate: float
+    iterations: int = 3
+
+
+PROXY = {
+    "lif": ProxyHyperparameters((512, 512), 1e-3),
+    "clif": ProxyHyperparameters((800, 600), 3e-3),
+    "dn": ProxyHyperparameters((512, 512), 3e-3),
+}
+
+
+def proxy_hyperparameters(neuron: str, environment: str = "") -> ProxyHyperparameters:
+    """The paper's proxy for a neuron in an environment."""
+    if neuron == "clif" and "InvertedDoublePendulum" in environment:
+        return ProxyHyperparameters((512, 512), PROXY["clif"].learning_rate)
+    return PROXY[neuron]

@@ -1,0 +1,42 @@
+"""A replay buffer in files: what it holds outlives the process, and a checkpoint needs only the number of its rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+
+ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+
+
+class MappedMemory(ReplayBuffer):
+    """Stable-Baselines3's buffer over memory-mapped files in `folder`, for one environment.
+
+    `capacity` is the number of steps of the whole run: rows are never overwritten, so rows that a killed run added after
+    its last checkpoint are beyond those that the next one samples. Files grow where capacity does.
+    """
+
+    def __init__(self, folder: Path, capacity: int, observation_space: spaces.Space, action_space: spaces.Space, device: Any, rows: int = 0) -> None:
+        super().__init__(1, observation_space, action_space, device=device)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ARRAYS:
+            shape, dtype = getattr(self, name).shape[1:], getattr(self, name).dtype
+            path = folder / f"{name}.bin"
+            path.touch()
+            setattr(self, name, np.memmap(path, dtype, "r+", shape=(capacity, *shape)))
+        self.buffer_size, self.pos, self.full = capacity, rows, False
+        if rows >= capacity:
+            self.pos, self.full = 0, True
+
+    @property
+    def rows(self) -> int:
+        """Steps held."""
+        return self.buffer_size if self.full else self.pos
+
+    def flush(self) -> None:
+        """Write what the system still keeps in memory."""
+        for name in ARRAYS:
+            getattr(self, name).flush()

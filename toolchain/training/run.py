@@ -1,0 +1,235 @@
+"""One training run: built from a plan, evaluated at fixed intervals, resumable from its last checkpoint.
+
+Beside the output FILE lies the folder FILE.run: checkpoint.pt, memory/*.bin, evaluations.jsonl. On a CPU, with the same
+number of threads, a run that was killed and resumed ends with the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import TD3
+from stable_baselines3.common.callbacks import BaseCallback
+
+from toolchain import gymnasium_bridge
+from toolchain.artifact_file import check_writable, write_atomically
+from toolchain.errors import InputError, did_you_mean, violations
+from toolchain.training.algorithms import PAPER, ProxyTargetTD3, SpikingTD3, exploration_noise
+from toolchain.training.checkpoint import check_plan, read_checkpoint, restore, write_checkpoint
+from toolchain.training.evaluation import evaluate, keep_evaluations, read_evaluations
+from toolchain.training.hyperparameters import EVALUATE_EVERY, EVALUATION_EPISODES, HIDDEN, LEARNING_STARTS, proxy_hyperparameters
+from toolchain.training.mapped_memory import MappedMemory
+from toolchain.training.scans import NEURONS
+from toolchain.training.seeded_episodes import SeededEpisodes
+
+METHODS = ("proxy-target", "spiking-td3", "td3")
+MOST_STEPS = 5_000_000  # the memory keeps every step
+CHECKPOINT_EVERY = 5_000  # steps, at the next episode's end
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What determines the weights of a run; td3 does not use `neuron` and `proxy_iterations`. `hidden`: widths of actor and critics."""
+
+    method: str
+    environment: str
+    neuron: str = "lif"
+    seed: int = 0
+    learning_starts: int = LEARNING_STARTS
+    threads: int = 1
+    proxy_iterations: int = 3
+    bfloat16: bool = False
+    hidden: tuple[int, ...] = HIDDEN
+
+    def __post_init__(self) -> None:
+        problems = [] if self.method in METHODS else [f"unknown method {self.method!r} {did_you_mean(self.method, METHODS)}".rstrip()]
+        problems += [] if self.neuron in NEURONS else [f"neuron is {self.neuron!r}, known are {', '.join(NEURONS)}"]
+        for name, low in (("seed", 0), ("learning_starts", 0), ("threads", 1), ("proxy_iterations", 1)):
+            value = getattr(self, name)
+            problems += [] if isinstance(value, int) and low <= value < 2**32 else [f"{name} is {value!r}, a whole number from {low} expected"]
+        if self.bfloat16 and self.method == "td3":
+            problems.append("bfloat16 is for spiking layers, td3 has none")
+        if problems:
+            raise violations("training", problems, fix=f"methods are {', '.join(METHODS)}; the defaults are the paper's")
+
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+
+    def json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"hidden": list(self.hidden)}
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the policy lies, the steps it trained, and its evaluations, oldest first."""
+
+    file: Path
+    steps: int
+    evaluations: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"output": self.file.name, "steps": self.steps, "evaluations": list(self.evaluations)}
+
+
+def run_folder(output: Path) -> Path:
+    """Where a run keeps its checkpoint, memory and evaluations."""
+    return output.with_name(f"{output.name}.run")
+
+
+def train(
+    plan: TrainingPlan,
+    steps: int,
+    output: Path,
+    *,
+    resume: bool = False,
+    evaluate_every: int = EVALUATE_EVERY,
+    evaluation_episodes: int = EVALUATION_EPISODES,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    device: str = "auto",
+    tensorboard: Path | None = None,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> TrainingResult:
+    """Train until `steps` environment steps, then write the policy to `output` (a Stable-Baselines3 zip).
+
+    `resume` continues the run beside `output`; `progress` is called with the steps that were added. Raises InputError for choices that
+    cannot be used, and where `resume` and the files do not fit together.
+    """
+    folder = run_folder(output)
+    _check(plan, steps, output, folder, resume, evaluate_every, evaluation_episodes, checkpoint_every)
+    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
+    checkpoint = folder / "checkpoint.pt"
+    state = read_checkpoint(checkpoint) if resume and checkpoint.exists() else None
+    if state is not None:
+        check_plan(checkpoint, state, plan.json())
+        if state["counters"]["num_timesteps"] > steps:
+            raise InputError("--steps", "the run is further already", got=steps, limit=state["counters"]["num_timesteps"], fix="give more steps")
+    env, threads = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed), torch.get_num_threads()
+    try:
+        _check_spaces(env, plan.environment)
+        folder.mkdir(exist_ok=True)
+        torch.set_num_threads(plan.threads)
+        with gymnasium_bridge.silent():
+            model = build(plan, env, device, tensorboard)
+            rows = 0 if state is None else state["rows"]
+            memory = MappedMemory(folder / "memory", steps, model.observation_space, model.action_space, model.device, rows)
+            model.replay_buffer = memory
+            if state is not None:
+                restore(state, model)
+                env.next_episode = state["next_episode"]
+            keep_evaluations(folder / "evaluations.jsonl", model.num_timesteps)
+            keeper = _Keeper(plan, folder, env, memory, evaluate_every, evaluation_episodes, checkpoint_every, progress)
+            progress(model.num_timesteps)
+            model.learn(steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False, tb_log_name=plan.method)
+    finally:
+        env.close()
+        torch.set_num_threads(threads)
+    write_atomically(output, lambda temporary: _save(model, temporary))
+    return TrainingResult(output, model.num_timesteps, tuple(read_evaluations(folder / "evaluations.jsonl")))
+
+
+def build(plan: TrainingPlan, env: Any, device: str = "auto", tensorboard: Path | None = None) -> Any:
+    """The Stable-Baselines3 model of a plan, untrained."""
+    options: dict[str, Any] = PAPER | {"learning_starts": plan.learning_starts, "seed": plan.seed, "device": device, "buffer_size": 1}
+    options["tensorboard_log"] = None if tensorboard is None else str(tensorboard)
+    shape: dict[str, Any] = {"net_arch": list(plan.hidden)}
+    if plan.method == "td3":
+        shape["optimizer_kwargs"] = {"fused": True}
+        model: Any = TD3("MlpPolicy", env, policy_kwargs=shape, action_noise=exploration_noise(env.action_space), **options)
+    else:
+        shape |= {"neuron": plan.neuron, "bfloat16": plan.bfloat16}
+        if plan.method == "spiking-td3":
+            model = SpikingTD3("MlpPolicy", env, policy_kwargs=shape, **options)
+        else:
+            paper = proxy_hyperparameters(plan.neuron, plan.environment)
+            shape |= {"proxy_arch": list(paper.hidden), "proxy_learning_rate": paper.learning_rate}
+            model = ProxyTargetTD3("MlpPolicy", env, proxy_iterations=plan.proxy_iterations, policy_kwargs=shape, **options)
+    model.environment_id = plan.environment.rpartition(":")[2]
+    return model
+
+
+class _Keeper(BaseCallback):
+    """Between two steps: evaluates when it is due, and writes a checkpoint when it is due and an episode is over."""
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        folder: Path,
+        env: SeededEpisodes,
+        memory: MappedMemory,
+        evaluate_every: int,
+        evaluation_episodes: int,
+        checkpoint_every: int,
+        progress: Callable[[int], None],
+    ) -> None:
+        super().__init__()
+        self.plan, self.folder, self.env, self.memory = plan, folder, env, memory
+        self.evaluate_every, self.evaluation_episodes, self.checkpoint_every, self.progress = evaluate_every, evaluation_episodes, checkpoint_every, progress
+        self.episode_over = False
+
+    def _on_training_start(self) -> None:
+        self.written = self.seen = self.model.num_timesteps
+
+    def _on_step(self) -> bool:
+        self.episode_over = bool(self.locals["dones"][0])
+        self.progress(1)
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self._between_steps()
+
+    def _on_training_end(self) -> None:
+        self._between_steps()
+
+    def _between_steps(self) -> None:
+        steps = self.model.num_timesteps
+        if steps == self.seen:
+            return
+        self.seen = steps
+        if steps % self.evaluate_every == 0:
+            record = evaluate(self.model, self.plan.environment, self.evaluation_episodes)
+            with (self.folder / "evaluations.jsonl").open("a") as stream:
+                stream.write(json.dumps(record) + "\n")
+            self.logger.record("evaluation/mean_return", record["mean"])
+        if self.episode_over and steps - self.written >= self.checkpoint_every:
+            self.memory.flush()
+            # Stable-Baselines3 has reset the environment already: the episode that runs is the one before the next.
+            write_checkpoint(self.folder / "checkpoint.pt", self.model, self.plan.json(), self.env.next_episode - 1, self.memory.rows)
+            self.written = steps
+
+
+def _save(model: Any, path: Path) -> None:
+    with path.open("wb") as stream:
+        model.save(stream)
+
+
+def _check_spaces(env: Any, environment: str) -> None:
+    observation, action = env.observation_space, env.action_space
+    continuous = isinstance(action, spaces.Box) and np.isfinite([action.low, action.high]).all()
+    problems = [] if continuous else [f"its action space is {action}, a Box with finite bounds expected"]
+    for name, space in (("observation", observation), ("action", action)):
+        problems += [f"its {name} space has the shape {space.shape}, one dimension expected"] if len(space.shape or ()) > 1 else []
+    if problems:
+        raise violations(f"environment {environment}", problems, why="these actors give one number per action channel", fix="--env with continuous control")
+
+
+def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: bool, *intervals: int) -> None:
+    check_writable(output)
+    problems = [] if 1 <= steps <= MOST_STEPS else [f"{steps} steps, 1..{MOST_STEPS} expected"]
+    named = zip(("evaluate_every", "evaluation_episodes", "checkpoint_every"), intervals, strict=True)
+    problems += [f"{name} is {value}, at least 1 expected" for name, value in named if value < 1]
+    if problems:
+        raise violations("training", problems, fix="see spikeport train --help")
+    if not resume and (folder.exists() or output.exists()):
+        found = folder if folder.exists() else output
+        raise InputError("-o", "would overwrite a run", got=found, fix=("--resume to continue it", f"remove {found.name}", "another file"))
+    if resume and not folder.exists():
+        raise InputError("--resume", "there is no run beside the output", got=folder, fix=("leave --resume out to start one", "the -o of the run"))

@@ -1,0 +1,84 @@
+"""The spiking actor network of Xu et al. 2025 (arXiv 2505.24161): population encoder, spiking layers, rate decoder.
+
+    z = tanh(x);  encoder spikes;  linear + spiking layers;  y = decoder_weight . counts / T + decoder_bias;  tanh(y)
+
+Parameter names are those of the published checkpoints, so that one reader serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from toolchain.errors import violations
+from toolchain.training.population_encoder import PopulationEncoder
+from toolchain.training.scans import NEURONS
+from toolchain.training.spiking_layer import EncodedLayer, LayerKind, SpikingLayer
+from toolchain.training.surrogates import PAPER, Surrogate
+
+TIMESTEPS, POPULATION = 5, 10
+LONGEST = 1024  # timesteps
+
+
+class SpikingLayers(nn.Module):
+    """The weights of the spiking layers, under the published names."""
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        widths = (inputs, *hidden)
+        self.hidden_layers = nn.ModuleList(nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False))
+        self.out_pop_layer = nn.Linear(widths[-1], outputs)
+
+
+class RateDecoder(nn.Module):
+    """Rates [n, act * P] -> outputs [n, act]; each action reads its own P neurons."""
+
+    def __init__(self, actions: int, population: int) -> None:
+        super().__init__()
+        self.decoder = nn.Conv1d(actions, actions, population, groups=actions)
+
+    def forward(self, rates: Tensor) -> Tensor:
+        weight, bias = self.decoder.weight[:, 0], self.decoder.bias
+        assert bias is not None  # Conv1d's default
+        return (rates.view(len(rates), *weight.shape) * weight).sum(2) + bias
+
+
+class SpikingNetwork(nn.Module):
+    """Observations [n, features] -> actions [n, act] in (-1, 1)."""
+
+    def __init__(
+        self,
+        features: int,
+        actions: int,
+        hidden: Sequence[int] = (256, 256),
+        neuron: str = "lif",
+        timesteps: int = TIMESTEPS,
+        population: int = POPULATION,
+        surrogate: Surrogate = PAPER,
+        bfloat16: bool = False,
+    ) -> None:
+        super().__init__()
+        problems = [] if neuron in NEURONS else [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
+        problems += [] if 1 <= timesteps <= LONGEST else [f"timesteps is {timesteps}, 1..{LONGEST} expected"]
+        problems += [] if population >= 1 else [f"population is {population}, at least 1 expected"]
+        problems += [] if hidden and min(hidden) >= 1 else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
+        if problems:
+            raise violations("spiking network", problems, fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]")
+        self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate, bfloat16)
+        self.encoder = PopulationEncoder(features, population)
+        self.snn = SpikingLayers(features * population, hidden, actions * population)
+        self.decoder = RateDecoder(actions, population)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return torch.tanh(self.decoder(self.counts(observations) / self.timesteps))
+
+    def counts(self, observations: Tensor) -> Tensor:
+        """Spike counts [n, act * P] of the last layer."""
+        first, *others = [*self.snn.hidden_layers, self.snn.out_pop_layer]
+        activations = self.encoder(torch.tanh(observations))
+        spikes: Tensor = EncodedLayer.apply(activations, first.weight, first.bias, self.timesteps, self.kind)  # type: ignore[assignment]
+        for layer in others:
+            spikes = SpikingLayer.apply(spikes, layer.weight, layer.bias, self.kind)  # type: ignore[assignment]
+        return spikes.sum(0)
