@@ -162,7 +162,9 @@ def judge(search: Search, count: int, deadline: float, note: Callable[[str], Non
         evidence = nothing_known()
         for rung in rungs:
             if ann.count < rung:
+                before = time.monotonic()
                 ann += workers.episodes(seeds[ann.count : rung])
+                started += time.monotonic() - before  # the source runs them once
             spiking += workers.episodes(seeds[spiking.count : rung], artifact=artifact)
             evidence = course.assess(artifact, spiking, ann, rung == rungs[-1])
             if evidence.failed:
