@@ -103,8 +103,10 @@ def _scale(values: Float, largest: int, bits: int) -> float:
 
 
 def _voltage_bias(values: Float) -> NDArray[np.int64] | None:
-    """Biases as a mantissa of 13 bits times one power of two, None where they are too large."""
-    for exponent in range(LARGEST_EXPONENT + 1):
+    """Biases as a mantissa of 13 bits times one power of two, None where they are too large. Whole units of the threshold,
+    2^6 in the membrane, are fine enough, and netx has no finer ones.
+    """
+    for exponent in range(ACT_SHIFT, LARGEST_EXPONENT + 1):
         mantissa = np.rint(values / 2**exponent)
         if (np.abs(mantissa) <= LARGEST_MANTISSA).all():
             return mantissa.astype(np.int64) << exponent
