@@ -149,7 +149,7 @@ def convert(
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
         if options is None:
             choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
-        if isinstance(policy, SpikingPolicy):
+        if policy.environment:
             env = env if env is not None or observations is not None else policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")

@@ -102,8 +102,9 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
         click.echo(f"closed loop: {attempt}", err=True)
     accepted = judged(attempts, artifact, output)
     if given["neuron"] in ("lif", "leaky"):
-        compare = f"`spikeport simulate {output.name}{'' if artifact.environment else ' --env ID'} --compare{'' if artifact.source else ' --source CHECKPOINT'}`"
-        click.echo(f"note: no closed loop was run, a network that was trained as spiking is taken as it is; {compare} measures its return", err=True)
+        options = ("" if artifact.environment else " --env ID") + " --compare" + ("" if artifact.source else " --source CHECKPOINT")
+        compare = f"`spikeport simulate {output.name}{options}` measures its return"
+        click.echo(f"note: no closed loop was run, a network that was trained as spiking is taken as it is; {compare}", err=True)
     emit(as_json, describe_artifact(artifact) | {"accepted": accepted, "output": output.name}, f"{artifact_text(artifact)}\nwrote {output}")
 
 

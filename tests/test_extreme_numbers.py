@@ -44,7 +44,7 @@ def test_weights_that_are_or_nearly_are_zero(tmp_path: Path, neuron: str, factor
 def test_observations_that_are_too_large(tmp_path: Path, magnitude: float) -> None:
     observations = recorded(5)
     observations[77, 2] = -magnitude
-    with pytest.raises(InputError, match=r"^--observations: the observations are too large \(got 1e\+\d+, limit 1e\+30\).*Fix: record the environment's own values"):
+    with pytest.raises(InputError, match=r"^--observations: the observations are too large \(got 1e\+\d+, limit 1e\+30\).*Fix: record the env"):
         convert(tmp_path, {}, observations)
 
 
