@@ -65,7 +65,7 @@ def test_actions_equal_the_library(tmp_path: Path, name: str) -> None:
 
 def test_what_the_family_assumes_is_said(tmp_path: Path) -> None:
     text = " | ".join(load_policy(saved(tmp_path, rsl_rl(3)[0])).provenance.assumptions)
-    for part in ("the normaliser divides by std + 0.01 (RSL-RL EmpiricalNormalization); 0.01 is folded into the variance", "activation elu (RSL-RL default)", "the action is the mean without bounds; the environment clips"):
+    for part in ("the normaliser divides by std + 0.01", "activation elu (RSL-RL default)", "the action is the mean without bounds; the environment clips"):
         assert f"assumed by family: {part}" in text
     text = " | ".join(load_policy(saved(tmp_path, rl_games()[0]), environment=BOX).provenance.assumptions)
     for part in ("clipped to +-5, epsilon 1e-05", "activation elu (rl_games default)", "clipped to +-1 and rescaled to the action bounds, no mu_activation"):

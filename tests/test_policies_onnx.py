@@ -333,7 +333,7 @@ def test_convert_and_simulate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["onnx", "pt"])
 def test_inspect_lists_the_limit_behind_a_bare_tanh(tmp_path: Path, kind: str) -> None:
     """With an environment of other bounds, and without one, where only -1 and 1 would be assumed."""
-    module = actor(torch.nn.ReLU(), sizes=(3, 8, 1))
+    module = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Tanh()).eval()
     path = exported(module, 3, tmp_path / "a.onnx") if kind == "onnx" else scripted(module, 3, tmp_path / "a.pt", "trace")
     for options, missing in (((), 1), (("--env", "Pendulum-v1"), 1), (("--action-limit", 2), 0), (("--env", "Pendulum-v1", "--action-limit", 2), 0)):
         facts = answer("inspect", path, *options)
