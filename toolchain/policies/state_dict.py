@@ -50,7 +50,7 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
     for recognises, read in LIBRARIES:
         if recognises(loaded):
             return policy_of(read(loaded, content), content, options)
-    if is_cleanrl_discrete(loaded, options):
+    if isinstance(loaded, Mapping) and is_cleanrl_discrete(loaded, options):
         return policy_of(read_cleanrl_discrete(loaded, content), content, options)
     loaded, notes = first_of_several(loaded, where)
     entries = _actor_entries(loaded, where)
