@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from toolchain import gymnasium_bridge
 from toolchain.artifact import Artifact
+from toolchain.artifact_file import is_artifact
 from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
 from toolchain.convert import ConversionOptions as ConversionOptions
 from toolchain.convert_leaky import convert_leaky_policy
@@ -59,12 +60,23 @@ def load_policy(
     given, or the checkpoint's sidecar names an environment. `action_output` names the output of a graph that holds
     the action. Raises InputError for a file or option that cannot be used.
     """
+    _refuse_artifact(path)
     if env is None and action_low is None and action_high is None and observation_size is None:
         env = environment_in_sidecar(path)
     facts = environment_facts(env, action_low, action_high, observation_size)
     return read_policy(
         path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts, action_output=action_output
     )
+
+
+def _refuse_artifact(path: str | os.PathLike[str]) -> None:
+    if is_artifact(path):
+        raise InputError(
+            Path(path).name,
+            "this is already an artifact",
+            limit="a checkpoint",
+            fix=("use it as it is: `spikeport simulate FILE`, `verify FILE`, `inspect FILE`", "give the checkpoint that it was converted from"),
+        )
 
 
 def environment_facts(env: str | None, action_low: Any = None, action_high: Any = None, observation_size: int | None = None) -> EnvironmentFacts:
@@ -97,6 +109,7 @@ def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | 
     What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
     artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
     """
+    _refuse_artifact(path)
     action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.neuron in (LEAKY, LIF)
     squash = "clip" if action.squash == "none" and action.low is not None else action.squash
     identifier = env if env is not None else artifact.environment.id if artifact.environment is not None else None
@@ -137,7 +150,7 @@ def convert(
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
         if options is None:
             choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
-        if isinstance(policy, SpikingPolicy):
+        if policy.environment:
             env = env if env is not None or observations is not None else policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")

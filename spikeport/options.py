@@ -57,9 +57,10 @@ def read_array(path: Path, option: str) -> Any:
     import numpy as np
 
     from toolchain.errors import InputError
+    from toolchain.policies.regular_file import open_regular
 
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
     except Exception as error:  # NumPy parses the header with Python's own parser, which raises whatever it likes
         raise InputError(option, f"{path.name or path} is not a readable .npy array: {error}", fix="np.save(FILE, array) with plain numbers") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import model, normalizer, state_dict, torch_bytes, write
+from toolchain import conversion_loop
+from toolchain.conversion_loop import ERRORS, Attempt, acceptance
 
 CONVERT = ("convert", PENDULUM, "--env", PENDULUM_ENV, *QUICK)
 
@@ -191,3 +194,31 @@ def test_every_command_has_a_help_text(name: str) -> None:
 def test_version_and_no_command() -> None:
     assert spikeport.__version__ in done("--version").stdout
     assert command().exit_code == 2 and command("convrt").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("accepted", "taken", "text"),
+    [
+        ((True,), 0.1, ""),
+        ((False, True, True, False), 0.025, "action error 0.1 was not accepted, .* it gets the finest accepted error, 0.025, not the first"),
+        ((False,) * 4, 0.05, r"NOT ACCEPTED .* ratio 0.9000 \(at least 0.98 wanted\), 5 of 64 episodes weak \(at most 2 allowed, the source policy has 1\)"),
+    ],
+)
+def test_why_an_action_error_was_taken(accepted: tuple[bool, ...], taken: float, text: str) -> None:
+    attempts = [Attempt(error, error, 0.9, 5, 1, 64, ok) for error, ok in zip(ERRORS, accepted, strict=False)]
+    found, reason = acceptance(attempts, taken)
+    assert found == any(accepted) and bool(text) == bool(reason) and re.fullmatch(text, reason)
+
+
+def test_a_conversion_that_the_closed_loop_refuses_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = write(tmp_path / "toy.pt", toy_checkpoint())
+    start = ("convert", checkpoint, "-o", tmp_path / "toy.spk", *TOY_OPTIONS, "--calibration-steps", 300, "--json")
+    with monkeypatch.context() as strict:
+        strict.setattr(conversion_loop, "LEAST_RATIO", 2.0)
+        refused = done(*start, "--env", TOY_ENV)
+    assert json.loads(refused.stdout)["accepted"] is False
+    assert re.search(r"^warning: NOT ACCEPTED in closed loop: return ratio \d.* episodes weak .*`spikeport diagnose toy.spk`", refused.stderr, re.M)
+    taken = done(*start, "--env", TOY_ENV)
+    assert json.loads(taken.stdout)["accepted"] is True and "warning" not in taken.stderr
+    np.save(tmp_path / "x.npy", recorded(5))
+    assert json.loads(done(*start, "--observations", tmp_path / "x.npy", "--action-limit", 1).stdout)["accepted"] is None

@@ -294,3 +294,10 @@ def test_a_place_that_cannot_be_written(home: Path) -> None:
 def test_cheetah_policy_in_the_other_environment(home: Path) -> None:
     text = refused(home, "convert", CHEETAH, "-o", "x.spk", "--env", PENDULUM_ENV)
     assert re.search(rf"td3-HalfCheetah-v5\.pt: .* \(got 17 inputs, limit 9 observation channels of {PENDULUM_ENV}\)\. Fix: --env {CHEETAH_ENV}", text)
+
+
+@pytest.mark.parametrize("command", ["simulate", "energy", "assess", "diagnose"])
+def test_more_episodes_than_a_run_can_keep(home: Path, command: str) -> None:
+    artifact_file.save(pendulum(), home / "a.spk")
+    text = refused(home, command, "a.spk", "--episodes", 100_000_000)
+    assert "--episodes: more than a run can keep (got 100000000, limit 100000). Fix: --episodes 100" in text

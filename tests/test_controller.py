@@ -171,10 +171,11 @@ def test_wrong_arguments_are_refused_and_change_nothing() -> None:
     values = observations(artifact, 3)
     with artifact.controller() as controller, artifact.controller() as undisturbed:
         for value in values:
-            for wrong in (value[:4], np.append(value, 0.0), value[None], values[None], 1.0, [], "left", {"a": 1}, None, [[1.0], [2.0, 3.0]]):
+            for wrong in (value[:4], np.append(value, 0.0), value[None], values[None], 1.0, [], "left", {"a": 1}, None, [[1.0], [2.0, 3.0]],
+                          value.astype(str), value.astype(bytes), value.astype(object), value.astype(complex)):
                 with pytest.raises(InputError, match=r"^decide: .* Fix: "):
                     controller.decide(wrong)  # type: ignore[arg-type]
-            for wrong in (value[:4], values[:, :4], values[None], np.zeros((0, 5)), "left", {"a": 1}, 3.0):
+            for wrong in (value[:4], values[:, :4], values[None], np.zeros((0, 5)), "left", {"a": 1}, 3.0, values[:1].astype(str)):
                 with pytest.raises(InputError, match=r"^predict: .* Fix: "):
                     controller.predict(wrong)
             with pytest.raises(InputError, match=r"^predict: episode_start does not fit the observations \(got 2, limit 1\)"):
@@ -207,3 +208,8 @@ def test_lists_and_other_kinds_of_numbers_are_observations() -> None:
         np.array([[1, 9, 0, 9, 2, 9, -1, 9, 0, 9]])[0, ::2],
     ):
         np.testing.assert_array_equal(artifact.controller().decide(value), expected)  # type: ignore[arg-type]
+
+
+def test_numbers_spelt_as_text_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^decide: the observation is not an array of numbers but of <U32 \(got ndarray\)\. Fix: pass one flat array"):
+        toy().controller().decide(np.zeros(5).astype(str))

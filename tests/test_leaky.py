@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spikeport
-from tests.front_door import answer
+from tests.front_door import TOY_ENV, answer, done
 from tests.test_artifact_file import assert_equal
 from toolchain.artifact_file import load, save
 from toolchain.conversion.calibration import from_arrays
@@ -143,7 +143,9 @@ def test_command_line(tmp_path: Path) -> None:
     checkpoint = written(tmp_path / "a.pth", spiking_net(sequential(2)))
     np.save(tmp_path / "x.npy", walk(2))
     said = answer("convert", checkpoint, "-o", tmp_path / "a.spk", "--observations", tmp_path / "x.npy", "--action-limit", "1")
-    assert said["output"] == "a.spk" and spikeport.load(tmp_path / "a.spk").network.neuron == "leaky@1"
+    assert said["output"] == "a.spk" and said["accepted"] is None and spikeport.load(tmp_path / "a.spk").network.neuron == "leaky@1"
+    told = done("convert", checkpoint, "-o", tmp_path / "a.spk", "--observations", tmp_path / "x.npy", "--action-limit", "1").stderr
+    assert "note: no closed loop was run" in told and "`spikeport simulate a.spk --env ID --compare` measures its return" in told
     verified = answer("verify", tmp_path / "a.spk", "--backends", "reference,fast,lava-direct,onnx", "--decisions", 256, exit_code=0)
     assert verified["exact"]
     assert answer("inspect", checkpoint, "--action-limit", "1")["layers"][0]["activation"] == "leaky"
@@ -181,3 +183,46 @@ def test_facts_that_a_file_does_not_carry(tmp_path: Path) -> None:
     assert any("thresholds are zero or negative and are kept" in text for text in policy.provenance.assumptions)
     with pytest.raises(InputError, match=r"2 problems: --timesteps 4 has no meaning here; --neuron if has no meaning here"):
         convert_leaky(policy, from_arrays(walk(0), None, WIDTHS[0]), None, ConversionOptions(neuron="if", timesteps=4))
+
+
+def test_sidecar(tmp_path: Path) -> None:
+    """`action_limit` and `environment` are read, the command line goes before them, every other key is refused by name."""
+    path, sidecar = written(tmp_path / "a.pt", sequential(0).state_dict()), tmp_path / "a.spikeport.json"
+    sidecar.write_text('{"action_limit": 0.5, "environment": "Pendulum-v1"}')
+    policy = read(path, action_limit=None)
+    assert policy.action.scale.tolist() == [0.5] * 3 and policy.environment == "Pendulum-v1"
+    assert "a.spikeport.json gives action_limit, environment" in policy.provenance.assumptions
+    assert read(path, action_limit=2.0).action.scale.tolist() == [2.0] * 3
+    for text, message in (
+        ('{"action_limt": 1}', r"a\.spikeport\.json: unknown key 'action_limt' did you mean 'action_limit'"),
+        ('{"neuron": "lif", "timesteps": 5}', r"a\.spikeport\.json: 2 problems: neuron does not belong to a Leaky network; timesteps does not"),
+        ('{"observation": "tanh"}', r"observation does not belong to a Leaky network\. .* Fix: keep action_limit and environment only"),
+    ):
+        sidecar.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read(path)
+
+
+def test_environment_of_the_sidecar_is_converted_in(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 8), snn.Leaky(beta=0.5, init_hidden=True), torch.nn.Linear(8, 1))
+    path = written(tmp_path / "a.pt", net.state_dict())
+    (tmp_path / "a.spikeport.json").write_text('{"environment": "Pendulum-v1"}')
+    said = answer("convert", path, "-o", tmp_path / "a.spk", "--squash", "tanh", "--calibration-steps", 200)
+    assert said["environment"]["id"] == "Pendulum-v1" and spikeport.load(tmp_path / "a.spk").action.scale.tolist() == [2.0]
+
+
+def test_inspect_lists_what_a_sequential_leaves_open(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.pt", sequential(0).state_dict())
+    for options, missing in (
+        ((), {"squash"}),
+        (("--action-limit", 1), {"squash"}),
+        (("--squash", "tanh"), {"action limit"}),
+        (("--squash", "tanh", "--action-limit", 1), set()),
+        (("--action-low", -1, "--action-high", 1), {"squash"}),
+    ):
+        found = answer("inspect", path, *options)
+        assert {one["fact"] for one in found["missing"]} == missing and all(one["give"].startswith("--") for one in found["missing"])
+        assert (found["action"]["squash"] is None) == ("squash" in missing)
+    small = torch.nn.Sequential(torch.nn.Linear(5, 8), snn.Leaky(beta=0.5, init_hidden=True), torch.nn.Linear(8, 2))
+    assert [one["fact"] for one in answer("inspect", written(tmp_path / "b.pt", small.state_dict()), "--env", TOY_ENV)["missing"]] == ["squash"]

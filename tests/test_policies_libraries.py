@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.library_files import ACTIONS, HIGH, INPUTS, LOW, cleanrl, observations, rl_games, rsl_rl, running
+from tests.library_files import ACTIONS, HIGH, INPUTS, LOW, cleanrl, mlp, named, observations, rl_games, rsl_rl, running
 from tests.policy_files import Payload, torch_bytes, write
 from toolchain.errors import InputError
 from toolchain.policies import EnvironmentFacts, ReadOptions, inspect_checkpoint, load_policy
@@ -72,6 +72,13 @@ def test_what_the_family_assumes_is_said(tmp_path: Path) -> None:
         assert part in text
     text = " | ".join(load_policy(saved(tmp_path, cleanrl("td3")[0])).provenance.assumptions)
     assert "the first of 3 state dicts is the actor (CleanRL td3_continuous_action.py)" in text
+    assert "assumed by family: activation relu (fc1,fc2,fc_mu actors, SAC reference code and CleanRL's TD3 and DDPG)" in text
+
+
+def test_inspect_explains_an_epsilon_of_zero(tmp_path: Path) -> None:
+    facts: dict[str, Any] = inspect_checkpoint(saved(tmp_path, rsl_rl(3)[0]), ReadOptions())
+    normalizer = facts["observation"]["normalizer"]
+    assert normalizer["epsilon"] == 0.0 and normalizer["epsilon_note"] == "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
 
 
 def test_a_deviation_with_an_epsilon_is_exact(tmp_path: Path) -> None:
@@ -237,7 +244,7 @@ def test_flax_files_are_named(tmp_path: Path, data: bytes) -> None:
 
 
 def test_an_actor_critic_says_too_little(tmp_path: Path) -> None:
-    """CleanRL's ppo.py and many others: nothing says that the outputs are logits."""
+    """Other actor-critics than CleanRL's ppo.py: nothing says that the outputs are logits."""
     stored = {name: value for name, value in rsl_rl(2)[0][MODEL].items() if name != "std"}
     path = saved(tmp_path, stored)
     with pytest.raises(InputError, match=r"got --activation and --squash not given.*--squash tanh\|clip\|none\|argmax"):
@@ -272,3 +279,38 @@ def test_nothing_in_a_checkpoint_runs(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"names a Python object that is not loaded \(got posix\.system"):
             load_policy(saved(tmp_path, stored), environment=BOX)
     assert not mark.exists()
+
+
+DISCRETE = EnvironmentFacts("D-v0", INPUTS, 100, choices=ACTIONS)
+
+
+def discrete_ppo(actor_hidden: int = 16, values: int = 1) -> tuple[dict[str, Any], Any]:
+    """CleanRL's ppo.py: (saved file, its logits)."""
+    torch.manual_seed(0)
+    actor, critic = mlp((INPUTS, actor_hidden, 16, ACTIONS), torch.nn.Tanh), mlp((INPUTS, 16, 16, values), torch.nn.Tanh)
+    return named("critic.", critic) | named("actor.", actor), actor
+
+
+@pytest.mark.parametrize("options", [{}, {"environment": DISCRETE}, {"squash": "argmax"}], ids=["bare", "environment", "squash"])
+def test_discrete_ppo_of_cleanrl(tmp_path: Path, options: dict[str, Any]) -> None:
+    stored, actor = discrete_ppo()
+    policy, values = load_policy(saved(tmp_path, stored), **options), observations()
+    assert policy.provenance.family == "CleanRL PPO, discrete" and policy.action.discrete
+    with torch.no_grad():
+        wanted = actor(torch.tensor(values, dtype=torch.float32)).argmax(1).numpy()
+    assert (policy.act(values)[:, 0] == wanted).all() and len(set(wanted.tolist())) > 1
+    text = " | ".join(policy.provenance.assumptions)
+    assert "the action is the number of the largest output (CleanRL ppo.py)" in text and "activation tanh (CleanRL ppo.py)" in text
+
+
+def test_what_is_not_quite_cleanrls_discrete_ppo_is_asked_for(tmp_path: Path) -> None:
+    """Continuous bounds, a chosen squash, another critic: as for any actor-critic, nothing is assumed."""
+    stored, _ = discrete_ppo()
+    for path, options in (
+        (saved(tmp_path, stored), {"environment": BOX}),
+        (write(tmp_path / "wide.pt", torch_bytes(discrete_ppo(actor_hidden=8)[0])), {}),
+        (write(tmp_path / "quantiles.pt", torch_bytes(discrete_ppo(values=3)[0])), {}),
+    ):
+        with pytest.raises(InputError, match="--activation and --squash not given"):
+            load_policy(path, **options)
+    assert not load_policy(saved(tmp_path, stored), activation="tanh", squash="clip", environment=BOX).action.discrete

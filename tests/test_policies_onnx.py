@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import spikeport
 from tests.front_door import TOY_ENV, answer, refusal, toy_checkpoint
-from tests.graph_files import actor, computed, dense, exported, graph, small_onnx
+from tests.graph_files import actor, computed, dense, exported, graph, scripted, small_onnx
 from tests.policy_files import model, normalizer, randomize, write
 from toolchain.errors import InputError
 from toolchain.policies import EnvironmentFacts, Policy, load_policy
@@ -328,3 +328,38 @@ def test_convert_and_simulate(tmp_path: Path) -> None:
     assert shown["format"] == "onnx" and shown["observation"]["normalizer"]["clip"] == 3.0 and str(tmp_path) not in json.dumps(shown)
     write(tmp_path / "plain.pt", toy_checkpoint())
     assert "only a graph has named outputs" in refusal("inspect", tmp_path / "plain.pt", "--action-output", "x")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "pt"])
+def test_inspect_lists_the_limit_behind_a_bare_tanh(tmp_path: Path, kind: str) -> None:
+    """With an environment of other bounds, and without one, where only -1 and 1 would be assumed."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Tanh()).eval()
+    path = exported(module, 3, tmp_path / "a.onnx") if kind == "onnx" else scripted(module, 3, tmp_path / "a.pt", "trace")
+    for options, missing in (((), 1), (("--env", "Pendulum-v1"), 1), (("--action-limit", 2), 0), (("--env", "Pendulum-v1", "--action-limit", 2), 0)):
+        facts = answer("inspect", path, *options)
+        assert [one["fact"] for one in facts["missing"]] == ["action limit"] * missing and (facts["action"]["scale"] is None) == bool(missing)
+        assert all(one["give"].startswith("--action-limit with the factor behind the tanh") for one in facts["missing"])
+    assert answer("inspect", path, "--action-low", -1, "--action-high", 1)["missing"] == []
+
+
+def test_discrete_graph_of_stable_baselines3_says_which_output_to_export(tmp_path: Path) -> None:
+    """The documented recipe ends in ArgMax and is refused with the logits' expression; the logits alone are read."""
+    sb3 = pytest.importorskip("stable_baselines3")
+    policy = randomize(sb3.PPO("MlpPolicy", "CartPole-v1", device="cpu")).policy
+
+    class Onnxable(torch.nn.Module):
+        def __init__(self, logits: bool) -> None:
+            super().__init__()
+            self.policy, self.logits = policy, logits
+
+        def forward(self, observation: Any) -> Any:
+            if self.logits:
+                return policy.action_net(policy.mlp_extractor.forward_actor(policy.extract_features(observation)))
+            return policy(observation, deterministic=True)
+
+    path = exported(Onnxable(False).eval(), 4, tmp_path / "sb3.onnx", input_names=["input"], dynamic_axes={})
+    with pytest.raises(InputError, match=r"ArgMax makes discrete actions, .* export the logits before it as the output and give --squash argmax .*action_net"):
+        load_policy(path, action_output=options_of(path))
+    read = load_policy(exported(Onnxable(True).eval(), 4, tmp_path / "logits.onnx"), squash="argmax")
+    observations = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    assert read.act(observations)[:, 0].tolist() == policy.predict(observations, deterministic=True)[0].tolist()

@@ -23,7 +23,9 @@ from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
 from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from toolchain.errors import InputError
 from toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
+from toolchain.policies.file_content import FileContent, detect_format
 from toolchain.policies.policy import Provenance
+from toolchain.policies.regular_file import open_regular
 from toolchain.policies.source_record import read_source, source_arrays, source_layers
 from toolchain.spike_coding import Dynamics, SpikeCoding
 
@@ -31,6 +33,10 @@ FORMAT = "spikeport"
 VERSION = (1, 1)
 RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
 MAX_BYTES = 2**31
+KINDS = {  # what file_content.detect_format names
+    "torch": "a PyTorch checkpoint", "stable-baselines3": "a Stable-Baselines3 zip", "onnx": "an ONNX graph", "torch.export": "a torch.export program",
+    "torchscript": "a TorchScript archive", "nir": "a NIR graph", "netx": "a netx network",
+}  # fmt: skip
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -114,7 +120,7 @@ def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifa
 def is_artifact(path: str | os.PathLike[str]) -> bool:
     """Whether a file claims to be an artifact; its content is not validated."""
     try:
-        with Path(path).open("rb") as stream:
+        with open_regular(path) as stream:
             length = struct.unpack("<Q", stream.read(8))[0]
             header = json.loads(stream.read(length)) if length < MAX_BYTES else {}
         return header["__metadata__"]["format"] == FORMAT
@@ -123,31 +129,48 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
 
 
 def check_writable(target: Path) -> None:
-    """Raise InputError early where `save` could not write later."""
-    special = target.exists() and not target.is_file()  # a folder, a device: a rename would replace it
-    if special or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-        reason = "it is a folder" if target.is_dir() else "it is no file" if special else "its folder does not exist"
-        reason = "its folder is read-only" if not special and target.parent.is_dir() else reason
-        raise InputError(str(target), f"cannot be written: {reason}", fix="give -o a path in an existing folder that you may write to")
+    """Raise InputError early where `save` could not write later: the temporary file beside the target is made and removed."""
+    _refuse_special(target)
+    _temporary_beside(target).unlink(missing_ok=True)
 
 
 def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
     """Call `write(temporary)` in the target's folder, then rename; on failure nothing is left behind."""
+    temporary = _temporary_beside(target)
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    except OSError as error:
-        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        check_writable(target)
+        _refuse_special(target)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
+        raise _unwritable(target, str(error.strerror)) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_special(target: Path) -> None:
+    """A rename would replace a folder's, a device's or a link's name, so only a file's is taken."""
+    link = os.path.islink(target)
+    special = link or target.exists() and not target.is_file()
+    if special or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        reason = "it is a symbolic link" if link else "it is a folder" if target.is_dir() else "it is no file"
+        reason = reason if special else "its folder is read-only" if target.parent.is_dir() else "its folder does not exist"
+        raise _unwritable(target, reason)
+
+
+def _temporary_beside(target: Path) -> Path:
+    """A new empty file in the target's folder."""
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    except OSError as error:
+        raise _unwritable(target, str(error.strerror)) from None
+    os.close(handle)
+    return Path(name)
+
+
+def _unwritable(target: Path, reason: str) -> InputError:
+    fix = "give -o the path that the link leads to" if os.path.islink(target) else "give -o a path in an existing folder that you may write to"
+    return InputError(str(target), f"cannot be written: {reason}", fix=fix)
 
 
 def _umask() -> int:
@@ -183,17 +206,35 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
     from safetensors.numpy import load as deserialise
 
     try:
-        if source.stat().st_size > MAX_BYTES:
-            raise InputError(source.name, "too large for an artifact", got=f"{source.stat().st_size} bytes", limit=MAX_BYTES, fix=RECONVERT)
-        blob = source.read_bytes()
+        with open_regular(source) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                raise InputError(source.name, "too large for an artifact", got=f"{size} bytes", limit=MAX_BYTES, fix=RECONVERT)
+            blob = stream.read()
     except OSError as error:
         raise InputError(str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
+    _refuse_other_kinds(FileContent(source, blob, ""))
     try:
         length = struct.unpack("<Q", blob[:8])[0]
         metadata = json.loads(blob[8 : 8 + length]).get("__metadata__") if length <= len(blob) - 8 else None
         return deserialise(blob), metadata or {}
     except (SafetensorError, ValueError, struct.error, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise InputError(source.name, f"not a readable artifact: {type(error).__name__} {error}", fix=f"give a .spk file; if it was one, {RECONVERT}") from None
+
+
+def _refuse_other_kinds(content: FileContent) -> None:
+    """Raise InputError where a file is a checkpoint or a graph; a safetensors file says in its header what it is."""
+    try:
+        kind = detect_format(content)
+    except InputError:
+        return  # neither: the reading says what is wrong
+    if kind != "safetensors":
+        raise _not_converted(content.name, KINDS[kind])
+
+
+def _not_converted(where: str, kind: str) -> InputError:
+    call = f"spikeport convert {where} -o policy.spk{'' if kind == KINDS['nir'] else ' --env ID'}"
+    return InputError(where, "not an artifact", got=kind, limit="a .spk file", fix=f"convert it first: `{call}`")
 
 
 # --- to and from parts ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ and are recorded in the artifact, so that no reported return is measured on them
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -59,6 +59,24 @@ class Attempt:
         return (
             f"action error {self.action_error:g} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
         )
+
+
+def acceptance(attempts: Sequence[Attempt], taken: float) -> tuple[bool, str]:
+    """Whether the closed loop accepted the action error `taken`, one of those tried, and why it was; no text where the first was accepted."""
+    if attempts[0].accepted:
+        return True, ""
+    best = next(attempt for attempt in attempts if attempt.action_error == taken)
+    if best.accepted:
+        return True, (
+            f"action error {attempts[0].action_error:g} was not accepted, which shows a policy that forgives little: "
+            f"it gets the finest accepted error, {taken:g}, not the first"
+        )
+    ratio = "none" if best.return_ratio is None else f"{best.return_ratio:.4f}"
+    allowed = int(best.ann_failures + MOST_EXTRA_FAILURES * best.episodes)
+    return False, (
+        f"NOT ACCEPTED in closed loop: return ratio {ratio} (at least {LEAST_RATIO} wanted), {best.failures} of {best.episodes} episodes weak "
+        f"(at most {allowed} allowed, the source policy has {best.ann_failures})"
+    )
 
 
 @dataclass

@@ -17,6 +17,7 @@ from toolchain.errors import InputError, violations
 from toolchain.policies.file_content import HDF5_SIGNATURE, FileContent, hdf5_kind, read_content
 from toolchain.policies.hdf5_content import Tree, read_hdf5
 from toolchain.policies.nir_chain import graph_of, metadata_entry
+from toolchain.policies.regular_file import open_regular
 from toolchain.policies.text import printable, shorten
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"
@@ -50,7 +51,7 @@ def holds_artifact(path: str | os.PathLike[str]) -> bool:
     Raises InputError for an HDF5 file that cannot be read safely.
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             if stream.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
                 return False
     except OSError:

@@ -15,6 +15,7 @@ from toolchain.checkers.report import Check, CheckReport, run_check
 from toolchain.conversion.calibration import SEED_BASE
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT, Coding
+from toolchain.policies.regular_file import open_regular
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.host_state import HostState
 from toolchain.simulation.reference import ReferenceBackend
@@ -34,7 +35,8 @@ def check_artifact(artifact: Artifact | str | os.PathLike[str]) -> CheckReport:
     if not isinstance(artifact, Artifact):
         name = Path(artifact).name
         try:
-            blob = Path(artifact).read_bytes()
+            with open_regular(artifact) as stream:
+                blob = stream.read()
         except OSError as error:
             raise InputError(str(artifact), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
         try:

@@ -20,6 +20,7 @@ from toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
 SEED_BASE = 10**6
+LARGEST = 1e30  # of an observation: weights still multiply it within float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def from_environment(policy: AnyPolicy, env: Any, steps: int, seed: int, progres
                     "the environment gave a non-finite observation",
                     fix="check the environment, or calibrate on recorded --observations",
                 )
+            _refuse_too_large(observations[step : step + 1], f"calibration, decision {step}", "check the environment, or calibrate on recorded --observations")
             action = decide(observations[step : step + 1], np.array([decision]), None)[0]
             action = action if low is None else np.clip(action, low, high)
             observation, _, terminated, truncated, _ = env.step(typed_action(action, env.action_space))
@@ -93,6 +95,7 @@ def from_arrays(observations: NDArray[Any], starts: NDArray[Any] | None, size: i
             limit="finite numbers",
             fix="remove those rows",
         )
+    _refuse_too_large(values, "--observations", "record the environment's own values")
     if len(values) < 100:
         raise InputError("--observations", "too few states to calibrate on", got=len(values), limit="100 or more", fix="record more decisions")
     flags = np.zeros(len(values), bool) if starts is None else np.asarray(starts).reshape(-1) != 0
@@ -100,6 +103,12 @@ def from_arrays(observations: NDArray[Any], starts: NDArray[Any] | None, size: i
         raise InputError("--episode-starts", "length does not fit --observations", got=len(flags), limit=len(values), fix="give one flag per observation")
     flags[0] = True
     return Calibration(values, flags, (), "observations")
+
+
+def _refuse_too_large(values: Float, where: str, fix: str) -> None:
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST:
+        raise InputError(where, "the observations are too large", got=f"{largest:g}", limit=f"{LARGEST:g}", why="the policy computes in float32", fix=fix)
 
 
 def subset(count: int, wanted: int) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toolchain.activations import ACTIVATIONS
 from toolchain.conversion.calibration import Calibration, subset
 from toolchain.conversion.logits import logit_gradient
+from toolchain.errors import InputError
 from toolchain.policies.policy import DenseLayer, Policy
 
 Float = NDArray[np.float64]
@@ -56,7 +57,17 @@ class PolicyStatistics:
 def measure(policy: Policy, calibration: Calibration) -> PolicyStatistics:
     """Run the float policy over the calibration states."""
     inputs = policy.observation.apply(calibration.observations, calibration.decisions)
-    pre_activations = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        pre_activations = [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
+    for index, pre in enumerate(pre_activations):
+        if not (np.abs(pre) <= np.finfo(np.float32).max).all():
+            raise InputError(
+                policy.provenance.file,
+                f"layer {index} overflows float32 on the calibration states",
+                got=f"inputs up to {np.abs(inputs).max():g}",
+                why="either the observations or the weights are too large",
+                fix=("check the units of the observations and the normaliser", "check the checkpoint"),
+            )
     values = [inputs] + [ACTIVATIONS[layer.activation].value(pre) for layer, pre in zip(policy.layers[:-1], pre_activations[:-1], strict=True)]
     consecutive = ~calibration.starts[1:]
     chosen = [pre[subset(len(inputs), JACOBIAN_STATES)] for pre in pre_activations]

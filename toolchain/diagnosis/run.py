@@ -21,7 +21,7 @@ from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.policy import Policy
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import backend_class, open_backend
-from toolchain.simulation.closed_loop import MAX_ROWS, environment_of, refuse_calibration_seeds
+from toolchain.simulation.closed_loop import MAX_ROWS, check_episodes, environment_of, refuse_calibration_seeds
 from toolchain.simulation.rollout import FloatActor
 from toolchain.simulation.statistics import failed_episodes, return_ratio
 
@@ -54,8 +54,7 @@ def diagnose(
             limit="an artifact converted from an ANN",
             fix=("spikeport simulate --compare", "spikeport verify"),
         )
-    if episodes < 1:
-        raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    check_episodes(episodes)
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
     refuse_calibration_seeds(artifact, seed, episodes)

@@ -3,7 +3,8 @@
     ppo_continuous_action.py, rpo_continuous_action.py    actor_mean.N, actor_logstd, critic.N; tanh hidden layers
     td3_continuous_action.py                              (actor, qf1, qf2), three state dicts in one file
     ddpg_continuous_action.py                             (actor, qf1)
-    ppo.py and other actor-critics                        actor.N, critic.N: nothing says what the outputs are
+    ppo.py                                                actor.{0,2,4}, critic.{0,2,4} of the same two tanh layers; logits of a discrete action
+    other actor-critics                                   actor.N, critic.N: nothing says what the outputs are
 
 The actors of TD3, DDPG and SAC (fc1, fc2, fc_mu or fc_mean, fc_logstd, action_scale, action_bias) are among the families of
 families.py. PPO acts through wrappers that are not saved: ClipAction, and NormalizeObservation with a clip to +-10.
@@ -18,6 +19,7 @@ from toolchain.errors import InputError
 from toolchain.policies.families import numbered_layers
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
 from toolchain.policies.library_actor import LibraryActor, refuse, unknown_keys, unsupported_keys
+from toolchain.policies.options import ReadOptions
 from toolchain.policies.tensors import to_float32
 
 LIBRARY = "CleanRL"
@@ -50,6 +52,26 @@ def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
     if not all(_ACTOR_CRITIC.fullmatch(key) for key in tensors) or not {key.split(".")[0] for key in tensors} == {"actor", "critic"}:
         return None
     return {key: value for key, value in tensors.items() if key.startswith("actor.")}
+
+
+def is_cleanrl_discrete(loaded: object, options: ReadOptions) -> bool:
+    """Whether a state dict has the layers of ppo.py's agent and nothing that is known speaks against a discrete action."""
+    if not isinstance(loaded, Mapping) or options.squash not in (None, "argmax") or options.environment.bounds is not None:
+        return False
+    if set(loaded) != {f"{part}.{number}.{kind}" for part in ("actor", "critic") for number in (0, 2, 4) for kind in ("weight", "bias")}:
+        return False
+    shapes = {part: [tuple(getattr(loaded[f"{part}.{number}.weight"], "shape", ())) for number in (0, 2, 4)] for part in ("actor", "critic")}
+    return shapes["actor"][:2] == shapes["critic"][:2] and shapes["critic"][2][:1] == (1,) and len(shapes["actor"][2]) == 2
+
+
+def read_cleanrl_discrete(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
+    """The actor of a file that `is_cleanrl_discrete`: ppo.py samples from its logits, the deterministic action is the largest."""
+    problems: list[str] = []
+    layers = numbered_layers(to_float32({key: value for key, value in loaded.items() if key.startswith("actor.")}, content.name), "actor.", problems)
+    refuse(content.name, problems, LIBRARY, SAVE_AGAIN)
+    unused = tuple(key for key in loaded if key.startswith("critic."))
+    note = "assumed by family: the action is the number of the largest output (CleanRL ppo.py); give --squash and --activation for another actor-critic"
+    return LibraryActor("cleanrl", "CleanRL PPO, discrete", "CleanRL ppo.py", layers, "tanh", "argmax", "", unused=unused, notes=(note,))
 
 
 def is_cleanrl_ppo(loaded: object) -> bool:

@@ -14,6 +14,8 @@ def describe(policy: AnyPolicy) -> dict[str, object]:
     normalizer = None
     if observation.mean is not None:
         normalizer = {"file": origin.normalizer_file, "sha256": origin.normalizer_sha256, "epsilon": observation.epsilon, "clip": _finite(observation.clip)}
+        if origin.format == "rsl-rl" and observation.epsilon == 0:
+            normalizer["epsilon_note"] = "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
     time_feature = observation.time_feature and {"max_steps": observation.time_feature.max_steps, "test_mode": observation.time_feature.test_mode}
     return {
         "file": origin.file,

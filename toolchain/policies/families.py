@@ -38,7 +38,7 @@ FAMILIES = (
     Family("l1,l2,l3", "l1,l2,l3 actors, TD3 reference code", re.compile(r"l([0-9]{1,4})"), unused=re.compile(_NEURONS)),
     Family(
         "fc1,fc2,fc_mu",
-        "fc1,fc2,fc_mu actors, SAC reference code",
+        "fc1,fc2,fc_mu actors, SAC reference code and CleanRL's TD3 and DDPG",
         re.compile(r"fc([0-9]{1,4})"),
         "fc_mu",
         re.compile(rf"{_NEURONS}|fc_(std|log_?std)\.(weight|bias)"),

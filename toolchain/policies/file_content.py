@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain.errors import InputError
+from toolchain.policies.regular_file import open_regular
 from toolchain.policies.text import shorten
 from toolchain.policies.zip_archive import open_archive
 
@@ -51,7 +52,7 @@ def read_content(path: str | os.PathLike[str], what: str = "checkpoint", limit: 
             raise InputError(name, f"a directory is not a {what}", got="a directory", limit="a file", fix="name the file inside it")
         if not file.is_file():
             raise InputError(name, f"not a regular file, so not a {what}", fix="name a file on disk")
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             data = stream.read(limit + 1)
     except (OSError, ValueError) as error:
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from toolchain.errors import InputError
 from toolchain.policies.describe import describe
 from toolchain.policies.environment_facts import EnvironmentFacts
-from toolchain.policies.load import load_options
+from toolchain.policies.load import GRAPHS, load_options
 from toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
 from toolchain.policies.options import ReadOptions
 
@@ -39,15 +39,37 @@ def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> di
                 raise
             missing |= dict.fromkeys(error.missing, error.fix)
             for fact in error.missing:
-                options = dataclasses.replace(options, **_stand_in(fact, options.environment))
+                options = dataclasses.replace(options, **_stand_in(fact, options))
+    if LIMIT not in missing:
+        missing |= _asked_for_with_an_environment(path, options, policy.provenance.format)
     facts = describe(policy)
     _forget(facts, missing.keys())
     return facts | {"missing": [{"fact": fact, "give": give} for fact, give in missing.items()]}
 
 
-def _stand_in(fact: str, environment: EnvironmentFacts) -> dict[str, Any]:
+def _asked_for_with_an_environment(path: str | os.PathLike[str], options: ReadOptions, kind: str) -> dict[str, str]:
+    """The action limit, where a graph ends in a bare tanh: nothing else than -1 and 1 is known until an environment has other bounds."""
+    if kind not in GRAPHS or options.environment.bounds is not None or options.environment.choices is not None:
+        return {}
+    others = dataclasses.replace(options, environment=_bounded(options.environment, 2.0))
+    try:
+        load_options(path, others)
+    except InputError as error:
+        return dict.fromkeys(set(error.missing) & {LIMIT}, error.fix)
+    return {}
+
+
+def _bounded(environment: EnvironmentFacts, bound: float) -> EnvironmentFacts:
+    return dataclasses.replace(environment, id="", action_low=np.full(1, -bound), action_high=np.full(1, bound))
+
+
+def _stand_in(fact: str, options: ReadOptions) -> dict[str, Any]:
     if fact == BOUNDS:
-        return {"environment": dataclasses.replace(environment, id="", action_low=-np.ones(1), action_high=np.ones(1))}
+        return {"environment": _bounded(options.environment, 1.0)}
+    if fact == SQUASH and options.environment.choices is not None:
+        return {"squash": "argmax"}
+    if fact == SQUASH and options.action_limit is not None:
+        return {"squash": "tanh"}
     return _STAND_INS[fact]
 
 

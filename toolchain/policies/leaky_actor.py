@@ -15,14 +15,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
+from toolchain.errors import violations
 from toolchain.policies.action_reader import plain_action
 from toolchain.policies.file_content import FileContent
 from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
+from toolchain.policies.missing import SQUASH, missing_fact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Provenance
-from toolchain.policies.population_actor import refuse_activation
+from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
+from toolchain.policies.sidecar import KEYS, Sidecar, read_sidecar
 from toolchain.policies.tensors import to_float32
 from toolchain.policies.text import printable, shorten
 
@@ -31,6 +33,7 @@ NET = "preprocess.model."
 NEURON_PARTS = ("threshold", "beta", "graded_spikes_factor", "reset_mechanism_val")
 SPIKING_NET = ((NET + "layer_in", NET + "lif_in"), (NET + "layer_out", NET + "lif_out"))
 REFERENCE = "snnTorch's defaults"
+SIDECAR_KEYS = ("action_limit", "environment")  # of the sidecar's keys those that say something here
 FIX = "save the actor alone: Linear and Leaky layers in turn, a Linear last"
 
 
@@ -52,9 +55,15 @@ def read_leaky_actor(entries: Mapping[str, object], content: FileContent, option
     problems += _key_problems(tensors, pairs, head, ignored)
     if problems:
         raise violations(where, problems, why="a network is read whole or not at all", fix=FIX)
+    sidecar = _sidecar(content)
     if options.squash is None and not net:
-        raise InputError(where, "a Sequential does not say what follows its last layer", fix="--squash tanh|clip|none, as the policy was trained")
+        raise missing_fact(
+            (SQUASH,), where, "a Sequential does not say what follows its last layer", fix="--squash tanh|clip|none|argmax, as the policy was trained"
+        )
+    options = with_sidecar_limit(options, sidecar)
     assumptions = [f"assumed by family: one timestep per decision, membranes kept over the episode, reset one step late ({REFERENCE})"]
+    if sidecar.file:
+        assumptions.append(f"{sidecar.file} gives {', '.join(key for key in SIDECAR_KEYS if getattr(sidecar, key)) or 'nothing'}")
     if ignored:
         assumptions.append(f"assumed by family: {shorten(ignored, 4)} do not take part in the deterministic action")
     layers, readout = _layers(tensors, pairs, head, assumptions)
@@ -62,7 +71,21 @@ def read_leaky_actor(entries: Mapping[str, object], content: FileContent, option
     action = plain_action(readout.outputs, options, "SpikingNet reference code" if net else "", None, None, assumptions, where)
     files = (normalizer.name, normalizer.sha256) if normalizer else ("", "")
     provenance = Provenance(where, content.sha256, kind, "snnTorch SpikingNet" if net else "snnTorch Sequential", tuple(assumptions), *files)
-    return LeakyPolicy(layers, readout, observation, action, provenance)
+    return LeakyPolicy(layers, readout, observation, action, provenance, sidecar.environment or "")
+
+
+def _sidecar(content: FileContent) -> Sidecar:
+    """The sidecar beside the file; InputError names every key that says something about another kind of spiking network."""
+    sidecar = read_sidecar(content.path)
+    foreign = [key for key in KEYS if key not in SIDECAR_KEYS and getattr(sidecar, key) is not None]
+    if foreign:
+        raise violations(
+            sidecar.file,
+            [f"{key} does not belong to a Leaky network" for key in foreign],
+            why="its neurons stand in the checkpoint, it runs once per decision and takes its inputs as they are",
+            fix=f"keep {' and '.join(SIDECAR_KEYS)} only",
+        )
+    return sidecar
 
 
 def _whole(value: object) -> int | None:

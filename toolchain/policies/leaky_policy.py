@@ -52,6 +52,7 @@ class LeakyPolicy:
     observation: ObservationContract
     action: ActionContract
     provenance: Provenance
+    environment: str = ""  # a Gymnasium id that the sidecar names
 
     neuron = "leaky"
     timesteps = 1

@@ -87,9 +87,10 @@ def read_rsl_rl(loaded: Mapping[str, object], content: FileContent) -> LibraryAc
         problems.append(f"std has {spread.size} values for {outputs} outputs")
     normalizer = _normalizer(loaded, tensors, normalizer_prefix, content, problems)
     refuse(f"{content.name} ({entry})", problems, LIBRARY, WAYS_OUT)
-    notes = [] if normalizer is None else [f"assumed by family: the normaliser divides by std + {EPSILON:g} (RSL-RL EmpiricalNormalization)"]
-    if normalizer is None:
-        notes.append("observations are not normalised, the checkpoint holds no normaliser")
+    note = "observations are not normalised, the checkpoint holds no normaliser"
+    if normalizer is not None:
+        folded = f"{EPSILON:g} is folded into the variance"
+        note = f"assumed by family: the normaliser divides by std + {EPSILON:g} (RSL-RL EmpiricalNormalization); {folded}"
     return LibraryActor(
         "rsl-rl",
         family,
@@ -99,7 +100,7 @@ def read_rsl_rl(loaded: Mapping[str, object], content: FileContent) -> LibraryAc
         "none",
         "the action is the mean without bounds; the environment clips and scales it",
         normalizer,
-        notes=tuple(notes),
+        notes=(note,),
     )
 
 

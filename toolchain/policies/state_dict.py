@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toolchain.errors import InputError, violations
 from toolchain.policies.action_reader import plain_action
-from toolchain.policies.cleanrl import actor_alone, first_of_several, is_cleanrl_ppo, read_cleanrl_ppo
+from toolchain.policies.cleanrl import actor_alone, first_of_several, is_cleanrl_discrete, is_cleanrl_ppo, read_cleanrl_discrete, read_cleanrl_ppo
 from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
 from toolchain.policies.file_content import SAVE_AGAIN, FileContent
 from toolchain.policies.leaky_actor import is_leaky_actor, read_leaky_actor
@@ -50,6 +50,8 @@ def read_state_dict(content: FileContent, options: ReadOptions, *, safetensors: 
     for recognises, read in LIBRARIES:
         if recognises(loaded):
             return policy_of(read(loaded, content), content, options)
+    if isinstance(loaded, Mapping) and is_cleanrl_discrete(loaded, options):
+        return policy_of(read_cleanrl_discrete(loaded, content), content, options)
     loaded, notes = first_of_several(loaded, where)
     entries = _actor_entries(loaded, where)
     refuse_slayer_state(entries, where)

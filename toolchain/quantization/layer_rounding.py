@@ -12,7 +12,7 @@ from toolchain.network import STATE_LIMIT
 from toolchain.policies.policy import DenseLayer
 from toolchain.quantization.compensation import fitted_rows
 from toolchain.quantization.proof import RowKind, bound_rows
-from toolchain.quantization.rounding import Rounding, quantise_rows
+from toolchain.quantization.rounding import Rounding, natural_scale, quantise_rows
 from toolchain.quantization.state_moments import StateMoments
 
 Float = NDArray[np.float64]
@@ -119,6 +119,8 @@ def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, kind:
     """Whether all rows would pass the proof at the scale where their largest weight just fits `bits`."""
     folded = dense.weight.astype(np.float64) * unit
     largest = np.abs(folded).max(1)
-    scale = np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1.0)
+    if not np.isfinite(largest).all():
+        return False
+    scale = np.where(largest > 0, natural_scale(largest, dense.bias.astype(np.float64), 2 ** (bits - 1) - 1), 1.0)
     proof = bound_rows(np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, kind)
     return bool((np.maximum(proof.synaptic, proof.accumulator) <= STATE_LIMIT).all())

@@ -21,6 +21,7 @@ Long = NDArray[np.int64]
 SEARCH = np.geomspace(1.0, 0.3, 12)  # of the scale at which a row's largest weight just fits
 DAMPING = 0.01
 ROUNDS = 3  # of refinement
+LARGEST_BIAS = 2.0**40  # far beyond what any range proof accepts, far below what 64 bits hold
 
 
 def quantise_rows(
@@ -38,7 +39,7 @@ def quantise_rows(
     if not np.isfinite(largest).all():
         raise InputError("quantisation", "a row's weights are not finite", fix="check the checkpoint")
     rows = np.concatenate([weights, bias[:, None]], axis=1)
-    natural = np.where(largest > 0, largest / limit, np.where(np.abs(bias) > 0, np.abs(bias), 1.0))
+    natural = np.where(largest > 0, natural_scale(largest, bias, limit), np.where(np.abs(bias) > 0, np.abs(bias), 1.0))
     rounding = moments if isinstance(moments, Rounding) else Rounding(moments)
     best, best_scale, best_error = np.zeros(rows.shape, np.int64), natural.copy(), np.full(len(rows), np.inf)
     for factor in SEARCH:
@@ -52,6 +53,15 @@ def quantise_rows(
         best[better], best_scale[better], best_error[better] = integers[better], scale[better], error[better]
     best, best_scale = refined(best, best_scale, rows, rounding.damped, limit, least_scale, None if price is None else best == 0)
     return best[:, :-1], best[:, -1], best_scale
+
+
+def natural_scale(largest: Float, bias: Float, limit: int) -> Float:
+    """The scale [out] at which a row's largest weight just fits `limit`, floored so that its bias fits an integer as well.
+
+    Beside a bias of usual size, weights of 1e-20 would ask for biases of 10^20; such rows fail the range proof at the
+    floor too and become coarser, so their weights round to 0.
+    """
+    return np.maximum(np.maximum(largest / limit, np.abs(bias) / LARGEST_BIAS), np.finfo(np.float64).tiny)
 
 
 def refined(

@@ -23,6 +23,7 @@ from toolchain.simulation.rollout import FloatActor, Rollout, roll_out
 from toolchain.simulation.video import Video
 
 MAX_ROWS = 256
+MAX_EPISODES = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +128,7 @@ def simulate(
     policy's at once.
     Raises InputError for seeds that calibration used, shapes that do not fit, or a source that is not there.
     """
-    if episodes < 1:
-        raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    check_episodes(episodes)
     if seed < 0:
         raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
     refuse_calibration_seeds(artifact, seed, episodes)
@@ -159,6 +159,14 @@ def simulate(
     if compare and policy is not None:
         ann = roll_out(FloatActor(policy, min(episodes, MAX_ROWS)), lambda index: make_env(None), seeds, progress)
     return Simulation(backend, identifier, seed, spiking, census, ann, delay)
+
+
+def check_episodes(episodes: int) -> None:
+    """Raise InputError for a number of episodes that is none, or that no run ever ends."""
+    if episodes < 1:
+        raise InputError("--episodes", "nothing to run", got=episodes, limit="1 or more", fix="--episodes 10")
+    if episodes > MAX_EPISODES:
+        raise InputError("--episodes", "more than a run can keep", got=episodes, limit=MAX_EPISODES, fix="--episodes 100, and more runs with other seeds")
 
 
 def _delay(make_env: Callable[[str | None], Any], identifier: str, latency_s: float) -> Delay:

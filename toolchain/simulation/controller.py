@@ -114,13 +114,16 @@ class Controller:
 
 
 def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:
-    """What a user passed as float64, or an InputError."""
+    """What a user passed as float64, or an InputError; text is no number, whatever it spells."""
     try:
-        return np.asarray(observation, np.float64)
+        values = np.asarray(observation)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            where,
-            f"the observation is not an array of numbers: {error}",
-            got=type(observation).__name__,
-            fix="pass one flat array of the raw environment's channels",
-        ) from None
+        raise _not_numbers(where, observation, f": {error}") from None
+    if values.dtype.kind not in "biuf":
+        raise _not_numbers(where, observation, f" but of {values.dtype}")
+    return values.astype(np.float64, copy=False)
+
+
+def _not_numbers(where: str, observation: Any, how: str) -> InputError:
+    fix = "pass one flat array of the raw environment's channels"
+    return InputError(where, f"the observation is not an array of numbers{how}", got=type(observation).__name__, fix=fix)

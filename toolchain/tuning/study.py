@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolchain.errors import InputError
+from toolchain.policies.regular_file import open_regular
 from toolchain.tuning.evidence import Batch, Episodes, Evidence, as_json
 from toolchain.tuning.options import TuningOptions
 from toolchain.tuning.point import Point, suggest
@@ -130,7 +131,7 @@ def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptio
 
 def _is_journal(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8") as stream:
+        with open_regular(path) as stream:
             first = stream.readline(1 << 20)
         return not first or "op_code" in json.loads(first)
     except (OSError, ValueError, TypeError):

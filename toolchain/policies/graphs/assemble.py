@@ -14,6 +14,7 @@ from toolchain.policies.file_content import FileContent
 from toolchain.policies.graphs.chain import Chain, unroll
 from toolchain.policies.graphs.machine import FIX, Machine
 from toolchain.policies.graphs.signal import BATCH, UNSIZED, Observation, Signal, Unsupported, WidthNeeded, whole
+from toolchain.policies.missing import LIMIT, missing_fact
 from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import DenseLayer, Policy, Provenance
@@ -176,7 +177,8 @@ def _unscaled(size: int, limit: np.ndarray | None, options: ReadOptions, assumpt
     """A bare tanh: exporters leave the scale to the environment's bounds to the code around the graph."""
     bounds = environment_bounds(size, options.environment, where)
     if limit is None and bounds is not None and not np.allclose(bounds, [-np.ones(size), np.ones(size)], rtol=TOLERANCE):
-        raise InputError(
+        raise missing_fact(
+            (LIMIT,),
             where,
             f"the file's tanh ends at -1 and 1, the bounds of {options.environment.label} are others",
             got="a tanh without scale",

@@ -47,6 +47,12 @@ class Call:
         return np.asarray(self.attributes[name]) if name in self.attributes else self.input(place)
 
 
+LOGITS = (
+    "export the logits before it as the output and give --squash argmax "
+    "(Stable-Baselines3's PPO: policy.action_net(policy.mlp_extractor.forward_actor(policy.extract_features(observation))))"
+)
+
+
 def why_unsupported(operator: str) -> str:
     """The reason that a message gives for an operator without an entry."""
     if operator in RECURRENT:
@@ -55,8 +61,8 @@ def why_unsupported(operator: str) -> str:
         return "is control flow"
     if operator in CONVOLUTIONS:
         return "is a convolution or pooling"
-    if operator in ("ArgMax", "Softmax", "Multinomial"):
-        return "makes discrete actions, which are not supported"
+    if operator in ("ArgMax", "Softmax", "LogSoftmax", "ReduceLogSumExp", "Multinomial"):
+        return f"makes discrete actions, which are not supported in a graph: {LOGITS}"
     return "is not supported"
 
 
