@@ -20,6 +20,7 @@ from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
 from toolchain.energy import assess as judge
 from toolchain.energy import estimate_energy as price
+from toolchain.energy.result import check_period
 from toolchain.errors import InputError, did_you_mean
 from toolchain.network import LEAKY, LIF
 from toolchain.policies import EnvironmentFacts
@@ -210,6 +211,7 @@ def estimate_energy(
     The census is the given one, or that of `episodes` episodes in the environment; an artifact without an
     environment is counted on the recorded part of its probe. The control period is the environment's unless given.
     """
+    check_period(control_period_s)
     if census is None:
         census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     if control_period_s is None and artifact.environment is not None:
@@ -232,6 +234,7 @@ def assess(
     Counts `episodes` episodes of the artifact and as many of its source policy on the same seeds; without an
     environment both on the recorded part of the probe. `progress` hears of finished episodes of both.
     """
+    check_period(control_period_s)
     census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     if control_period_s is None and artifact.environment is not None:

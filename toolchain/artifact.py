@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from toolchain.simulation.controller import Controller
 
 PROBE_DECISIONS = 256
+PERIODS = (1e-6, 1e6)  # s, the control periods that are one
+REAL_UNITS = (1e-30, 1e30)  # of a scale that turns integers into numbers
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,9 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     problems += _contract_problems(artifact)
     if artifact.environment is not None and ":" in artifact.environment.id:
         problems.append(f"environment id {artifact.environment.id!r} carries a colon, which would import code")
-    if artifact.environment is not None and artifact.environment.control_period_s is not None and not 0 < artifact.environment.control_period_s < np.inf:
-        problems.append(f"the control period is {artifact.environment.control_period_s} s, above 0 expected")
+    period = None if artifact.environment is None else artifact.environment.control_period_s
+    if period is not None and not PERIODS[0] <= period <= PERIODS[1]:
+        problems.append(f"the control period is {period} s, {PERIODS[0]:g}..{PERIODS[1]:g} expected")
     problems += _calibration_problems(artifact.calibration)
     if artifact.source_macs < 1:
         problems.append(f"the source's multiply-adds are {artifact.source_macs}, at least 1 expected")
