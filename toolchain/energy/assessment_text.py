@@ -66,7 +66,8 @@ def break_even_sentence(item: BreakEven) -> str:
     too_fast = item.fastest_rate_hz is not None and item.control_rate_hz > item.fastest_rate_hz
     text += f"; one policy per chip pays from {count(item.control_rate_hz)} decisions per second on (now {count(item.control_rate_now_hz or 0)}"
     text += f"; the chip makes {count(item.fastest_rate_hz or 0)}: out of reach)" if too_fast else ")"
-    held = "" if item.policies_that_fit is None else f" (it holds {item.policies_that_fit}: {'too late for this rate' if item.late else 'enough' if item.reachable else 'out of reach'})"
+    reach = "too late for this rate" if item.late else "enough" if item.reachable else "out of reach"
+    held = "" if item.policies_that_fit is None else f" (it holds {item.policies_that_fit}: {reach})"
     return f"{text}; at this rate {item.policies_per_chip:,} policies would have to share a chip{held}"
 
 
