@@ -157,6 +157,10 @@ def test_energy_refused(spk: Path, options: tuple[Any, ...], text: str) -> None:
 
 def test_energy_of_an_artifact_without_environment_refuses_the_same_episodes(spk: Path) -> None:
     assert "--episodes: nothing to count" in refusal("energy", spk.with_name("toy.spk"), "--episodes", -3)
+    for name in ("energy", "assess"):
+        assert "--episodes: the artifact names no environment (got 2)" in refusal(name, spk.with_name("toy.spk"), "--episodes", 2)
+        assert answer(name, spk.with_name("toy.spk"))["counted_on"] == "224 recorded decisions of the probe"
+        assert "Counted on 224 recorded decisions of the probe.\n" in done(name, spk.with_name("toy.spk")).stdout
 
 
 @pytest.mark.parametrize(

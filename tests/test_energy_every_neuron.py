@@ -16,6 +16,7 @@ from tests.networks import leaky_artifact, random_artifact
 from tests.spiking_networks import SpikingShape, build_spiking
 from tests.test_energy_estimate import counted
 from toolchain.artifact import Artifact
+from toolchain.energy import render_assessment
 from toolchain.energy.caveats import not_expressible
 from toolchain.energy.textbook import STATE_WORDS, spiking_terms
 from toolchain.errors import InputError
@@ -77,3 +78,18 @@ def test_leaky_at_the_command(tmp_path: Path) -> None:
     spikeport.save(small(LEAKY), path)
     assert answer("energy", path, "--profile", "asic45")["estimates"][0]["dynamic_j"] > 0
     assert {e["profile"] for e in answer("assess", path)["estimates"]} >= {"asic45"}
+
+
+@pytest.mark.parametrize(("source", "kind"), [("synthetic rates in 0..1", "synthetic"), ("observations", "recorded"), (None, "recorded")])
+def test_what_was_counted_is_said(source: str | None, kind: str) -> None:
+    artifact = dataclasses.replace(small(LEAKY), calibration={"seeds": [], "source": source})
+    assert spikeport.estimate_energy(artifact)[0].census["decisions"] == 1
+    assert api.counted_on(artifact, api.probe_census(artifact)) == f"1 {kind} decisions of the probe"
+    assert api.assess(artifact).counted_on == f"1 {kind} decisions of the probe"
+    assert f"Counted on 1 {kind} decisions of the probe." in render_assessment(api.assess(artifact))
+
+
+def test_episodes_need_an_environment() -> None:
+    for run in (spikeport.estimate_energy, api.assess):
+        with pytest.raises(InputError, match=r"^--episodes: the artifact names no environment \(got 3\).*Fix: --env ID or leave --episodes away"):
+            run(small(LEAKY), episodes=3)

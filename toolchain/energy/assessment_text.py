@@ -20,6 +20,7 @@ def render_assessment(found: Assessment) -> str:
     shown = [e for e in (*found.estimates, *found.baselines) if e.headline and (e.runs in (SPIKING, DENSE) or not e.all_in or e.profile == cheapest)]
     inherited = [estimate for estimate in found.estimates if not estimate.headline]
     lines = [f"VERDICT: {found.verdicts[0].answer}", "", *(f"- {verdict.sentence}" for verdict in found.verdicts)]
+    lines += ["", f"Counted on {found.counted_on}."] if found.counted_on else []
     lines += ["", "Does it fit?", *(f"- {placement_sentence(placement)}" for placement in (*found.placements, *found.elsewhere))]
     lines += ["", "Is it in time?", *(f"- {realtime_sentence(estimate)}" for estimate in spiking)]
     lines += ["", "Energy per decision", *row_lines(shown), "static energy, where it is not inside, comes on top"]
