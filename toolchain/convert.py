@@ -95,8 +95,8 @@ class ConversionOptions:
             raise InputError(
                 "--finetune", "distils into all neurons of the policy", got="--prune-dead", fix=("leave --prune-dead away", "leave --finetune away")
             )
-        if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
-            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
+        if not all(1e-6 <= share <= 1e6 for share in self.error_shares):
+            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="1e-6..1e6", fix="--error-shares 1,1,1")
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):
             raise InputError("--triggers", "a trigger is out of range", got=self.triggers, limit="1..4096", fix="--triggers 2,2")
         if self.allocation not in ALLOCATIONS:
