@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
+from toolchain.network import Network
 from toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
@@ -50,6 +52,11 @@ class Backend(ABC):
         """Why this backend cannot run here, with the command that mends it; empty where it can."""
         return ""
 
+    @classmethod
+    def foreign(cls, network: Network) -> list[str]:
+        """Neurons of `network` that this backend has no counterpart for."""
+        return []
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
             raise InputError(
@@ -59,6 +66,8 @@ class Backend(ABC):
                 limit=f"1 to {self.max_rows or 'any'}",
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
+        if foreign := self.foreign(artifact.network):
+            raise InputError(f"backend {self.name}", "has no counterpart for the artifact's neurons", got=", ".join(foreign), fix="--backend fast")
         self.artifact, self.network, self.rows = artifact, artifact.network, rows
         self.reset()
 
@@ -93,6 +102,11 @@ class Backend(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def without_counterpart(network: Network, known: Collection[str]) -> list[str]:
+    """Neurons of `network` that are not in `known`, each once."""
+    return [neuron for neuron in dict.fromkeys(layer.neuron for layer in network.layers) if neuron not in known]
 
 
 def checked_observations(artifact: Artifact, observations: Float, rows: int | None = None) -> Float:

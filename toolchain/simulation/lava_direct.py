@@ -12,11 +12,13 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lava.description import describe
+from export.lava.description import NEURONS, describe
 from export.lava.lava_import import import_lava, install_command, lava_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
+from toolchain.network import Network
 from toolchain.neurons import INACTIVE
+from toolchain.simulation.backend import without_counterpart
 from toolchain.simulation.recorded import RecordedBackend, Window
 
 
@@ -31,6 +33,10 @@ class LavaDirectBackend(RecordedBackend):
     def missing(cls) -> str:
         problem = lava_problem()
         return f"{problem}; {install_command()}" if problem else ""
+
+    @classmethod
+    def foreign(cls, network: Network) -> list[str]:
+        return without_counterpart(network, NEURONS)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.lava.client import TIME_LIMIT, LavaClient, LavaFailure
-from export.lava.description import describe
+from export.lava.description import NEURONS, describe
 from export.lava.lava_import import install_command, lava_problem
 from export.lava.window import Recording
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError, InputError
+from toolchain.network import Network
 from toolchain.neurons import INACTIVE
+from toolchain.simulation.backend import without_counterpart
 from toolchain.simulation.recorded import RecordedBackend, Window
 
 TIME_LIMIT_VARIABLE = "SPIKEPORT_LAVA_TIME_LIMIT"
@@ -40,6 +42,10 @@ class LavaBackend(RecordedBackend):
     def missing(cls) -> str:
         problem = lava_problem()
         return f"{problem}; {install_command()}" if problem else ""
+
+    @classmethod
+    def foreign(cls, network: Network) -> list[str]:
+        return without_counterpart(network, NEURONS)
 
     def __init__(self, artifact: Artifact, rows: int = 1, time_limit: float | None = None) -> None:
         super().__init__(artifact, rows)

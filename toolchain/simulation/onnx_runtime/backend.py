@@ -11,12 +11,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.neurons import graphs_of
+from export.onnx.neurons import NEURON_GRAPHS
 from export.onnx.requirement import install_command, onnx_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
+from toolchain.network import Network
 from toolchain.neurons import START
-from toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations
+from toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations, without_counterpart
 from toolchain.simulation.onnx_runtime.session import GraphSession
 from toolchain.simulation.recorded import RecordedBackend, Window
 
@@ -34,9 +35,12 @@ class OnnxBackend(RecordedBackend):
         problem = onnx_problem()
         return f"{problem}; {install_command()}" if problem else ""
 
+    @classmethod
+    def foreign(cls, network: Network) -> list[str]:
+        return without_counterpart(network, NEURON_GRAPHS)
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)
-        graphs_of(artifact.network)
         if problem := onnx_problem():
             raise BackendError("backend onnx", problem, why="onnxruntime runs the exported graph", fix=f"`{install_command()}`")
         self.announced = np.zeros((rows, artifact.observation.features), np.int64)
