@@ -188,9 +188,9 @@ def test_random_networks(kind: dict[str, object]) -> None:
     ],
 )
 def test_backends_without_the_neuron_are_named_before_anything_runs(names: list[str], fix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from toolchain.simulation.onnx_runtime import backend
+    from toolchain.simulation.onnx_runtime import OnnxBackend
 
-    monkeypatch.setattr(backend, "NEURON_GRAPHS", {name: graph for name, graph in backend.NEURON_GRAPHS.items() if name != "sdn@1"})
+    monkeypatch.setattr(OnnxBackend, "counterparts", ("if@1", "readout@1"))
     started: list[str] = []
     with pytest.raises(InputError) as caught:
         verify(random_artifact(0), backends=names, progress=started.append)

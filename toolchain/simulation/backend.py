@@ -46,6 +46,7 @@ class Backend(ABC):
 
     name: str
     max_rows: int | None = None  # None: any number
+    counterparts: Collection[str] | None = None  # neuron ids that it runs; None: every one
 
     @classmethod
     def missing(cls) -> str:
@@ -54,8 +55,8 @@ class Backend(ABC):
 
     @classmethod
     def foreign(cls, network: Network) -> list[str]:
-        """Neurons of `network` that this backend has no counterpart for."""
-        return []
+        """Neurons of `network` that this backend has no counterpart for, each once."""
+        return [] if cls.counterparts is None else [name for name in dict.fromkeys(layer.neuron for layer in network.layers) if name not in cls.counterparts]
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
@@ -102,11 +103,6 @@ class Backend(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def without_counterpart(network: Network, known: Collection[str]) -> list[str]:
-    """Neurons of `network` that are not in `known`, each once."""
-    return [neuron for neuron in dict.fromkeys(layer.neuron for layer in network.layers) if neuron not in known]
 
 
 def checked_observations(artifact: Artifact, observations: Float, rows: int | None = None) -> Float:

@@ -16,9 +16,7 @@ from export.lava.description import NEURONS, describe
 from export.lava.lava_import import import_lava, install_command, lava_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
-from toolchain.network import Network
 from toolchain.neurons import INACTIVE
-from toolchain.simulation.backend import without_counterpart
 from toolchain.simulation.recorded import RecordedBackend, Window
 
 
@@ -27,16 +25,13 @@ class LavaDirectBackend(RecordedBackend):
     """One environment. Raises BackendError where Lava is missing, InputError for a neuron without a Lava process."""
 
     name = "lava-direct"
+    counterparts = NEURONS
     max_rows = 1
 
     @classmethod
     def missing(cls) -> str:
         problem = lava_problem()
         return f"{problem}; {install_command()}" if problem else ""
-
-    @classmethod
-    def foreign(cls, network: Network) -> list[str]:
-        return without_counterpart(network, NEURONS)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)

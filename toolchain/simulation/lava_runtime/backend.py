@@ -18,9 +18,7 @@ from export.lava.lava_import import install_command, lava_problem
 from export.lava.window import Recording
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError, InputError
-from toolchain.network import Network
 from toolchain.neurons import INACTIVE
-from toolchain.simulation.backend import without_counterpart
 from toolchain.simulation.recorded import RecordedBackend, Window
 
 TIME_LIMIT_VARIABLE = "SPIKEPORT_LAVA_TIME_LIMIT"
@@ -36,16 +34,13 @@ class LavaBackend(RecordedBackend):
     """
 
     name = "lava"
+    counterparts = NEURONS
     max_rows = 1
 
     @classmethod
     def missing(cls) -> str:
         problem = lava_problem()
         return f"{problem}; {install_command()}" if problem else ""
-
-    @classmethod
-    def foreign(cls, network: Network) -> list[str]:
-        return without_counterpart(network, NEURONS)
 
     def __init__(self, artifact: Artifact, rows: int = 1, time_limit: float | None = None) -> None:
         super().__init__(artifact, rows)

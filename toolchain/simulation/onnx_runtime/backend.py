@@ -15,9 +15,8 @@ from export.onnx.neurons import NEURON_GRAPHS
 from export.onnx.requirement import install_command, onnx_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
-from toolchain.network import Network
 from toolchain.neurons import START
-from toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations, without_counterpart
+from toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations
 from toolchain.simulation.onnx_runtime.session import GraphSession
 from toolchain.simulation.recorded import RecordedBackend, Window
 
@@ -29,15 +28,12 @@ class OnnxBackend(RecordedBackend):
     """Any number of environments. Raises BackendError where onnx or onnxruntime is missing, InputError for a neuron without a graph."""
 
     name = "onnx"
+    counterparts = NEURON_GRAPHS
 
     @classmethod
     def missing(cls) -> str:
         problem = onnx_problem()
         return f"{problem}; {install_command()}" if problem else ""
-
-    @classmethod
-    def foreign(cls, network: Network) -> list[str]:
-        return without_counterpart(network, NEURON_GRAPHS)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)
