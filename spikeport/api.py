@@ -22,6 +22,7 @@ from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
 from toolchain.energy import assess as judge
 from toolchain.energy import estimate_energy as price
+from toolchain.energy.result import check_period
 from toolchain.errors import InputError, did_you_mean
 from toolchain.network import LEAKY, LIF
 from toolchain.policies import EnvironmentFacts
@@ -38,6 +39,7 @@ from toolchain.tuning import TuningOptions as TuningOptions
 from toolchain.tuning import tune as tune
 from toolchain.tuning.seeds import LARGEST_SEED
 
+EPISODES = 10  # that a census counts
 FORMATS = ("lava", "netx", "nir", "onnx")
 
 
@@ -214,16 +216,17 @@ def estimate_energy(
     profiles: Sequence[str] = DEFAULT_PROFILES,
     census: Census | None = None,
     env: str | None = None,
-    episodes: int = 10,
+    episodes: int | None = None,
     seed: int = 1000,
     control_period_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> list[Estimate]:
     """Joules and seconds per decision on each profile.
 
-    The census is the given one, or that of `episodes` episodes in the environment; an artifact without an
-    environment is counted on the recorded part of its probe. The control period is the environment's unless given.
+    The census is the given one, or that of `episodes` episodes (10) in the environment; an artifact without an
+    environment is counted on its probe (`counted_on`). The control period is the environment's unless given.
     """
+    check_period(control_period_s)
     if census is None:
         census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     if control_period_s is None and artifact.environment is not None:
@@ -236,25 +239,26 @@ def assess(
     *,
     profiles: Sequence[str] = ASSESS_PROFILES,
     env: str | None = None,
-    episodes: int = 10,
+    episodes: int | None = None,
     seed: int = 1000,
     control_period_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Assessment:
     """Whether the spiking policy pays against the same policy as an int8 network, and what decides it.
 
-    Counts `episodes` episodes of the artifact and as many of its source policy on the same seeds; without an
-    environment both on the recorded part of the probe. `progress` hears of finished episodes of both.
+    Counts `episodes` episodes (10) of the artifact and as many of its source policy on the same seeds; without an
+    environment both on the probe (`counted_on`). `progress` hears of finished episodes of both.
     """
+    check_period(control_period_s)
     census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     if control_period_s is None and artifact.environment is not None:
         control_period_s = artifact.environment.control_period_s
-    return judge(census, artifact, work, tuple(profiles), control_period_s)
+    return judge(census, artifact, work, tuple(profiles), control_period_s, counted_on(artifact, census, env))
 
 
 def measure_ann_work(
-    artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+    artifact: Artifact, *, env: str | None = None, episodes: int | None = None, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
 ) -> AnnWork:
     """What the source policy does as an int8 network; only its dense work where the artifact has no source ANN inside."""
     from toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
@@ -266,20 +270,36 @@ def measure_ann_work(
     if env is None and artifact.environment is None:
         return probe_work(artifact)
     make_env, _ = environment_of(artifact, env)
-    actor = CountingActor(artifact, episodes)
-    roll_out(actor, lambda index: make_env(None), range(seed, seed + episodes), progress)
+    rows = EPISODES if episodes is None else episodes
+    actor = CountingActor(artifact, rows)
+    roll_out(actor, lambda index: make_env(None), range(seed, seed + rows), progress)
     return actor.work()
 
 
 def measure_census(
-    artifact: Artifact, *, env: str | None = None, episodes: int = 10, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+    artifact: Artifact, *, env: str | None = None, episodes: int | None = None, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
 ) -> Census:
-    """Counts of closed-loop episodes, or of the probe's recorded stretches where there is no environment."""
-    if episodes < 1:
+    """Counts of closed-loop episodes (10), or of the probe without its end where there is no environment.
+
+    Raises InputError for `episodes` that are given without an environment to count them in.
+    """
+    if episodes is not None and episodes < 1:
         raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")
     if env is not None or artifact.environment is not None:
-        return simulate(artifact, environment=env, episodes=episodes, seed=seed, progress=progress).census
+        return simulate(artifact, environment=env, episodes=EPISODES if episodes is None else episodes, seed=seed, progress=progress).census
+    if episodes is not None:
+        why = "it is counted on the decisions of its probe"
+        raise InputError("--episodes", "the artifact names no environment", got=episodes, why=why, fix=("--env ID", "leave --episodes away"))
     return probe_census(artifact)
+
+
+def counted_on(artifact: Artifact, census: Census, env: str | None = None) -> str:
+    """What `measure_census` counted, in words: decisions in an environment, or recorded or synthetic ones of the probe."""
+    identifier = env if env is not None else None if artifact.environment is None else artifact.environment.id
+    if identifier is not None:
+        return f"{census.decisions} decisions in {identifier}"
+    kind = "synthetic" if str(artifact.calibration.get("source")).startswith("synthetic") else "recorded"
+    return f"{census.decisions} {kind} decisions of the probe"
 
 
 def probe_census(artifact: Artifact) -> Census:

@@ -149,12 +149,12 @@ def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_js
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Hardware profile; may be repeated.  [default: loihi1-davies, loihi2]")
-@click.option("--episodes", default=10, show_default=True, metavar="N", help="Episodes to count.")
+@click.option("--episodes", type=int, metavar="N", help="Episodes to count.  [default: 10; none without an environment]")
 @click.option("--control-period-ms", type=float, metavar="X", help="Milliseconds between decisions.  [default: the environment's]")
 @environment_option
 @seed_option
 @as_json
-def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_period_ms: float | None, env: str | None, seed: int, as_json: bool) -> None:
+def energy(artifact: Path, profiles: tuple[str, ...], episodes: int | None, control_period_ms: float | None, env: str | None, seed: int, as_json: bool) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
     from toolchain.artifact_file import load
@@ -162,30 +162,38 @@ def energy(artifact: Path, profiles: tuple[str, ...], episodes: int, control_per
 
     loaded = load(artifact)
     period = control_period_ms / 1000 if control_period_ms is not None else loaded.environment.control_period_s if loaded.environment else None
-    with progress_bar(episodes, "episodes") as progress:
-        estimates = api.estimate_energy(
-            loaded, profiles=profiles or DEFAULT_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress
-        )
     baselines = baseline_estimates(loaded.macs, period)
+    with progress_bar(episodes or api.EPISODES, "episodes") as progress:
+        census = api.measure_census(loaded, env=env, episodes=episodes, seed=seed, progress=progress)
+    estimates = api.estimate_energy(loaded, profiles=profiles or DEFAULT_PROFILES, census=census, control_period_s=period)
+    counted_on = api.counted_on(loaded, census, env)
     facts = {
         "estimates": [estimate.as_json() for estimate in estimates],
         "baselines": [estimate.as_json() for estimate in baselines],
         "control_period_s": period,
+        "counted_on": counted_on,
     }
-    emit(as_json, facts, render_table(estimates, baselines))
+    emit(as_json, facts, f"{render_table(estimates, baselines)}\nCounted on {counted_on}.")
 
 
 @main.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Hardware profile; may be repeated.  [default: loihi1-davies, loihi2, asic45]")
-@click.option("--episodes", default=10, show_default=True, metavar="N", help="Episodes to count.")
+@click.option("--episodes", type=int, metavar="N", help="Episodes to count.  [default: 10; none without an environment]")
 @click.option("--control-period-ms", type=float, metavar="X", help="Milliseconds between decisions.  [default: the environment's]")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Energies and break-evens as a picture (.svg, .png or .pdf).")
 @environment_option
 @seed_option
 @as_json
 def assess(
-    artifact: Path, profiles: tuple[str, ...], episodes: int, control_period_ms: float | None, plot: Path | None, env: str | None, seed: int, as_json: bool
+    artifact: Path,
+    profiles: tuple[str, ...],
+    episodes: int | None,
+    control_period_ms: float | None,
+    plot: Path | None,
+    env: str | None,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Say whether a spiking policy pays, and what decides it.
 
@@ -201,7 +209,7 @@ def assess(
         check_plot(plot)
     loaded = load(artifact)
     period = control_period_ms / 1000 if control_period_ms is not None else None
-    with progress_bar(2 * episodes, "episodes") as progress:
+    with progress_bar(2 * (episodes or api.EPISODES), "episodes") as progress:
         result = api.assess(
             loaded, profiles=profiles or ASSESS_PROFILES, env=env, episodes=episodes, seed=seed, control_period_s=period, progress=progress
         )

@@ -155,7 +155,9 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (set_in("observation", "more", value=1), "unknown keys more in observation"),
         (set_in("action", "more", value=1), "unknown keys more in action"),
         (set_in("environment", value=ENVIRONMENT | {"more": 1}), "unknown keys more in environment"),
-        (set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": 0}), "the control period is 0.0 s, above 0 expected"),
+        (set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": 0}), "the control period is 0.0 s, 1e-06..1e.06 expected"),
+        *((set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": period}), f"the control period is {text} s, 1e-06..1e.06 expected")
+          for period, text in ((1e-320, "1e-320"), (9e-7, "9e-07"), (1.1e6, "1100000.0"), (1e308, "1e.308"))),
         (set_in("observation", "time_feature", value={"max_steps": 0, "test_mode": False}), "the time feature counts 0 steps, at least 1 expected"),
         (set_in("observation", "clip", value=0), "the observation's clip is 0.0, above 0 expected"),
         (set_in("observation", "clip", value=-1.5), "the observation's clip is -1.5, above 0 expected"),

@@ -144,8 +144,8 @@ def test_energy_table(spk: Path) -> None:
         (("--profile", "loihi3"), r"hardware profile: unknown name \(got 'loihi3', limit .*\)\. Fix: did you mean '"),
         (("--profile", "loihi2", "--profile", "abacus"), r"unknown name \(got 'abacus'"),
         (("--episodes", 0), r"--episodes: nothing to count \(got 0, limit 1 or more\)"),
-        (("--control-period-ms", 0), r"energy: the control period is not a time \(got 0\.0"),
-        (("--control-period-ms", "nan"), r"energy: the control period is not a time \(got nan"),
+        (("--control-period-ms", 0), r"energy: the control period is out of range \(got 0\.0 s, limit 1e-06\.\.1e\+06 s\)"),
+        (("--control-period-ms", "nan"), r"energy: the control period is out of range \(got nan"),
         (("--seed", 10**6), r"--seed: these seeds were used for calibration"),
         (("--env", "Ant-v5"), r"environment Ant-v5: does not fit the policy"),
     ],
@@ -157,6 +157,10 @@ def test_energy_refused(spk: Path, options: tuple[Any, ...], text: str) -> None:
 
 def test_energy_of_an_artifact_without_environment_refuses_the_same_episodes(spk: Path) -> None:
     assert "--episodes: nothing to count" in refusal("energy", spk.with_name("toy.spk"), "--episodes", -3)
+    for name in ("energy", "assess"):
+        assert "--episodes: the artifact names no environment (got 2)" in refusal(name, spk.with_name("toy.spk"), "--episodes", 2)
+        assert answer(name, spk.with_name("toy.spk"))["counted_on"] == "224 recorded decisions of the probe"
+        assert "Counted on 224 recorded decisions of the probe.\n" in done(name, spk.with_name("toy.spk")).stdout
 
 
 @pytest.mark.parametrize(

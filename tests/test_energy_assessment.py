@@ -21,9 +21,11 @@ from toolchain.artifact import Artifact
 from toolchain.energy import ASSESS_PROFILES, Assessment, assess, estimate_energy, render_assessment
 from toolchain.energy.ann_work import AnnWork, CountingActor, LayerWork, dense_work, probe_work, with_census
 from toolchain.energy.baseline import ann_estimates, baseline_estimates
-from toolchain.energy.breakeven import always_on, break_even, policies_that_fit
+from toolchain.energy.breakeven import always_on, break_even, busy_latency, policies_that_fit, too_late
 from toolchain.energy.result import DELTA, DENSE, SPARSE
-from toolchain.energy.verdict import NOT, OPEN, PAYS, UNFIT, UNJUDGED, compare
+from toolchain.energy.timing import barrier_seconds
+from toolchain.energy.units import seconds
+from toolchain.energy.verdict import LATE, NOT, OPEN, PAYS, UNFIT, UNJUDGED, compare
 from toolchain.errors import CheckFailed, InputError
 
 WORK = AnnWork((LayerWork(4, 30, 100, 90, 3, 2.5), LayerWork(30, 20, 300, 250, 15, 11), LayerWork(20, 2, 20, 18, 10, 9)), 10)
@@ -273,3 +275,40 @@ def test_a_2048_2048_policy_gets_every_limit_in_one_answer_and_exit_code_1(tmp_p
     assert done.exit_code == 1 and "loihi2: the network needs 123 of cores, 122 there are (1 for layer 0, 121 for layer 1, 1 for layer 2)" in done.stderr
     with pytest.raises(CheckFailed, match="2 limits are exceeded"):
         spikeport.estimate_energy(artifact)
+
+
+PERIODS = [
+    (1e-6, (LATE, LATE), "does not pay: too late"),
+    (1.2e-5, (LATE, LATE), "does not pay: too late"),
+    (0.02, (NOT, NOT), "does not pay"),
+]
+
+
+@pytest.mark.parametrize(("period", "answers", "verdict"), PERIODS)
+def test_what_comes_too_late_does_not_pay(sdn: Artifact, period: float, answers: tuple[str, str], verdict: str) -> None:
+    artifact = dataclasses.replace(sdn, source_macs=10**9) if answers[0] == LATE else sdn  # by energy alone it would pay
+    work = AnnWork((LayerWork(4, 10**8), LayerWork(30, 2 * 10**7), LayerWork(20, 2)), 10) if answers[0] == LATE else WORK
+    found = assess(counted(sdn, (30, 80, 40), synops=(900, 1600, 80)), artifact, work, ("loihi1-davies",), period)
+    assert tuple(v.answer for v in found.verdicts[:2]) == answers
+    assert all((f"the control period is {seconds(period)}" in v.sentence) == (answers[0] == LATE) for v in found.verdicts[:2])
+    text = render_assessment(found)
+    assert text.startswith(f"VERDICT: {verdict}\n") and ("too late for this rate" in text) == ("Too late to pay" in text) == (answers[0] == LATE)
+    assert all(item.late == (answers[0] == LATE) and not (item.late and item.reachable) for item in found.break_evens)
+
+
+def test_a_full_chip_is_slower_than_one_policy(sdn: Artifact) -> None:
+    """Between the two latencies only the single policy is in time; the sum is that of the barrier's published ends."""
+    chip = estimate_energy(counted(sdn, (30, 80, 40), synops=(900, 1600, 80)), sdn, ("loihi1-davies",), 0.02)[0]
+    alone, full = busy_latency(chip, 1), busy_latency(chip, 42)
+    davies = load_profile("loihi1-davies")
+    assert alone == chip.latency_s and full - alone == pytest.approx(4 * (barrier_seconds(davies, 32) - barrier_seconds(davies, 1)))
+    assert chip.response_s is None or chip.response_s[0] >= 0
+    least = max(alone, (chip.response_s or (0.0, 0.0))[0])
+    between = dataclasses.replace(chip, control_period_s=least + (full - alone) / 2)
+    assert not too_late(between) and too_late(between, 42)
+
+
+@pytest.mark.parametrize("period", ["1e-300", "0.0009", "1e10", "inf"])
+@pytest.mark.parametrize("name", ["energy", "assess"])
+def test_the_command_refuses_a_period_that_no_robot_has(spk: Path, name: str, period: str) -> None:
+    assert "energy: the control period is out of range (got " in refusal(name, spk, "--control-period-ms", period)

@@ -164,5 +164,5 @@ def test_one_environment_and_known_neurons_only() -> None:
         LavaDirectBackend(artifact, rows=2)
     layers = tuple(dataclasses.replace(layer, neuron="lif@9") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
     other = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=layers))
-    with pytest.raises(InputError, match="layer 0: no Lava process for this neuron"):
+    with pytest.raises(InputError, match=r"backend lava-direct: has no counterpart for the artifact's neurons .got lif@9.*Fix: --backend fast"):
         LavaDirectBackend(other)

@@ -18,6 +18,7 @@ from export.lava.description import describe
 from export.lava.folder import describe_host, export_lava
 from export.lava.host import Host
 from tests.networks import observation_stream, random_artifact
+from tests.strategies import Shape, build
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
 from toolchain.neurons import START
@@ -104,6 +105,30 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("toolchain", 
     assert done.returncode == 0, done.stderr
     backend = ReferenceBackend(artifact)
     assert json.loads(done.stdout) == [backend.decide(observation[None])[0].tolist() for observation in observations]
+
+
+@needs_lava
+def test_a_choice_is_an_integer(tmp_path: Path) -> None:
+    """As `controller.decide` gives it, in the folder's own words too."""
+    artifact, target = build(Shape(widths=(3, 5, 4), squash="argmax"), 4), tmp_path / "out"
+    export_lava(artifact, target)
+    assert "3 float64 numbers in, the number of one of 4 choices out" in (target / "README.md").read_text()
+    observations = observation_stream(np.random.default_rng(3), 6, 3)
+    code = f"""
+import json, sys
+sys.path.insert(0, {str(target)!r})
+import numpy as np
+from spiking_policy.policy import SpikingPolicy
+with SpikingPolicy() as policy:
+    policy.reset()
+    actions = [policy.decide(observation) for observation in {observations.tolist()!r}]
+assert all(isinstance(action, np.int64) for action in actions), actions
+print(json.dumps([int(action) for action in actions]))
+"""
+    done = python(tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
+    with artifact.controller("reference") as controller:
+        assert json.loads(done.stdout) == [controller.decide(observation) for observation in observations]
 
 
 @needs_lava

@@ -125,7 +125,7 @@ def test_contract_says_what_nodes_cannot(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"neuron": "sdn@1"}, r"--to nir: NIR has no node for sdn@1 \(limit if@1, lif@1\)\. its primitives .* Fix: --to onnx or --to lava, .* or convert an"),
+        ({"neuron": "sdn@1"}, r"--to nir: NIR has no node for sdn@1 \(limit if@1, lif@1\)\. its .* Fix: --to lava or --to onnx or convert with --neuron if"),
         ({"neuron": "snm@1", "timesteps": 4}, r"NIR has no node for snm@1"),
         ({"neuron": "mt@1", "timesteps": 4}, r"NIR has no node for mt@1"),
         ({"neuron": "dc@1", "timesteps": 4}, r"NIR has no node for dc@1"),

@@ -178,3 +178,21 @@ def test_progress_names_the_backends_in_turn() -> None:
 def test_random_networks(kind: dict[str, object]) -> None:
     result = verification.verify(random_artifact(4, **kind), backends=["reference", "fast"], decisions=50)  # type: ignore[arg-type]
     assert result.exact and result.decisions == 50
+
+
+@pytest.mark.parametrize(
+    ("names", "fix"),
+    [
+        (["reference", "fast", "lava-direct", "lava", "onnx"], "reference,fast,lava-direct,lava"),
+        (["onnx"], "reference,fast"),
+    ],
+)
+def test_backends_without_the_neuron_are_named_before_anything_runs(names: list[str], fix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toolchain.simulation.onnx_runtime import OnnxBackend
+
+    monkeypatch.setattr(OnnxBackend, "counterparts", ("if@1", "readout@1"))
+    started: list[str] = []
+    with pytest.raises(InputError) as caught:
+        verify(random_artifact(0), backends=names, progress=started.append)
+    text = f"--backends: have no counterpart for the artifact's neurons (got onnx: sdn@1). Fix: --backends {fix}."
+    assert str(caught.value) == text and not started

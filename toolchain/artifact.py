@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from toolchain.simulation.controller import Controller
 
 PROBE_DECISIONS = 256
+PERIODS = (1e-6, 1e6)  # s, the control periods that are one
+SCALES = (1e-30, 1e30)  # what one integer stands for: beyond, float64 arithmetic on the host ends in infinities and zeros
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,8 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     if network.encoder.scale.shape != (inputs,) or network.encoder.limit.shape != (inputs,):
         shapes, what = (network.encoder.scale.shape, network.encoder.limit.shape), "features" if coding is None else "inputs"
         problems.append(f"encoder has shapes {shapes[0]}, {shapes[1]} for {inputs} {what}")
-    elif not (
-        np.isfinite(network.encoder.scale).all()
-        and (network.encoder.scale > 0).all()
-        and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()
-    ):
-        problems.append(f"encoder scales must be finite and positive, limits 1..{STATE_LIMIT}")
+    elif not (_usable(network.encoder.scale) and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()):
+        problems.append(f"encoder scales must be within 1e-30..1e30, limits 1..{STATE_LIMIT}")
     if not (1 <= network.timesteps <= 1024 and 0 <= network.alpha <= 64 and network.resync_every >= 0):
         problems.append(f"timesteps {network.timesteps}, alpha {network.alpha}/64, resync_every {network.resync_every} must be in 1..1024, 0..64, >= 0")
     for index, layer in enumerate(layers):
@@ -125,8 +123,9 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
     problems += _contract_problems(artifact)
     if artifact.environment is not None and ":" in artifact.environment.id:
         problems.append(f"environment id {artifact.environment.id!r} carries a colon, which would import code")
-    if artifact.environment is not None and artifact.environment.control_period_s is not None and not 0 < artifact.environment.control_period_s < np.inf:
-        problems.append(f"the control period is {artifact.environment.control_period_s} s, above 0 expected")
+    period = None if artifact.environment is None else artifact.environment.control_period_s
+    if period is not None and not PERIODS[0] <= period <= PERIODS[1]:
+        problems.append(f"the control period is {period} s, {PERIODS[0]:g}..{PERIODS[1]:g} expected")
     problems += _calibration_problems(artifact.calibration)
     if artifact.source_macs < 1:
         problems.append(f"the source's multiply-adds are {artifact.source_macs}, at least 1 expected")
@@ -177,6 +176,11 @@ def _calibration_problems(calibration: dict[str, Any]) -> list[str]:
     return problems
 
 
+def _usable(scales: NDArray[np.float64]) -> bool:
+    """Whether all are numbers within SCALES; NaN is not."""
+    return bool(((scales >= SCALES[0]) & (scales <= SCALES[1])).all())
+
+
 def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
     layer, last = network.layers[index], index == len(network.layers) - 1
     problems = []
@@ -201,8 +205,8 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
             problems.append(f"{name} has shape {getattr(layer, name).shape} for {layer.outputs} rows")
     if problems:
         return problems
-    if not (np.isfinite(layer.row_scale).all() and (layer.row_scale > 0).all() and np.isfinite(layer.unit).all() and (layer.unit > 0).all()):
-        problems.append("row scales and units must be finite and positive")
+    if not (_usable(layer.row_scale) and _usable(layer.unit)):
+        problems.append("row scales and units must be within 1e-30..1e30")
     if layer.hold_input != (index == 0 and network.coding == Coding.RATE):
         problems.append("hold_input belongs to the first layer of a rate network and to no other")
     if layer.activation not in ACTIVATIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from toolchain.errors import InputError, did_you_mean
 from toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
 from toolchain.neurons import SHORT_NAMES
 from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.quantization.equalisation import equalised
 from toolchain.quantization.rate_network import rate_network
 from toolchain.quantization.sigma_delta_network import sigma_delta_network
@@ -95,8 +97,8 @@ class ConversionOptions:
             raise InputError(
                 "--finetune", "distils into all neurons of the policy", got="--prune-dead", fix=("leave --prune-dead away", "leave --finetune away")
             )
-        if not all(np.isfinite(share) and share > 0 for share in self.error_shares):
-            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="above 0", fix="--error-shares 1,1,1")
+        if not all(1e-6 <= share <= 1e6 for share in self.error_shares):
+            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="1e-6..1e6", fix="--error-shares 1,1,1")
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):
             raise InputError("--triggers", "a trigger is out of range", got=self.triggers, limit="1..4096", fix="--triggers 2,2")
         if self.allocation not in ALLOCATIONS:
@@ -146,12 +148,7 @@ def convert(
         converted = without_neurons(policy, [mask & (layer.activation == "relu") for mask, layer in zip(dead, policy.layers[:-1], strict=True)])
         statistics = measure(converted, calibration)
     network = _quantise(converted, statistics, options)
-    recipe = {
-        "source": calibration.source,
-        "steps": len(calibration.starts),
-        "seed": seed,
-        "seeds": list(calibration.seeds),
-        "neuron": network.neuron,
+    recipe = common_recipe(calibration, network, seed) | {
         "weight_bits": options.weight_bits,
         "alpha": network.alpha / 64,
         "action_error": options.wanted_error if options.neuron == "sdn" else None,
@@ -160,6 +157,24 @@ def convert(
         "allocation": options.allocation if options.neuron == "sdn" else None,
         "thrift": options.thrift,
     }
+    return artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
+
+
+def common_recipe(calibration: Calibration, network: Network, seed: int) -> dict[str, Any]:
+    """What every artifact records of its calibration."""
+    return {
+        "source": calibration.source,
+        "steps": len(calibration.starts),
+        "seed": seed,
+        "seeds": list(calibration.seeds),
+        "neuron": network.neuron,
+    }
+
+
+def artifact_of(
+    policy: AnyPolicy, network: Network, calibration: Calibration, recipe: dict[str, Any], environment: EnvironmentRecord | None, keep_source: bool
+) -> Artifact:
+    """The artifact of a policy and its network, checked. Raises InputError, all violations at once."""
     artifact = Artifact(
         network=network,
         observation=policy.observation,
@@ -168,7 +183,7 @@ def convert(
         probe=make_probe(calibration),
         calibration=recipe,
         environment=environment,
-        source=policy if options.keep_source else None,
+        source=policy if keep_source else None,
         source_macs=policy.macs,
     )
     check(artifact, policy.provenance.file)

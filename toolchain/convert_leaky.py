@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact, EnvironmentRecord, check
+from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration, from_arrays, from_environment
-from toolchain.convert import ConversionOptions, make_probe
+from toolchain.convert import ConversionOptions, artifact_of, common_recipe
 from toolchain.convert_spiking import OPTION_NAMES
 from toolchain.errors import InputError, violations
 from toolchain.policies.leaky_policy import LeakyPolicy
@@ -62,29 +62,13 @@ def convert_leaky(policy: LeakyPolicy, calibration: Calibration, environment: En
     refuse_meaningless(policy, options)
     inputs = policy.observation.apply(calibration.observations, calibration.decisions)
     network = leaky_network(policy, inputs, options.weight_bits)
-    recipe = {
-        "source": calibration.source,
-        "steps": len(calibration.starts),
-        "seed": seed,
-        "seeds": list(calibration.seeds),
-        "neuron": network.neuron,
+    recipe = common_recipe(calibration, network, seed) | {
         "weight_bits": options.weight_bits,
         "alpha": 0.0,
         "action_error": None,
         "pruned": False,
     }
-    artifact = Artifact(
-        network=network,
-        observation=policy.observation,
-        action=policy.action,
-        provenance=policy.provenance,
-        probe=make_probe(calibration),
-        calibration=recipe,
-        environment=environment,
-        source=policy if options.keep_source else None,
-        source_macs=policy.macs,
-    )
-    check(artifact, policy.provenance.file)
+    artifact = artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
     rows, decisions = calibration.observations[:STATES], calibration.decisions[:STATES]
     with FastBackend(artifact) as backend:
         trace = backend.trace(rows, (decisions == 0).astype(np.int64))

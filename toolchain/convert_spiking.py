@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact, EnvironmentRecord, check
+from toolchain.artifact import Artifact, EnvironmentRecord
 from toolchain.conversion.calibration import Calibration, from_arrays, from_environment, subset
-from toolchain.convert import ConversionOptions, make_probe
+from toolchain.convert import ConversionOptions, artifact_of, common_recipe
 from toolchain.errors import InputError, violations
 from toolchain.policies.spiking_policy import SpikingPolicy
 from toolchain.quantization.spiking_network import refuse_foreign_neurons, spiking_network
@@ -57,12 +57,7 @@ def convert_spiking(
     rows = subset(len(calibration.starts), STATES)
     states, decisions = calibration.observations[rows], calibration.decisions[rows]
     counts = policy.counts(policy.observation.apply(states, decisions).astype(np.float32))
-    recipe = {
-        "source": calibration.source,
-        "steps": len(calibration.starts),
-        "seed": seed,
-        "seeds": list(calibration.seeds),
-        "neuron": network.neuron,
+    recipe = common_recipe(calibration, network, seed) | {
         "trained_neuron": policy.neuron,
         "weight_bits": options.weight_bits,
         "alpha": 0.0,
@@ -70,18 +65,7 @@ def convert_spiking(
         "silent_neurons": [int((count.sum(0) == 0).sum()) for count in counts[1:]],
         "pruned": False,
     }
-    artifact = Artifact(
-        network=network,
-        observation=policy.observation,
-        action=policy.action,
-        provenance=policy.provenance,
-        probe=make_probe(calibration),
-        calibration=recipe,
-        environment=environment,
-        source=policy if options.keep_source else None,
-        source_macs=policy.macs,
-    )
-    check(artifact, policy.provenance.file)
+    artifact = artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
     with FastBackend(artifact) as backend:
         difference = backend.trace(states, np.ones(len(states), np.int64)).actions - policy.act(states, decisions)
     error = float(np.sqrt(((difference / (policy.action.range / 2)) ** 2).sum(1).mean()))

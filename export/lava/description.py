@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from export.carries import ways_out
 from toolchain.errors import InputError
 from toolchain.network import READOUT, Network
 from toolchain.spike_coding import bias_exponent
@@ -28,7 +29,7 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
                 "no Lava process for this neuron",
                 got=layer.neuron,
                 limit=", ".join(NEURONS),
-                fix=("--backend fast", "convert with --neuron sdn or --neuron if"),
+                fix=ways_out(layer.neuron, "lava"),
             )
     layers, arrays = [], {}
     for index, layer in enumerate(network.layers):

@@ -28,6 +28,7 @@ class Host:
     def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
         self.facts, self.arrays = description["host"], arrays
         self.across_decisions, self.divisor = description["coding"] == "across decisions", float(description["divisor"])
+        self.discrete = self.facts["squash"] == "argmax"
         self.spiking = description["coding"] == "spikes"
         self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
         self.decision, self.fresh, self.stale = 0, True, True
@@ -89,7 +90,7 @@ class Host:
         """The action [act] of the readout's accumulator [act], or of the spike counts [neurons], at the end of a decision; [1] where it is discrete."""
         arrays = self.arrays
         values = self.count(accumulator) if self.spiking else accumulator * arrays["action.row_scale"] / self.divisor
-        if self.facts["squash"] == "argmax":
+        if self.discrete:
             return np.array([float(values.argmax())])
         if self.facts["squash"] == "tanh":  # math's, element by element: numpy's own may differ in the last bit
             values = np.array([math.tanh(value) for value in values])

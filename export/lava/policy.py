@@ -48,11 +48,12 @@ class SpikingPolicy:
         """An episode starts with the next decision."""
         self.host.reset()
 
-    def decide(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The action [act] for an observation [obs]."""
+    def decide(self, observation: NDArray[np.float64]) -> NDArray[np.float64] | np.int64:
+        """The action [act] for an observation [obs]; a NumPy integer where the action is discrete."""
         payloads, control = self.host.encode(observation)
         recording = self.network.run(payloads[None], np.array([control], np.int32))
-        return self.host.decode(recording.readout(self.coding)[0])
+        action = self.host.decode(recording.readout(self.coding)[0])
+        return np.int64(action[0]) if self.host.discrete else action
 
     def close(self) -> None:
         """End Lava's processes."""

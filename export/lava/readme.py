@@ -64,7 +64,7 @@ def readme(artifact: Artifact) -> str:
         requirement=REQUIREMENT,
         decisions=len(artifact.probe.flags),
         observations=artifact.observation.size,
-        actions=artifact.action.size,
+        actions=f"the number of one of {artifact.action.size} choices" if artifact.action.discrete else artifact.action.size,
         steps=network.chip_steps,
         layers=len(network.layers),
         timesteps=network.timesteps,

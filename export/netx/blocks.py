@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.carries import ways_out
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError, violations
 from toolchain.network import LIF, Layer, Network
@@ -25,6 +26,7 @@ from toolchain.spike_coding import ACT_SHIFT, LARGEST_MANTISSA
 
 Long = NDArray[np.int64]
 ALWAYS_ON = -1
+BLOCKS = (LIF,)
 LARGEST_NETWORK = 2**24  # weights that a block may have
 
 
@@ -58,9 +60,9 @@ def blocks_of(artifact: Artifact) -> Blocks:
         raise InputError(
             "--to netx",
             f"netx has no block for {network.neuron}",
-            limit=LIF,
+            limit=", ".join(BLOCKS),
             why="its CUBA neurons are Loihi's leaky integrate-and-fire with hard reset and spikes of 1",
-            fix="--to lava or --to onnx, which carry this neuron",
+            fix=ways_out(network.neuron, "netx"),
         )
     wide = [_columns(layer) for layer in network.layers]
     problems = [f"layer {index}: {problem}" for index, layer in enumerate(network.layers) for problem in _layer_problems(layer)]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.carries import ways_out
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError, violations
 from toolchain.network import LIF, Layer, Network
@@ -53,7 +54,7 @@ def refuse_foreign_neurons(artifact: Artifact) -> None:
             f"NIR has no node for {network.neuron}" if hidden else "a policy without hidden layers has no neuron to write",
             limit=", ".join(EXPRESSIBLE),
             why="its primitives are integrate-and-fire neurons with binary spikes, so another node would be another network",
-            fix=("--to onnx or --to lava, which carry every neuron", "convert an ANN with --neuron if"),
+            fix=ways_out(network.neuron, "nir"),
         )
     problems = [f"layer {index}: {problem}" for index, layer in enumerate(network.layers) if layer.neuron == LIF for problem in _lif_problems(layer)]
     if problems:

@@ -63,5 +63,5 @@ def nir_library() -> Any:
     try:
         import nir
     except ImportError:
-        raise InputError("--to nir", "the package nir is not installed", fix="pip install 'spikeport[nir]'") from None
+        raise InputError("--to nir", "the package nir is not installed", fix="pip install '.[nir]' in the clone") from None
     return nir

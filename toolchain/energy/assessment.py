@@ -34,6 +34,7 @@ class Assessment:
     break_evens: tuple[BreakEven, ...]
     control_period_s: float | None
     work: AnnWork
+    counted_on: str = ""  # whose decisions, in words
 
     @property
     def fits(self) -> bool:
@@ -52,12 +53,20 @@ class Assessment:
             "baselines": [estimate.as_json() for estimate in self.baselines],
             "break_evens": [break_even.as_json() for break_even in self.break_evens],
             "control_period_s": self.control_period_s,
+            "counted_on": self.counted_on,
             "work": {"dense": work.dense, "sparse": work.sparse, "delta": work.delta, "delta_of": work.delta_of, "decisions": work.decisions},
         }
 
 
-def assess(census: Census, artifact: Artifact, work: AnnWork, names: Sequence[str] = ASSESS_PROFILES, control_period_s: float | None = None) -> Assessment:
-    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py).
+def assess(
+    census: Census,
+    artifact: Artifact,
+    work: AnnWork,
+    names: Sequence[str] = ASSESS_PROFILES,
+    control_period_s: float | None = None,
+    counted_on: str = "",
+) -> Assessment:
+    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py), `counted_on` says whose decisions.
 
     Profiles without energies are only checked for what fits. Where the network does not fit a chip, that chip is
     not priced and its verdict says so; nothing is raised for it.
@@ -88,4 +97,5 @@ def assess(census: Census, artifact: Artifact, work: AnnWork, names: Sequence[st
         tuple(break_even(chip, other) for chip in chips for other in dense),
         control_period_s,
         work,
+        counted_on,
     )

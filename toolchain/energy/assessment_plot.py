@@ -25,7 +25,7 @@ def check_plot(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise InputError("--plot", "matplotlib is not installed", fix="pip install 'spikeport[plots]'") from None
+        raise InputError("--plot", "matplotlib is not installed", fix="pip install '.[plots]' in the clone") from None
 
 
 def plot_assessment(found: Assessment, path: Path) -> None:

@@ -20,6 +20,7 @@ def render_assessment(found: Assessment) -> str:
     shown = [e for e in (*found.estimates, *found.baselines) if e.headline and (e.runs in (SPIKING, DENSE) or not e.all_in or e.profile == cheapest)]
     inherited = [estimate for estimate in found.estimates if not estimate.headline]
     lines = [f"VERDICT: {found.verdicts[0].answer}", "", *(f"- {verdict.sentence}" for verdict in found.verdicts)]
+    lines += ["", f"Counted on {found.counted_on}."] if found.counted_on else []
     lines += ["", "Does it fit?", *(f"- {placement_sentence(placement)}" for placement in (*found.placements, *found.elsewhere))]
     lines += ["", "Is it in time?", *(f"- {realtime_sentence(estimate)}" for estimate in spiking)]
     lines += ["", "Energy per decision", *row_lines(shown), "static energy, where it is not inside, comes on top"]
@@ -66,7 +67,8 @@ def break_even_sentence(item: BreakEven) -> str:
     too_fast = item.fastest_rate_hz is not None and item.control_rate_hz > item.fastest_rate_hz
     text += f"; one policy per chip pays from {count(item.control_rate_hz)} decisions per second on (now {count(item.control_rate_now_hz or 0)}"
     text += f"; the chip makes {count(item.fastest_rate_hz or 0)}: out of reach)" if too_fast else ")"
-    held = "" if item.policies_that_fit is None else f" (it holds {item.policies_that_fit}: {'enough' if item.reachable else 'out of reach'})"
+    reach = "too late for this rate" if item.late else "enough" if item.reachable else "out of reach"
+    held = "" if item.policies_that_fit is None else f" (it holds {item.policies_that_fit}: {reach})"
     return f"{text}; at this rate {item.policies_per_chip:,} policies would have to share a chip{held}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from hardware_profiles import load_profile
 from toolchain.energy.result import Estimate
+from toolchain.energy.timing import barrier_seconds
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ class BreakEven:
     fastest_rate_hz: float | None  # 1 / latency
     policies_per_chip: int | None
     policies_that_fit: int | None
+    late: bool = False  # a decision of one policy ends after the control period
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @property
     def reachable(self) -> bool:
-        """Whether the policies that fit on one chip are enough at this control period."""
-        return None not in (self.policies_per_chip, self.policies_that_fit) and (self.policies_per_chip or 0) <= (self.policies_that_fit or 0)
+        """Whether the policies that fit on one chip are enough at this control period, which the chip keeps."""
+        return not self.late and None not in (self.policies_per_chip, self.policies_that_fit) and (self.policies_per_chip or 0) <= (self.policies_that_fit or 0)
 
 
 def policies_that_fit(estimate: Estimate) -> int | None:
@@ -56,6 +58,25 @@ def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, floa
         return None
     low, high = estimate.static_period_band_j
     return estimate.dynamic_j + estimate.static_period_j / policies, estimate.low_j + low / policies, estimate.high_j + high / policies
+
+
+def busy_latency(estimate: Estimate, policies: int) -> float:
+    """A decision in s while `policies` run on the chip: the barrier of every step spans the tiles of all of them."""
+    profile, more = load_profile(estimate.profile), 0.0
+    if estimate.cores is not None and estimate.tiles is not None:
+        per_tile = profile.limit("cores_per_tile") if "limits.cores_per_tile" in profile else 1
+        tiles = -(-policies * estimate.cores // per_tile)
+        more = int(estimate.census["chip_steps"]) * (barrier_seconds(profile, tiles) - barrier_seconds(profile, estimate.tiles))
+    return (estimate.latency_s or 0.0) + max(more, 0.0)
+
+
+def too_late(estimate: Estimate, policies: int = 1) -> bool:
+    """Whether a decision ends after the control period: the chip's part at most, or with the least of the host's input and output."""
+    if estimate.latency_s is None or estimate.control_period_s is None:
+        return False
+    more = busy_latency(estimate, policies) - estimate.latency_s
+    least = 0.0 if estimate.response_s is None else estimate.response_s[0]
+    return max(estimate.latency_s, least) + more > estimate.control_period_s
 
 
 def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
@@ -75,4 +96,5 @@ def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
         fastest_rate_hz=1 / spiking.latency_s if spiking.latency_s else None,
         policies_per_chip=math.ceil(static / gap) if static is not None and gap > 0 else None,
         policies_that_fit=policies_that_fit(spiking),
+        late=too_late(spiking),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hardware_profiles import Profile
 from toolchain.energy.mapping import SOFT_RESET
-from toolchain.network import LIF, Network
+from toolchain.network import LEAKY, LIF, Network
 from toolchain.simulation.census import Census
 
 NO_PERIOD = "static energy over a control period, and real time: no control period is known (give one in ms)"
@@ -20,7 +20,9 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
         found.append(f"{network.neuron} needs programmable neurons")
     if not profile.graded_payloads and network.neuron != LIF:
         found.append("graded input payloads")
-    if not profile.programmable_neurons and network.neuron in SOFT_RESET:
+    if not profile.programmable_neurons and network.neuron == LEAKY:
+        found.append("a reset by subtraction that comes one step late")
+    elif not profile.programmable_neurons and network.neuron in SOFT_RESET:
         carried = f" with {network.alpha}/64 of the residual carried over" if network.alpha else ""
         found.append(f"restarting the state at each decision{carried}")
     return tuple(found)

@@ -12,9 +12,9 @@ from hardware_profiles import Profile
 from toolchain.energy.layer_plan import LayerPlan, plan_layer
 from toolchain.energy.limits import Violation, refusal
 from toolchain.energy.synaptic_memory import Packing
-from toolchain.network import READOUT, Network
+from toolchain.network import LEAKY, READOUT, Network
 
-SOFT_RESET = ("if@1", "snm@1", "mt@1", "dc@1")
+SOFT_RESET = ("if@1", "snm@1", "mt@1", "dc@1", LEAKY)
 
 
 @dataclass(frozen=True)

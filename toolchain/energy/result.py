@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from toolchain.artifact import PERIODS
 from toolchain.errors import InputError
 
 SPIKING, DENSE = "spiking network", "source policy, dense int8"
@@ -82,7 +82,7 @@ class Estimate:
 
 
 def check_period(control_period_s: float | None) -> None:
-    """Refuse a control period that is not a positive time."""
-    if control_period_s is not None and not (math.isfinite(control_period_s) and control_period_s > 0):
+    """Refuse a control period that no robot has."""
+    if control_period_s is not None and not PERIODS[0] <= control_period_s <= PERIODS[1]:
         fix = "--control-period-ms 10, for one decision every 10 ms"
-        raise InputError("energy", "the control period is not a time", got=control_period_s, limit="more than 0 s, finite", fix=fix)
+        raise InputError("energy", "the control period is out of range", got=f"{control_period_s} s", limit=f"{PERIODS[0]:g}..{PERIODS[1]:g} s", fix=fix)

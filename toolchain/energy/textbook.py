@@ -3,7 +3,8 @@
     E = operations + memory
     spiking   per synop      one addition (a multiply-add where payloads are graded, a shift and an addition where they
                              are powers of two), one addition for the address, the weight read, the sum read and written
-              per neuron and timestep   its state read and written, one addition
+              per neuron and timestep   its state read and written, one addition; lif and leaky one multiplication per state
+                                        that decays and one addition more per sum that their equations add to it (UPDATES)
               per payload    written to and read from a queue
     dense     per multiply-add   multiply, add, address, weight read, activation read; each output written once
     sparse    the cheaper of: events as above, or a dense walk that skips the multiply-add and the weight
@@ -26,10 +27,11 @@ from toolchain.energy.ann_work import AnnWork
 from toolchain.energy.chip import host_fields, per_decision
 from toolchain.energy.pricing import Joules, total
 from toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate, Grade
-from toolchain.network import READOUT, Network
+from toolchain.network import LEAKY, LIF, READOUT, Network
 from toolchain.simulation.census import Census
 
-STATE_WORDS = {"if@1": 1, "snm@1": 2, "mt@1": 2, "dc@1": 4, "sdn@1": 2, "lif@1": 2, READOUT: 1}
+STATE_WORDS = {"if@1": 1, "snm@1": 2, "mt@1": 2, "dc@1": 4, "sdn@1": 2, LIF: 2, LEAKY: 1, READOUT: 1}
+UPDATES = {LIF: ("mul32", "add32", "mul32", "add32"), LEAKY: ("mul32", "add32", "add32")}  # of a neuron in a timestep; any other: one addition
 POWERS_OF_TWO = ("mt@1", "dc@1")
 SHARE = 8 / 32  # of a word that a weight or an activation takes
 UNPRICED = ("latency, real time and static energy: a table of operations has no clock and no leakage",)
@@ -63,6 +65,7 @@ def event_layer(
     timesteps: int,
     state_words: int,
     operation: tuple[str, ...],
+    update: tuple[str, ...] = ("add32",),
     weight_bytes: int = 1,
 ) -> dict[str, Joules]:
     """One layer that works on events, per decision."""
@@ -70,7 +73,7 @@ def event_layer(
     states = word_energy(profile, 4 * outputs * state_words)
     updates = outputs * timesteps
     return {
-        "operations": _times(_op(profile, *operation, "add32"), synops) + _times(_op(profile, "add32"), updates),
+        "operations": _times(_op(profile, *operation, "add32"), synops) + _times(_op(profile, *update), updates),
         "weights": _times(weights, weight_bytes * SHARE * synops, None, synops),
         "states": _times(sums, 2 * synops, 0.0) + _times(states, 2 * updates * state_words),
         "messages": _times(word_energy(profile, 4 * inputs), 2 * payloads),
@@ -108,6 +111,7 @@ def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[st
             event_layer(
                 profile, inputs=layer.inputs, outputs=layer.outputs, synops=counts.synops / n, payloads=counts.messages_in / n,
                 timesteps=census.timesteps, state_words=STATE_WORDS[layer.neuron], operation=operation_of(network, index),
+                update=UPDATES.get(layer.neuron, ("add32",)),
             )
             for index, (layer, counts) in enumerate(zip(network.layers, census.layers, strict=True))
         ]

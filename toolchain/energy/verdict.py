@@ -1,7 +1,8 @@
-"""The answer in plain words: pays, does not pay, open, does not fit, not judged.
+"""The answer in plain words: pays, does not pay, open, does not fit, too late, not judged.
 
 A chip pays where its whole band lies below the cheapest dense int8 baseline, both over the control period; it does
-not where its whole band lies above; else the question is open. Without a control period the decision alone is
+not where its whole band lies above; else the question is open. A chip that ends a decision after the control period
+does not pay, whatever it takes. Without a control period the decision alone is
 compared, which flatters the chip and is said. Energies of different grade are named beside each other, never
 divided by each other. A textbook profile compares the two networks on equal silicon.
 """
@@ -12,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolchain.energy.breakeven import always_on, policies_that_fit
+from toolchain.energy.breakeven import always_on, busy_latency, policies_that_fit, too_late
 from toolchain.energy.placement import Placement
 from toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate
 from toolchain.energy.units import joules, seconds
 
 PAYS, NOT, OPEN, UNFIT, UNJUDGED = "pays", "does not pay", "open", "does not fit", "not judged"
-ORDER = (UNFIT, NOT, OPEN, PAYS, UNJUDGED)
+LATE = "does not pay: too late"
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
         return
     rate = f"{1 / chip.control_period_s:.4g} decisions per second"
     for question, (value, low, high), policies in (("one policy per chip", single, 1), ("full chip", shared, fit)):
-        answer = compare(low, high, cheapest)
+        answer = LATE if too_late(chip, policies) else compare(low, high, cheapest)
         static = value - chip.dynamic_j
         who = "with one policy per chip" if policies == 1 else f"with the chip full ({policies} policies)"
         text = f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on at {rate} a decision takes "
         text += f"{joules(value)} ({joules(low)} to {joules(high)}; {chip.grade}, {chip.read}), {joules(static)} of it static power; {other}{asleep}."
-        text += f" Why: {_cause(answer, chip.dynamic_j, static)}."
+        text += f" Why: {_lateness(chip, policies) if answer == LATE else _cause(answer, chip.dynamic_j, static)}."
         yield Verdict(chip.profile, question, answer, text)
     answer = compare(chip.low_j, chip.high_j, cheapest)
     why = "It counts only where static power is paid for by something else."
@@ -95,6 +96,7 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
     text += f"{joules(chip.dynamic_j)} ({joules(chip.low_j)} to {joules(chip.high_j)}; {chip.grades['dynamic_j']}) where {other}"
     bounds = [e for e in baselines if e.profile == cheapest.profile and e.runs in (SPARSE, DELTA)]
     text += "".join(f"; {e.runs.removeprefix('source policy, int8, ')} at best {joules(e.dynamic_j)} there" for e in bounds)
+    why += " It comes too late for this control period all the same." if too_late(chip) else ""
     yield Verdict(chip.profile, "dynamic energy alone", answer, f"{text}. {why}")
 
 
@@ -117,8 +119,16 @@ def _cause(answer: str, work: float, static: float) -> str:
     return "static power while waiting outweighs the work itself" if static > work else "the work itself takes most"
 
 
+def _lateness(chip: Estimate, policies: int) -> str:
+    period, latency = chip.control_period_s or 0.0, busy_latency(chip, policies)
+    text = f"a decision takes {seconds(latency)}"
+    if latency <= period and chip.response_s is not None and chip.latency_s is not None:
+        text += f", {seconds(chip.response_s[0] + latency - chip.latency_s)} or more with host input and output"
+    return f"{text}; the control period is {seconds(period)}"
+
+
 def _begin(answer: str) -> str:
-    return {PAYS: "Pays", NOT: "Does not pay", OPEN: "Open"}[answer]
+    return {PAYS: "Pays", NOT: "Does not pay", LATE: "Too late to pay", OPEN: "Open"}[answer]
 
 
 def realtime_sentence(estimate: Estimate) -> str:
@@ -131,5 +141,5 @@ def realtime_sentence(estimate: Estimate) -> str:
     if estimate.control_period_s is None:
         return f"{text}; no control period is known."
     in_time = {"yes": "in time either way", "no": "too late", "open": "in time or not, depending on the host"}
-    answer = in_time[estimate.realtime_with_io] if estimate.realtime_with_io else "in time" if estimate.realtime else "too late"
+    answer = "too late" if not estimate.realtime else in_time[estimate.realtime_with_io] if estimate.realtime_with_io else "in time"
     return f"{text}; the control period is {seconds(estimate.control_period_s)}: {answer}."

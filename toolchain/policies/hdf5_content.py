@@ -104,7 +104,7 @@ def hdf5_library(where: str) -> Any:
     try:
         import h5py
     except ImportError:
-        raise InputError(where, "an HDF5 file needs h5py", fix="pip install 'spikeport[nir]'") from None
+        raise InputError(where, "an HDF5 file needs h5py", fix="pip install '.[nir]' in the clone") from None
     return h5py
 
 

@@ -23,15 +23,12 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ObservationContract
 from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.action_reader import plain_action
+from toolchain.policies.declared_policy import declared_policy, refuse_rates_options
 from toolchain.policies.file_content import FileContent
 from toolchain.policies.hdf5_content import has_attribute, read_hdf5
 from toolchain.policies.netx_blocks import ATTRIBUTE, CubaBlock, NetxNetwork, network_of
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
 from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
 from toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
 
@@ -50,23 +47,10 @@ def read_netx_policy(content: FileContent, options: ReadOptions) -> SpikingPolic
             fix="use the artifact (.spk) that it came from",
         )
     network, sidecar = network_of(read_hdf5(content.data, where), where), read_sidecar(content.path)
-    refuse_activation(options, where)
-    if options.normalizer is not None and str(options.normalizer) != "none":
-        raise InputError(where, "a netx network takes rates, no normalised observation", got=f"--normalizer {options.normalizer}", fix="leave --normalizer out")
-    weight, bias = _declared(network, sidecar, options, content)
-    assumptions = [f"{sidecar.file} declares timesteps, encoder, reset and decoder"]
-    action = plain_action(len(bias), with_sidecar_limit(options, sidecar), "", None, None, assumptions, where)
-    return SpikingPolicy(
-        tuple(_layer(block) for block in network.blocks),
-        sidecar.timesteps or 0,
-        ObservationContract(network.blocks[0].weights.shape[1]),
-        action,
-        Provenance(where, content.sha256, "netx", "SLAYER CUBA", tuple(assumptions)),
-        weight.astype(np.float32),
-        bias.astype(np.float32),
-        transform=sidecar.observation or "none",
-        environment=sidecar.environment or "",
-    )
+    refuse_rates_options(options, "netx", where)
+    layers = [_layer(block) for block in network.blocks]
+    declares = "timesteps, encoder, reset and decoder"
+    return declared_policy(layers, _declared(network, sidecar, options, content), sidecar, options, content, kind=("netx", "SLAYER CUBA"), declares=declares)
 
 
 def _layer(block: CubaBlock) -> SpikingLayer:

@@ -28,15 +28,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ObservationContract
 from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.action_reader import plain_action
+from toolchain.policies.declared_policy import declared_policy, refuse_rates_options
 from toolchain.policies.file_content import FileContent
 from toolchain.policies.hdf5_content import read_hdf5
 from toolchain.policies.nir_chain import LINEAR_KINDS, NEURON_KINDS, ChainNode, chain_of, graph_of, metadata_entry
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
 from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
 from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
@@ -61,30 +58,15 @@ def read_nir_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy
             where, "holds a finished artifact, not a policy to convert", fix=("`spikeport convert FILE -o ARTIFACT` alone", "spikeport.load_nir(FILE)")
         )
     chain, sidecar = chain_of(graph, where), read_sidecar(content.path)
-    refuse_activation(options, where)
-    if options.normalizer is not None and str(options.normalizer) != "none":
-        raise InputError(where, "a NIR network takes rates, no normalised observation", got=f"--normalizer {options.normalizer}", fix="leave --normalizer out")
+    refuse_rates_options(options, "NIR", where)
     declared = _declared(chain, sidecar, options, content)
     pairs, decoder = _layers(chain, where)
     problems: list[str] = []
     layers = [_spiking_layer(linear, neuron, declared, problems) for linear, neuron in pairs]
     if problems:
         raise violations(where, problems, why="lif has one decay per layer, resets to zero and fires above a positive threshold", fix="retrain these layers")
-    weight, bias = _decoder(decoder, pairs[-1][1], where)
-    assumptions = [f"{sidecar.file} declares the discrete-time semantics"]
-    options = with_sidecar_limit(options, sidecar)
-    action = plain_action(len(bias), options, "", None, None, assumptions, where)
-    return SpikingPolicy(
-        tuple(layer for layer in layers if layer is not None),
-        sidecar.timesteps or 0,
-        ObservationContract(pairs[0][0].parameters["weight"].shape[1]),
-        action,
-        Provenance(where, content.sha256, "nir", "NIR", tuple(assumptions)),
-        weight.astype(np.float32),
-        bias.astype(np.float32),
-        transform=sidecar.observation or "none",
-        environment=sidecar.environment or "",
-    )
+    made, declares = [layer for layer in layers if layer is not None], "the discrete-time semantics"
+    return declared_policy(made, _decoder(decoder, pairs[-1][1], where), sidecar, options, content, kind=("nir", "NIR"), declares=declares)
 
 
 def _declared(chain: tuple[ChainNode, ...], sidecar: Sidecar, options: ReadOptions, content: FileContent) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.errors import InputError
+from toolchain.network import Network
 from toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
@@ -44,11 +46,17 @@ class Backend(ABC):
 
     name: str
     max_rows: int | None = None  # None: any number
+    counterparts: Collection[str] | None = None  # neuron ids that it runs; None: every one
 
     @classmethod
     def missing(cls) -> str:
         """Why this backend cannot run here, with the command that mends it; empty where it can."""
         return ""
+
+    @classmethod
+    def foreign(cls, network: Network) -> list[str]:
+        """Neurons of `network` that this backend has no counterpart for, each once."""
+        return [] if cls.counterparts is None else [name for name in dict.fromkeys(layer.neuron for layer in network.layers) if name not in cls.counterparts]
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
@@ -59,6 +67,8 @@ class Backend(ABC):
                 limit=f"1 to {self.max_rows or 'any'}",
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
+        if foreign := self.foreign(artifact.network):
+            raise InputError(f"backend {self.name}", "has no counterpart for the artifact's neurons", got=", ".join(foreign), fix="--backend fast")
         self.artifact, self.network, self.rows = artifact, artifact.network, rows
         self.reset()
 

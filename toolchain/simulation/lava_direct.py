@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lava.description import describe
+from export.lava.description import NEURONS, describe
 from export.lava.lava_import import import_lava, install_command, lava_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
@@ -25,6 +25,7 @@ class LavaDirectBackend(RecordedBackend):
     """One environment. Raises BackendError where Lava is missing, InputError for a neuron without a Lava process."""
 
     name = "lava-direct"
+    counterparts = NEURONS
     max_rows = 1
 
     @classmethod

@@ -61,13 +61,17 @@ def verify(
 
     The stream always holds two episode starts or more, and the whole probe a resync too. A backend that
     is not installed is reported as missing and makes the result not exact.
-    Raises InputError for unknown names, BackendError for a backend that dies.
+    Raises InputError for unknown names and, before anything runs, backends without the artifact's neurons; BackendError for a backend that dies.
     """
     if decisions < 2:
         raise InputError("--decisions", "too few to hold two episode starts", got=decisions, limit="2 or more", fix="--decisions 256")
     if not backends:
         raise InputError("--backends", "no backend named", limit=", ".join(BACKENDS), fix="--backends reference,fast")
     classes = {name: backend_class(name) for name in backends}
+    if foreign := {name: neurons for name, kind in classes.items() if (neurons := kind.foreign(artifact.network))}:  # before anything runs
+        listed = "; ".join(f"{name}: {', '.join(neurons)}" for name, neurons in foreign.items())
+        able = ",".join(name for name in classes if name not in foreign) or "reference,fast"
+        raise InputError("--backends", "have no counterpart for the artifact's neurons", got=listed, fix=f"--backends {able}")
     observations, flags = stream(artifact, decisions, environment)
     progress(REFERENCE)
     with open_backend(REFERENCE, artifact) as reference:

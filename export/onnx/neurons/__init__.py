@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from export.carries import ways_out
 from export.onnx.neurons.differential_coding import DifferentialCodingGraph
 from export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
 from export.onnx.neurons.leaky import LeakyGraph
@@ -30,6 +31,6 @@ def graphs_of(network: Network) -> list[NeuronGraph]:
     """One per layer. Raises InputError that names every layer whose neuron has no graph."""
     unknown = [f"layer {index} has {layer.neuron}" for index, layer in enumerate(network.layers) if layer.neuron not in NEURON_GRAPHS]
     if unknown:
-        known = ", ".join(NEURON_GRAPHS)
-        raise violations("onnx", [f"no ONNX graph for this neuron: {', '.join(unknown)} (limit {known})"], fix=("--backend fast", "convert with --neuron sdn"))
+        known, first = ", ".join(NEURON_GRAPHS), next(layer.neuron for layer in network.layers if layer.neuron not in NEURON_GRAPHS)
+        raise violations("onnx", [f"no ONNX graph for this neuron: {', '.join(unknown)} (limit {known})"], fix=ways_out(first, "onnx"))
     return [NEURON_GRAPHS[layer.neuron] for layer in network.layers]

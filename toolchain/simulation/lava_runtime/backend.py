@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.lava.client import TIME_LIMIT, LavaClient, LavaFailure
-from export.lava.description import describe
+from export.lava.description import NEURONS, describe
 from export.lava.lava_import import install_command, lava_problem
 from export.lava.window import Recording
 from toolchain.artifact import Artifact
@@ -34,6 +34,7 @@ class LavaBackend(RecordedBackend):
     """
 
     name = "lava"
+    counterparts = NEURONS
     max_rows = 1
 
     @classmethod

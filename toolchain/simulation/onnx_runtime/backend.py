@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.neurons import graphs_of
+from export.onnx.neurons import NEURON_GRAPHS
 from export.onnx.requirement import install_command, onnx_problem
 from toolchain.artifact import Artifact
 from toolchain.errors import BackendError
@@ -28,6 +28,7 @@ class OnnxBackend(RecordedBackend):
     """Any number of environments. Raises BackendError where onnx or onnxruntime is missing, InputError for a neuron without a graph."""
 
     name = "onnx"
+    counterparts = NEURON_GRAPHS
 
     @classmethod
     def missing(cls) -> str:
@@ -36,7 +37,6 @@ class OnnxBackend(RecordedBackend):
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)
-        graphs_of(artifact.network)
         if problem := onnx_problem():
             raise BackendError("backend onnx", problem, why="onnxruntime runs the exported graph", fix=f"`{install_command()}`")
         self.announced = np.zeros((rows, artifact.observation.features), np.int64)

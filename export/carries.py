@@ -1,0 +1,26 @@
+"""Which formats carry a neuron: the exporters' own tables, asked where a refusal names the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from toolchain.neurons import SHORT_NAMES
+
+
+def carried() -> dict[str, Collection[str]]:
+    """Neuron ids by format. The exporters are imported here, as they refuse through this file."""
+    from export.lava.description import NEURONS
+    from export.netx.blocks import BLOCKS
+    from export.nir.graph import EXPRESSIBLE
+    from export.onnx.neurons import NEURON_GRAPHS
+
+    return {"lava": NEURONS, "onnx": NEURON_GRAPHS, "nir": EXPRESSIBLE, "netx": BLOCKS}
+
+
+def ways_out(neuron: str, refused: str) -> tuple[str, ...]:
+    """What to do where the format `refused` does not carry `neuron`: other formats, or a neuron of an ANN that it does carry."""
+    tables = carried()
+    formats = [f"--to {name}" for name, neurons in tables.items() if name != refused and neuron in neurons]
+    others = [name for name, identifier in SHORT_NAMES.items() if identifier in tables[refused]]
+    convert = f"convert with --neuron {others[0]}" if others and (neuron in SHORT_NAMES.values() or not formats) else ""
+    return tuple(way for way in (*formats, convert) if way) or ("reconvert the policy with another --neuron",)
