@@ -71,17 +71,17 @@ def ranges(declared: int) -> list[dict[str, np.ndarray]]:
 
 
 NAN, INF = np.nan, np.inf
-FAR = (5e-324, 9e-31, 1.1e30, 1e300, 1e308)  # scales that no policy has
+FAR = (5e-324, 9e-61, 1.1e30, 1e300, 1e308)  # scales that no policy has
 RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
     (in_layer(0, threshold=ints(0, 5)), "layer 0: thresholds must be 1..8388607"),
     (in_layer(0, threshold=ints(5, 2**23)), "layer 0: thresholds must be 1..8388607"),
-    (in_layer(0, row_scale=np.array([NAN, 1.0])), r"layer 0: row scales and units must be within 1e-30\.\.1e30"),
-    (in_layer(1, row_scale=np.array([INF])), r"layer 1: row scales and units must be within 1e-30\.\.1e30"),
-    (in_layer(1, row_scale=np.array([-1.0])), r"layer 1: row scales and units must be within 1e-30\.\.1e30"),
-    (in_layer(0, unit=np.array([0.0, 1.0])), r"layer 0: row scales and units must be within 1e-30\.\.1e30"),
-    *((in_layer(0, row_scale=np.array([1.0, scale])), r"layer 0: row scales and units must be within 1e-30\.\.1e30") for scale in FAR),
-    *((in_layer(0, unit=np.array([1.0, scale])), r"layer 0: row scales and units must be within 1e-30\.\.1e30") for scale in FAR),
-    *((encoder(scale=np.array([1.0, 1.0, scale])), r"encoder scales must be within 1e-30\.\.1e30, limits 1\.\.8388607") for scale in FAR),
+    (in_layer(0, row_scale=np.array([NAN, 1.0])), r"layer 0: row scales and units must be within 1e-60\.\.1e30"),
+    (in_layer(1, row_scale=np.array([INF])), r"layer 1: row scales and units must be within 1e-60\.\.1e30"),
+    (in_layer(1, row_scale=np.array([-1.0])), r"layer 1: row scales and units must be within 1e-60\.\.1e30"),
+    (in_layer(0, unit=np.array([0.0, 1.0])), r"layer 0: row scales and units must be within 1e-60\.\.1e30"),
+    *((in_layer(0, row_scale=np.array([1.0, scale])), r"layer 0: row scales and units must be within 1e-60\.\.1e30") for scale in FAR),
+    *((in_layer(0, unit=np.array([1.0, scale])), r"layer 0: row scales and units must be within 1e-60\.\.1e30") for scale in FAR),
+    *((encoder(scale=np.array([1.0, 1.0, scale])), r"encoder scales must be within 1e-60\.\.1e30, limits 1\.\.8388607") for scale in FAR),
     (in_layer(0, payload_low=ints(1, 0)), "layer 0: payload ranges must include 0 and 1 within 24 bits"),
     (in_layer(0, payload_high=ints(0, 3)), "layer 0: payload ranges must include 0 and 1 within 24 bits"),
     (in_layer(0, payload_high=ints(2**23, 1)), "layer 0: payload ranges must include 0 and 1 within 24 bits"),
@@ -100,8 +100,8 @@ RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
     (in_layer(0, neuron="lif@1"), "layer 0: neuron lif@1 without a spike coding, which belongs to lif@1 and to no other"),
     (in_layer(0, dynamics=Dynamics(4095, 0)), "layer 0: dynamics belong to lif@1, not to sdn@1"),
     (in_layer(1, neuron="sdn@1"), "layer 1: neuron sdn@1 in this place; the last layer, and only it, is readout@1"),
-    (encoder(scale=np.array([0.0, 1.0, 1.0])), r"encoder scales must be within 1e-30\.\.1e30, limits 1..8388607"),
-    (encoder(scale=np.array([NAN, 1.0, 1.0])), r"encoder scales must be within 1e-30\.\.1e30"),
+    (encoder(scale=np.array([0.0, 1.0, 1.0])), r"encoder scales must be within 1e-60\.\.1e30, limits 1..8388607"),
+    (encoder(scale=np.array([NAN, 1.0, 1.0])), r"encoder scales must be within 1e-60\.\.1e30"),
     (encoder(scale=np.ones(4)), r"encoder has shapes \(4,\), \(3,\) for 3 features"),
     (encoder(limit=ints(0, 1, 1)), "limits 1..8388607"),
     (encoder(limit=ints(2**23, 1, 1)), "limits 1..8388607"),

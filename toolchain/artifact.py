@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROBE_DECISIONS = 256
 PERIODS = (1e-6, 1e6)  # s, the control periods that are one
-SCALES = (1e-30, 1e30)  # what one integer stands for: beyond, float64 arithmetic on the host ends in infinities and zeros
+SCALES = (1e-60, 1e30)  # what one integer stands for: beyond, float64 arithmetic on the host ends in infinities and zeros
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def check(artifact: Artifact, where: str) -> list[LayerProof]:
         shapes, what = (network.encoder.scale.shape, network.encoder.limit.shape), "features" if coding is None else "inputs"
         problems.append(f"encoder has shapes {shapes[0]}, {shapes[1]} for {inputs} {what}")
     elif not (_usable(network.encoder.scale) and ((network.encoder.limit >= 1) & (network.encoder.limit <= STATE_LIMIT)).all()):
-        problems.append(f"encoder scales must be within 1e-30..1e30, limits 1..{STATE_LIMIT}")
+        problems.append(f"encoder scales must be within 1e-60..1e30, limits 1..{STATE_LIMIT}")
     if not (1 <= network.timesteps <= 1024 and 0 <= network.alpha <= 64 and network.resync_every >= 0):
         problems.append(f"timesteps {network.timesteps}, alpha {network.alpha}/64, resync_every {network.resync_every} must be in 1..1024, 0..64, >= 0")
     for index, layer in enumerate(layers):
@@ -206,7 +206,7 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
     if problems:
         return problems
     if not (_usable(layer.row_scale) and _usable(layer.unit)):
-        problems.append("row scales and units must be within 1e-30..1e30")
+        problems.append("row scales and units must be within 1e-60..1e30")
     if layer.hold_input != (index == 0 and network.coding == Coding.RATE):
         problems.append("hold_input belongs to the first layer of a rate network and to no other")
     if layer.activation not in ACTIVATIONS:
