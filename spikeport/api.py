@@ -371,7 +371,7 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
     """
     for package in ("torch", "stable_baselines3"):
         if importlib.util.find_spec(package) is None:
-            raise InputError("train", f"needs {package}, which is not installed", fix="pip install '.[torch,sb3]' in Spikeport's clone")
+            raise InputError("train", f"needs {package}, which is not installed", fix="pip install '.[torch,sb3]' in the clone")
     from toolchain.training.run import TrainingPlan
     from toolchain.training.run import train as run
 
