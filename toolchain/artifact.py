@@ -16,7 +16,7 @@ from toolchain.activations import ACTIVATIONS
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.errors import violations
 from toolchain.leaky_check import leaky_layer_problems
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, LEAKY, LIF, READOUT, STATE_LIMIT, Coding, Network
+from toolchain.network import DIFFERENTIAL_TIMESTEPS, LEAKY, LIF, MAX_SEGMENTS, READOUT, STATE_LIMIT, Coding, Network
 from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
 from toolchain.policies.policy import Provenance
 from toolchain.policies.spiking_policy import AnyPolicy
@@ -244,8 +244,8 @@ def _layer_problems(network: Network, index: int, inputs: int) -> list[str]:
 def _table_problems(table: Any, neurons: int) -> list[str]:
     segments = table.start.shape[1] if table.start.ndim == 2 else 0
     shapes = {table.start.shape, table.multiplier.shape, table.offset.shape}
-    if shapes != {(neurons, segments)} or not 1 <= segments <= 32 or table.shift.shape != (neurons,) or table.error_bound.shape != (neurons,):
-        return [f"activation table of shapes {sorted(shapes)} for {neurons} neurons and 1..32 segments"]
+    if shapes != {(neurons, segments)} or not 1 <= segments <= MAX_SEGMENTS or table.shift.shape != (neurons,) or table.error_bound.shape != (neurons,):
+        return [f"activation table of shapes {sorted(shapes)} for {neurons} neurons and 1..{MAX_SEGMENTS} segments"]
     problems = []
     if (table.start[:, 0] != -(2**23)).any() or (np.diff(table.start.astype(np.int64), axis=1) < 0).any():
         problems.append("table segments must start at -2^23 and ascend")
