@@ -46,6 +46,7 @@ class Run:
     method: str
     seed: int
     folder: Path
+    bfloat16: bool = False
 
     @property
     def output(self) -> Path:
@@ -58,7 +59,8 @@ class Run:
     def command(self, steps: int) -> list[str]:
         """What starts it or goes on with it."""
         resume = ["--resume"] if self.output.with_name(f"{self.output.name}.run").exists() else []
-        choices = ["--env", self.environment, "--steps", str(steps), "--seed", str(self.seed), "--threads", "1", "--device", "cpu"]
+        half = ["--bfloat16"] if self.bfloat16 and self.method != "td3" else []
+        choices = [*half, "--env", self.environment, "--steps", str(steps), "--seed", str(self.seed), "--threads", "1", "--device", "cpu"]
         return [sys.executable, "-m", "spikeport.cli", "train", self.method, *choices, "-o", str(self.output), *resume]
 
     def done(self, steps: int) -> bool:
@@ -144,6 +146,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, one core each")
     parser.add_argument("--only", default="", help="part of an environment's name")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--bfloat16", action="store_true", help="spiking runs in bfloat16")
     parser.add_argument("--runs", type=Path, default=RUNS)
     parser.add_argument("--write-docs", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -151,7 +154,7 @@ def main() -> None:
     chosen, methods = [name for name in ENVIRONMENTS if arguments.only in name], arguments.methods.split(",")
     if not chosen or not set(methods) <= set(METHODS):
         parser.error(f"--only is part of one of {', '.join(ENVIRONMENTS)}; --methods are among {', '.join(METHODS)}")
-    runs = [Run(env, method, seed, arguments.runs) for seed in range(arguments.seeds) for env in chosen for method in methods]
+    runs = [Run(env, method, seed, arguments.runs, arguments.bfloat16) for seed in range(arguments.seeds) for env in chosen for method in methods]
     if not arguments.write_docs and not work(runs, arguments.steps, arguments.jobs):
         sys.exit(1)
     found = rows(runs)

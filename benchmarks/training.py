@@ -50,15 +50,19 @@ def models(neuron: str, bfloat16: bool) -> tuple[ProxyTargetTD3, EagerProxyTarge
     ours = ProxyTargetTD3("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs={"neuron": neuron, "bfloat16": bfloat16})
     ours.set_logger(Logger(None, []))
     ours._current_progress_remaining = 1.0
-    generator, buffer = np.random.default_rng(0), ours.replay_buffer
-    assert buffer is not None
+    fill(ours)
+    proxy = proxy_hyperparameters(neuron)
+    return ours, EagerProxyTarget(FEATURES, ACTIONS, dict(ours.actor.mu.named_parameters()), neuron, proxy.hidden, proxy.learning_rate)
+
+
+def fill(model: Any) -> None:
+    """The replay buffer with numbers of a policy's size."""
+    generator, buffer = np.random.default_rng(0), model.replay_buffer
     buffer.observations[:] = generator.normal(size=buffer.observations.shape)
     buffer.next_observations[:] = generator.normal(size=buffer.observations.shape)
     buffer.actions[:] = generator.uniform(-1, 1, buffer.actions.shape)
     buffer.rewards[:] = generator.normal(size=buffer.rewards.shape)
     buffer.full = True
-    proxy = proxy_hyperparameters(neuron)
-    return ours, EagerProxyTarget(FEATURES, ACTIONS, dict(ours.actor.mu.named_parameters()), neuron, proxy.hidden, proxy.learning_rate)
 
 
 def measure(steps: int, neuron: str = "lif", bfloat16: bool = False) -> dict[str, float]:

@@ -56,15 +56,14 @@ def test_actions_and_gradients_are_the_eager_ones(neuron: str, surrogate: Surrog
 def test_other_devices_take_the_same_scan(neuron: str, timesteps: int) -> None:
     generator = torch.Generator().manual_seed(1)
     drive, bias, gradient = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((timesteps, 9, 5), (5,), (timesteps, 9, 5)))
-    voltage, spikes = scans.forward(drive, bias, neuron)
-    plain_voltage, plain_spikes = scans.torch_forward(drive + bias, neuron)
-    torch.testing.assert_close(voltage, plain_voltage)
-    torch.testing.assert_close(spikes, plain_spikes)
+    voltage = scans.torch_voltages(drive + bias, neuron)
+    torch.testing.assert_close(scans.forward(drive, bias, neuron), (voltage > scans.THRESHOLD).double())
     for surrogate in (Rectangle(0.7), Arctan(3.0)):
-        result, total = scans.backward(gradient, voltage, neuron, surrogate)
-        expected = scans.torch_backward(gradient, voltage, neuron, surrogate.derivative(voltage - scans.THRESHOLD))
-        torch.testing.assert_close(result, expected)
-        torch.testing.assert_close(total, expected.sum((0, 1)))
+        for wanted in (gradient, gradient[:1]):  # one timestep stands for all
+            result, total = scans.backward(wanted, drive, bias, neuron, surrogate)
+            expected = scans.torch_backward(wanted, voltage, neuron, surrogate.derivative(voltage - scans.THRESHOLD))
+            torch.testing.assert_close(result, expected)
+            torch.testing.assert_close(total, expected.sum((0, 1)))
 
 
 @pytest.mark.parametrize("neuron", scans.NEURONS)

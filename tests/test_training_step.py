@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import TD3
+from stable_baselines3.common.logger import Logger
 
 from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, curve, plot, rows
-from benchmarks.training import BATCH, ITERATIONS, measure, models
+from benchmarks.training import BATCH, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
+from toolchain.training.algorithms import SpikingTD3
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -47,6 +50,22 @@ def test_two_steps_change_every_network_as_the_plain_ones_do(neuron: str) -> Non
         # Adam divides a gradient by its own size, so one that rounds to zero here may be a small step there.
         assert ((first - second).abs() < 1e-6).float().mean() > 0.99, name
     assert (torch.cat([value.detach().flatten() for value in eager.actor.values()]) != started).float().mean() > 0.5
+
+
+def test_a_plain_spiking_step_is_that_of_stable_baselines3() -> None:
+    """Same minibatches, same noise, two steps: SpikingTD3's own loop and the one that it replaces."""
+    found = []
+    for train in (SpikingTD3.train, TD3.train):
+        torch.manual_seed(0)
+        model = SpikingTD3("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [32, 32]})
+        model.set_logger(Logger(None, []))
+        fill(model)
+        np.random.seed(1)
+        train(model, 2, BATCH)
+        found.append({name: value.detach().clone() for name, value in model.policy.named_parameters()})
+    assert found[0].keys() == found[1].keys() and any(name.startswith("actor_target.mu.snn") for name in found[0])
+    for name, value in found[0].items():
+        assert ((value - found[1][name]).abs() < 1e-6).float().mean() > 0.99, name
 
 
 def test_the_benchmark_measures_both() -> None:

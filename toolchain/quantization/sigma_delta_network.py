@@ -85,6 +85,7 @@ def synapse_prices(signal: InputSignal, statistics: PolicyStatistics, index: int
 def _states_to_fit(policy: Policy, statistics: PolicyStatistics, share: float) -> tuple[Float, list[Float]]:
     """Calibration states with shaken ones behind them, and their pre-activations; kept with the statistics, which are those of `policy`."""
     if share not in statistics.shaken:
+        statistics.shaken.clear()  # tens of megabytes each, and a search asks for a new share every time
         inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs, share)])
         statistics.shaken[share] = inputs, [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
     return statistics.shaken[share]

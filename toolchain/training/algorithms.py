@@ -20,6 +20,7 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from torch.nn import functional
 
+from toolchain.training.dense_stack import dense
 from toolchain.training.deployment import add_spiking_facts
 from toolchain.training.hyperparameters import (
     BATCH,
@@ -64,6 +65,57 @@ class SpikingTD3(TD3):
         if _init_setup_model:
             self._setup_model()
 
+    def train(self, gradient_steps: int, batch_size: int = BATCH) -> None:
+        """TD3's training steps. The critics and, every `policy_delay` steps, the actor learn from one minibatch."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
+        losses: dict[str, list[float]] = {}
+        for _ in range(gradient_steps):
+            self._n_updates += 1
+            improve = self._n_updates % self.policy_delay == 0
+            data, actions = self._minibatch(batch_size, improve, losses)
+            with torch.no_grad():
+                noise = torch.empty_like(data.actions).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
+                next_actions = (self._target_actions(data.next_observations) + noise).clamp_(-1, 1)
+                next_values = torch.cat(self._values(self.critic_target, data.next_observations, next_actions), 1).min(1, keepdim=True).values
+                discounts = self.gamma if data.discounts is None else data.discounts
+                wanted_values = data.rewards + (1 - data.dones) * discounts * next_values
+            values = self._values(self.critic, data.observations, data.actions)
+            critic_loss = torch.stack([functional.mse_loss(value, wanted_values) for value in values]).sum()
+            _step(self.critic.optimizer, critic_loss)
+            losses.setdefault("critic_loss", []).append(critic_loss.item())
+            if actions is not None:
+                actor_loss = -self._values(self.critic, data.observations, actions, 1)[0].mean()
+                _step(self.actor.optimizer, actor_loss)
+                losses.setdefault("actor_loss", []).append(actor_loss.item())
+                self._follow()
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, found in losses.items():
+            self.logger.record(f"train/{name}", np.mean(found))
+
+    def _minibatch(self, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
+        """Replayed steps and, where the actor is to improve, its actions on them with their graph."""
+        data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)  # type: ignore[union-attr]
+        return data, self.actor(data.observations) if improve else None
+
+    def _target_actions(self, observations: torch.Tensor) -> torch.Tensor:
+        actions: torch.Tensor = self.actor_target(observations)
+        return actions
+
+    def _values(self, critic: Any, observations: torch.Tensor, actions: torch.Tensor, critics: int | None = None) -> list[torch.Tensor]:
+        """Values [n, 1] by the first `critics` of the critic's networks."""
+        x = torch.cat([critic.extract_features(observations, critic.features_extractor), actions], 1)
+        return [dense(network, x, self.bfloat16) for network in critic.q_networks[:critics]]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Targets follow what they are targets of."""
+        for source, target in self._targets():
+            torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), self.tau)
+
+    def _targets(self) -> list[tuple[Any, Any]]:
+        return [(self.critic, self.critic_target), (self.actor, self.actor_target)]
+
     def save(self, path: str | Path | io.BufferedIOBase, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None) -> None:
         """The model and, as JSON that needs no pickle, what a reader must know of its neurons. A path is replaced in one step."""
         stream = io.BytesIO()
@@ -88,56 +140,28 @@ class ProxyTargetTD3(SpikingTD3):
         self.proxy_iterations = proxy_iterations
         super().__init__(policy, env, **options)
 
-    def train(self, gradient_steps: int, batch_size: int = BATCH) -> None:
-        """The critics' batch is the last of the K proxy batches; the actor does not change before its own update, so its
-        actions on that batch serve the proxy and the actor's loss alike."""
-        self.policy.set_training_mode(True)
-        self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
+    def _minibatch(self, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
+        """The last of K minibatches, on all of which the proxy has been fitted. The actor does not change before its own update,
+        so its actions on that batch serve the proxy and the actor's loss alike.
+        """
+        data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
+        observations = data.observations.split(batch_size)
+        with torch.no_grad():
+            taught = [self.actor(part) for part in (observations[:-1] if improve else observations)]
+        actions = self.actor(observations[-1]) if improve else None
+        taught += [] if actions is None else [actions.detach()]
+        for part, wanted in zip(observations, taught, strict=True):
+            proxy_loss = functional.mse_loss(self._target_actions(part), wanted)
+            _step(self.actor_target.optimizer, proxy_loss)
+        losses.setdefault("proxy_loss", []).append(proxy_loss.item())
+        return type(data)(*(None if part is None else part[-batch_size:] for part in data)), actions
+
+    def _target_actions(self, observations: torch.Tensor) -> torch.Tensor:
         proxy: Any = self.actor_target
-        proxy_losses, critic_losses, actor_losses = [], [], []
-        for _ in range(gradient_steps):
-            self._n_updates += 1
-            data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
-            observations = data.observations.split(batch_size)
-            with torch.no_grad():
-                taught = [self.actor(part) for part in observations[:-1]]
-            with torch.set_grad_enabled(self._n_updates % self.policy_delay == 0):
-                actions = self.actor(observations[-1])
-            for part, wanted in zip(observations, [*taught, actions.detach()], strict=True):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-                    taken = proxy(part)
-                proxy_loss = functional.mse_loss(taken.float(), wanted)
-                _step(proxy.optimizer, proxy_loss)
-            proxy_losses.append(proxy_loss.item())
+        return dense(proxy.mu, proxy.extract_features(observations, proxy.features_extractor), self.bfloat16)
 
-            last = slice(-batch_size, None)
-            next_observations = data.next_observations[last]
-            with torch.no_grad():
-                noise = torch.empty_like(data.actions[last]).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
-                next_actions = (proxy(next_observations) + noise).clamp_(-1, 1)
-                next_values = torch.cat(self.critic_target(next_observations, next_actions), 1).min(1, keepdim=True).values
-                discounts = self.gamma if data.discounts is None else data.discounts[last]
-                wanted_values = data.rewards[last] + (1 - data.dones[last]) * discounts * next_values
-            values = self.critic(observations[-1], data.actions[last])
-            critic_loss = torch.stack([functional.mse_loss(value, wanted_values) for value in values]).sum()
-            _step(self.critic.optimizer, critic_loss)
-            critic_losses.append(critic_loss.item())
-
-            if actions.requires_grad:
-                actor_loss = -self.critic.q1_forward(observations[-1], actions).mean()
-                gradients = torch.autograd.grad(actor_loss, list(self.actor.parameters()))
-                for parameter, gradient in zip(self.actor.parameters(), gradients, strict=True):
-                    parameter.grad = gradient
-                self.actor.optimizer.step()  # type: ignore[union-attr]
-                actor_losses.append(actor_loss.item())
-                with torch.no_grad():
-                    for target, source in zip(self.critic_target.parameters(), self.critic.parameters(), strict=True):
-                        target.lerp_(source, self.tau)
-        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        self.logger.record("train/proxy_loss", np.mean(proxy_losses))
-        self.logger.record("train/critic_loss", np.mean(critic_losses))
-        if actor_losses:
-            self.logger.record("train/actor_loss", np.mean(actor_losses))
+    def _targets(self) -> list[tuple[Any, Any]]:
+        return [(self.critic, self.critic_target)]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         states, variables = super()._get_torch_save_params()
@@ -151,6 +175,8 @@ def exploration_noise(space: Any) -> NormalActionNoise:
 
 
 def _step(optimiser: Any, loss: torch.Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()
+    """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
     optimiser.step()

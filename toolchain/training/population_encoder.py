@@ -2,7 +2,7 @@
 
     a = exp(-(z - mean)^2 / (2 std^2));  v <- v + a;  s = [v > 0.999];  v <- v - 0.999 s
 
-Training takes ds/da = 1 in each timestep (spiking_layer.EncodedLayer). Starting values of Xu et al. 2025: means evenly over [-1, 1], std = sqrt(0.05).
+Training takes ds/da = 1 in each timestep (spiking_stack.py). Starting values of Xu et al. 2025: means evenly over [-1, 1], std = sqrt(0.05).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Scans of a spiking layer over T: compiled on the CPU, in torch operations on other devices. Equations: spiking_layer.py."""
+"""Scans of a spiking layer over T: compiled on the CPU, in torch operations on other devices. Equations: spiking_stack.py."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,76 +19,76 @@ COUPLING_V, COUPLING_U = -0.172, 1.529  # of U's update: theta_v, and 1 + theta_
 DN = (THRESHOLD, CURRENT_KEEP, RESET_V, RESET_U, COUPLING_V, COUPLING_U)
 
 
-def encode(activations: Tensor, timesteps: int) -> Tensor:
-    """Spikes [T, n, inputs] of the encoder's soft-reset neurons for constant activations [n, inputs]."""
-    spikes = activations.new_empty((timesteps, *activations.shape))
+def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
+    """Spikes [T, n, inputs] of `dtype`, of the encoder's soft-reset neurons for constant activations [n, inputs]."""
+    spikes = activations.new_empty((timesteps, *activations.shape), dtype=dtype)
     if activations.device.type == "cpu":
-        number = _type(activations)
-        scan_kernels.encode(_array(activations), number(ENCODER_THRESHOLD), number(1), _array(spikes))
+        scan_kernels.encode(_array(activations.contiguous()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), _array(spikes))
         return spikes
     v = torch.zeros_like(activations)
     for t in range(timesteps):
         v = v + activations
-        torch.gt(v, ENCODER_THRESHOLD, out=spikes[t])
-        v.sub_(spikes[t], alpha=ENCODER_THRESHOLD)
+        fired = v > ENCODER_THRESHOLD
+        spikes[t] = fired
+        v = v - ENCODER_THRESHOLD * fired
     return spikes
 
 
-def forward(drive: Tensor, bias: Tensor, neuron: str) -> tuple[Tensor, Tensor]:
-    """Voltages and spikes [T, n, neurons] of drives [T, n, neurons] without the bias [neurons]."""
+def forward(drive: Tensor, bias: Tensor, neuron: str) -> Tensor:
+    """Spikes [T, n, neurons] of drives [T, n, neurons] without the bias [neurons]; they have the drive's type, states the bias's."""
     if drive.device.type != "cpu":
-        return torch_forward(drive + bias, neuron)
-    voltage, spikes, number = torch.empty_like(drive), torch.empty_like(drive), _type(drive)
-    arrays = [_array(part) for part in (drive, bias)]
-    if neuron == "dn":
-        scan_kernels.two_state_forward(*arrays, _constants(number), number(1), _array(voltage), _array(spikes))
-    else:
-        scan_kernels.leaky_forward(*arrays, *_leaky(neuron, number), _array(voltage), _array(spikes))
-    return voltage, spikes
+        return (torch_voltages(drive.to(bias.dtype) + bias, neuron) > THRESHOLD).to(drive.dtype)
+    spikes, (kernels, constants) = torch.empty_like(drive), _neuron(neuron, _type(bias))
+    kernels.forward(_array(drive), _array(bias), *constants, _one(spikes), _array(spikes))
+    return spikes
 
 
-def backward(gradient: Tensor, voltage: Tensor, neuron: str, surrogate: Surrogate) -> tuple[Tensor, Tensor]:
-    """Gradients of the drive [T, n, neurons] and of the bias [neurons] for that of the spikes."""
+def backward(gradient: Tensor, drive: Tensor, bias: Tensor, neuron: str, surrogate: Surrogate) -> tuple[Tensor, Tensor]:
+    """Gradients of the drive [T, n, neurons] and of the bias [neurons] for that of the spikes.
+
+    The gradient of the spikes is [T, n, neurons], or [1, n, neurons] where it is the same in every timestep.
+    """
+    if drive.device.type != "cpu":
+        voltage = torch_voltages(drive.to(bias.dtype) + bias, neuron)
+        result = torch_backward(gradient.to(bias.dtype), voltage, neuron, surrogate.derivative(voltage - THRESHOLD))
+        return result.to(drive.dtype), result.sum((0, 1))
+    number = _type(bias)
+    kernels, constants = _neuron(neuron, number)
     rectangle = isinstance(surrogate, Rectangle)
-    if voltage.device.type != "cpu":
-        result = torch_backward(gradient, voltage, neuron, surrogate.derivative(voltage - THRESHOLD))
-        return result, result.sum((0, 1))
-    number = _type(voltage)
-    slopes = voltage.new_empty((0, 0, 0)) if rectangle else surrogate.derivative(voltage - THRESHOLD)
-    result, total = torch.empty_like(voltage), voltage.new_zeros(voltage.shape[2])
-    arrays = [_array(part) for part in (gradient.contiguous(), voltage, slopes)]
-    width = number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
-    if neuron == "dn":
-        scan_kernels.two_state_backward(*arrays, width, _constants(number), number(1), _array(result), _array(total))
-    else:
-        scan_kernels.leaky_backward(*arrays, width, *_leaky(neuron, number), _array(result), _array(total))
+    slopes, width = bias.new_empty((0, 0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
+    if not rectangle:
+        slopes = bias.new_empty(drive.shape)
+        kernels.voltages(_array(drive), _array(bias), *constants, _array(slopes))
+        slopes = surrogate.derivative(slopes - THRESHOLD)
+    result, total = torch.empty_like(drive), torch.zeros_like(bias)
+    arrays = [_array(part) for part in (gradient.contiguous(), drive, bias, slopes)]
+    kernels.backward(*arrays, width, *constants, _array(result), _array(total))
     return result, total
 
 
-def torch_forward(drive: Tensor, neuron: str) -> tuple[Tensor, Tensor]:
-    """As `forward`, the bias in the drive, on any device."""
+def torch_voltages(drive: Tensor, neuron: str) -> Tensor:
+    """Voltages [T, n, neurons] on any device, the bias in the drive."""
     if neuron != "lif":
         drive = drive.clone()
         for t in range(1, len(drive)):
             drive[t].add_(drive[t - 1], alpha=CURRENT_KEEP)
-    voltage, spikes = torch.empty_like(drive), torch.empty_like(drive)
-    recovery = torch.zeros_like(drive[0])
-    for t in range(len(drive)):
-        if t == 0:
-            voltage[0] = drive[0]
-        elif neuron == "dn":
-            reset = torch.addcmul(spikes[t - 1] * RESET_V, voltage[t - 1], 1.0 - spikes[t - 1])
-            recovery = recovery.add(spikes[t - 1], alpha=RESET_U)
+    voltage, recovery = torch.empty_like(drive), torch.zeros_like(drive[0])
+    voltage[0] = drive[0]
+    for t in range(1, len(drive)):
+        fired = (voltage[t - 1] > THRESHOLD).to(drive.dtype)
+        if neuron == "dn":
+            reset = torch.addcmul(fired * RESET_V, voltage[t - 1], 1.0 - fired)
+            recovery = recovery.add(fired, alpha=RESET_U)
             torch.addcmul(drive[t] - recovery, reset, reset, out=voltage[t])
             recovery = recovery.mul_(COUPLING_U).add_(reset, alpha=COUPLING_V)
         else:
-            torch.addcmul(drive[t], voltage[t - 1], 1.0 - spikes[t - 1], value=VOLTAGE_KEEP, out=voltage[t])
-        torch.gt(voltage[t], THRESHOLD, out=spikes[t])
-    return voltage, spikes
+            torch.addcmul(drive[t], voltage[t - 1], 1.0 - fired, value=VOLTAGE_KEEP, out=voltage[t])
+    return voltage
 
 
 def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tensor) -> Tensor:
     """Gradient of the drive on any device; `slopes` is the surrogate at every voltage."""
+    gradient = gradient.expand_as(voltage)
     result, last = torch.empty_like(voltage), len(voltage) - 1
     silent = (voltage <= THRESHOLD).to(voltage.dtype)
     torch.mul(slopes[last], gradient[last], out=result[last])
@@ -111,16 +111,32 @@ def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tenso
 
 
 def _array(tensor: Tensor) -> Any:
-    return tensor.detach().numpy()
+    """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _one(tensor: Tensor) -> Any:
+    """1 in the type of `_array`."""
+    return np.uint16(0x3F80) if tensor.dtype == torch.bfloat16 else _type(tensor)(1)
 
 
 def _type(tensor: Tensor) -> Any:
     return np.float64 if tensor.dtype == torch.float64 else np.float32
 
 
-def _leaky(neuron: str, number: Any) -> tuple[Any, ...]:
-    return number(THRESHOLD), number(VOLTAGE_KEEP), number(CURRENT_KEEP if neuron == "clif" else 0), number(1)
+class _Kernels(NamedTuple):
+    forward: Any
+    backward: Any
+    voltages: Any
 
 
-def _constants(number: Any) -> tuple[Any, ...]:
-    return tuple(number(value) for value in DN)
+LEAKY = _Kernels(scan_kernels.leaky_forward, scan_kernels.leaky_backward, scan_kernels.leaky_voltages)
+TWO_STATE = _Kernels(scan_kernels.two_state_forward, scan_kernels.two_state_backward, scan_kernels.two_state_voltages)
+
+
+def _neuron(neuron: str, number: Any) -> tuple[_Kernels, tuple[Any, ...]]:
+    """Compiled scans and the constants that they take, in the type `number`."""
+    if neuron == "dn":
+        return TWO_STATE, (tuple(number(value) for value in DN),)
+    return LEAKY, (number(THRESHOLD), number(VOLTAGE_KEEP), number(CURRENT_KEEP if neuron == "clif" else 0))

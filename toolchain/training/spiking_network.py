@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from toolchain.errors import violations
 from toolchain.training.population_encoder import PopulationEncoder
 from toolchain.training.scans import NEURONS
-from toolchain.training.spiking_layer import EncodedLayer, LayerKind, SpikingLayer
+from toolchain.training.spiking_stack import LayerKind, SpikingStack
 from toolchain.training.surrogates import PAPER, Surrogate
 
 TIMESTEPS, POPULATION = 5, 10
@@ -76,9 +76,8 @@ class SpikingNetwork(nn.Module):
 
     def counts(self, observations: Tensor) -> Tensor:
         """Spike counts [n, act * P] of the last layer."""
-        first, *others = [*self.snn.hidden_layers, self.snn.out_pop_layer]
         activations = self.encoder(torch.tanh(observations))
-        spikes: Tensor = EncodedLayer.apply(activations, first.weight, first.bias, self.timesteps, self.kind)  # type: ignore[assignment]
-        for layer in others:
-            spikes = SpikingLayer.apply(spikes, layer.weight, layer.bias, self.kind)  # type: ignore[assignment]
-        return spikes.sum(0)
+        layers = [*self.snn.hidden_layers, self.snn.out_pop_layer]
+        parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
+        counts: Tensor = SpikingStack.apply(activations, self.timesteps, self.kind, *parameters)  # type: ignore[assignment]
+        return counts

@@ -1,0 +1,53 @@
+"""A ReLU network in one autograd node, the products between hidden layers in bfloat16 where asked: proxies and critics.
+
+The first and the last layer, the gradients that the optimiser sees and the weights that it changes stay float32: observations,
+actions and values keep their digits, and nearly all arithmetic lies between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class DenseStack(torch.autograd.Function):
+    """x [n, inputs], then weight [outputs, inputs] and bias [outputs] per layer -> outputs [n, outputs] of the last, linear layer."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, products: torch.dtype, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+        ends, layers = x.dtype, len(parameters) // 2
+        types = [ends if layer in (0, layers - 1) else products for layer in range(layers)]
+        weights = [weight.to(dtype) for weight, dtype in zip(parameters[::2], types, strict=True)]
+        inputs = [x]
+        for weight, bias, dtype in zip(weights[:-1], parameters[1::2], types[1:], strict=False):
+            inputs.append(torch.addmm(bias.to(weight.dtype), inputs[-1], weight.t()).relu_().to(dtype))
+        ctx.save_for_backward(*inputs, *weights)
+        return torch.addmm(parameters[-1], inputs[-1], weights[-1].t())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        layers = len(ctx.saved_tensors) // 2
+        inputs, weights = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
+        wanted, ends, found = ctx.needs_input_grad, gradient.dtype, list[Tensor | None]()
+        for layer in range(layers - 1, -1, -1):
+            x, weight = inputs[layer], weights[layer]
+            gradient = gradient.to(weight.dtype)
+            d_bias = gradient.sum(0, dtype=ends) if wanted[2 * layer + 3] else None
+            d_weight = (gradient.t() @ x).to(ends) if wanted[2 * layer + 2] else None
+            found[:0] = [d_weight, d_bias]
+            if layer:
+                gradient = torch.ops.aten.threshold_backward(gradient @ weight, x.to(weight.dtype), 0)
+        return gradient @ weights[0] if wanted[0] else None, None, *found
+
+
+def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False) -> Tensor:
+    """`network(x)`, linear layers with ReLU between and at will one function at the end. Others run module by module, in float32."""
+    modules = list(network)
+    tail = [] if isinstance(modules[-1], nn.Linear) else [modules.pop()]
+    if not all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules)):
+        return network(x)
+    parameters = [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]
+    y: Tensor = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]
+    return tail[0](y) if tail else y
