@@ -1,6 +1,7 @@
 """One training run: built from a plan, evaluated at fixed intervals, resumable from its last checkpoint.
 
-Beside the output FILE lies the folder FILE.run: checkpoint.pt, memory/*.bin, evaluations.jsonl. On a CPU, with the same
+Beside the output FILE lies the folder FILE.run: checkpoint.pt, memory/*.bin, evaluations.jsonl, and best.zip, the policy of the
+best evaluation. On a CPU, with the same
 number of threads, a run that was killed and resumed ends with the weights of one that was not.
 """
 
@@ -196,6 +197,9 @@ class _Keeper(BaseCallback):
         self.seen = steps
         if steps % self.evaluate_every == 0:
             record = evaluate(self.model, self.plan.environment, self.evaluation_episodes)
+            earlier = [known["mean"] for known in read_evaluations(self.folder / "evaluations.jsonl")]
+            if record["mean"] > max(earlier, default=-np.inf):
+                write_atomically(self.folder / "best.zip", lambda temporary: _save(self.model, temporary))
             with (self.folder / "evaluations.jsonl").open("a") as stream:
                 stream.write(json.dumps(record) + "\n")
             self.logger.record("evaluation/mean_return", record["mean"])
