@@ -86,7 +86,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) 
         assert torch.equal(ours[name], tensor), name
     folders = [tmp_path / f"{name}.zip.run" for name in ("plain", "killed")]
     first, second = (weights(folder / "best.zip") for folder in folders)
-    assert first.keys() == theirs.keys() and all(torch.equal(second[name], tensor) for name, tensor in first.items())
+    assert first and first.keys() == second.keys() and all(torch.equal(second[name], tensor) for name, tensor in first.items())
     for name in ARRAYS:
         first, second = ((folder / "memory" / f"{name}.bin").read_bytes() for folder in folders)
         assert first == second, name
