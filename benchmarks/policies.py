@@ -63,8 +63,11 @@ def _read(path: Path, folder: Path, named: re.Match[str], public: bool) -> Case 
         try:
             policy = api.load_policy(path, env=environment)
         except InputError as refused:
-            reason = refused
+            reason: object = refused
             continue
+        if not isinstance(policy, Policy):
+            reason = "a spiking network (benchmarks/spiking_policies.py)"
+            break
         activations = {layer.activation for layer in policy.layers[:-1]}
         rate = activations <= {"relu"}
         wide = rate and policy.observation.mean is None and [layer.outputs for layer in policy.layers[:-1]] == [256, 256]

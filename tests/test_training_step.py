@@ -11,7 +11,7 @@ import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
 
-from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, curve, plot, rows
+from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, rows
 from benchmarks.training import BATCH, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
 from toolchain.training.algorithms import SpikingTD3
@@ -94,6 +94,25 @@ def test_tables_end_where_every_seed_has_been(tmp_path: Path) -> None:
     plot(runs, tmp_path / "curves.svg")
     text = (tmp_path / "curves.svg").read_text()
     assert "proxy-target lif, 3 seeds" in text and "HalfCheetah-v5" in text and "ANN TD3" not in text
+
+
+def test_areas_compare_seed_by_seed(tmp_path: Path) -> None:
+    """Two methods, the curves of each seed straight lines: areas are their middles, over the steps that both have reached."""
+    runs = []
+    for method, slope in (("proxy-target", 2.0), ("spiking-td3", 1.0)):
+        for seed in range(3):
+            run = Run("HalfCheetah-v5", method, seed, tmp_path)
+            place = run.output.with_name(f"{run.output.name}.run")
+            place.mkdir()
+            points = range(1, 5 if method == "proxy-target" else 4)
+            lines = (json.dumps({"steps": 5_000 * point, "mean": slope * (100.0 * point + seed)}) for point in points)
+            (place / "evaluations.jsonl").write_text("\n".join(lines) + "\n")
+            runs.append(run)
+    low, high = confidence_interval(np.array([200.0, 201.0, 202.0])) or (0.0, 0.0)
+    text = areas(runs, "HalfCheetah-v5")
+    assert "steps 5,000 to 15,000" in text and "proxy target 402, plain 201, difference +201" in text
+    assert f"({low:+.0f} to {high:+.0f})".strip("()") in text and "over 3 seeds, at 1.5% of" in text
+    assert areas(runs[:3], "HalfCheetah-v5") == "" == areas(runs, "InvertedDoublePendulum-v5")
 
 
 def test_the_page_has_its_place_for_the_table() -> None:

@@ -88,6 +88,14 @@ def test_event_thresholds_spend_their_budget(pendulum: tuple) -> None:
     assert split[0].mean() > event_thresholds(statistics, 0.2, (1.0,) * len(coarse))[0].mean()
 
 
+def test_a_search_keeps_the_shaken_states_of_its_last_conversion_alone(pendulum: tuple) -> None:
+    """They depend on the action error, and are tens of megabytes for a wide policy."""
+    statistics = measure(*pendulum)
+    for error in (0.02, 0.05, 0.08):
+        convert(*pendulum, ConversionOptions(action_error=error), statistics=statistics)
+        assert len(statistics.shaken) == 1
+
+
 def test_a_price_leaves_synapses_out_and_the_rest_makes_up_for_them() -> None:
     states = np.rint(40 * (RNG.normal(size=(2000, 6)) @ RNG.normal(size=(6, 20)) + 0.1 * RNG.normal(size=(2000, 20))))
     weights, bias, moments = RNG.normal(size=(6, 20)), RNG.normal(size=6), augmented_moments(states)

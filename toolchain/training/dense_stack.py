@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+NARROW = 64  # inputs
+
 
 class DenseStack(torch.autograd.Function):
     """x [n, inputs], then weight [outputs, inputs] and bias [outputs] per layer -> outputs [n, outputs] of the last, linear layer."""
@@ -35,11 +37,16 @@ class DenseStack(torch.autograd.Function):
             x, weight = inputs[layer], weights[layer]
             gradient = gradient.to(weight.dtype)
             d_bias = gradient.sum(0, dtype=ends) if wanted[2 * layer + 3] else None
-            d_weight = (gradient.t() @ x).to(ends) if wanted[2 * layer + 2] else None
+            d_weight = _product(gradient, x).to(ends) if wanted[2 * layer + 2] else None
             found[:0] = [d_weight, d_bias]
             if layer:
                 gradient = torch.ops.aten.threshold_backward(gradient @ weight, x.to(weight.dtype), 0)
         return gradient @ weights[0] if wanted[0] else None, None, *found
+
+
+def _product(gradient: Tensor, x: Tensor) -> Tensor:
+    """gradient^T x; with few inputs (a first layer) its transpose takes half the time, measured."""
+    return (x.t() @ gradient).t().contiguous() if x.shape[1] < NARROW else gradient.t() @ x
 
 
 def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False) -> Tensor:
