@@ -110,8 +110,9 @@ class SpikingTD3(TD3):
     @torch.no_grad()
     def _follow(self) -> None:
         """Targets follow what they are targets of."""
-        for source, target in self._targets():
-            torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), self.tau)
+        for network, its_target in self._targets():
+            for source, target in zip(network.parameters(), its_target.parameters(), strict=True):
+                target.lerp_(source, self.tau)
 
     def _targets(self) -> list[tuple[Any, Any]]:
         return [(self.critic, self.critic_target), (self.actor, self.actor_target)]
@@ -154,7 +155,8 @@ class ProxyTargetTD3(SpikingTD3):
             proxy_loss = functional.mse_loss(self._target_actions(part), wanted)
             _step(self.actor_target.optimizer, proxy_loss)
         losses.setdefault("proxy_loss", []).append(proxy_loss.item())
-        return type(data)(*(None if part is None else part[-batch_size:] for part in data)), actions
+        last: Any = (None if part is None else part[-batch_size:] for part in data)
+        return type(data)(*last), actions
 
     def _target_actions(self, observations: torch.Tensor) -> torch.Tensor:
         proxy: Any = self.actor_target
