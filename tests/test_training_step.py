@@ -11,7 +11,8 @@ import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
 
-from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, rows
+from benchmarks import proxy_target
+from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, record, recorded, rows
 from benchmarks.training import BATCH, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
 from toolchain.training.algorithms import SpikingTD3
@@ -71,6 +72,22 @@ def test_a_plain_spiking_step_is_that_of_stable_baselines3() -> None:
 def test_the_benchmark_measures_both() -> None:
     found = measure(8)
     assert found["eager_ms"] > 0 and found["fused_ms"] > 0 and found["ratio_low"] <= found["ratio"] <= found["ratio_high"]
+
+
+@pytest.fixture(autouse=True)
+def no_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests have evaluations of their own."""
+    monkeypatch.setattr(proxy_target, "CURVES", tmp_path / "curves.json")
+
+
+def test_what_was_recorded_stays(tmp_path: Path) -> None:
+    runs = study(tmp_path)
+    record(runs[:2])
+    assert list(recorded()) == ["HalfCheetah-v5/proxy-target/0", "HalfCheetah-v5/proxy-target/1"]
+    elsewhere = [Run("HalfCheetah-v5", "proxy-target", seed, tmp_path / "elsewhere") for seed in range(3)]
+    assert curve(elsewhere)[1].tolist() == curve(runs[:2])[1].tolist()
+    record([runs[2]])
+    assert len(recorded()) == 3 and curve(elsewhere)[1].tolist() == curve(runs[:3])[1].tolist()
 
 
 def study(folder: Path) -> list[Run]:

@@ -47,7 +47,7 @@ class SpikingActor(BasePolicy):
 
 
 class SpikingTD3Policy(TD3Policy):
-    """TD3's policy, actor and target spiking. `bfloat16`: products of the spiking layers, and of a proxy, in bfloat16."""
+    """TD3's policy, actor and target spiking. `bfloat16`: products of the spiking layers, and between hidden layers of critics and proxy, in bfloat16."""
 
     def __init__(
         self,
