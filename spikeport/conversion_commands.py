@@ -37,6 +37,10 @@ from spikeport.terminal import emit, plain, staged_bar
     "--allocation", default="sensitivity", show_default=True, metavar="sensitivity|events", help="Thresholds by formula, or from events counted in calibration."
 )
 @click.option("--thrift", default=0.0, show_default=True, metavar="X", help="Squared action error that a synop per MAC saved is worth; drops synapses.")
+@click.option(
+    "--threshold-shares", metavar="X[,X...]", callback=numbers,
+    help="dc: shares of a neuron's largest activation among which its threshold is chosen.  [default: 1,0.8,0.6; others where 64 episodes lose too much]",
+)  # fmt: skip
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
 @click.option("--finetune", is_flag=True, help="Distil the policy into the integers: minutes, for 4 or 5 weight bits; sdn only, needs PyTorch.")
@@ -76,7 +80,7 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
             click.echo(assumption, err=True)
     given["neuron"] = given["neuron"] or ("lif" if isinstance(policy, SpikingPolicy) else "leaky" if isinstance(policy, LeakyPolicy) else "sdn")
     choices: dict[str, Any] = {name: given[name] for name in own}
-    choices |= {"error_shares": tuple(given["error_shares"] or ()), "triggers": tuple(given["triggers"] or ())}
+    choices |= {name: tuple(given[name] or ()) for name in ("error_shares", "triggers", "threshold_shares")}
     choices |= {"resync_every": given["resync_every"], "prune_dead": given["prune_dead"], "keep_source": not given["no_source"]}
     if given["neuron"] != "auto":
         choices = {"options": api.ConversionOptions(**choices)}
@@ -110,13 +114,13 @@ def convert(checkpoint: Path, output: Path, env: str | None, observations: Path 
 
 def judged(attempts: list[Any], artifact: Any, output: Path) -> bool | None:
     """Whether the closed loop accepted what was written, None where it was not run; stderr hears why it was chosen, or that it is no good."""
-    from toolchain.conversion_loop import Attempt, acceptance
+    from toolchain.conversion_loop import Attempt, acceptance, setting
 
     if not attempts:
         return None
     accepted, reason = any(attempt.accepted for attempt in attempts), "none of these neurons holds the return; sdn was written"
     if isinstance(attempts[0], Attempt):
-        accepted, reason = acceptance(attempts, artifact.calibration["action_error"])
+        accepted, reason = acceptance(attempts, setting(artifact.calibration["action_error"], artifact.calibration["threshold_shares"]))
         if accepted and reason:
             click.echo(f"note: {reason}", err=True)
     if not accepted:

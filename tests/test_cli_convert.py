@@ -31,7 +31,7 @@ from tests.front_door import (
 )
 from tests.policy_files import model, normalizer, state_dict, torch_bytes, write
 from toolchain import conversion_loop
-from toolchain.conversion_loop import ERRORS, Attempt, acceptance
+from toolchain.conversion_loop import ERRORS, Attempt, acceptance, setting
 
 CONVERT = ("convert", PENDULUM, "--env", PENDULUM_ENV, *QUICK)
 
@@ -206,7 +206,7 @@ def test_version_and_no_command() -> None:
 )
 def test_why_an_action_error_was_taken(accepted: tuple[bool, ...], taken: float, text: str) -> None:
     attempts = [Attempt(error, error, 0.9, 5, 1, 64, ok) for error, ok in zip(ERRORS, accepted, strict=False)]
-    found, reason = acceptance(attempts, taken)
+    found, reason = acceptance(attempts, setting(taken, ()))
     assert found == any(accepted) and bool(text) == bool(reason) and re.fullmatch(text, reason)
 
 

@@ -82,6 +82,8 @@ OPTIONS: list[tuple[tuple[object, ...], tuple[object, ...], str]] = [
     (SB3, ("--neuron", "mt", "--finetune"), r"--finetune: distils into sdn's integers only \(got --neuron mt, limit sdn\)"),
     (SB3, ("--triggers", "1"), r"--triggers: one trigger per hidden layer \(got 1 numbers, limit 2\)\. Fix: --triggers 1,1"),
     (SB3, ("--error-shares", "1,0,1"), r"--error-shares: a share is not usable \(got \(1\.0, 0\.0, 1\.0\), limit 1e-6\.\.1e6\)"),
+    (SB3, ("--neuron", "dc", "--threshold-shares", "1,0"), r"--threshold-shares: a share is not usable \(got \(1\.0, 0\.0\), limit 0\.05\.\.20\)"),
+    (SB3, ("--threshold-shares", "1"), r"--threshold-shares: belong to differential coding \(got --neuron sdn, 1 timesteps, limit dc with 3"),
     (SB3, ("--error-shares", "1,9e-7,1"), r"--error-shares: a share is not usable"),
     (SB3, ("--error-shares", "1,1e300,1"), r"--error-shares: a share is not usable"),
     (SB3, ("--neuron", "dc", "--triggers", "2,2"), r"belong to sdn \(got --neuron dc, limit sdn\)"),

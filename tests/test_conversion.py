@@ -14,11 +14,13 @@ from toolchain import conversion_loop, gymnasium_bridge
 from toolchain.conversion.calibration import Calibration, calibration_seed, from_arrays, from_environment
 from toolchain.conversion.statistics import SignalStatistics, measure, sensitivities
 from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from toolchain.conversion_loop import acceptance
 from toolchain.convert import ConversionOptions, convert, make_probe, without_neurons
 from toolchain.errors import InputError
 from toolchain.network import STATE_LIMIT, Network
 from toolchain.neurons.sigma_delta import quantised_activation
 from toolchain.policies.policy import DenseLayer, Policy
+from toolchain.quantization.threshold_search import SHARES
 from toolchain.simulation.fast import FastBackend
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
@@ -265,6 +267,32 @@ def test_probe(calibration: Calibration) -> None:
     recorded = {tuple(row) for row in calibration.observations}
     assert all(tuple(row) in recorded for row in probe.observations[:224])
     assert np.abs(probe.observations[224:]).max() > 50 * np.abs(calibration.observations).max()  # saturating ones
+
+
+def test_the_closed_loop_chooses_the_thresholds_of_differential_coding(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first list of shares that is accepted; where none is, the best mean return; none is tried where the user gave one."""
+    monkeypatch.setattr(conversion_loop, "EPISODES", 8)
+
+    def run(options: ConversionOptions) -> tuple[list[float] | None, list[conversion_loop.Attempt]]:
+        artifact, attempts = conversion_loop.convert_in_environment(policy, ENVIRONMENT, options, calibration_steps=1000)
+        return artifact.calibration["threshold_shares"], attempts
+
+    options = ConversionOptions(neuron="dc", timesteps=4)
+    assert run(dataclasses.replace(options, threshold_shares=(0.9,))) == ([0.9], []) and run(dataclasses.replace(options, timesteps=2)) == (None, [])
+    monkeypatch.setattr(conversion_loop, "LEAST_RATIO", 2.0)
+    taken, attempts = run(options)
+    assert [attempt.threshold_shares for attempt in attempts] == list(SHARES) and not any(attempt.accepted for attempt in attempts)
+    best = max(attempts, key=lambda attempt: attempt.return_ratio or 0.0)
+    assert taken == list(best.threshold_shares)
+    accepted, reason = acceptance(attempts, best.setting)
+    assert not accepted and "NOT ACCEPTED in closed loop" in reason
+    monkeypatch.setattr(conversion_loop, "LEAST_RATIO", -10.0)
+    monkeypatch.setattr(conversion_loop, "MOST_EXTRA_FAILURES", 1.0)
+    taken, attempts = run(options)
+    assert taken == list(SHARES[0]) and len(attempts) == 1 and attempts[0].accepted
+    later = [dataclasses.replace(attempts[0], accepted=False), dataclasses.replace(attempts[0], threshold_shares=SHARES[1])]
+    first = "threshold shares 1,0.8,0.6 were not accepted, threshold shares 0.8,0.7,0.6,0.5 are the first that were"
+    assert acceptance(later, later[1].setting) == (True, first)
 
 
 def test_closed_loop_check_tightens_what_falls_over(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:

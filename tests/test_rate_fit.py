@@ -17,8 +17,7 @@ from toolchain.conversion.thresholds import maximum_thresholds
 from toolchain.conversion_loop import open_loop_error
 from toolchain.convert import ConversionOptions, convert
 from toolchain.policies.policy import Policy
-from toolchain.quantization import threshold_search
-from toolchain.quantization.threshold_search import least_error_thresholds, with_threshold
+from toolchain.quantization.threshold_search import SHARES, least_error_thresholds, with_threshold
 from toolchain.quantization.window_simulation import decoded_mean, window_payloads
 from toolchain.simulation.fast import FastBackend
 
@@ -64,7 +63,7 @@ def test_thresholds_never_exceed_the_maxima_and_err_least(policy: Policy, calibr
         maximum, _ = maximum_thresholds(np.maximum(pre, 0))
         share = layer.unit * levels / maximum
         slack = 2 * levels * layer.row_scale / maximum  # an integer theta, even where the neuron wants it
-        assert (share <= 1 + slack).all() and (share >= min(threshold_search.SHARES) - slack).all()
+        assert (share <= 1 + slack).all() and (share >= min(SHARES[0]) - slack).all()
         assert levels == 8 or (layer.threshold % 2 == 0).all()
         shares.append(share)
     assert (np.concatenate(shares) < 0.9).any()
@@ -85,16 +84,25 @@ def test_a_neuron_keeps_its_threshold_unless_a_smaller_one_errs_less() -> None:
     arriving[:, 0, 1] = 1000
     arriving[:, 0, 2] = np.where(np.arange(1000) == 500, 1000, np.arange(1000) % 240)
     activations = np.maximum((arriving[:, 0] @ layer.weights.T.astype(np.int64)).astype(float), 0)
-    found = least_error_thresholds(layer, arriving, activations, 8, random_artifact(0, neuron="if@1", timesteps=8, alpha=0).network.coding)
+    found = least_error_thresholds(layer, arriving, activations, 8, random_artifact(0, neuron="if@1", timesteps=8, alpha=0).network.coding, SHARES[0])
     assert found.threshold[0] == 1000 and found.threshold[1] == 1000 and found.threshold[2] == 600
     np.testing.assert_array_equal(found.unit, found.threshold * found.row_scale)
 
 
+def test_shares_beyond_the_maximum_leave_room_for_themselves(policy: Policy, calibration: Calibration) -> None:
+    """A threshold of three times the maximum is kept as it is, and the range proof still passes."""
+    maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in measure(policy, calibration).pre_activations[:-1]]
+    artifact = convert(policy, calibration, ConversionOptions(neuron="dc", timesteps=4, threshold_shares=(3.0,)))
+    for layer, maximum in zip(artifact.network.layers[:-1], maxima, strict=True):
+        assert (np.abs(8 * layer.unit - 3 * maximum) <= 16 * layer.row_scale).all()  # theta is an integer before and after
+    assert artifact.calibration["threshold_shares"] == [3.0]
+
+
 @pytest.mark.parametrize(("neuron", "timesteps"), [("dc", 4)])
 def test_thresholds_found_act_closer_to_the_policy_than_the_maxima(
-    policy: Policy, calibration: Calibration, neuron: str, timesteps: int, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, calibration: Calibration, neuron: str, timesteps: int
 ) -> None:
     options = ConversionOptions(neuron=neuron, timesteps=timesteps, alpha=0.0)
     found = open_loop_error(convert(policy, calibration, options), policy, calibration)
-    monkeypatch.setattr(threshold_search, "SHARES", (1.0,))
-    assert found < open_loop_error(convert(policy, calibration, options), policy, calibration)
+    maxima = dataclasses.replace(options, threshold_shares=(1.0,))
+    assert found < open_loop_error(convert(policy, calibration, maxima), policy, calibration)

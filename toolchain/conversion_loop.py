@@ -1,4 +1,4 @@
-"""Conversion with the loop closed: the action error is tightened where the policy's own return asks for it.
+"""Conversion with the loop closed: sdn's action error, dc's thresholds change where the policy's own return asks for it.
 
 Some policies forgive an action error of 0.1 and some fall over it (a clipped PPO policy failed in a tenth of its
 episodes). No open-loop number tells them apart, a few dozen episodes do. Their seeds continue the calibration's
@@ -25,6 +25,7 @@ from toolchain.finetuning import States, finetune
 from toolchain.finetuning.pytorch import pytorch
 from toolchain.finetuning.states import Recorder
 from toolchain.policies.policy import Policy
+from toolchain.quantization.threshold_search import SHARES
 from toolchain.simulation.fast import FastBackend
 from toolchain.simulation.rollout import Actor, FloatActor, roll_out
 from toolchain.simulation.statistics import return_ratio
@@ -43,33 +44,45 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One action error tried: what the closed loop and the calibration states said."""
+    """One action error (sdn) or list of threshold shares (dc) tried: what the closed loop and the calibration states said."""
 
-    action_error: float
+    action_error: float | None
     measured_error: float
     return_ratio: float | None
     failures: int
     ann_failures: int
     episodes: int
     accepted: bool
+    threshold_shares: tuple[float, ...] = ()
+
+    @property
+    def setting(self) -> str:
+        return setting(self.action_error, self.threshold_shares)
 
     def __str__(self) -> str:
         ratio = "none" if self.return_ratio is None else f"{self.return_ratio:.4f}"
         weak = f"weak episodes {self.failures} against {self.ann_failures} of {self.episodes}"
         return (
-            f"action error {self.action_error:g} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
+            f"{self.setting} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
         )
 
 
-def acceptance(attempts: Sequence[Attempt], taken: float) -> tuple[bool, str]:
-    """Whether the closed loop accepted the action error `taken`, one of those tried, and why it was; no text where the first was accepted."""
+def setting(action_error: float | None, threshold_shares: Sequence[float] | None) -> str:
+    """What is tried, in words."""
+    return f"threshold shares {','.join(f'{share:g}' for share in threshold_shares)}" if threshold_shares else f"action error {action_error:g}"
+
+
+def acceptance(attempts: Sequence[Attempt], taken: str) -> tuple[bool, str]:
+    """Whether the closed loop accepted the `taken` setting, one of those tried, and why it was; no text where the first was accepted."""
     if attempts[0].accepted:
         return True, ""
-    best = next(attempt for attempt in attempts if attempt.action_error == taken)
+    best = next(attempt for attempt in attempts if attempt.setting == taken)
+    if best.accepted and best.threshold_shares:
+        return True, f"{attempts[0].setting} were not accepted, {taken} are the first that were"
     if best.accepted:
         return True, (
-            f"action error {attempts[0].action_error:g} was not accepted, which shows a policy that forgives little: "
-            f"it gets the finest accepted error, {taken:g}, not the first"
+            f"{attempts[0].setting} was not accepted, which shows a policy that forgives little: "
+            f"it gets the finest accepted error, {best.action_error:g}, not the first"
         )
     ratio = "none" if best.return_ratio is None else f"{best.return_ratio:.4f}"
     allowed = int(best.ann_failures + MOST_EXTRA_FAILURES * best.episodes)
@@ -117,7 +130,8 @@ def convert_in_environment(
     """Calibrate in an environment that the user named (`module:Id` allowed) and convert.
 
     Where `options.action_error` is None, 0.1 is taken if the closed loop accepts it, else the finest accepted one of
-    0.05, 0.025 and 0.0125, else the one with the best mean return. With `options.finetune` the result is then distilled
+    0.05, 0.025 and 0.0125, else the one with the best mean return. dc takes the first of the lists of threshold shares in
+    toolchain/quantization/threshold_search.py that is accepted, else the one with the best mean return. With `options.finetune` the result is then distilled
     and kept if its mean return did not fall. `progress(stage, done, total)` is called as it goes.
     """
     if options.finetune:
@@ -129,30 +143,35 @@ def convert_in_environment(
     finally:
         env.close()
     loop, attempts = Loop(identifier, seed, list(calibration.seeds), progress), list[Attempt]()
-    if options.neuron != "sdn" or options.action_error is not None:
-        artifact = convert(policy, calibration, options, environment, seed)
+    choices: list[ConversionOptions] = []
+    if options.neuron == "sdn" and options.action_error is None:
+        choices = [dataclasses.replace(options, action_error=error) for error in ERRORS]
+    elif options.searches_thresholds and not options.threshold_shares:
+        choices = [dataclasses.replace(options, threshold_shares=shares) for shares in SHARES]
+    if choices:
+        artifact = _chosen(policy, calibration, choices, environment, loop, attempts)
     else:
-        artifact = _tightened(policy, calibration, options, environment, loop, attempts)
+        artifact = convert(policy, calibration, options, environment, seed)
     if options.finetune:
         artifact = _finetuned(artifact, policy, calibration, options.weight_bits, loop)
     return _noting(artifact, policy, dataclasses.replace(calibration, seeds=tuple(loop.seeds)), attempts), attempts
 
 
-def _tightened(
-    policy: Policy, calibration: Calibration, options: ConversionOptions, environment: EnvironmentRecord, loop: Loop, attempts: list[Attempt]
+def _chosen(
+    policy: Policy, calibration: Calibration, choices: Sequence[ConversionOptions], environment: EnvironmentRecord, loop: Loop, attempts: list[Attempt]
 ) -> Artifact:
-    """The conversion whose action error the closed loop accepts; what was tried is appended to `attempts`."""
+    """The conversion of `choices` that the closed loop accepts; what was tried is appended to `attempts`."""
     seeds = loop.fresh(EPISODES)
     ann = loop.returns(FloatActor(policy, EPISODES), seeds, "source policy")
     best_mean, best = -np.inf, None
-    for error in ERRORS:
-        candidate = convert(policy, calibration, dataclasses.replace(options, action_error=error), environment, loop.seed)
-        spiking = loop.returns(FastBackend(candidate, EPISODES), seeds, f"action error {error:g}")
-        attempts.append(_judge(error, open_loop_error(candidate, policy, calibration), spiking, ann))
+    for options in choices:
+        candidate = convert(policy, calibration, options, environment, loop.seed)
+        spiking = loop.returns(FastBackend(candidate, EPISODES), seeds, setting(options.action_error, options.threshold_shares))
+        attempts.append(_judge(options, open_loop_error(candidate, policy, calibration), spiking, ann))
         if attempts[-1].accepted or (spiking.mean() > best_mean and not any(attempt.accepted for attempt in attempts)):
             best_mean, best = spiking.mean(), candidate
-        if attempts[0].accepted:
-            break  # a policy that fell over once is fragile: it gets the finest error that is accepted
+        if attempts[0].accepted or (options.threshold_shares and attempts[-1].accepted):
+            break  # errors go on: a policy that fell over once is fragile and gets the finest one that is accepted
     return best or candidate
 
 
@@ -199,12 +218,12 @@ def open_loop_error(artifact: Artifact, policy: Policy, calibration: Calibration
     return float(np.sqrt((difference**2).sum(1).mean()))
 
 
-def _judge(error: float, measured: float, spiking: Float, ann: Float) -> Attempt:
+def _judge(options: ConversionOptions, measured: float, spiking: Float, ann: Float) -> Attempt:
     median = float(np.median(ann))
     weak = median - 0.1 * abs(median)
     failures, ann_failures, ratio = int((spiking < weak).sum()), int((ann < weak).sum()), return_ratio(spiking, ann)
     accepted = ratio is not None and ratio >= LEAST_RATIO and failures - ann_failures <= MOST_EXTRA_FAILURES * len(ann)
-    return Attempt(error, measured, ratio, failures, ann_failures, len(ann), accepted)
+    return Attempt(options.action_error, measured, ratio, failures, ann_failures, len(ann), accepted, options.threshold_shares)
 
 
 def _noting(artifact: Artifact, policy: Policy, calibration: Calibration, attempts: list[Attempt]) -> Artifact:

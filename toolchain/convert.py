@@ -22,6 +22,7 @@ from toolchain.policies.spiking_policy import AnyPolicy
 from toolchain.quantization.equalisation import equalised
 from toolchain.quantization.rate_network import rate_network
 from toolchain.quantization.sigma_delta_network import sigma_delta_network
+from toolchain.quantization.threshold_search import SEARCHED_FROM, SHARES
 
 DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
 DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
@@ -44,6 +45,7 @@ class ConversionOptions:
     triggers: tuple[int, ...] = ()  # sdn, per hidden layer; (): 1 each
     allocation: str = "sensitivity"  # sdn: thresholds from the closed formula, or from measured `events`
     thrift: float = 0.0  # sdn: squared action error that a synop per MAC saved is worth; 0 keeps every synapse
+    threshold_shares: tuple[float, ...] = ()  # dc: of the largest activation, the best for each neuron; (): the closed loop chooses
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
@@ -97,6 +99,12 @@ class ConversionOptions:
             raise InputError(
                 "--finetune", "distils into all neurons of the policy", got="--prune-dead", fix=("leave --prune-dead away", "leave --finetune away")
             )
+        if self.threshold_shares and not self.searches_thresholds:
+            got = f"--neuron {self.neuron}, {self.steps} timesteps"
+            limit = f"dc with {SEARCHED_FROM} timesteps or more"
+            raise InputError("--threshold-shares", "belong to differential coding", got=got, limit=limit, fix="leave them away")
+        if not all(0.05 <= share <= 20 for share in self.threshold_shares):
+            raise InputError("--threshold-shares", "a share is not usable", got=self.threshold_shares, limit="0.05..20", fix="--threshold-shares 1,0.8,0.6")
         if not all(1e-6 <= share <= 1e6 for share in self.error_shares):
             raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="1e-6..1e6", fix="--error-shares 1,1,1")
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):
@@ -112,6 +120,15 @@ class ConversionOptions:
     def wanted_error(self) -> float:
         """RMS error of the squashed action that thresholds aim at, in units of half the action's range."""
         return DEFAULT_ACTION_ERROR if self.action_error is None else self.action_error
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return self.threshold_shares or SHARES[0]
+
+    @property
+    def searches_thresholds(self) -> bool:
+        """Whether each neuron's threshold is chosen among shares of its largest activation."""
+        return self.neuron == "dc" and self.steps >= SEARCHED_FROM
 
     @property
     def steps(self) -> int:
@@ -156,6 +173,7 @@ def convert(
         "pruned": options.prune_dead,
         "allocation": options.allocation if options.neuron == "sdn" else None,
         "thrift": options.thrift,
+        "threshold_shares": list(options.shares) if options.searches_thresholds else None,
     }
     return artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
 
@@ -240,7 +258,7 @@ def _quantise(policy: Policy, statistics: PolicyStatistics, options: ConversionO
             policy, statistics, thresholds, options.wanted_error, options.weight_bits, options.resync_every, options.triggers, options.thrift
         )
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
-    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron])
+    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron], options.shares)
     return dataclasses.replace(network, resync_every=options.resync_every)
 
 

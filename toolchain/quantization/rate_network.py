@@ -19,17 +19,27 @@ from toolchain.quantization.equalisation import column_strength
 from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
 from toolchain.quantization.proof import RowKind
 from toolchain.quantization.sigma_delta_network import readout_layer
-from toolchain.quantization.threshold_search import least_error_thresholds, with_threshold
+from toolchain.quantization.threshold_search import SEARCHED_FROM, SHARES, least_error_thresholds, with_threshold
 from toolchain.quantization.window_simulation import window_payloads
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range
 STEPS = np.geomspace(2**13, 2**4, 19)  # of the widest channel; the input is sent once, so width costs nothing
-SEARCHED_FROM = 3  # timesteps of differential coding: two are too few for a share of the maximum to pay
 
 
-def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[Float], bits: int, timesteps: int, alpha: int, neuron: str = "if@1") -> Network:
-    """`thresholds` [hidden layer][neuron]: the largest useful theta in real units (toolchain/conversion/thresholds.py)."""
+def rate_network(
+    policy: Policy,
+    statistics: PolicyStatistics,
+    thresholds: list[Float],
+    bits: int,
+    timesteps: int,
+    alpha: int,
+    neuron: str = "if@1",
+    shares: tuple[float, ...] = SHARES[0],
+) -> Network:
+    """`thresholds` [hidden layer][neuron]: the largest useful theta in real units (toolchain/conversion/thresholds.py); `shares` of it are
+    tried in differential coding.
+    """
     spikes = SPIKES[neuron]
     coding = Coding.DIFFERENTIAL if neuron == "dc@1" and len(policy.layers) > 1 else Coding.RATE
     scale, limit = _input_scale(policy, statistics, bits, RowKind(coding, timesteps, readout=len(policy.layers) == 1, first=True))
@@ -44,7 +54,9 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
             layers.append(readout_layer(round_layer(dense, signal, wanted[index], bits, kind), hold_input=hold))
             break
         largest = kind.largest_lambda if coding == Coding.DIFFERENTIAL else STATE_LIMIT // (2 * spikes.levels)
-        rows = round_layer(dense, signal, wanted[index], bits, kind, thresholds[index] / (spikes.levels * largest))
+        searched = coding == Coding.DIFFERENTIAL and timesteps >= SEARCHED_FROM
+        largest_theta = thresholds[index] * (max(1.0, *shares) if searched else 1.0)
+        rows = round_layer(dense, signal, wanted[index], bits, kind, largest_theta / (spikes.levels * largest))
         low, high = (np.full(dense.outputs, end, np.int64) for end in (spikes.low, spikes.high))
         layer = Layer(
             neuron=neuron,
@@ -61,8 +73,8 @@ def rate_network(policy: Policy, statistics: PolicyStatistics, thresholds: list[
         layer = with_threshold(layer, np.minimum(thresholds[index] / (spikes.levels * rows.scale), largest - 1))
         reach = float(spikes.levels)
         if coding == Coding.DIFFERENTIAL:
-            if timesteps >= SEARCHED_FROM:
-                layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding)
+            if searched:
+                layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding, shares)
             arriving = window_payloads(layer, arriving, timesteps)
             reach *= sum(1 / t for t in range(1, timesteps + 1))
         layers.append(layer)

@@ -5,6 +5,9 @@ occur; activations of trained policies have long tails. Differential coding may 
 mean reaches theta (1 + 1/2 + ... + 1/T). So each neuron takes, of a few shares of the maximum, the one with the
 least mean squared error against the float activation. Saturation counts with its square: a tail that matters keeps
 its range.
+
+What a window error costs in the closed loop differs by policy: one that falls over small errors wants small thresholds, another
+the tails. toolchain/conversion_loop.py tries SHARES one after another.
 """
 
 from __future__ import annotations
@@ -20,19 +23,22 @@ from toolchain.network import Coding, Layer
 from toolchain.neurons import SPIKES
 from toolchain.quantization.window_simulation import decoded_mean, window_payloads
 
-SHARES = (1.0, 0.8, 0.6)  # of the given threshold; half of it cost a policy measured its return in states beside its own path
+SHARES = ((1.0, 0.8, 0.6), (0.8, 0.7, 0.6, 0.5), (1.3, 1.0, 0.8, 0.6), (1.0,))  # of the given threshold
+SEARCHED_FROM = 3  # timesteps; two are too few for a share of the maximum to pay
 STATES = 1500
 
 
-def least_error_thresholds(layer: Layer, arriving: NDArray[Any], activations: NDArray[np.float64], timesteps: int, coding: Coding) -> Layer:
-    """The layer with each neuron's best share of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
+def least_error_thresholds(
+    layer: Layer, arriving: NDArray[Any], activations: NDArray[np.float64], timesteps: int, coding: Coding, shares: tuple[float, ...]
+) -> Layer:
+    """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
 
     A neuron keeps its threshold unless a smaller one is strictly better, so a silent one keeps it.
     """
     chosen = subset(len(arriving), STATES)
     payloads, wanted = arriving[chosen], activations[chosen]
     best, least = layer, np.full(layer.outputs, np.inf)
-    for share in SHARES:
+    for share in shares:
         candidate = with_threshold(layer, share * layer.threshold)
         sent = decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
         error = ((sent - wanted) ** 2).mean(0)
