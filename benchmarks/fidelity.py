@@ -41,7 +41,8 @@ from toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: 
 from toolchain.simulation.statistics import failed_episodes, holds_target, ratio_interval, return_ratio  # noqa: E402
 
 FOLDER = ROOT / "build" / "fidelity"
-CODE = ("toolchain/conversion", "toolchain/quantization", "toolchain/neurons", "toolchain/simulation/fast", "toolchain/convert.py", "benchmarks/fidelity.py")
+FOLDERS = ("conversion", "quantization", "neurons", "simulation/fast", "convert.py", "conversion_loop.py")
+CODE = (*(f"toolchain/{name}" for name in FOLDERS), "benchmarks/fidelity.py")
 EPISODES, SEED = 20, 1000
 TUNING_EPISODES, TUNING_SEED = 10, 700_000
 ALPHAS = (0.25, 0.5, 0.75, 1.0)
@@ -96,6 +97,9 @@ def measure(case: Case, progress: Callable[[str], None]) -> dict[str, Any]:
         progress(f"{neuron} T={timesteps}")
         options = ConversionOptions(neuron=neuron, timesteps=timesteps, alpha=0.0)
         plain = convert(policy, calibration, options)
+        if options.searches_thresholds:
+            plain, _ = convert_in_environment(policy, case.environment, options)
+            options = dataclasses.replace(options, threshold_shares=tuple(plain.calibration["threshold_shares"]))
         carried = convert(policy, calibration, dataclasses.replace(options, alpha=best_alpha(loop, plain)))
         result["cells"][f"{neuron} T={timesteps}"] = {"neuron": neuron, "timesteps": timesteps, "plain": loop.judge(plain), "carried": loop.judge(carried)}
         if (neuron, timesteps) in ORACLE_CELLS:
