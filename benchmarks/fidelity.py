@@ -2,6 +2,7 @@
 
     make table-fidelity                          measures what is missing and writes docs/fidelity.md and its plot
     python benchmarks/fidelity.py --only Hopper  some of the policies, printed
+    python benchmarks/fidelity.py --cells "dc T=4"  some of the cells of every policy with alpha 0, printed with their mean
 
 Each cell: 20 episodes on seeds that neither calibration nor the choice of alpha saw, the source policy on the same seeds.
 alpha is chosen from 16/64, 32/64, 48/64 and 64/64 on 10 episodes of other seeds, by their mean return; it stands beside
@@ -107,6 +108,14 @@ def measure(case: Case, progress: Callable[[str], None]) -> dict[str, Any]:
     return result
 
 
+def plain_cell(case: Case, neuron: str, timesteps: int) -> dict[str, Any]:
+    """One cell with alpha 0, as `convert` makes it."""
+    policy = case.load()
+    options = ConversionOptions() if neuron == "sdn" else ConversionOptions(neuron=neuron, timesteps=timesteps, alpha=0.0)
+    artifact, _ = convert_in_environment(policy, case.environment, options)
+    return Loop(case, policy).judge(artifact)
+
+
 def best_alpha(loop: Loop, artifact: Artifact) -> float:
     """The alpha above 0 with the best mean return on tuning seeds; it changes nothing else in a network."""
     means = {}
@@ -161,10 +170,29 @@ def measured(case: Case) -> dict[str, Any]:
     return result
 
 
+def print_cell(cell: str, cases: list[Case], neuron: str, timesteps: int) -> None:
+    """One cell of some policies with alpha 0, and the mean."""
+    ratios = []
+    for case in cases:
+        facts = plain_cell(case, neuron, timesteps)
+        ratios.append(facts["ratio"])
+        verdict = "holds" if facts["holds"] else "does not hold"
+        print(f"{case.name}: {cell}: ratio {facts['ratio']:.3f}, failed {facts['failed']}, {verdict} 0.99", flush=True)
+    print(f"{cell}: mean ratio {np.mean(ratios):.3f}, minimum {np.min(ratios):.3f} over {len(ratios)} policies")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="part of a policy's name; nothing is written to docs/")
+    parser.add_argument("--cells", default="", metavar="CELL,...", help='such as "dc T=4,mt T=4"; printed, nothing is kept')
     arguments = parser.parse_args()
+    known, wanted = {f"{neuron} T={timesteps}": (neuron, timesteps) for neuron, timesteps in (("sdn", 1), *CELLS)}, arguments.cells.split(",")
+    if arguments.cells:
+        if not set(wanted) <= set(known):
+            parser.error(f"--cells are among {', '.join(known)}")
+        for cell in wanted:
+            print_cell(cell, [case for case in found() if arguments.only in case.name and (case.rate or cell == "sdn T=1")], *known[cell])
+        return
     results = [measured(case) for case in found() if arguments.only in case.name]
     if arguments.only:
         print(json.dumps(results, indent=1))
