@@ -54,8 +54,13 @@ class Run:
         return self.folder / f"{self.method}-{self.environment}-{self.seed}.zip"
 
     @property
+    def half(self) -> bool:
+        """Whether it runs in bfloat16: td3 has nothing to run so."""
+        return self.bfloat16 and self.method != "td3"
+
+    @property
     def key(self) -> str:
-        return f"{self.environment}/{self.method}/{self.seed}"
+        return f"{self.environment}/{self.method}{'/bfloat16' if self.half else ''}/{self.seed}"
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
@@ -65,8 +70,8 @@ class Run:
     def command(self, steps: int) -> list[str]:
         """What starts it or goes on with it."""
         resume = ["--resume"] if self.output.with_name(f"{self.output.name}.run").exists() else []
-        half = ["--bfloat16"] if self.bfloat16 and self.method != "td3" else []
-        choices = [*half, "--env", self.environment, "--steps", str(steps), "--seed", str(self.seed), "--threads", "1", "--device", "cpu"]
+        choices = ["--env", self.environment, "--steps", str(steps), "--seed", str(self.seed), "--threads", "1", "--device", "cpu"]
+        choices += ["--bfloat16"] if self.half else []
         return [sys.executable, "-m", "spikeport.cli", "train", self.method, *choices, "-o", str(self.output), *resume]
 
     def done(self, steps: int) -> bool:
@@ -101,16 +106,20 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
 
 
 def record(runs: list[Run]) -> None:
-    """Write what the runs have evaluated; what was recorded of runs that are not here stays."""
-    here = {run.key: [{"steps": found["steps"], "mean": round(found["mean"], 3)} for found in run.evaluations] for run in runs if run.evaluations}
-    text = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sorted((recorded() | here).items()))
+    """Write what the runs have evaluated; what was recorded of runs that are not here, or here are shorter, stays."""
+    known = recorded()
+    for run in runs:
+        here = [{"steps": found["steps"], "mean": round(found["mean"], 3)} for found in run.evaluations]
+        if len(here) > len(known.get(run.key, [])):
+            known[run.key] = here
+    text = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sorted(known.items()))
     write_atomically(CURVES, lambda temporary: temporary.write_text(f"{{\n{text}\n}}\n"))
 
 
 def curve(runs: list[Run]) -> tuple[np.ndarray, np.ndarray]:
     """(steps [points], returns [seeds, points]) up to what every seed has reached; seeds without an evaluation are left out."""
     known = recorded()
-    records = [found for found in (run.evaluations or known.get(run.key, []) for run in runs) if found]
+    records = [found for found in (max(run.evaluations, known.get(run.key, []), key=len) for run in runs) if found]
     if not records:
         return np.zeros(0), np.zeros((0, 0))
     length = min(map(len, records))
@@ -122,9 +131,11 @@ def rows(runs: list[Run]) -> list[tuple[str, ...]]:
     found = []
     for environment in dict.fromkeys(run.environment for run in runs):
         for method, name in METHODS.items():
-            steps, returns = curve([run for run in runs if (run.environment, run.method) == (environment, method)])
+            its = [run for run in runs if (run.environment, run.method) == (environment, method)]
+            steps, returns = curve(its)
             if not steps.size:
                 continue
+            name += ", bfloat16" if its[0].half else ""
             last, best = returns[:, -1], returns.max(1)
             interval = confidence_interval(last)
             shown = "-" if interval is None else f"{interval[0]:.0f} to {interval[1]:.0f}"
@@ -134,19 +145,21 @@ def rows(runs: list[Run]) -> list[tuple[str, ...]]:
 
 def areas(runs: list[Run], environment: str) -> str:
     """A sentence per environment: mean return over the steps (area under the curve by length), proxy target against plain."""
-    curves = {method: curve([run for run in runs if (run.environment, run.method) == (environment, method)]) for method in ("proxy-target", "spiking-td3")}
+    here = [run for run in runs if run.environment == environment and curve([run])[0].size]
+    pair = {method: {run.seed: run for run in here if run.method == method} for method in ("proxy-target", "spiking-td3")}
+    both = sorted(set.intersection(*map(set, pair.values())))
+    curves = {method: curve([found[seed] for seed in both]) for method, found in pair.items()}
     length = min(len(steps) for steps, _ in curves.values())
     if length < 2:
         return ""
     steps = curves["proxy-target"][0][:length]
     means = {method: np.trapezoid(returns[:, :length], steps, axis=1) / (steps[-1] - steps[0]) for method, (_, returns) in curves.items()}
-    seeds = min(map(len, means.values()))
-    difference = means["proxy-target"][:seeds] - means["spiking-td3"][:seeds]
+    difference = means["proxy-target"] - means["spiking-td3"]
     interval = confidence_interval(difference)
     shown = "" if interval is None else f" (95 % interval {interval[0]:+.0f} to {interval[1]:+.0f})"
     return (
         f"{environment}: area under the learning curve over steps {steps[0]:,} to {steps[-1]:,}, divided by their number: proxy target "
-        f"{means['proxy-target'].mean():.0f}, plain {means['spiking-td3'].mean():.0f}, difference {difference.mean():+.0f}{shown} over {seeds} seeds, "
+        f"{means['proxy-target'].mean():.0f}, plain {means['spiking-td3'].mean():.0f}, difference {difference.mean():+.0f}{shown} over {len(both)} seeds, "
         f"at {steps[-1] / PAPER_STEPS:.1%} of the paper's {PAPER_STEPS:,} steps."
     )
 

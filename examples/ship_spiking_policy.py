@@ -23,6 +23,7 @@ import torch
 
 from toolchain.training.checkpoint import read_checkpoint
 from toolchain.training.evaluation import read_evaluations
+from toolchain.training.run import steps_of
 
 ACTOR, FACTS, WEIGHTS = "actor.", "spiking_policy.json", "policy.pth"
 
@@ -45,10 +46,13 @@ def record(run: Path, target: Path) -> dict[str, object]:
     evaluations = read_evaluations(folder / "evaluations.jsonl")
     plan = json.loads(read_checkpoint(folder / "checkpoint.pt")["plan"])
     best = max(evaluations, key=lambda evaluation: evaluation["mean"])
+    if steps_of(folder / "best.zip") != best["steps"]:
+        raise SystemExit(f"{folder / 'best.zip'}: is of step {steps_of(folder / 'best.zip')}, the best evaluation of step {best['steps']}")
     return {
         "file": target.name,
         "plan": plan,
-        "command": f"python benchmarks/proxy_target.py --only {plan['environment']} --methods {plan['method']}" + (" --bfloat16" if plan["bfloat16"] else ""),
+        "command": f"spikeport train {plan['method']} --env {plan['environment']} --neuron {plan['neuron']} --steps {evaluations[-1]['steps']} "
+        f"--seed {plan['seed']} --threads {plan['threads']}{' --bfloat16' if plan['bfloat16'] else ''} -o {run.name}",
         "exported_steps": best["steps"],
         "evaluations": [{"steps": found["steps"], "mean": found["mean"], "minimum": min(found["returns"])} for found in evaluations],
         "versions": {module.__name__: module.__version__ for module in (torch, stable_baselines3, gymnasium, mujoco)},

@@ -144,8 +144,8 @@ def convert(
     """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in order.
 
     `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
-    environment and no `action_error`, the closed loop decides how fine the thresholds must be; what it tried is
-    appended to `attempts`. `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
+    environment and no `action_error` (sdn) or `threshold_shares` (dc), the closed loop decides on the thresholds; what it
+    tried is appended to `attempts`. `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
     holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its environment may come from
     its sidecar, and a rate-coded one needs no states. Raises InputError where the policy and the options do not go together.
     """
@@ -159,7 +159,7 @@ def convert(
     automatic = options is None and choices.get("neuron") == "auto"
     if automatic:
         choices.pop("neuron")
-        refuse_own_choices(choices.get("timesteps"), choices.get("alpha"))
+        refuse_own_choices(choices.get("timesteps"), choices.get("alpha"), choices.get("threshold_shares", ()))
     if options is None:
         options = ConversionOptions(**choices)
     elif choices:

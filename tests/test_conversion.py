@@ -290,9 +290,12 @@ def test_the_closed_loop_chooses_the_thresholds_of_differential_coding(policy: P
     monkeypatch.setattr(conversion_loop, "MOST_EXTRA_FAILURES", 1.0)
     taken, attempts = run(options)
     assert taken == list(SHARES[0]) and len(attempts) == 1 and attempts[0].accepted
-    later = [dataclasses.replace(attempts[0], accepted=False), dataclasses.replace(attempts[0], threshold_shares=SHARES[1])]
+    judge, judged = conversion_loop._judge, iter((False, True, True, True))
+    monkeypatch.setattr(conversion_loop, "_judge", lambda *known: dataclasses.replace(judge(*known), accepted=next(judged)))
+    taken, attempts = run(options)
+    assert taken == list(SHARES[1]) and len(attempts) == 2  # the first that is accepted, not the finest
     first = "threshold shares 1,0.8,0.6 were not accepted, threshold shares 0.8,0.7,0.6,0.5 are the first that were"
-    assert acceptance(later, later[1].setting) == (True, first)
+    assert acceptance(attempts, attempts[1].setting) == (True, first)
 
 
 def test_closed_loop_check_tightens_what_falls_over(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,13 +89,16 @@ def test_a_neuron_keeps_its_threshold_unless_a_smaller_one_errs_less() -> None:
     np.testing.assert_array_equal(found.unit, found.threshold * found.row_scale)
 
 
-def test_shares_beyond_the_maximum_leave_room_for_themselves(policy: Policy, calibration: Calibration) -> None:
-    """A threshold of three times the maximum is kept as it is, and the range proof still passes."""
-    maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in measure(policy, calibration).pre_activations[:-1]]
-    artifact = convert(policy, calibration, ConversionOptions(neuron="dc", timesteps=4, threshold_shares=(3.0,)))
-    for layer, maximum in zip(artifact.network.layers[:-1], maxima, strict=True):
-        assert (np.abs(8 * layer.unit - 3 * maximum) <= 16 * layer.row_scale).all()  # theta is an integer before and after
-    assert artifact.calibration["threshold_shares"] == [3.0]
+@pytest.mark.parametrize("timesteps", [3, 4, 8])
+@pytest.mark.parametrize("share", [1.3, 1.7, 3.0, 20.0])
+def test_shares_beyond_the_maximum_leave_room_for_themselves(policy: Policy, calibration: Calibration, share: float, timesteps: int) -> None:
+    """A threshold above the maximum is kept as it is, and the range proof still passes."""
+    maxima = [maximum_thresholds(np.maximum(pre, 0)) for pre in measure(policy, calibration).pre_activations[:-1]]
+    artifact = convert(policy, calibration, ConversionOptions(neuron="dc", timesteps=timesteps, threshold_shares=(share,)))
+    for layer, (maximum, silent) in zip(artifact.network.layers[:-1], maxima, strict=True):
+        wanted = np.where(silent, 1.0, share) * maximum
+        assert (np.abs(8 * layer.unit - wanted) <= 8 * (share + 1) * layer.row_scale).all()  # theta is an integer before and after
+    assert artifact.calibration["threshold_shares"] == [share]
 
 
 @pytest.mark.parametrize(("neuron", "timesteps"), [("dc", 4)])

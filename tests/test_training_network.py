@@ -122,3 +122,10 @@ def test_a_steeper_surrogate_is_narrower() -> None:
 def test_what_cannot_be_built_is_said(make, said: str) -> None:  # noqa: ANN001
     with pytest.raises(InputError, match=said):
         make()
+
+
+def test_types_that_the_scans_cannot_take_are_refused() -> None:
+    for dtype, got in ((torch.bfloat16, "bfloat16, limit float32 or float64"), (torch.float64, "float64, bfloat16 products, limit float32")):
+        made = SpikingNetwork(3, 1, (8,), bfloat16=dtype == torch.float64).to(dtype)
+        with pytest.raises(InputError, match=rf"spiking network: its parameters have a type that the scans cannot take \(got {got}\)"):
+            made(torch.zeros(2, 3, dtype=dtype))

@@ -22,11 +22,12 @@ import spikeport
 from tests.front_door import ROOT, TOY_ENV, answer, command
 from tests.toy_environments import Drift
 from toolchain.errors import InputError
+from toolchain.training import run
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.checkpoint import read_checkpoint
 from toolchain.training.evaluation import read_evaluations
 from toolchain.training.mapped_memory import ARRAYS
-from toolchain.training.run import TrainingPlan, train
+from toolchain.training.run import TrainingPlan, steps_of, train
 
 STEPS = 260
 PLAN = {"environment": TOY_ENV, "learning_starts": 100, "proxy_iterations": 1, "hidden": [16, 16], "seed": 3}
@@ -109,6 +110,22 @@ def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
         ours = weights(output)
         assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
         assert [record["mean"] for record in again.evaluations] == [record["mean"] for record in found.evaluations]
+
+
+def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations at 40, 80, ...; the checkpoint is at 60, so that a run that goes on from it loses what came after."""
+    output, means = tmp_path / "a.zip", {40: 5.0, 80: 9.0, 120: float("nan"), 160: 7.0}
+    best = tmp_path / "a.zip.run" / "best.zip"
+    monkeypatch.setattr(run, "evaluate", lambda model, environment, episodes: {"steps": model.num_timesteps, "mean": means[model.num_timesteps], "returns": []})
+    intervals = INTERVALS | {"evaluate_every": 40, "checkpoint_every": 60}
+    train(TrainingPlan("td3", **PLAN), 90, output, **intervals)  # type: ignore[arg-type]
+    assert steps_of(best) == 80
+    means[80] = 1.0
+    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)  # type: ignore[arg-type]
+    assert [record["steps"] for record in read_evaluations(best.with_name("evaluations.jsonl"))] == [40, 80, 120]
+    assert steps_of(best) == 80  # that of step 40 went with the former 80; of those that are left to save this is the best
+    train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)  # type: ignore[arg-type]
+    assert steps_of(best) == 160
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from benchmarks import proxy_target
+from benchmarks.eager_spiking import mlp
 from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, record, recorded, rows
-from benchmarks.training import BATCH, ITERATIONS, ROWS, Shapes, fill, measure, models
+from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
 from toolchain.training.algorithms import SpikingTD3
+from toolchain.training.dense_stack import dense
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -53,20 +57,61 @@ def test_two_steps_change_every_network_as_the_plain_ones_do(neuron: str) -> Non
     assert (torch.cat([value.detach().flatten() for value in eager.actor.values()]) != started).float().mean() > 0.5
 
 
-def test_a_plain_spiking_step_is_that_of_stable_baselines3() -> None:
-    """Same minibatches, same noise, two steps: SpikingTD3's own loop and the one that it replaces."""
+class Extractor(BaseFeaturesExtractor):
+    """Learns, has running statistics, a gradient that is not contiguous and a parameter that nothing uses."""
+
+    def __init__(self, space: gymnasium.spaces.Box) -> None:
+        super().__init__(space, 9)
+        self.weight, self.idle = torch.nn.Parameter(0.1 * torch.randn(9, FEATURES)), torch.nn.Parameter(torch.ones(3))
+        self.normal = torch.nn.BatchNorm1d(9)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        return self.normal(torch.einsum("ni,oi->no", observations, self.weight))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"features_extractor_class": Extractor},
+        {"features_extractor_class": Extractor, "share_features_extractor": True},
+        {"activation_fn": torch.nn.Tanh, "n_critics": 3},
+        {"optimizer_class": torch.optim.RMSprop},
+    ],
+    ids=["default", "extractor", "shared extractor", "tanh critics", "other optimiser"],
+)
+def test_a_plain_spiking_step_is_that_of_stable_baselines3(options: dict[str, object]) -> None:
+    """Same minibatches, same noise, four steps: SpikingTD3's own loop and the one that it replaces."""
     found = []
     for train in (SpikingTD3.train, TD3.train):
         torch.manual_seed(0)
-        model = SpikingTD3("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [32, 32]})
+        model = SpikingTD3("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [32, 32]} | options)
+        model.actor.mu.encoder.mean.requires_grad_(False)
         model.set_logger(Logger(None, []))
         fill(model)
         np.random.seed(1)
-        train(model, 2, BATCH)
-        found.append({name: value.detach().clone() for name, value in model.policy.named_parameters()})
+        train(model, 4, BATCH)
+        found.append({name: value.detach().clone() for name, value in model.policy.state_dict().items()})
     assert found[0].keys() == found[1].keys() and any(name.startswith("actor_target.mu.snn") for name in found[0])
     for name, value in found[0].items():
         assert ((value - found[1][name]).abs() < 1e-6).float().mean() > 0.99, name
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_dense_stack_is_its_modules(bfloat16: bool) -> None:
+    """Outputs and gradients of weights and inputs; in bfloat16 to its rounding. What is no stack of linear layers and ReLU runs as it is."""
+    torch.manual_seed(2)
+    network = mlp((9, 300, 200, 3), squash=True)
+    found = []
+    for run in (lambda x: dense(network, x, bfloat16), network):
+        x = torch.randn(64, 9, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        y = run(x)
+        found.append([y, *torch.autograd.grad((y**2).sum(), [x, *network.parameters()])])
+    for mine, plain in zip(*found, strict=True):
+        assert mine.dtype == torch.float32 and ((mine - plain).norm() < (0.05 if bfloat16 else 1e-5) * plain.norm())
+    assert bool((found[0][0] == found[1][0]).all()) is not bfloat16
+    other = torch.nn.Sequential(torch.nn.Linear(9, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    assert torch.equal(dense(other, x), other(x))
 
 
 def test_the_benchmark_measures_both() -> None:
@@ -88,6 +133,13 @@ def test_what_was_recorded_stays(tmp_path: Path) -> None:
     assert curve(elsewhere)[1].tolist() == curve(runs[:2])[1].tolist()
     record([runs[2]])
     assert len(recorded()) == 3 and curve(elsewhere)[1].tolist() == curve(runs[:3])[1].tolist()
+    shorter = elsewhere[0].output.with_name(f"{elsewhere[0].output.name}.run")
+    shorter.mkdir(parents=True)
+    (shorter / "evaluations.jsonl").write_text(json.dumps({"steps": 5_000, "mean": -1.0}) + "\n")
+    record(elsewhere)
+    assert curve(elsewhere)[1].tolist() == curve(runs[:3])[1].tolist()  # a run that came less far changes nothing
+    half = Run("HalfCheetah-v5", "proxy-target", 0, tmp_path / "nowhere", bfloat16=True)
+    assert not curve([half])[0].size and "--bfloat16" in half.command(5) and "--bfloat16" not in Run("A-v5", "td3", 0, tmp_path, True).command(5)
 
 
 def study(folder: Path) -> list[Run]:
@@ -129,6 +181,8 @@ def test_areas_compare_seed_by_seed(tmp_path: Path) -> None:
     text = areas(runs, "HalfCheetah-v5")
     assert "steps 5,000 to 15,000" in text and "proxy target 402, plain 201, difference +201" in text
     assert f"({low:+.0f} to {high:+.0f})".strip("()") in text and "over 3 seeds, at 1.5% of" in text
+    fewer = areas([run for run in runs if run.key != "HalfCheetah-v5/proxy-target/0"], "HalfCheetah-v5")
+    assert "proxy target 403, plain 202, difference +202" in fewer and "over 2 seeds" in fewer  # of the seeds that both have
     assert areas(runs[:3], "HalfCheetah-v5") == "" == areas(runs, "InvertedDoublePendulum-v5")
 
 

@@ -209,6 +209,7 @@ def test_automatic_neuron_refuses_what_only_a_named_one_can_have(checkpoint: Pat
     target = ("convert", checkpoint, "-o", tmp_path / "a.spk", "--neuron", "auto")
     assert "--neuron auto" in refusal(*target, *TOY, "--timesteps", 8)
     assert "--neuron auto" in refusal(*target, *TOY, "--alpha", 0.5)
+    assert "takes each neuron's own timesteps, alpha and thresholds (got --threshold-shares)" in refusal(*target, *TOY, "--threshold-shares", "1")
     np.save(tmp_path / "o.npy", np.zeros((300, 5)))
     recorded = ("--observations", tmp_path / "o.npy", "--action-low", "-1", "--action-high", "1")
     assert "--neuron auto" in refusal(*target, *TOY[:4], *recorded)

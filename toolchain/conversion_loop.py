@@ -146,7 +146,7 @@ def convert_in_environment(
     choices: list[ConversionOptions] = []
     if options.neuron == "sdn" and options.action_error is None:
         choices = [dataclasses.replace(options, action_error=error) for error in ERRORS]
-    elif options.searches_thresholds and not options.threshold_shares:
+    elif options.searches_thresholds and not options.threshold_shares and len(policy.layers) > 1:
         choices = [dataclasses.replace(options, threshold_shares=shares) for shares in SHARES]
     if choices:
         artifact = _chosen(policy, calibration, choices, environment, loop, attempts)

@@ -173,7 +173,7 @@ def convert(
         "pruned": options.prune_dead,
         "allocation": options.allocation if options.neuron == "sdn" else None,
         "thrift": options.thrift,
-        "threshold_shares": list(options.shares) if options.searches_thresholds else None,
+        "threshold_shares": list(options.shares) if options.searches_thresholds and len(policy.layers) > 1 else None,
     }
     return artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
 
@@ -238,6 +238,8 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
 
 def refuse_wrong_lengths(policy: Policy, options: ConversionOptions) -> None:
     """Raise InputError where a list of options does not have one entry per signal or hidden layer."""
+    if options.threshold_shares and len(policy.layers) == 1:
+        raise InputError("--threshold-shares", "the policy has no hidden layer, so no thresholds", got=options.threshold_shares, fix="leave them away")
     for option, values, wanted in (
         ("--error-shares", options.error_shares, len(policy.layers)),
         ("--triggers", options.triggers, len(policy.layers) - 1),

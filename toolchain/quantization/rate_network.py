@@ -74,7 +74,7 @@ def rate_network(
         reach = float(spikes.levels)
         if coding == Coding.DIFFERENTIAL:
             if searched:
-                layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding, shares)
+                layer = least_error_thresholds(layer, arriving, np.maximum(wanted[index], 0), timesteps, coding, shares, largest - 1)
             arriving = window_payloads(layer, arriving, timesteps)
             reach *= sum(1 / t for t in range(1, timesteps + 1))
         layers.append(layer)

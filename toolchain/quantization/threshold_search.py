@@ -29,22 +29,29 @@ STATES = 1500
 
 
 def least_error_thresholds(
-    layer: Layer, arriving: NDArray[Any], activations: NDArray[np.float64], timesteps: int, coding: Coding, shares: tuple[float, ...]
+    layer: Layer,
+    arriving: NDArray[Any],
+    activations: NDArray[np.float64],
+    timesteps: int,
+    coding: Coding,
+    shares: tuple[float, ...],
+    largest: float = np.inf,
 ) -> Layer:
     """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
 
-    A neuron keeps its threshold unless a smaller one is strictly better, so a silent one keeps it.
+    Of equals the first in the list is taken; a silent neuron keeps its threshold. No threshold exceeds `largest`, in integers.
     """
     chosen = subset(len(arriving), STATES)
     payloads, wanted = arriving[chosen], activations[chosen]
     best, least = layer, np.full(layer.outputs, np.inf)
     for share in shares:
-        candidate = with_threshold(layer, share * layer.threshold)
+        candidate = with_threshold(layer, np.minimum(share * layer.threshold, largest))
         sent = decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
         error = ((sent - wanted) ** 2).mean(0)
         best = with_threshold(layer, np.where(error < least, candidate.threshold, best.threshold))
         least = np.minimum(error, least)
-    return best
+    silent = (activations <= 0).all(0)
+    return with_threshold(best, np.where(silent, np.minimum(layer.threshold, largest), best.threshold))
 
 
 def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:

@@ -18,6 +18,7 @@ import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import get_parameters_by_name
 from torch.nn import functional
 
 from toolchain.training.dense_stack import dense
@@ -103,16 +104,22 @@ class SpikingTD3(TD3):
         return actions
 
     def _values(self, critic: Any, observations: torch.Tensor, actions: torch.Tensor, critics: int | None = None) -> list[torch.Tensor]:
-        """Values [n, 1] by the first `critics` of the critic's networks."""
-        x = torch.cat([critic.extract_features(observations, critic.features_extractor), actions], 1)
+        """Values [n, 1] by the first `critics` of the critic's networks. As in Stable-Baselines3, a features extractor learns from
+        the loss of all critics alone, and not even from that where it is shared with the actor.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and critics is None and not critic.share_features_extractor):
+            features = critic.extract_features(observations, critic.features_extractor)
+        x = torch.cat([features, actions], 1)
         return [dense(network, x, self.bfloat16) for network in critic.q_networks[:critics]]
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Targets follow what they are targets of."""
+        """Targets follow what they are targets of; running statistics of batch normalisation are copied."""
         for network, its_target in self._targets():
             for source, target in zip(network.parameters(), its_target.parameters(), strict=True):
                 target.lerp_(source, self.tau)
+            for source, target in zip(_statistics(network), _statistics(its_target), strict=True):
+                target.copy_(source)
 
     def _targets(self) -> list[tuple[Any, Any]]:
         return [(self.critic, self.critic_target), (self.actor, self.actor_target)]
@@ -176,9 +183,12 @@ def exploration_noise(space: Any) -> NormalActionNoise:
     return NormalActionNoise(np.zeros(width), np.full(width, EXPLORATION_NOISE))
 
 
+def _statistics(network: Any) -> list[torch.Tensor]:
+    return get_parameters_by_name(network, ["running_"])
+
+
 def _step(optimiser: Any, loss: torch.Tensor) -> None:
     """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
+    optimiser.zero_grad()
+    loss.backward(inputs=[parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad])
     optimiser.step()

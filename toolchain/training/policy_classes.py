@@ -17,6 +17,8 @@ from toolchain.training.hyperparameters import HIDDEN, proxy_hyperparameters
 from toolchain.training.spiking_network import POPULATION, TIMESTEPS, SpikingNetwork
 from toolchain.training.surrogates import PAPER, Surrogate
 
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad)
+
 
 class SpikingActor(BasePolicy):
     """A spiking network as a TD3 actor: observations [n, obs] -> actions [n, act] in (-1, 1)."""
@@ -63,7 +65,8 @@ class SpikingTD3Policy(TD3Policy):
         **options: Any,
     ) -> None:
         self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate, "bfloat16": bfloat16}
-        options.setdefault("optimizer_kwargs", {"fused": True})
+        if options.get("optimizer_class", torch.optim.Adam) in FUSED:
+            options.setdefault("optimizer_kwargs", {"fused": True})
         super().__init__(observation_space, action_space, lr_schedule, list(HIDDEN) if net_arch is None else net_arch, **options)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,7 @@ def train(
                 restore(state, model)
                 env.next_episode = state["next_episode"]
             keep_evaluations(folder / "evaluations.jsonl", model.num_timesteps)
+            _drop_unless_best(folder)
             keeper = _Keeper(plan, folder, env, memory, evaluate_every, evaluation_episodes, checkpoint_every, progress)
             progress(model.num_timesteps)
             model.learn(steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False, tb_log_name=plan.method)
@@ -197,9 +199,10 @@ class _Keeper(BaseCallback):
         self.seen = steps
         if steps % self.evaluate_every == 0:
             record = evaluate(self.model, self.plan.environment, self.evaluation_episodes)
-            earlier = [known["mean"] for known in read_evaluations(self.folder / "evaluations.jsonl")]
-            if record["mean"] > max(earlier, default=-np.inf):
-                write_atomically(self.folder / "best.zip", lambda temporary: _save(self.model, temporary))
+            best = self.folder / "best.zip"
+            earlier = [known["mean"] for known in read_evaluations(self.folder / "evaluations.jsonl") if np.isfinite(known["mean"])]
+            if np.isfinite(record["mean"]) and (not best.exists() or record["mean"] > max(earlier, default=-np.inf)):
+                write_atomically(best, lambda temporary: _save(self.model, temporary))
             with (self.folder / "evaluations.jsonl").open("a") as stream:
                 stream.write(json.dumps(record) + "\n")
             self.logger.record("evaluation/mean_return", record["mean"])
@@ -208,6 +211,20 @@ class _Keeper(BaseCallback):
             # Stable-Baselines3 has reset the environment already: the episode that runs is the one before the next.
             write_checkpoint(self.folder / "checkpoint.pt", self.model, self.plan.json(), self.env.next_episode - 1, self.memory.rows)
             self.written = steps
+
+
+def steps_of(model: Path) -> int:
+    """The steps that the model in a zip had trained."""
+    with zipfile.ZipFile(model) as archive:
+        return int(json.loads(archive.read("data"))["num_timesteps"])
+
+
+def _drop_unless_best(folder: Path) -> None:
+    """A run that goes on has lost what it evaluated after its checkpoint, and the best policy with it if that came later."""
+    best = folder / "best.zip"
+    kept = [record for record in read_evaluations(folder / "evaluations.jsonl") if np.isfinite(record["mean"])]
+    if best.exists() and (not kept or steps_of(best) != max(kept, key=lambda record: record["mean"])["steps"]):
+        best.unlink()
 
 
 def _save(model: Any, path: Path) -> None:

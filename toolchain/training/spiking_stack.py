@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from toolchain.errors import InputError
 from toolchain.training import scans
 from toolchain.training.surrogates import PAPER, Surrogate
 
@@ -47,6 +48,11 @@ class SpikingStack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+        types = (torch.float32,) if kind.bfloat16 else (torch.float32, torch.float64)
+        if activations.dtype not in types:
+            limit = " or ".join(str(dtype).removeprefix("torch.") for dtype in types)
+            got = f"{str(activations.dtype).removeprefix('torch.')}{', bfloat16 products' if kind.bfloat16 else ''}"
+            raise InputError("spiking network", "its parameters have a type that the scans cannot take", got=got, limit=limit, fix="network.float()")
         products = torch.bfloat16 if kind.bfloat16 else activations.dtype
         spikes, kept = scans.encode(activations, timesteps, products), list[Tensor]()
         for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):

@@ -55,7 +55,7 @@ def convert_automatically(
     Each runs 20 episodes on the seeds of tuning; the cheapest (synops) that holds 0.99 of the return is taken, or sdn
     where none does. `options` apply to all; its neuron is ignored, and what belongs to sdn goes to sdn alone.
     """
-    refuse_own_choices(options.timesteps, options.alpha)
+    refuse_own_choices(options.timesteps, options.alpha, options.threshold_shares)
     TuningOptions(seed=seed)  # the seeds' range
     relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
     seeds = search_seeds(seed, EPISODES)
@@ -89,8 +89,10 @@ def convert_automatically(
     return dataclasses.replace(artifact, calibration=artifact.calibration | notes), [attempt for _, attempt in found]
 
 
-def refuse_own_choices(timesteps: int | None, alpha: float | None) -> None:
+def refuse_own_choices(timesteps: int | None, alpha: float | None, threshold_shares: tuple[float, ...]) -> None:
     """Raise InputError where a user chose what only a named neuron can have."""
-    given = "--timesteps" if timesteps is not None else "--alpha" if alpha is not None else ""
+    chosen = {"--timesteps": timesteps is not None, "--alpha": alpha is not None, "--threshold-shares": bool(threshold_shares)}
+    given = next((option for option, is_given in chosen.items() if is_given), "")
     if given:
-        raise InputError("--neuron auto", "takes each neuron's own timesteps and alpha", got=given, fix=(f"leave {given} away", "name a --neuron"))
+        why = "takes each neuron's own timesteps, alpha and thresholds"
+        raise InputError("--neuron auto", why, got=given, fix=(f"leave {given} away", "name a --neuron"))
