@@ -39,7 +39,7 @@ from spikeport.terminal import emit, plain, staged_bar
 @click.option("--thrift", default=0.0, show_default=True, metavar="X", help="Squared action error that a synop per MAC saved is worth; drops synapses.")
 @click.option(
     "--threshold-shares", metavar="X[,X...]", callback=numbers,
-    help="dc: shares of a neuron's largest activation among which its threshold is chosen.  [default: 1,0.8,0.6; others where 64 episodes lose too much]",
+    help="dc, T >= 3: shares (0.05..20) of a neuron's largest activation to choose its threshold from.  [default: 1,0.8,0.6; others if the loop asks for it]",
 )  # fmt: skip
 @click.option("--resync-every", default=0, show_default=True, metavar="N", help="Restart all state every N decisions; 0 = never.")
 @click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")

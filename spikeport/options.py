@@ -31,13 +31,16 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+SHARES = ("error_shares", "threshold_shares")  # never negative
+
+
 def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[float] | None:
     if value is None:
         return None
     try:
         return [float(part) for part in value.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of numbers such as -1,-1,-0.5") from None
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as {'1,0.8,0.6' if parameter.name in SHARES else '-1,-1,-0.5'}") from None
 
 
 def whole_numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:

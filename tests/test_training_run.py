@@ -118,7 +118,7 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(tmp_path: P
     best = tmp_path / "a.zip.run" / "best.zip"
     monkeypatch.setattr(run, "evaluate", lambda model, environment, episodes: {"steps": model.num_timesteps, "mean": means[model.num_timesteps], "returns": []})
     intervals = INTERVALS | {"evaluate_every": 40, "checkpoint_every": 60}
-    train(TrainingPlan("td3", **PLAN), 90, output, **intervals)  # type: ignore[arg-type]
+    train(TrainingPlan("td3", **PLAN), 110, output, **intervals)  # type: ignore[arg-type]
     assert steps_of(best) == 80
     means[80] = 1.0
     train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)  # type: ignore[arg-type]
@@ -126,6 +126,28 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(tmp_path: P
     assert steps_of(best) == 80  # that of step 40 went with the former 80; of those that are left to save this is the best
     train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)  # type: ignore[arg-type]
     assert steps_of(best) == 160
+
+
+def test_a_run_without_a_checkpoint_begins_again_with_the_same_plan(tmp_path: Path) -> None:
+    output, intervals = tmp_path / "a.zip", INTERVALS | {"checkpoint_every": 10_000}
+    train(TrainingPlan("td3", **PLAN), 130, output, **intervals)  # type: ignore[arg-type]
+    before, notes = weights(output), list[str]()
+    with pytest.raises(InputError, match="plan.json: method is 'spiking-td3', the run was started with 'td3'"):
+        train(TrainingPlan("spiking-td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
+    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, note=notes.append, **intervals)  # type: ignore[arg-type]
+    assert notes == ["there is no checkpoint yet: begins at step 0 again"] and all(torch.equal(weights(output)[name], value) for name, value in before.items())
+    (tmp_path / "a.zip.run" / "plan.json").write_text("[")
+    with pytest.raises(InputError, match="--resume: the run has neither a checkpoint nor a readable plan"):
+        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
+
+
+def test_a_memory_that_lost_steps_is_refused(tmp_path: Path) -> None:
+    output = tmp_path / "a.zip"
+    train(TrainingPlan("td3", **PLAN), 130, output, **INTERVALS)  # type: ignore[arg-type]
+    rewards = tmp_path / "a.zip.run" / "memory" / "rewards.bin"
+    rewards.write_bytes(rewards.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"rewards.bin: holds fewer steps than the checkpoint counts \(got 40 bytes, limit \d+ bytes\)"):
+        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **INTERVALS)  # type: ignore[arg-type]
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
@@ -157,7 +179,10 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("sac", "--neuron", "izh", "--threads", "0"), "training: 3 problems: unknown method 'sac'; neuron is 'izh', known are lif, clif, dn; threads is 0"),
+        (("sac", "--neuron", "izh", "--threads", "0"), "3 problems: unknown method 'sac'; neuron is 'izh', known are lif, clif, dn; threads is 0, 1..1024"),
+        (("td3", "--threads", "100000"), "training: threads is 100000, 1..1024 expected"),
+        (("td3", "--device", "foo"), "--device: unknown device (got foo, limit auto, cpu, cuda, cuda:N). Fix: --device auto"),
+        (("td3", "--steps", "25000"), "--steps: nothing would be trained (got 25000 steps, limit more than the 25000 random ones of --learning-starts)"),
         (("td3", "--bfloat16"), "training: bfloat16 is for spiking layers, td3 has none"),
         (("td3", "--steps", "0", "--evaluate-every", "0"), "2 problems: 0 steps, 1..5000000 expected; evaluate_every is 0, at least 1 expected"),
         (("td3", "--env", "CartPole-v1"), "environment CartPole-v1: its action space is Discrete(2), a Box with finite bounds expected"),

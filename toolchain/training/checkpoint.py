@@ -65,9 +65,8 @@ def restore(state: dict[str, Any], model: Any) -> None:
     model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
 
 
-def check_plan(path: Path, state: dict[str, Any], plan: dict[str, Any]) -> None:
-    """InputError that lists every choice in which a run differs from the one that it continues."""
-    before = json.loads(state["plan"])
+def check_plan(path: Path, before: dict[str, Any], plan: dict[str, Any]) -> None:
+    """InputError that lists every choice in which a run differs from the one in `path` that it continues."""
     changed = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
     problems = [f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}" for name in changed]
     if problems:

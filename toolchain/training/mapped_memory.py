@@ -9,6 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 
+from toolchain.errors import InputError
+
+FIX = "put the file back, or start the run anew in another file"
 ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
@@ -25,6 +28,9 @@ class MappedMemory(ReplayBuffer):
         for name in ARRAYS:
             shape, dtype = getattr(self, name).shape[1:], getattr(self, name).dtype
             path = folder / f"{name}.bin"
+            held, needed = path.stat().st_size if path.exists() else 0, rows * int(np.prod(shape)) * dtype.itemsize
+            if held < needed:
+                raise InputError(str(path), "holds fewer steps than the checkpoint counts", got=f"{held} bytes", limit=f"{needed} bytes", fix=FIX)
             path.touch()
             setattr(self, name, np.memmap(path, dtype, "r+", shape=(capacity, *shape)))
         self.buffer_size, self.pos, self.full = capacity, rows, False

@@ -1,7 +1,7 @@
 """One training run: built from a plan, evaluated at fixed intervals, resumable from its last checkpoint.
 
-Beside the output FILE lies the folder FILE.run: checkpoint.pt, memory/*.bin, evaluations.jsonl, and best.zip, the policy of the
-best evaluation. On a CPU, with the same
+Beside the output FILE lies the folder FILE.run: plan.json, checkpoint.pt, memory/*.bin, evaluations.jsonl, and best.zip, the policy of
+the best evaluation. On a CPU, with the same
 number of threads, a run that was killed and resumed ends with the weights of one that was not.
 """
 
@@ -34,6 +34,7 @@ from toolchain.training.scans import NEURONS
 from toolchain.training.seeded_episodes import SeededEpisodes
 
 METHODS = ("proxy-target", "spiking-td3", "td3")
+MOST_THREADS = 1024
 MOST_STEPS = 5_000_000  # the memory keeps every step
 CHECKPOINT_EVERY = 5_000  # steps, at the next episode's end
 
@@ -55,13 +56,14 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         problems = [] if self.method in METHODS else [f"unknown method {self.method!r} {did_you_mean(self.method, METHODS)}".rstrip()]
         problems += [] if self.neuron in NEURONS else [f"neuron is {self.neuron!r}, known are {', '.join(NEURONS)}"]
-        for name, low in (("seed", 0), ("learning_starts", 0), ("threads", 1), ("proxy_iterations", 1)):
+        limits = {"seed": (0, 2**32 - 1), "learning_starts": (0, MOST_STEPS), "threads": (1, MOST_THREADS), "proxy_iterations": (1, 1000)}
+        for name, (low, high) in limits.items():
             value = getattr(self, name)
-            problems += [] if isinstance(value, int) and low <= value < 2**32 else [f"{name} is {value!r}, a whole number from {low} expected"]
+            problems += [] if isinstance(value, int) and low <= value <= high else [f"{name} is {value!r}, {low}..{high} expected"]
         if self.bfloat16 and self.method == "td3":
             problems.append("bfloat16 is for spiking layers, td3 has none")
         if problems:
-            raise violations("training", problems, fix=f"methods are {', '.join(METHODS)}; the defaults are the paper's")
+            raise violations("training", problems, fix=f"spikeport train --help lists them; methods are {', '.join(METHODS)}")
 
         object.__setattr__(self, "hidden", tuple(self.hidden))
 
@@ -98,26 +100,32 @@ def train(
     device: str = "auto",
     tensorboard: Path | None = None,
     progress: Callable[[int], None] = lambda steps: None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> TrainingResult:
     """Train until `steps` environment steps, then write the policy to `output` (a Stable-Baselines3 zip).
 
-    `resume` continues the run beside `output`; `progress` is called with the steps that were added. Raises InputError for choices that
+    `resume` continues the run beside `output`; `progress` is called with the steps that were added, `note` with
+    where a resumed run begins. Raises InputError for choices that
     cannot be used, and where `resume` and the files do not fit together.
     """
     folder = run_folder(output)
     _check(plan, steps, output, folder, resume, evaluate_every, evaluation_episodes, checkpoint_every)
+    _check_device(device)
     if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
         raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
     checkpoint = folder / "checkpoint.pt"
     state = read_checkpoint(checkpoint) if resume and checkpoint.exists() else None
+    if resume:
+        _check_same_plan(folder, state, plan)
+        note(f"goes on at step {state['counters']['num_timesteps']}" if state is not None else "there is no checkpoint yet: begins at step 0 again")
     if state is not None:
-        check_plan(checkpoint, state, plan.json())
         if state["counters"]["num_timesteps"] > steps:
             raise InputError("--steps", "the run is further already", got=steps, limit=state["counters"]["num_timesteps"], fix="give more steps")
     env, threads = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed), torch.get_num_threads()
     try:
         _check_spaces(env, plan.environment)
         folder.mkdir(exist_ok=True)
+        write_atomically(folder / "plan.json", lambda temporary: temporary.write_text(json.dumps(plan.json(), indent=1) + "\n"))
         torch.set_num_threads(plan.threads)
         with gymnasium_bridge.silent():
             model = build(plan, env, device, tensorboard)
@@ -242,6 +250,30 @@ def _check_spaces(env: Any, environment: str) -> None:
         raise violations(f"environment {environment}", problems, why="these actors give one number per action channel", fix="--env with continuous control")
 
 
+def _check_device(device: str) -> None:
+    try:
+        kind = "cpu" if device == "auto" else torch.device(device).type
+    except RuntimeError:
+        raise InputError("--device", "unknown device", got=device, limit="auto, cpu, cuda, cuda:N", fix="--device auto") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "there is no GPU that PyTorch can use", got=device, limit="cpu", fix="--device cpu")
+
+
+def _check_same_plan(folder: Path, state: dict[str, Any] | None, plan: TrainingPlan) -> None:
+    """The plan that the run was started with, of its checkpoint or, before the first, of plan.json, must be this one."""
+    kept = folder / "plan.json"
+    if state is not None:
+        check_plan(folder / "checkpoint.pt", json.loads(state["plan"]), plan.json())
+        return
+    try:
+        before = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        before = None
+    if not isinstance(before, dict):
+        raise InputError("--resume", "the run has neither a checkpoint nor a readable plan", got=folder, fix=f"remove {folder.name} and start anew")
+    check_plan(kept, before, plan.json())
+
+
 def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: bool, *intervals: int) -> None:
     check_writable(output)
     problems = [] if 1 <= steps <= MOST_STEPS else [f"{steps} steps, 1..{MOST_STEPS} expected"]
@@ -249,6 +281,9 @@ def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: b
     problems += [f"{name} is {value}, at least 1 expected" for name, value in named if value < 1]
     if problems:
         raise violations("training", problems, fix="see spikeport train --help")
+    if not resume and steps <= plan.learning_starts:
+        got, limit = f"{steps} steps", f"more than the {plan.learning_starts} random ones of --learning-starts"
+        raise InputError("--steps", "nothing would be trained", got=got, limit=limit, fix=(f"--steps {4 * plan.learning_starts}", "--learning-starts 1000"))
     if not resume and (folder.exists() or output.exists()):
         found = folder if folder.exists() else output
         raise InputError("-o", "would overwrite a run", got=found, fix=("--resume to continue it", f"remove {found.name}", "another file"))
