@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from spikeport import api
-from tests.front_door import TOY_ENV, command
+from tests.front_door import POLICIES, TOY_ENV, command
 from tests.policy_files import torch_bytes, write, zip_bytes
 from tests.toy_environments import ACTIONS, CHANNELS
 from toolchain.errors import InputError
 from toolchain.policies.spiking_policy import SpikingPolicy
+from toolchain.simulation.closed_loop import simulate
+from toolchain.simulation.statistics import holds_target
 from toolchain.simulation.verification import verify
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 
@@ -164,3 +166,26 @@ def test_nothing_pickled_is_decoded(tmp_path: Path) -> None:
         contents = {name: archive.read(name) for name in archive.namelist()}
     write(file, zip_bytes({**contents, "data": b"not even JSON"}))
     assert isinstance(api.load_policy(file), SpikingPolicy)
+
+
+SHIPPED = POLICIES / "proxy-lif-HalfCheetah-v5.zip"
+
+
+def test_the_shipped_spiking_policy_is_exact_and_its_record_is_its_own() -> None:
+    artifact = api.convert(api.load_policy(SHIPPED, env="HalfCheetah-v5"), env="HalfCheetah-v5")
+    assert artifact.network.neuron == "lif@1" and artifact.network.timesteps == 5
+    assert verify(artifact, backends=("reference", "fast", "lava-direct"), decisions=24).exact
+    record = json.loads(SHIPPED.with_suffix(".json").read_text())
+    best = max(record["evaluations"], key=lambda evaluation: evaluation["mean"])
+    assert record["exported_steps"] == best["steps"] and record["file"] == SHIPPED.name and record["plan"]["method"] == "proxy-target"
+    with zipfile.ZipFile(SHIPPED) as archive:
+        assert sorted(archive.namelist()) == ["data", "policy.pth", "spiking_policy.json"] and archive.read("data") == b"{}"
+
+
+@pytest.mark.slow
+def test_the_shipped_spiking_policy_holds_its_return() -> None:
+    artifact = api.convert(api.load_policy(SHIPPED, env="HalfCheetah-v5"), env="HalfCheetah-v5")
+    simulation = simulate(artifact, episodes=100, compare=True)
+    assert simulation.ann is not None
+    verdict = holds_target(simulation.returns, simulation.ann.returns, 0.98)
+    assert verdict.holds, verdict.reason
