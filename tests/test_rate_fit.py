@@ -95,9 +95,8 @@ def test_shares_beyond_the_maximum_leave_room_for_themselves(policy: Policy, cal
     """A threshold above the maximum is kept as it is, and the range proof still passes."""
     maxima = [maximum_thresholds(np.maximum(pre, 0)) for pre in measure(policy, calibration).pre_activations[:-1]]
     artifact = convert(policy, calibration, ConversionOptions(neuron="dc", timesteps=timesteps, threshold_shares=(share,)))
-    for layer, (maximum, silent) in zip(artifact.network.layers[:-1], maxima, strict=True):
-        wanted = np.where(silent, 1.0, share) * maximum
-        assert (np.abs(8 * layer.unit - wanted) <= 8 * (share + 1) * layer.row_scale).all()  # theta is an integer before and after
+    for layer, (maximum, _) in zip(artifact.network.layers[:-1], maxima, strict=True):
+        assert (np.abs(8 * layer.unit - share * maximum) <= 8 * (share + 1) * layer.row_scale).all()  # theta is an integer before and after
     assert artifact.calibration["threshold_shares"] == [share]
 
 

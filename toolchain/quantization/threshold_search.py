@@ -39,7 +39,7 @@ def least_error_thresholds(
 ) -> Layer:
     """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
 
-    Of equals the first in the list is taken; a silent neuron keeps its threshold. No threshold exceeds `largest`, in integers.
+    Of equals the first in the list is taken, so that is what a silent neuron gets. No threshold exceeds `largest`, in integers.
     """
     chosen = subset(len(arriving), STATES)
     payloads, wanted = arriving[chosen], activations[chosen]
@@ -50,8 +50,7 @@ def least_error_thresholds(
         error = ((sent - wanted) ** 2).mean(0)
         best = with_threshold(layer, np.where(error < least, candidate.threshold, best.threshold))
         least = np.minimum(error, least)
-    silent = (activations <= 0).all(0)
-    return with_threshold(best, np.where(silent, np.minimum(layer.threshold, largest), best.threshold))
+    return best
 
 
 def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:

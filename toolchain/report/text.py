@@ -81,10 +81,10 @@ def artifact_text(artifact: Artifact) -> str:
     )
     silent = calibration.get("silent_neurons", [])
     if any(silent):
-        lines.append(
-            f"  neurons that never fired in calibration, per layer: {silent}"
-            + (" (pruned)" if calibration.get("pruned") else "" if artifact.network.neuron in (LEAKY, LIF) else " (kept with their layer's median threshold)")
-        )
+        share = (calibration.get("threshold_shares") or [1.0])[0]  # what a silent neuron of differential coding gets
+        kept = f" (kept with {'' if share == 1 else f'{share:g} of '}their layer's median threshold)"
+        note = " (pruned)" if calibration.get("pruned") else "" if artifact.network.neuron in (LEAKY, LIF) else kept
+        lines.append(f"  neurons that never fired in calibration, per layer: {silent}{note}")
     lines += [f"  {assumption}" for assumption in facts["assumptions"]]
     return "\n".join(lines)
 
