@@ -21,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
+from toolchain.artifact import Artifact  # noqa: E402
 from toolchain.convert import DEFAULT_TIMESTEPS  # noqa: E402
 from toolchain.policies.policy import Policy  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 from toolchain.simulation.backends import BACKENDS  # noqa: E402
-from toolchain.simulation.closed_loop import simulate  # noqa: E402
-from toolchain.simulation.statistics import STEADY, holds_target, variation  # noqa: E402
+from toolchain.simulation.closed_loop import Simulation, simulate  # noqa: E402
+from toolchain.simulation.statistics import STEADY, Verdict, holds_target, variation  # noqa: E402
 from toolchain.simulation.verification import verify  # noqa: E402
 
 DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
@@ -55,16 +56,22 @@ HASH_COLUMNS = ("file", "SHA-256")
 RATE_COLUMNS = ("policy", *(f"{neuron}, T = {DEFAULT_TIMESTEPS[neuron]}" for neuron in RATE))
 
 
-def sdn_row(case: Case, policy: Policy) -> dict[str, Any]:
-    """Default conversion, all backends, closed loop."""
-    artifact = api.convert(policy, env=case.environment)
-    verification = verify(artifact, backends=BACKENDS)
+def simulated(artifact: Artifact, target: float) -> tuple[Simulation, Verdict]:
+    """The closed loop beside the source policy, with more episodes where that is erratic, and whether the target is held."""
     simulation = simulate(artifact, episodes=EPISODES, compare=True)
     assert simulation.ann is not None
     if variation(simulation.ann.returns) >= STEADY:
         simulation = simulate(artifact, episodes=MANY_EPISODES, compare=True)
         assert simulation.ann is not None
-    facts, verdict = simulation.to_json(), holds_target(simulation.returns, simulation.ann.returns, TARGET)
+    return simulation, holds_target(simulation.returns, simulation.ann.returns, target)
+
+
+def sdn_row(case: Case, policy: Policy) -> dict[str, Any]:
+    """Default conversion, all backends, closed loop."""
+    artifact = api.convert(policy, env=case.environment)
+    verification = verify(artifact, backends=BACKENDS)
+    simulation, verdict = simulated(artifact, TARGET)
+    facts = simulation.to_json()
     return {
         "policy": case.name,
         "file": policy.provenance.file,

@@ -19,13 +19,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.policies import OWN, ROOT  # noqa: E402
-from benchmarks.results import EPISODES, MANY_EPISODES, table  # noqa: E402
+from benchmarks.results import simulated, table  # noqa: E402
 from spikeport import api  # noqa: E402
 from toolchain.artifact_file import write_atomically  # noqa: E402
 from toolchain.energy.units import joules  # noqa: E402
 from toolchain.simulation.backends import BACKENDS  # noqa: E402
-from toolchain.simulation.closed_loop import simulate  # noqa: E402
-from toolchain.simulation.statistics import STEADY, holds_target, variation  # noqa: E402
 from toolchain.simulation.verification import verify  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "training.md"
@@ -39,12 +37,8 @@ COLUMNS = ("policy", "float return", "integer return", "ratio", "95 %", "failed"
 def row(name: str, file: Path) -> tuple[str, ...]:
     artifact = api.convert(api.load_policy(file, env=ENVIRONMENT), env=ENVIRONMENT)
     verification = verify(artifact, backends=BACKENDS)
-    simulation = simulate(artifact, episodes=EPISODES, compare=True)
-    assert simulation.ann is not None
-    if variation(simulation.ann.returns) >= STEADY:
-        simulation = simulate(artifact, episodes=MANY_EPISODES, compare=True)
-        assert simulation.ann is not None
-    facts, verdict = simulation.to_json(), holds_target(simulation.returns, simulation.ann.returns, TARGET)
+    simulation, verdict = simulated(artifact, TARGET)
+    facts = simulation.to_json()
     low, high = facts["ratio_ci95"] or (float("nan"),) * 2
     compared = sum(backend["compared"] for backend in verification.to_json()["backends"].values())
     estimates = api.estimate_energy(artifact, profiles=PROFILES, census=simulation.census)

@@ -124,6 +124,7 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(tmp_path: P
     train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)  # type: ignore[arg-type]
     assert [record["steps"] for record in read_evaluations(best.with_name("evaluations.jsonl"))] == [40, 80, 120]
     assert steps_of(best) == 80  # that of step 40 went with the former 80; of those that are left to save this is the best
+    best.write_bytes(b"torn")
     train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)  # type: ignore[arg-type]
     assert steps_of(best) == 160
 

@@ -222,9 +222,12 @@ class _Keeper(BaseCallback):
 
 
 def steps_of(model: Path) -> int:
-    """The steps that the model in a zip had trained."""
-    with zipfile.ZipFile(model) as archive:
-        return int(json.loads(archive.read("data"))["num_timesteps"])
+    """The steps that the model in a zip had trained; -1 where the file is damaged."""
+    try:
+        with zipfile.ZipFile(model) as archive:
+            return int(json.loads(archive.read("data"))["num_timesteps"])
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        return -1
 
 
 def _drop_unless_best(folder: Path) -> None:
