@@ -10,7 +10,7 @@ from typing import Any
 from toolchain.convert import ConversionOptions
 
 ERRORS = (0.01, 1.0)
-THRIFTS = (1e-3, 10.0)
+THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
 TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
