@@ -23,7 +23,7 @@ def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
     """Spikes [T, n, inputs] of `dtype`, of the encoder's soft-reset neurons for constant activations [n, inputs]."""
     spikes = activations.new_empty((timesteps, *activations.shape), dtype=dtype)
     if activations.device.type == "cpu":
-        scan_kernels.encode(_array(activations.contiguous()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), _array(spikes))
+        scan_kernels.encode(_array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), _array(spikes.flatten(1)))
         return spikes
     v = torch.zeros_like(activations)
     for t in range(timesteps):
@@ -39,7 +39,7 @@ def forward(drive: Tensor, bias: Tensor, neuron: str) -> Tensor:
     if drive.device.type != "cpu":
         return (torch_voltages(drive.to(bias.dtype) + bias, neuron) > THRESHOLD).to(drive.dtype)
     spikes, (kernels, constants) = torch.empty_like(drive), _neuron(neuron, _type(bias))
-    kernels.forward(_array(drive), _array(bias), *constants, _one(spikes), _array(spikes))
+    kernels.forward(_array(drive.flatten(1)), _array(bias), *constants, _one(spikes), _array(spikes.flatten(1)))
     return spikes
 
 
@@ -55,14 +55,14 @@ def backward(gradient: Tensor, drive: Tensor, bias: Tensor, neuron: str, surroga
     number = _type(bias)
     kernels, constants = _neuron(neuron, number)
     rectangle = isinstance(surrogate, Rectangle)
-    slopes, width = bias.new_empty((0, 0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
+    slopes, width = bias.new_empty((0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
     if not rectangle:
         slopes = bias.new_empty(drive.shape)
-        kernels.voltages(_array(drive), _array(bias), *constants, _array(slopes))
-        slopes = surrogate.derivative(slopes - THRESHOLD)
+        kernels.voltages(_array(drive.flatten(1)), _array(bias), *constants, _array(slopes.flatten(1)))
+        slopes = surrogate.derivative(slopes - THRESHOLD).flatten(1)
     result, total = torch.empty_like(drive), torch.zeros_like(bias)
-    arrays = [_array(part) for part in (gradient.contiguous(), drive, bias, slopes)]
-    kernels.backward(*arrays, width, *constants, _array(result), _array(total))
+    arrays = [_array(part) for part in (gradient.contiguous().flatten(1), drive.flatten(1), bias, slopes)]
+    kernels.backward(*arrays, width, *constants, _array(result.flatten(1)), _array(total))
     return result, total
 
 
