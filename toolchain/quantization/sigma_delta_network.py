@@ -18,6 +18,8 @@ from toolchain.quantization.proof import RowKind
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]
 SHAKE_PER_ERROR, MOST_SHAKE = 3.0, 0.3  # of each channel's standard deviation; a finer action strays less from the policy's own path
+LEAST_NARROW_SHAKE = 0.1  # narrow weights err by themselves, however fine the steps
+FULL_WIDTH = 8  # bits
 SHAKEN = 0.5  # copies per state
 HEADROOM = (4.0, 3.0, 2.0, 1.5)  # of the calibrated range: as much as the next layer's proof leaves room for
 
@@ -37,13 +39,13 @@ def sigma_delta_network(
     `triggers` are those of the hidden layers; () = 1 each. With `thrift`, synapses go that earn less than they cost:
     a synop per MAC saved is worth that much squared action error, 0 keeps them all.
     """
-    finer = [2.0 ** (8 - bits)] * (len(thresholds) - 1) + [1.0]  # narrow weights make coarse rows: finer payloads keep the accumulators' resolution
+    finer = [2.0 ** (FULL_WIDTH - bits)] * (len(thresholds) - 1) + [1.0]  # narrow weights make coarse rows: finer payloads keep the accumulators' resolution
     thresholds = [theta / part for theta, part in zip(thresholds, finer, strict=True)]
     span = np.maximum(np.abs(statistics.signals[0].low), np.abs(statistics.signals[0].high))
     scale = thresholds[0]
     _, limit = _declared_range(np.zeros_like(span), span / scale, policy.layers[0], scale, bits, last=len(policy.layers) == 1, symmetric=True)
     encoder = Encoder(scale.astype(np.float64), limit.astype(np.int32))
-    inputs, wanted = _states_to_fit(policy, statistics, min(MOST_SHAKE, SHAKE_PER_ERROR * action_error))
+    inputs, wanted = _states_to_fit(policy, statistics, shake(action_error, bits))
     values = np.clip(np.floor(inputs / scale + 0.5), -limit, limit).astype(np.int64)
     signal, layers = InputSignal(values, scale, -limit, limit), []
     for index, dense in enumerate(policy.layers):
@@ -89,6 +91,11 @@ def _states_to_fit(policy: Policy, statistics: PolicyStatistics, share: float) -
         inputs = np.concatenate([statistics.inputs, shaken(statistics.inputs, share)])
         statistics.shaken[share] = inputs, [np.asarray(pre, np.float64) for pre in policy.forward(inputs)]
     return statistics.shaken[share]
+
+
+def shake(action_error: float, bits: int) -> float:
+    """How far shaken states lie from calibration's, in standard deviations."""
+    return min(MOST_SHAKE, max(SHAKE_PER_ERROR * action_error, LEAST_NARROW_SHAKE if bits < FULL_WIDTH else 0.0))
 
 
 def shaken(inputs: Float, share: float) -> Float:

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True)
+compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
 BLOCK = 1024  # columns, about
 
 
