@@ -66,6 +66,16 @@ def test_other_devices_take_the_same_scan(neuron: str, timesteps: int) -> None:
             torch.testing.assert_close(total, expected.sum((0, 1)))
 
 
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("neuron", scans.NEURONS)
+def test_spikes_do_not_depend_on_whether_a_gradient_is_wanted(neuron: str, bfloat16: bool) -> None:
+    """Without one, spikes overwrite their drives."""
+    made, observations = network(neuron, Rectangle(), torch.float32, bfloat16=bfloat16), torch.randn(400, FEATURES)
+    counts = made.counts(observations)
+    with torch.no_grad():
+        assert counts.sum() > 0 and torch.equal(made.counts(observations), counts)
+
+
 @pytest.mark.parametrize("neuron", scans.NEURONS)
 def test_bfloat16_rounds_weights_and_keeps_spikes(neuron: str) -> None:
     """Where the weights are bfloat16 numbers already, only the drives' rounding is left."""

@@ -189,6 +189,7 @@ def _statistics(network: Any) -> list[torch.Tensor]:
 
 def _step(optimiser: Any, loss: torch.Tensor) -> None:
     """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
-    optimiser.zero_grad()
-    loss.backward(inputs=[parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad])
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad]
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
+        parameter.grad = None if gradient is None else gradient.contiguous()
     optimiser.step()

@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toolchain.training import dense_kernels
+from toolchain.training.scans import array
+
 NARROW = 64  # inputs
 
 
@@ -44,6 +47,44 @@ class DenseStack(torch.autograd.Function):
         return gradient @ weights[0] if wanted[0] else None, None, *found
 
 
+class NarrowDenseStack(torch.autograd.Function):
+    """DenseStack of float32 with bfloat16 products on the CPU: x [n, inputs], then weights and biases -> outputs [n, outputs].
+
+    What lies between the products is compiled, one pass over memory for each layer and way; biases and sums over n stay float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+        (first, *hidden, last), biases, inputs = parameters[::2], parameters[1::2], [x]
+        weights = [first, *(weight.to(torch.bfloat16) for weight in hidden), last]
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            y = inputs[-1] @ weight.t()
+            inputs.append(y if y.dtype == torch.bfloat16 else torch.empty_like(y, dtype=torch.bfloat16))
+            dense_kernels.activate(array(y), array(bias), array(inputs[-1]))
+        y = x.new_empty((len(x), len(last)))
+        dense_kernels.last_forward(array(inputs[-1]), array(last), array(biases[-1]), array(y))
+        ctx.save_for_backward(*inputs, *weights)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        layers = len(ctx.saved_tensors) // 2
+        inputs, weights = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
+        below, gradient = gradient.new_zeros(weights[-1].shape[1]), gradient.contiguous()
+        d_x, d_weight = torch.empty_like(inputs[-1]), torch.zeros_like(weights[-1])
+        dense_kernels.last_backward(*(array(part) for part in (gradient, inputs[-1], weights[-1], d_x, d_weight, below)))
+        found: list[Tensor | None] = [d_weight, gradient.sum(0)]
+        gradient, wanted = d_x, any(ctx.needs_input_grad[1:])
+        for layer in range(layers - 2, -1, -1):
+            x, weight, d_bias = inputs[layer], weights[layer], below
+            gradient = gradient if layer else gradient.to(x.dtype)
+            found[:0] = [_product(gradient, x).to(d_bias.dtype), d_bias] if wanted else [None, None]
+            if layer:
+                gradient, below = gradient @ weight, d_bias.new_zeros(weight.shape[1])
+                dense_kernels.hidden_backward(array(gradient), array(x), array(below))
+        return gradient @ weights[0] if ctx.needs_input_grad[0] else None, *found
+
+
 def _product(gradient: Tensor, x: Tensor) -> Tensor:
     """gradient^T x; with few inputs (a first layer) by way of its transpose, which is the faster product."""
     return (x.t() @ gradient).t().contiguous() if x.shape[1] < NARROW else gradient.t() @ x
@@ -56,5 +97,8 @@ def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False) -> Tensor:
     if not all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules)):
         return network(x)
     parameters = [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]
-    y: Tensor = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]
+    if bfloat16 and x.device.type == "cpu" and x.dtype == torch.float32 and len(modules) > 1:
+        y: Tensor = NarrowDenseStack.apply(x, *parameters)  # type: ignore[assignment]
+    else:
+        y = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]
     return tail[0](y) if tail else y

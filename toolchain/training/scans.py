@@ -23,7 +23,7 @@ def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
     """Spikes [T, n, inputs] of `dtype`, of the encoder's soft-reset neurons for constant activations [n, inputs]."""
     spikes = activations.new_empty((timesteps, *activations.shape), dtype=dtype)
     if activations.device.type == "cpu":
-        scan_kernels.encode(_array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), _array(spikes.flatten(1)))
+        scan_kernels.encode(array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), array(spikes.flatten(1)))
         return spikes
     v = torch.zeros_like(activations)
     for t in range(timesteps):
@@ -34,12 +34,15 @@ def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
     return spikes
 
 
-def forward(drive: Tensor, bias: Tensor, neuron: str) -> Tensor:
-    """Spikes [T, n, neurons] of drives [T, n, neurons] without the bias [neurons]; they have the drive's type, states the bias's."""
+def forward(drive: Tensor, bias: Tensor, neuron: str, overwrite: bool = False) -> Tensor:
+    """Spikes [T, n, neurons] of drives [T, n, neurons] without the bias [neurons]; they have the drive's type, states the bias's.
+
+    With `overwrite` they may lie where the drive was.
+    """
     if drive.device.type != "cpu":
         return (torch_voltages(drive.to(bias.dtype) + bias, neuron) > THRESHOLD).to(drive.dtype)
-    spikes, (kernels, constants) = torch.empty_like(drive), _neuron(neuron, _type(bias))
-    kernels.forward(_array(drive.flatten(1)), _array(bias), *constants, _one(spikes), _array(spikes.flatten(1)))
+    spikes, (kernels, constants) = drive if overwrite else torch.empty_like(drive), _neuron(neuron, _type(bias))
+    kernels.forward(array(drive.flatten(1)), array(bias), *constants, _one(spikes), array(spikes.flatten(1)))
     return spikes
 
 
@@ -58,11 +61,11 @@ def backward(gradient: Tensor, drive: Tensor, bias: Tensor, neuron: str, surroga
     slopes, width = bias.new_empty((0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
     if not rectangle:
         slopes = bias.new_empty(drive.shape)
-        kernels.voltages(_array(drive.flatten(1)), _array(bias), *constants, _array(slopes.flatten(1)))
+        kernels.voltages(array(drive.flatten(1)), array(bias), *constants, array(slopes.flatten(1)))
         slopes = surrogate.derivative(slopes - THRESHOLD).flatten(1)
     result, total = torch.empty_like(drive), torch.zeros_like(bias)
-    arrays = [_array(part) for part in (gradient.contiguous().flatten(1), drive.flatten(1), bias, slopes)]
-    kernels.backward(*arrays, width, *constants, _array(result.flatten(1)), _array(total))
+    arrays = [array(part) for part in (gradient.contiguous().flatten(1), drive.flatten(1), bias, slopes)]
+    kernels.backward(*arrays, width, *constants, array(result.flatten(1)), array(total))
     return result, total
 
 
@@ -110,14 +113,14 @@ def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tenso
     return result
 
 
-def _array(tensor: Tensor) -> Any:
+def array(tensor: Tensor) -> Any:
     """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _one(tensor: Tensor) -> Any:
-    """1 in the type of `_array`."""
+    """1 in the type of `array`."""
     return np.uint16(0x3F80) if tensor.dtype == torch.bfloat16 else _type(tensor)(1)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from toolchain.errors import violations
 from toolchain.training.population_encoder import PopulationEncoder
 from toolchain.training.scans import NEURONS
-from toolchain.training.spiking_stack import LayerKind, SpikingStack
+from toolchain.training.spiking_stack import LayerKind, spike_counts
 from toolchain.training.surrogates import PAPER, Surrogate
 
 TIMESTEPS, POPULATION = 5, 10
@@ -79,5 +79,4 @@ class SpikingNetwork(nn.Module):
         activations = self.encoder(torch.tanh(observations))
         layers = [*self.snn.hidden_layers, self.snn.out_pop_layer]
         parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
-        counts: Tensor = SpikingStack.apply(activations, self.timesteps, self.kind, *parameters)  # type: ignore[assignment]
-        return counts
+        return spike_counts(activations, self.timesteps, self.kind, *parameters)

@@ -23,6 +23,7 @@ The encoder has ds/da = 1 in each timestep, so its activations' gradient needs t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,26 +44,42 @@ class LayerKind:
     bfloat16: bool = False
 
 
-class SpikingStack(torch.autograd.Function):
+def spike_counts(activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor) -> Tensor:
     """Encoder activations [n, inputs], then weight [neurons, inputs], bias [neurons] per layer -> spike counts [n, neurons] of the last."""
+    types = (torch.float32,) if kind.bfloat16 else (torch.float32, torch.float64)
+    if activations.dtype not in types:
+        limit = " or ".join(str(dtype).removeprefix("torch.") for dtype in types)
+        got = f"{str(activations.dtype).removeprefix('torch.')}{', bfloat16 products' if kind.bfloat16 else ''}"
+        raise InputError("spiking network", "its parameters have a type that the scans cannot take", got=got, limit=limit, fix="network.float()")
+    if not torch.is_grad_enabled():
+        return run(activations, timesteps, kind, parameters, None)
+    counts: Tensor = SpikingStack.apply(activations, timesteps, kind, *parameters)  # type: ignore[assignment]
+    return counts
+
+
+def run(activations: Tensor, timesteps: int, kind: LayerKind, parameters: Sequence[Tensor], kept: list[Tensor] | None) -> Tensor:
+    """Spike counts; what the way back needs is appended to `kept`, and where there is none spikes take their drive's place in memory."""
+    products = torch.bfloat16 if kind.bfloat16 else activations.dtype
+    spikes = scans.encode(activations, timesteps, products)
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        rows, rounded = spikes.flatten(0, 1), weight.to(products)
+        drive = (rows @ rounded.t()).view(*spikes.shape[:2], -1)
+        spikes = scans.forward(drive, bias, kind.neuron, overwrite=kept is None)
+        if kept is not None:
+            kept += [rows, rounded, drive, bias]
+    return spikes.sum(0, dtype=activations.dtype)
+
+
+class SpikingStack(torch.autograd.Function):
+    """`spike_counts` with its way back."""
 
     @staticmethod
     def forward(ctx: Any, activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor) -> Tensor:  # type: ignore[override]
-        types = (torch.float32,) if kind.bfloat16 else (torch.float32, torch.float64)
-        if activations.dtype not in types:
-            limit = " or ".join(str(dtype).removeprefix("torch.") for dtype in types)
-            got = f"{str(activations.dtype).removeprefix('torch.')}{', bfloat16 products' if kind.bfloat16 else ''}"
-            raise InputError("spiking network", "its parameters have a type that the scans cannot take", got=got, limit=limit, fix="network.float()")
-        products = torch.bfloat16 if kind.bfloat16 else activations.dtype
-        spikes, kept = scans.encode(activations, timesteps, products), list[Tensor]()
-        for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
-            rows, rounded = spikes.flatten(0, 1), weight.to(products)
-            drive = (rows @ rounded.t()).view(*spikes.shape[:2], -1)
-            spikes = scans.forward(drive, bias, kind.neuron)
-            kept += [rows, rounded, drive, bias]
+        kept = list[Tensor]()
+        counts = run(activations, timesteps, kind, parameters, kept)
         ctx.save_for_backward(*kept)
         ctx.kind = kind
-        return spikes.sum(0, dtype=activations.dtype)
+        return counts
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
