@@ -155,7 +155,8 @@ class ProxyTargetTD3(SpikingTD3):
         data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
         observations = data.observations.split(batch_size)
         with torch.no_grad():
-            taught = [self.actor(part) for part in (observations[:-1] if improve else observations)]
+            early = data.observations[:-batch_size] if improve else data.observations
+            taught = list(self.actor(early).split(batch_size)) if len(early) else []
         actions = self.actor(observations[-1]) if improve else None
         taught += [] if actions is None else [actions.detach()]
         for part, wanted in zip(observations, taught, strict=True):
