@@ -115,7 +115,8 @@ def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tenso
 
 def array(tensor: Tensor) -> Any:
     """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
-    tensor = tensor.detach()
+    if tensor.requires_grad:
+        tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
