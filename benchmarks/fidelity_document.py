@@ -26,7 +26,17 @@ POLICY_COLUMNS = (
     "failed",
     "synops per MAC",
 )
-ORACLE_COLUMNS = ("policy", "neuron", "RMSE, own numbers", "RMSE, float weights", "integer return", "float return", "Welch p")
+ORACLE_COLUMNS = (
+    "policy",
+    "neuron",
+    "integer return",
+    "RMSE, own numbers",
+    "return, own numbers",
+    "Welch p",
+    "RMSE, float weights",
+    "return, float weights",
+    "Welch p, float weights",
+)
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -82,8 +92,10 @@ def oracle(results: list[dict[str, Any]]) -> str:
     rows = []
     for result in results:
         for name, found in result["oracle"].items():
-            errors = (f"{found['own']:.5f}", f"{found['weights']:.4f}")
-            rows.append((result["name"], name, *errors, f"{found['integer']:.0f}", f"{found['float']:.0f}", f"{found['p']:.3f}"))
+            row = [result["name"], name, f"{found['integer_return']:.0f}"]
+            for numbers, error in (("own", ".5f"), ("weights", ".4f")):
+                row += [f"{found[numbers]:{error}}", f"{found[f'{numbers}_return']:.0f}", f"{found[f'{numbers}_p']:.3f}"]
+            rows.append(tuple(row))
     return table(ORACLE_COLUMNS, rows)
 
 

@@ -133,11 +133,14 @@ class FloatSimulation:
 
 
 class FloatSpikingActor:
-    """The float network as an actor for rollouts, with the policy's contracts around it."""
+    """A float network as an actor for rollouts, with the artifact's contracts around it: on the float weights of `policy`, or,
+    where that is None, on the artifact's own weights and encoded observations.
+    """
 
-    def __init__(self, policy: Policy, artifact: Artifact, rows: int) -> None:
-        self.policy, self.rows = policy, rows
-        self.network = FloatSimulation(FloatNetwork.of_policy(policy, artifact), artifact.network.timesteps, artifact.network.alpha / 64, rows)
+    def __init__(self, artifact: Artifact, rows: int, policy: Policy | None = None) -> None:
+        self.artifact, self.rows, self.own = artifact, rows, policy is None
+        network = FloatNetwork.of_artifact(artifact) if policy is None else FloatNetwork.of_policy(policy, artifact)
+        self.network = FloatSimulation(network, artifact.network.timesteps, artifact.network.alpha / 64, rows)
         self.decisions, self.fresh = np.zeros(rows, np.int64), np.ones(rows, bool)
 
     def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
@@ -145,7 +148,11 @@ class FloatSpikingActor:
 
     def decide(self, observations: Float, active: NDArray[np.bool_] | None = None) -> Float:
         self.decisions[self.fresh] = 0
-        actions = self.policy.action.apply(self.network.decide(self.policy.observation.apply(observations, self.decisions), self.fresh))
+        inputs, encoder = self.artifact.observation.apply(observations, self.decisions), self.artifact.network.encoder
+        if self.own:
+            inputs = np.clip(np.floor(inputs / encoder.scale + 0.5), -encoder.limit, encoder.limit)
+        readout = self.network.decide(inputs, self.fresh)
+        actions = self.artifact.action.apply(readout * self.artifact.network.layers[-1].row_scale if self.own else readout)
         self.decisions += 1
         self.fresh[:] = False
         if active is not None:
