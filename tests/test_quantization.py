@@ -14,6 +14,7 @@ from toolchain.quantization.activation_table import CURVED, build_table
 from toolchain.quantization.layer_rounding import InputSignal, round_layer
 from toolchain.quantization.proof import RowKind
 from toolchain.quantization.rounding import augmented_moments, quantise_rows
+from toolchain.quantization.sigma_delta_network import shake
 
 
 def problem(seed: int, inputs: int = 20, outputs: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -115,3 +116,11 @@ def test_table_takes_the_last_segment_that_starts_at_or_below() -> None:
     table = ActivationTable(start, np.array([[0, 2, 4, 8]], np.int32), np.array([[-1, 0, 10, 20]], np.int32), np.array([2], np.int32), np.zeros(1))
     accumulators = np.array([[-1], [0], [1], [9], [10], [11], [12]])
     assert table(accumulators)[:, 0].tolist() == [-1, 0, 1, 5, 20, 22, 24]  # (x * m + 2) >> 2
+
+
+@pytest.mark.parametrize(
+    ("action_error", "bits", "deviations"),
+    [(0.1, 8, 0.3), (1.0, 8, 0.3), (0.05, 8, 0.15), (0.0125, 8, 0.0375), (0.0125, 7, 0.1), (0.0125, 6, 0.1), (0.025, 4, 0.1), (0.05, 6, 0.15), (0.1, 6, 0.3)],
+)
+def test_states_are_shaken_further_for_coarse_actions_and_narrow_weights(action_error: float, bits: int, deviations: float) -> None:
+    assert shake(action_error, bits) == pytest.approx(deviations)

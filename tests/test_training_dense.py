@@ -66,19 +66,30 @@ def test_bfloat16_products_round_as_torch_rounds_them() -> None:
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_only_what_is_asked_for_gets_a_gradient(bfloat16: bool) -> None:
+def test_a_network_that_does_not_learn_gets_no_gradient(bfloat16: bool) -> None:
     """An actor learns through a critic whose own parameters stay as they are."""
-    made = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32)
-    x = torch.randn(4, 5, requires_grad=True)
-    dense(made, x, bfloat16).sum().backward(inputs=[x])
+    made, x = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32), torch.randn(4, 5, requires_grad=True)
+    dense(made, x, bfloat16, learns=False).sum().backward()
     assert x.grad is not None and all(parameter.grad is None for parameter in made.parameters())
-    for parameter in made.parameters():
-        parameter.requires_grad_(False)
-    dense(made, x, bfloat16).sum().backward()
+    (gradient,) = torch.autograd.grad(dense(made, x, bfloat16).sum(), [x])
+    assert torch.equal(gradient, x.grad)
+
+
+def test_nothing_is_rounded_where_no_product_lies_between_hidden_layers() -> None:
+    made, x = network((5, 7, 2), (0.1, 0.3), torch.float32), torch.randn(4, 5)
+    torch.testing.assert_close(dense(made, x, True), made(x))
+
+
+def test_a_second_derivative_is_refused() -> None:
+    """Not silently left out."""
+    made, x = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32), torch.randn(4, 5, requires_grad=True)
+    (gradient,) = torch.autograd.grad(dense(made, x, True).pow(2).sum(), [x], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 def test_other_networks_run_module_by_module() -> None:
-    """A network that the node cannot hold, and float64, of which no bfloat16 is made."""
+    """A network that the node cannot hold; float64 stays float64."""
     odd = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     x = torch.randn(2, 3)
     assert torch.equal(dense(odd, x, True), odd(x))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,7 +19,8 @@ from benchmarks.eager_spiking import mlp
 from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, record, recorded, rows
 from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
-from toolchain.training.algorithms import SpikingTD3
+from toolchain.training import algorithms
+from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3, _step
 from toolchain.training.dense_stack import dense
 
 
@@ -95,6 +97,54 @@ def test_a_plain_spiking_step_is_that_of_stable_baselines3(options: dict[str, ob
     assert found[0].keys() == found[1].keys() and any(name.startswith("actor_target.mu.snn") for name in found[0])
     for name, value in found[0].items():
         assert ((value - found[1][name]).abs() < 1e-6).float().mean() > 0.99, name
+
+
+def test_a_parameter_that_is_frozen_later_stays_where_it_is() -> None:
+    model, _ = models("lif", False)
+    network: Any = model.actor.mu
+    model.train(2, 32)
+    frozen, learning = network.encoder.mean.requires_grad_(False), network.encoder.std
+    before, other = frozen.clone(), learning.clone()
+    model.train(2, 32)
+    assert torch.equal(frozen, before) and not torch.equal(learning, other)
+
+
+@pytest.mark.parametrize("optimiser", [{"fused": True}, {"foreach": True}, {}], ids=str)
+def test_a_parameter_may_lie_transposed(optimiser: dict[str, bool]) -> None:
+    """Fused optimisers take memory as it lies, so a gradient must lie as its parameter does."""
+    found = []
+    for transposed in (False, True):
+        weight = torch.arange(6.0).view(2, 3)
+        parameter = torch.nn.Parameter(weight.t().contiguous().t() if transposed else weight.clone())
+        adam = torch.optim.Adam([parameter], lr=0.1, **optimiser)  # type: ignore[arg-type]
+        for _ in range(3):
+            _step(adam, (parameter * torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -30.0]])).pow(2).sum())
+        found.append(parameter.detach())
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_a_sparse_gradient_stays_sparse() -> None:
+    table = torch.nn.Embedding(5, 2, sparse=True)
+    before = table.weight.detach().clone()
+    _step(torch.optim.SGD(table.parameters(), lr=1.0), table(torch.tensor([1])).sum())
+    torch.testing.assert_close(before - table.weight.detach(), torch.tensor([[0.0, 0.0], [1.0, 1.0], *[[0.0, 0.0]] * 3]))
+
+
+@pytest.mark.parametrize(("iterations", "extractor"), [(1, None), (6, None), (6, Extractor)], ids=["one", "six", "six with batch normalisation"])
+def test_teachers_that_run_together_are_those_that_run_alone(iterations: int, extractor: type | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for together in (1, algorithms.TEACHERS):
+        monkeypatch.setattr(algorithms, "TEACHERS", together)
+        torch.manual_seed(0)
+        np.random.seed(0)
+        shape = {"net_arch": [16], "proxy_arch": [16]} | ({} if extractor is None else {"features_extractor_class": extractor})
+        model = ProxyTargetTD3("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs=shape, proxy_iterations=iterations)
+        model.set_logger(Logger(None, []))
+        fill(model)
+        model.train(2, 16)
+        found.append({name: value.detach().clone() for name, value in model.policy.state_dict().items()})
+    for name, value in found[0].items():
+        torch.testing.assert_close(value, found[1][name], msg=name)
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])

@@ -49,6 +49,9 @@ PAPER: dict[str, Any] = {
 }
 
 
+TEACHERS = 4  # minibatches of the proxy that the actor answers at once
+
+
 class SpikingTD3(TD3):
     """TD3 whose actor and target actor are spiking networks. Takes TD3's arguments; the paper's values are defaults.
 
@@ -61,7 +64,7 @@ class SpikingTD3(TD3):
     def __init__(self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any) -> None:
         super().__init__(policy, env, _init_setup_model=False, **PAPER | options)
         self.bfloat16 = bool((self.policy_kwargs or {}).get("bfloat16", False))
-        if self.action_noise is None and self.action_space is not None:
+        if self.action_noise is None and getattr(self, "action_space", None) is not None:  # `load` brings both
             self.action_noise = exploration_noise(self.action_space)
         if _init_setup_model:
             self._setup_model()
@@ -110,7 +113,7 @@ class SpikingTD3(TD3):
         with torch.set_grad_enabled(torch.is_grad_enabled() and critics is None and not critic.share_features_extractor):
             features = critic.extract_features(observations, critic.features_extractor)
         x = torch.cat([features, actions], 1)
-        return [dense(network, x, self.bfloat16) for network in critic.q_networks[:critics]]
+        return [dense(network, x, self.bfloat16, learns=critics is None) for network in critic.q_networks[:critics]]
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -155,8 +158,9 @@ class ProxyTargetTD3(SpikingTD3):
         data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
         observations = data.observations.split(batch_size)
         with torch.no_grad():
+            together = batch_size if _statistics(self.actor) else TEACHERS * batch_size  # batch normalisation sees one minibatch at a time
             early = data.observations[:-batch_size] if improve else data.observations
-            taught = list(self.actor(early).split(batch_size)) if len(early) else []
+            taught = [actions for part in early.split(together) if len(part) for actions in self.actor(part).split(batch_size)]
         actions = self.actor(observations[-1]) if improve else None
         taught += [] if actions is None else [actions.detach()]
         for part, wanted in zip(observations, taught, strict=True):
@@ -191,6 +195,9 @@ def _statistics(network: Any) -> list[torch.Tensor]:
 def _step(optimiser: Any, loss: torch.Tensor) -> None:
     """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad]
+    optimiser.zero_grad()  # of parameters that were frozen since the last step, too
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
-        parameter.grad = None if gradient is None else gradient.contiguous()
+        if gradient is not None and gradient.layout == torch.strided and gradient.stride() != parameter.stride():
+            gradient = torch.empty_like(parameter).copy_(gradient)  # fused optimisers take memory as it lies
+        parameter.grad = gradient
     optimiser.step()

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from toolchain.training import dense_kernels
+from toolchain.training import kernels
 from toolchain.training.scans import array
 
 NARROW = 64  # inputs
@@ -60,19 +61,20 @@ class NarrowDenseStack(torch.autograd.Function):
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
             y = inputs[-1] @ weight.t()
             inputs.append(y if y.dtype == torch.bfloat16 else torch.empty_like(y, dtype=torch.bfloat16))
-            dense_kernels.activate(array(y), array(bias), array(inputs[-1]))
+            kernels.activate(array(y), array(bias), array(inputs[-1]))
         y = x.new_empty((len(x), len(last)))
-        dense_kernels.last_forward(array(inputs[-1]), array(last), array(biases[-1]), array(y))
+        kernels.last_forward(array(inputs[-1]), array(last), array(biases[-1]), array(y))
         ctx.save_for_backward(*inputs, *weights)
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         layers = len(ctx.saved_tensors) // 2
         inputs, weights = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
         below, gradient = gradient.new_zeros(weights[-1].shape[1]), gradient.contiguous()
         d_x, d_weight = torch.empty_like(inputs[-1]), torch.zeros_like(weights[-1])
-        dense_kernels.last_backward(*(array(part) for part in (gradient, inputs[-1], weights[-1], d_x, d_weight, below)))
+        kernels.last_backward(*(array(part) for part in (gradient, inputs[-1], weights[-1], d_x, d_weight, below)))
         found: list[Tensor | None] = [d_weight, gradient.sum(0)]
         gradient, wanted = d_x, any(ctx.needs_input_grad[1:])
         for layer in range(layers - 2, -1, -1):
@@ -81,7 +83,7 @@ class NarrowDenseStack(torch.autograd.Function):
             found[:0] = [_product(gradient, x).to(d_bias.dtype), d_bias] if wanted else [None, None]
             if layer:
                 gradient, below = gradient @ weight, d_bias.new_zeros(weight.shape[1])
-                dense_kernels.hidden_backward(array(gradient), array(x), array(below))
+                kernels.hidden_backward(array(gradient), array(x), array(below))
         return gradient @ weights[0] if ctx.needs_input_grad[0] else None, *found
 
 
@@ -90,14 +92,19 @@ def _product(gradient: Tensor, x: Tensor) -> Tensor:
     return (x.t() @ gradient).t().contiguous() if x.shape[1] < NARROW else gradient.t() @ x
 
 
-def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False) -> Tensor:
-    """`network(x)`, linear layers with ReLU between and at will one function at the end. Others run module by module, in float32."""
+def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: bool = True) -> Tensor:
+    """`network(x)`, linear layers with ReLU between and at will one function at the end. Others run module by module, in float32.
+
+    bfloat16 is for products between hidden layers; with fewer than two of those nothing is rounded. Parameters of a network that
+    does not learn get no gradient.
+    """
     modules = list(network)
     tail = [] if isinstance(modules[-1], nn.Linear) else [modules.pop()]
     if not all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules)):
         return network(x)
-    parameters = [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]
-    if bfloat16 and x.device.type == "cpu" and x.dtype == torch.float32 and len(modules) > 1:
+    parameters: list[Any] = [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]
+    parameters = parameters if learns else [parameter.detach() for parameter in parameters]
+    if bfloat16 and x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 2 and len(modules) > 3:
         y: Tensor = NarrowDenseStack.apply(x, *parameters)  # type: ignore[assignment]
     else:
         y = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]

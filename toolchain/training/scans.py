@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from toolchain.spike_coding import ENCODER_THRESHOLD
-from toolchain.training import scan_kernels
+from toolchain.training import kernels
 from toolchain.training.surrogates import Rectangle, Surrogate
 
 NEURONS = ("lif", "clif", "dn")
@@ -23,7 +23,7 @@ def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
     """Spikes [T, n, inputs] of `dtype`, of the encoder's soft-reset neurons for constant activations [n, inputs]."""
     spikes = activations.new_empty((timesteps, *activations.shape), dtype=dtype)
     if activations.device.type == "cpu":
-        scan_kernels.encode(array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), array(spikes.flatten(1)))
+        kernels.encode(array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), array(spikes.flatten(1)))
         return spikes
     v = torch.zeros_like(activations)
     for t in range(timesteps):
@@ -41,8 +41,8 @@ def forward(drive: Tensor, bias: Tensor, neuron: str, overwrite: bool = False) -
     """
     if drive.device.type != "cpu":
         return (torch_voltages(drive.to(bias.dtype) + bias, neuron) > THRESHOLD).to(drive.dtype)
-    spikes, (kernels, constants) = drive if overwrite else torch.empty_like(drive), _neuron(neuron, _type(bias))
-    kernels.forward(array(drive.flatten(1)), array(bias), *constants, _one(spikes), array(spikes.flatten(1)))
+    spikes, (scan, constants) = drive if overwrite else torch.empty_like(drive), _neuron(neuron, _type(bias))
+    scan.forward(array(drive.flatten(1)), array(bias), *constants, _one(spikes), array(spikes.flatten(1)))
     return spikes
 
 
@@ -56,16 +56,16 @@ def backward(gradient: Tensor, drive: Tensor, bias: Tensor, neuron: str, surroga
         result = torch_backward(gradient.to(bias.dtype), voltage, neuron, surrogate.derivative(voltage - THRESHOLD))
         return result.to(drive.dtype), result.sum((0, 1))
     number = _type(bias)
-    kernels, constants = _neuron(neuron, number)
+    scan, constants = _neuron(neuron, number)
     rectangle = isinstance(surrogate, Rectangle)
     slopes, width = bias.new_empty((0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
     if not rectangle:
         slopes = bias.new_empty(drive.shape)
-        kernels.voltages(array(drive.flatten(1)), array(bias), *constants, array(slopes.flatten(1)))
+        scan.voltages(array(drive.flatten(1)), array(bias), *constants, array(slopes.flatten(1)))
         slopes = surrogate.derivative(slopes - THRESHOLD).flatten(1)
     result, total = torch.empty_like(drive), torch.zeros_like(bias)
     arrays = [array(part) for part in (gradient.contiguous().flatten(1), drive.flatten(1), bias, slopes)]
-    kernels.backward(*arrays, width, *constants, array(result.flatten(1)), array(total))
+    scan.backward(*arrays, width, *constants, array(result.flatten(1)), array(total))
     return result, total
 
 
@@ -129,17 +129,17 @@ def _type(tensor: Tensor) -> Any:
     return np.float64 if tensor.dtype == torch.float64 else np.float32
 
 
-class _Kernels(NamedTuple):
+class _Scan(NamedTuple):
     forward: Any
     backward: Any
     voltages: Any
 
 
-LEAKY = _Kernels(scan_kernels.leaky_forward, scan_kernels.leaky_backward, scan_kernels.leaky_voltages)
-TWO_STATE = _Kernels(scan_kernels.two_state_forward, scan_kernels.two_state_backward, scan_kernels.two_state_voltages)
+LEAKY = _Scan(kernels.leaky_forward, kernels.leaky_backward, kernels.leaky_voltages)
+TWO_STATE = _Scan(kernels.two_state_forward, kernels.two_state_backward, kernels.two_state_voltages)
 
 
-def _neuron(neuron: str, number: Any) -> tuple[_Kernels, tuple[Any, ...]]:
+def _neuron(neuron: str, number: Any) -> tuple[_Scan, tuple[Any, ...]]:
     """Compiled scans and the constants that they take, in the type `number`."""
     if neuron == "dn":
         return TWO_STATE, (tuple(number(value) for value in DN),)

@@ -29,6 +29,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from toolchain.errors import InputError
 from toolchain.training import scans
@@ -82,6 +83,7 @@ class SpikingStack(torch.autograd.Function):
         return counts
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         kept, found, gradient = ctx.saved_tensors, list[Tensor](), gradient[None]
         for layer in range(len(kept) - 4, -1, -4):

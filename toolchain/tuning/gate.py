@@ -1,7 +1,7 @@
 """When a candidate is dropped early, and when its return is safe.
 
 Holding a target is contract section 7's rule. What was chosen among hundreds of candidates looks better than it is
-on the seeds it was chosen on, so tuning asks for more: no tolerance on the ratio, and no episode lost that a steady source keeps.
+on the seeds it was chosen on, so tuning asks for more: no tolerance on the ratio, and no more weak episodes than a steady source's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from toolchain.simulation.statistics import STEADY, Verdict, failed_episodes, ho
 Float = NDArray[np.float64]
 WEAK = 0.1  # below the source's median by this share of it: an episode that a steady policy has lost
 OFTEN = 0.05  # share of weak episodes from which on a source counts as bimodal
-EXTRA_FAILED = 0.02  # share of episodes that may fail beyond a bimodal source's own; a steady one's are all kept
+EXTRA_FAILED = 0.02  # share of episodes that may fail beyond a bimodal source's own; for a steady one no weak episode more
 LIKELY_WEAK = 0.01  # the share that weak episodes must contradict for a candidate to be dropped early
 HOPELESS, HOPELESSLY_WEAK = 0.05, 0.02  # probabilities
 

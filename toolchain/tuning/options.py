@@ -13,7 +13,7 @@ from toolchain.policies.policy import Policy
 from toolchain.tuning.seeds import LARGEST_SEED
 
 COSTS = ("synops", "joules")
-STUDY_FORMAT = 2  # what is written of a candidate (study.py)
+STUDY_FORMAT = 3  # what is written of a candidate (study.py), and the conversion and the gate behind it
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
-"""Compiled scans over T for arrays on the CPU: the equations of spiking_stack.py, one pass over memory each.
+"""Compiled parts of training on the CPU, one pass over memory each: scans over T, and what lies between a ReLU network's large products.
 
-Arrays are [T, n * neurons] unless said otherwise. Drives, spikes and the drive's gradient have the type of the products: float32,
-float64, or bfloat16 as uint16; states, biases and scalar arguments are float32 or float64, as a Python float would widen the
-loops. A block of columns goes through all timesteps before the next one does, so that its states stay in the fastest cache; a block
-is whole rows of `neurons`, for the bias. Inner loops touch few arrays each and never two rows of one array: with more, the compiler
-gives up on vector instructions; nor does it make any of an assignment to a slice. `slopes` holds the surrogate; where `width` > 0
-it is empty and the rectangle is meant. Voltages are computed again on the way back, from the drives: that costs less than to write
-and read them.
+They are one file, as numba's cache on disk sees changes of the file that a function stands in and of no other.
+
+Scans are the equations of spiking_stack.py. Arrays are [T, n * neurons] unless said otherwise. Drives, spikes and the drive's gradient
+have the type of the products: float32, float64, or bfloat16 as uint16; states, biases and scalar arguments are float32 or float64, as a
+Python float would widen the loops. A block of columns goes through all timesteps before the next one does, so that its states stay in
+the fastest cache; a block is whole rows of `neurons`, for the bias. Inner loops touch few arrays each and never two rows of one array:
+with more, the compiler gives up on vector instructions; nor does it make any of an assignment to a slice. `slopes` holds the surrogate;
+where `width` > 0 it is empty and the rectangle is meant. Voltages are computed again on the way back, from the drives: that costs less
+than to write and read them.
+
+Of a ReLU network, hidden values have the type of the products; parameters, outputs and their gradients are float32 or float64.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import numpy as np
 from numba.extending import overload
 
 compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
+summing: Any = numba.njit(cache=True, boundscheck=False, nogil=True, fastmath={"reassoc", "contract"})
 BLOCK = 1024  # columns, about
 
 
@@ -306,3 +311,68 @@ def clear(row):  # noqa: ANN001, ANN201
     """Zeros."""
     for h in range(row.size):
         row[h] = 0
+
+
+@compiled
+def activate(y, bias, result):  # noqa: ANN001, ANN201
+    """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
+    row = np.empty_like(bias)
+    zero = bias[0] - bias[0]
+    for r in range(y.shape[0]):
+        z = y[r]
+        for h in range(bias.size):
+            row[h] = widened(z, h) + bias[h]
+        for h in range(bias.size):
+            row[h] = max(row[h], zero)
+        narrow(row, result[r])
+
+
+@summing
+def last_forward(x, weight, bias, y):  # noqa: ANN001, ANN201
+    """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
+    for r in range(x.shape[0]):
+        values = x[r]
+        for o in range(weight.shape[0]):
+            row = weight[o]
+            total = bias[o] - bias[o]
+            for h in range(row.size):
+                total += widened(values, h) * row[h]
+            y[r, o] = total + bias[o]
+
+
+@compiled
+def last_backward(gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
+    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], d_weight, added to."""
+    row, zero = np.empty_like(sums), sums[0] - sums[0]
+    for r in range(x.shape[0]):
+        values = x[r]
+        clear(row)
+        for o in range(weight.shape[0]):
+            g, w, d_w = gradient[r, o], weight[o], d_weight[o]
+            for h in range(row.size):
+                row[h] += g * w[h]
+            for h in range(row.size):
+                d_w[h] += g * widened(values, h)
+        mask(row, values, zero, sums)
+        narrow(row, d_x[r])
+
+
+@compiled
+def hidden_backward(gradient, x, sums):  # noqa: ANN001, ANN201
+    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n is added to sums [neurons]."""
+    row, zero = np.empty_like(sums), sums[0] - sums[0]
+    for r in range(x.shape[0]):
+        given = gradient[r]
+        for h in range(row.size):
+            row[h] = widened(given, h)
+        mask(row, x[r], zero, sums)
+        narrow(row, given)
+
+
+@compiled
+def mask(row, values, zero, sums):  # noqa: ANN001, ANN201
+    """0 where a ReLU gave 0; sums over rows."""
+    for h in range(row.size):
+        row[h] = row[h] if widened(values, h) > zero else zero
+    for h in range(row.size):
+        sums[h] += row[h]
