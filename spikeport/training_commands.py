@@ -38,4 +38,5 @@ def train(method: str, env: str, output: Path, steps: int, as_json: bool, **choi
     with progress_bar(steps, "steps") as progress:
         result = api.train(method, env, steps, output, progress=progress, note=lambda line: click.echo(f"note: {line}", err=True), **choices)
     lines = [f"{record['steps']:>9} steps  mean return {record['mean']:.1f}" for record in result.evaluations[-10:]]
+    lines = lines or [f"no evaluation: the first comes after {choices['evaluate_every']} steps (--evaluate-every)"]
     emit(as_json, result.to_json(), "\n".join([*lines, f"wrote {output}"]))

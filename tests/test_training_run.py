@@ -158,6 +158,13 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
     assert not np.intersect1d(first[first != 0], second[second != 0]).size
 
 
+def test_a_short_run_says_that_nothing_was_evaluated(tmp_path: Path) -> None:
+    arguments = ("--steps", 110, "--learning-starts", 100, "--evaluate-every", 500)
+    result = command("train", "td3", "--env", TOY_ENV, "-o", tmp_path / "policy.zip", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"no evaluation: the first comes after 500 steps (--evaluate-every)\nwrote {tmp_path / 'policy.zip'}\n"
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     output, quick = tmp_path / "policy.zip", ("--steps", 130, "--learning-starts", 100, "--proxy-iterations", 1)
     start = ("train", "proxy-target", "--env", TOY_ENV, "-o", output, *quick)
