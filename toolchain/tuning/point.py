@@ -14,7 +14,7 @@ THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
 TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
-PLAIN = (0.1, 0.05, 0.2)  # action errors of plain sdn
+PLAIN = (0.1, 0.05, 0.2, 0.025, 0.0125)  # action errors of plain sdn; the finest are for policies that forgive little
 USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
 THRIFTY = (  # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
     *(("sensitivity", error, trigger, thrift) for thrift in (1.0, 0.3, 0.1, 3.0) for error, trigger in ((0.05, 1), (0.1, 1), (0.1, 3))),
