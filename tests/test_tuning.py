@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from toolchain.errors import InputError
 from toolchain.policies.policy import Policy
 from toolchain.simulation.closed_loop import simulate
 from toolchain.tuning import Tuned, TuningOptions, tune
+from toolchain.tuning.evidence import Evidence
 from toolchain.tuning.point import Point, first_points, neighbours, suggest
 from toolchain.tuning.seeds import LARGEST_SEED, judging_seeds, search_seeds
 
@@ -114,6 +116,17 @@ def test_nothing_holds(policy: Policy, change: dict[str, float], reason: str) ->
     assert all(not evidence.safe for evidence in candidates) and any(reason in evidence.reason for evidence in candidates)
     assert tuned.artifact.network.neuron == "sdn@1" and tuned.artifact.calibration["thrift"] == 0
     assert tuned.artifact.calibration["tuning"]["holds"] is False
+
+
+def test_what_is_dearer_than_the_plain_conversion_is_taken_only_where_that_does_not_hold(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("toolchain.tuning.tune")  # the package's `tune` is the function
+    dear = Point("if", 8, timesteps=16, alpha=0.0), Evidence(216, 1.0, 1.0, 1e9, 9.0, True, "held")
+    monkeypatch.setattr(module, "judge", lambda *_: (dear, 1))
+    found = tune(policy, TOY_ENV, dataclasses.replace(QUICK, trials=2))
+    assert module.is_plain(found.chosen[0]) and found.holds and found.verdict.startswith("nothing cheaper was safe; this is the plain conversion, which holds")
+    monkeypatch.setattr(module, "fall_back", lambda workers, plain, *_: (plain, module.nothing_known()))
+    found = tune(policy, TOY_ENV, dataclasses.replace(QUICK, trials=2))
+    assert (found.chosen, found.holds, found.verdict) == (dear, True, "held")
 
 
 def test_the_time_is_kept(policy: Policy) -> None:

@@ -81,9 +81,11 @@ def tune(
         nothing = (Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known())
         best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
         chosen, judged = judge(search, count, deadline, note)
-        held = chosen is not None
-        if chosen is None:
-            chosen = best_plain = fall_back(workers, best_plain[0], count, note)
+        if chosen is None or chosen[1].cost > best_plain[1].cost > 0:
+            unaided = fall_back(workers, best_plain[0], count, note)
+            chosen = unaided if chosen is None or unaided[1].safe else chosen
+        held = chosen[0] != best_plain[0]
+        best_plain = best_plain if held else chosen
     holds = chosen[1].safe
     plainly = f"nothing cheaper was safe; this is the plain conversion, which {'holds' if holds else 'does not hold'}"
     seeds = (*search_seeds(options.seed, rungs[-1]), *judging_seeds(options.seed, count))
