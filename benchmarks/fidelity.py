@@ -32,7 +32,7 @@ from scipy import stats  # noqa: E402
 from benchmarks.fidelity_document import write  # noqa: E402
 from benchmarks.float_oracle import FloatNetwork, FloatSimulation, FloatSpikingActor  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
-from benchmarks.results import EPISODES, MANY_EPISODES  # noqa: E402
+from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
 from toolchain import gymnasium_bridge  # noqa: E402
 from toolchain.artifact import Artifact  # noqa: E402
 from toolchain.conversion.calibration import Calibration, from_environment  # noqa: E402
@@ -41,7 +41,7 @@ from toolchain.convert import ConversionOptions, convert  # noqa: E402
 from toolchain.policies.policy import Policy  # noqa: E402
 from toolchain.simulation.fast import FastBackend  # noqa: E402
 from toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
-from toolchain.simulation.statistics import STEADY, failed_episodes, holds_target, ratio_interval, return_ratio, variation  # noqa: E402
+from toolchain.simulation.statistics import failed_episodes, holds_target, ratio_interval, return_ratio  # noqa: E402
 
 FOLDER = ROOT / "build" / "fidelity"
 FOLDERS = ("conversion", "quantization", "neurons", "simulation/fast", "convert.py", "conversion_loop.py")
@@ -58,11 +58,11 @@ class Loop:
     """Closed-loop episodes of one policy's environment."""
 
     def __init__(self, case: Case, policy: Policy) -> None:
-        self.case, self.policy, self.episodes = case, policy, EPISODES
+        self.case, self.policy = case, policy
         self.ann = self.run(FloatActor(policy, EPISODES), SEED, EPISODES)
-        if variation(self.ann.returns) >= STEADY:
-            self.episodes = MANY_EPISODES
-            self.ann = self.run(FloatActor(policy, MANY_EPISODES), SEED, MANY_EPISODES)
+        self.episodes = enough_episodes(self.ann.returns)
+        if self.episodes > EPISODES:
+            self.ann = self.run(FloatActor(policy, self.episodes), SEED, self.episodes)
 
     def run(self, actor: Any, seed: int, episodes: int) -> Rollout:
         return roll_out(actor, lambda index: gymnasium_bridge.make(self.case.environment, trusted=True), range(seed, seed + episodes))

@@ -16,8 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from numpy.typing import NDArray  # noqa: E402
 
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
@@ -56,12 +59,17 @@ HASH_COLUMNS = ("file", "SHA-256")
 RATE_COLUMNS = ("policy", *(f"{neuron}, T = {DEFAULT_TIMESTEPS[neuron]}" for neuron in RATE))
 
 
+def enough_episodes(returns: NDArray[Any]) -> int:
+    """How many episodes a source policy with these returns asks for: more where it is erratic."""
+    return MANY_EPISODES if variation(returns) >= STEADY else EPISODES
+
+
 def simulated(artifact: Artifact, target: float) -> tuple[Simulation, Verdict]:
     """The closed loop beside the source policy, with more episodes where that is erratic, and whether the target is held."""
     simulation = simulate(artifact, episodes=EPISODES, compare=True)
     assert simulation.ann is not None
-    if variation(simulation.ann.returns) >= STEADY:
-        simulation = simulate(artifact, episodes=MANY_EPISODES, compare=True)
+    if (episodes := enough_episodes(simulation.ann.returns)) > EPISODES:
+        simulation = simulate(artifact, episodes=episodes, compare=True)
         assert simulation.ann is not None
     return simulation, holds_target(simulation.returns, simulation.ann.returns, target)
 
