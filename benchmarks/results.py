@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
