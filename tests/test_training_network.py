@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.eager_spiking import eager_actions
 from toolchain.errors import InputError
-from toolchain.training import scans
+from toolchain.training import scans, spike_layers
 from toolchain.training.spiking_network import SpikingNetwork
+from toolchain.training.spiking_stack import LayerKind
 from toolchain.training.surrogates import SURROGATES, Arctan, FastSigmoid, Gaussian, Rectangle, Surrogate
 
 FEATURES, ACTIONS, ROWS = 4, 2, 40
 CASES = [(neuron, kind()) for neuron in scans.NEURONS for kind in SURROGATES.values()]
 
 
-def network(neuron: str, surrogate: Surrogate, dtype: torch.dtype, timesteps: int = 5, bfloat16: bool = False) -> SpikingNetwork:
+def network(neuron: str, surrogate: Surrogate, dtype: torch.dtype, timesteps: int = 5) -> SpikingNetwork:
     """Weights large enough that every layer spikes."""
     torch.manual_seed(3)
-    made = SpikingNetwork(FEATURES, ACTIONS, (24, 16), neuron, timesteps, 6, surrogate, bfloat16)
+    made = SpikingNetwork(FEATURES, ACTIONS, (24, 16), neuron, timesteps, 6, surrogate)
     with torch.no_grad():
         for name, parameter in made.snn.named_parameters():
             parameter.mul_(3.0 if name.endswith("weight") else 1.5)
@@ -51,45 +54,30 @@ def test_actions_and_gradients_are_the_eager_ones(neuron: str, surrogate: Surrog
         torch.testing.assert_close(found[name] / scale, parameter.grad / scale, rtol=0, atol=close, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("timesteps", [1, 2, 7])
 @pytest.mark.parametrize("neuron", scans.NEURONS)
-def test_other_devices_take_the_same_scan(neuron: str, timesteps: int) -> None:
-    generator = torch.Generator().manual_seed(1)
-    drive, bias, gradient = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((timesteps, 9, 5), (5,), (timesteps, 9, 5)))
-    voltage = scans.torch_voltages(drive + bias, neuron)
-    torch.testing.assert_close(scans.forward(drive, bias, neuron), (voltage > scans.THRESHOLD).double())
-    for surrogate in (Rectangle(0.7), Arctan(3.0)):
-        for wanted in (gradient, gradient[:1]):  # one timestep stands for all
-            result, total = scans.backward(wanted, drive, bias, neuron, surrogate)
-            expected = scans.torch_backward(wanted, voltage, neuron, surrogate.derivative(voltage - scans.THRESHOLD))
-            torch.testing.assert_close(result, expected)
-            torch.testing.assert_close(total, expected.sum((0, 1)))
-
-
-@pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("neuron", scans.NEURONS)
-def test_spikes_do_not_depend_on_whether_a_gradient_is_wanted(neuron: str, bfloat16: bool) -> None:
-    """Without one, spikes overwrite their drives."""
-    made, observations = network(neuron, Rectangle(), torch.float32, bfloat16=bfloat16), torch.randn(400, FEATURES)
-    counts = made.counts(observations)
-    with torch.no_grad():
-        assert counts.sum() > 0 and torch.equal(made.counts(observations), counts)
-
-
-@pytest.mark.parametrize("neuron", scans.NEURONS)
-def test_bfloat16_rounds_weights_and_keeps_spikes(neuron: str) -> None:
-    """Where the weights are bfloat16 numbers already, only the drives' rounding is left."""
-    exact, rounded = (network(neuron, Rectangle(), torch.float32, bfloat16=flag) for flag in (False, True))
-    with torch.no_grad():
-        for made in (exact, rounded):
-            for parameter in made.snn.parameters():
-                parameter.copy_(parameter.bfloat16())
-    observations, weights = torch.randn(400, FEATURES), torch.randn(400, ACTIONS)
-    (ours, ours_gradients), (theirs, their_gradients) = gradients(rounded, observations, weights), gradients(exact, observations, weights)
-    assert ((ours - theirs).abs().max(1).values < 1e-6).float().mean() > 0.6  # most decisions: not one spike differs
-    assert (ours - theirs).abs().mean() < 0.02
-    for name, gradient in their_gradients.items():
-        assert torch.nn.functional.cosine_similarity(ours_gradients[name].flatten(), gradient.flatten(), 0) > 0.9, name
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(1, 9), st.integers(1, 7), st.sampled_from([Rectangle(0.7), Arctan(3.0)]), st.integers(0, 99)
+)
+def test_layers_by_table_are_layers_by_product(neuron: str, widths: list[int], rows: int, timesteps: int, surrogate: Surrogate, seed: int) -> None:
+    """The CPU's layers against those of other devices, at widths and numbers of rows that fill no group and no block."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [shape for before, after in zip(widths, widths[1:], strict=False) for shape in ((after, before), (after,))]
+    parameters = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    activations = torch.rand((rows, widths[0]), generator=generator, dtype=torch.float64)
+    counts, kept = spike_layers.forward(activations, timesteps, neuron, parameters, keep=True)
+    expected, their_kept = scans.forward(activations, timesteps, neuron, parameters, keep=True)
+    assert torch.equal(counts, expected) and torch.equal(counts, spike_layers.forward(activations, timesteps, neuron, parameters, keep=False)[0])
+    gradient = torch.randn((1, rows, widths[-1]), generator=generator, dtype=torch.float64)
+    for layer in range(len(parameters) - 2, -1, -2):
+        its, first = parameters[layer : layer + 2], layer == 0
+        mine, theirs = (
+            module.backward(gradient, timesteps, LayerKind(neuron, surrogate), *its, *found[layer : layer + 2], first)
+            for module, found in ((spike_layers, kept), (scans, their_kept))
+        )
+        for found, wanted in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(found, wanted)
+        gradient = theirs[0]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +123,6 @@ def test_what_cannot_be_built_is_said(make, said: str) -> None:  # noqa: ANN001
 
 
 def test_types_that_the_scans_cannot_take_are_refused() -> None:
-    for dtype, got in ((torch.bfloat16, "bfloat16, limit float32 or float64"), (torch.float64, "float64, bfloat16 products, limit float32")):
-        made = SpikingNetwork(3, 1, (8,), bfloat16=dtype == torch.float64).to(dtype)
-        with pytest.raises(InputError, match=rf"spiking network: its parameters have a type that the scans cannot take \(got {got}\)"):
-            made(torch.zeros(2, 3, dtype=dtype))
+    said = r"spiking network: its parameters have a type that the scans cannot take \(got bfloat16, limit float32 or float64\)"
+    with pytest.raises(InputError, match=said):
+        SpikingNetwork(3, 1, (8,)).bfloat16()(torch.zeros(2, 3, dtype=torch.bfloat16))

@@ -49,7 +49,7 @@ class SpikingActor(BasePolicy):
 
 
 class SpikingTD3Policy(TD3Policy):
-    """TD3's policy, actor and target spiking. `bfloat16`: products of the spiking layers, and between hidden layers of critics and proxy, in bfloat16."""
+    """TD3's policy, actor and target spiking. `bfloat16`: products between hidden layers of critics and proxy in bfloat16."""
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class SpikingTD3Policy(TD3Policy):
         bfloat16: bool = False,
         **options: Any,
     ) -> None:
-        self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate, "bfloat16": bfloat16}
+        self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate}
+        self.bfloat16 = bfloat16
         if options.get("optimizer_class", torch.optim.Adam) in FUSED:
             options.setdefault("optimizer_kwargs", {"fused": True})
         super().__init__(observation_space, action_space, lr_schedule, list(HIDDEN) if net_arch is None else net_arch, **options)
@@ -76,7 +77,7 @@ class SpikingTD3Policy(TD3Policy):
         return SpikingActor(**options, network=self.network).to(self.device)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | self.network
+        return super()._get_constructor_parameters() | self.network | {"bfloat16": self.bfloat16}
 
 
 class ProxyTargetPolicy(SpikingTD3Policy):

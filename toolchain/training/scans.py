@@ -1,31 +1,58 @@
-"""Scans of a spiking layer over T: compiled on the CPU, in torch operations on other devices. Equations: spiking_stack.py."""
+"""Spiking layers in torch operations, for devices other than the CPU, and the neurons' constants. Equations: spiking_stack.py."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from toolchain.spike_coding import ENCODER_THRESHOLD
-from toolchain.training import kernels
-from toolchain.training.surrogates import Rectangle, Surrogate
+
+if TYPE_CHECKING:
+    from toolchain.training.spiking_stack import LayerKind
 
 NEURONS = ("lif", "clif", "dn")
 THRESHOLD, VOLTAGE_KEEP, CURRENT_KEEP = 0.5, 0.75, 0.5
 RESET_V, RESET_U = 0.021, 0.132
 COUPLING_V, COUPLING_U = -0.172, 1.529  # of U's update: theta_v, and 1 + theta_u
-DN = (THRESHOLD, CURRENT_KEEP, RESET_V, RESET_U, COUPLING_V, COUPLING_U)
 
 
-def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
-    """Spikes [T, n, inputs] of `dtype`, of the encoder's soft-reset neurons for constant activations [n, inputs]."""
-    spikes = activations.new_empty((timesteps, *activations.shape), dtype=dtype)
-    if activations.device.type == "cpu":
-        kernels.encode(array(activations.contiguous().flatten()), _type(activations)(ENCODER_THRESHOLD), _one(spikes), array(spikes.flatten(1)))
-        return spikes
-    v = torch.zeros_like(activations)
+def constants(neuron: str, number: Any) -> tuple[Any, ...]:
+    """Threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v, coupling_u in the type `number`, as the compiled scans take them."""
+    current_keep, dn = CURRENT_KEEP if neuron != "lif" else 0.0, (RESET_V, RESET_U, COUPLING_V, COUPLING_U)
+    return tuple(map(number, (THRESHOLD, current_keep, VOLTAGE_KEEP, *(dn if neuron == "dn" else (0.0,) * 4))))
+
+
+def forward(activations: Tensor, timesteps: int, neuron: str, parameters: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor]]:
+    """Encoder activations [n, inputs]; weight, bias per layer -> spike counts [n, neurons] of the last layer and, for each layer's way back
+    if so asked, its inputs' spikes [T * n, inputs] and its drives [T, n, neurons], bias included.
+    """
+    spikes, kept = encode(activations, timesteps), list[Tensor]()
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        rows = spikes.flatten(0, 1)
+        drive = torch.addmm(bias, rows, weight.t()).view(timesteps, len(activations), -1)
+        spikes = (voltages(drive, neuron) > THRESHOLD).to(drive.dtype)
+        kept += [rows, drive] if keep else []
+    return spikes.sum(0), kept
+
+
+def backward(
+    gradient: Tensor, timesteps: int, kind: LayerKind, weight: Tensor, bias: Tensor, rows: Tensor, drive: Tensor, first: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient [T or 1, n, neurons] of a layer's spikes -> of its inputs' spikes [T, n, inputs], or of their sum [n, inputs] for the
+    first layer, of its weight and of its bias. One timestep of the gradient stands for all.
+    """
+    voltage = voltages(drive, kind.neuron)
+    result = adjoint(gradient, voltage, kind.neuron, kind.surrogate.derivative(voltage - THRESHOLD))
+    below = result.sum(0) @ weight if first else result @ weight
+    return below, result.flatten(0, 1).t() @ rows, result.sum((0, 1))
+
+
+def encode(activations: Tensor, timesteps: int) -> Tensor:
+    """Spikes [T, n, inputs] of the encoder's soft-reset neurons for constant activations [n, inputs]."""
+    spikes, v = activations.new_empty((timesteps, *activations.shape)), torch.zeros_like(activations)
     for t in range(timesteps):
         v = v + activations
         fired = v > ENCODER_THRESHOLD
@@ -34,43 +61,8 @@ def encode(activations: Tensor, timesteps: int, dtype: torch.dtype) -> Tensor:
     return spikes
 
 
-def forward(drive: Tensor, bias: Tensor, neuron: str, overwrite: bool = False) -> Tensor:
-    """Spikes [T, n, neurons] of drives [T, n, neurons] without the bias [neurons]; they have the drive's type, states the bias's.
-
-    With `overwrite` they may lie where the drive was.
-    """
-    if drive.device.type != "cpu":
-        return (torch_voltages(drive.to(bias.dtype) + bias, neuron) > THRESHOLD).to(drive.dtype)
-    spikes, (scan, constants) = drive if overwrite else torch.empty_like(drive), _neuron(neuron, _type(bias))
-    scan.forward(array(drive.flatten(1)), array(bias), *constants, _one(spikes), array(spikes.flatten(1)))
-    return spikes
-
-
-def backward(gradient: Tensor, drive: Tensor, bias: Tensor, neuron: str, surrogate: Surrogate) -> tuple[Tensor, Tensor]:
-    """Gradients of the drive [T, n, neurons] and of the bias [neurons] for that of the spikes.
-
-    The gradient of the spikes is [T, n, neurons], or [1, n, neurons] where it is the same in every timestep.
-    """
-    if drive.device.type != "cpu":
-        voltage = torch_voltages(drive.to(bias.dtype) + bias, neuron)
-        result = torch_backward(gradient.to(bias.dtype), voltage, neuron, surrogate.derivative(voltage - THRESHOLD))
-        return result.to(drive.dtype), result.sum((0, 1))
-    number = _type(bias)
-    scan, constants = _neuron(neuron, number)
-    rectangle = isinstance(surrogate, Rectangle)
-    slopes, width = bias.new_empty((0, 0)), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
-    if not rectangle:
-        slopes = bias.new_empty(drive.shape)
-        scan.voltages(array(drive.flatten(1)), array(bias), *constants, array(slopes.flatten(1)))
-        slopes = surrogate.derivative(slopes - THRESHOLD).flatten(1)
-    result, total = torch.empty_like(drive), torch.zeros_like(bias)
-    arrays = [array(part) for part in (gradient.contiguous().flatten(1), drive.flatten(1), bias, slopes)]
-    scan.backward(*arrays, width, *constants, array(result.flatten(1)), array(total))
-    return result, total
-
-
-def torch_voltages(drive: Tensor, neuron: str) -> Tensor:
-    """Voltages [T, n, neurons] on any device, the bias in the drive."""
+def voltages(drive: Tensor, neuron: str) -> Tensor:
+    """Voltages [T, n, neurons], the bias in the drive."""
     if neuron != "lif":
         drive = drive.clone()
         for t in range(1, len(drive)):
@@ -89,8 +81,8 @@ def torch_voltages(drive: Tensor, neuron: str) -> Tensor:
     return voltage
 
 
-def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tensor) -> Tensor:
-    """Gradient of the drive on any device; `slopes` is the surrogate at every voltage."""
+def adjoint(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tensor) -> Tensor:
+    """Gradient of the spikes [T or 1, n, neurons] -> of the drive; `slopes` is the surrogate at every voltage."""
     gradient = gradient.expand_as(voltage)
     result, last = torch.empty_like(voltage), len(voltage) - 1
     silent = (voltage <= THRESHOLD).to(voltage.dtype)
@@ -111,36 +103,3 @@ def torch_backward(gradient: Tensor, voltage: Tensor, neuron: str, slopes: Tenso
         for t in range(last - 1, -1, -1):
             result[t].add_(result[t + 1], alpha=CURRENT_KEEP)
     return result
-
-
-def array(tensor: Tensor) -> Any:
-    """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
-    if tensor.requires_grad:
-        tensor = tensor.detach()
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def _one(tensor: Tensor) -> Any:
-    """1 in the type of `array`."""
-    return np.uint16(0x3F80) if tensor.dtype == torch.bfloat16 else _type(tensor)(1)
-
-
-def _type(tensor: Tensor) -> Any:
-    return np.float64 if tensor.dtype == torch.float64 else np.float32
-
-
-class _Scan(NamedTuple):
-    forward: Any
-    backward: Any
-    voltages: Any
-
-
-LEAKY = _Scan(kernels.leaky_forward, kernels.leaky_backward, kernels.leaky_voltages)
-TWO_STATE = _Scan(kernels.two_state_forward, kernels.two_state_backward, kernels.two_state_voltages)
-
-
-def _neuron(neuron: str, number: Any) -> tuple[_Scan, tuple[Any, ...]]:
-    """Compiled scans and the constants that they take, in the type `number`."""
-    if neuron == "dn":
-        return TWO_STATE, (tuple(number(value) for value in DN),)
-    return LEAKY, (number(THRESHOLD), number(VOLTAGE_KEEP), number(CURRENT_KEEP if neuron == "clif" else 0))

@@ -57,7 +57,6 @@ class SpikingNetwork(nn.Module):
         timesteps: int = TIMESTEPS,
         population: int = POPULATION,
         surrogate: Surrogate = PAPER,
-        bfloat16: bool = False,
     ) -> None:
         super().__init__()
         problems = [] if neuron in NEURONS else [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
@@ -66,7 +65,7 @@ class SpikingNetwork(nn.Module):
         problems += [] if hidden and min(hidden) >= 1 else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
         if problems:
             raise violations("spiking network", problems, fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]")
-        self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate, bfloat16)
+        self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate)
         self.encoder = PopulationEncoder(features, population)
         self.snn = SpikingLayers(features * population, hidden, actions * population)
         self.decoder = RateDecoder(actions, population)

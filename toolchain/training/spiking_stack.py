@@ -1,4 +1,4 @@
-"""Spiking layers over all T timesteps at once: a product and a scan each, and their derivatives written out by hand.
+"""Spiking layers over all T timesteps at once, and their derivatives written out by hand.
 
 As no layer is delayed within a decision, layer l's inputs of all timesteps are known before layer l runs. So a layer is
 one product of T * n rows and one scan over T, forward and backward, where step-by-step autograd makes T products
@@ -19,11 +19,12 @@ Adjoints d run from t = T - 1 down; dS starts as what the next layer sends back:
     drive       lif dx = dV;  clif, dn dx = dC = dV + 1/2 dC'
 
 The encoder has ds/da = 1 in each timestep, so its activations' gradient needs the first drive's only in sum over T.
+
+On the CPU the layers are compiled (spike_layers.py), on other devices they are torch operations (scans.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,43 +33,28 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from toolchain.errors import InputError
-from toolchain.training import scans
+from toolchain.training import scans, spike_layers
 from toolchain.training.surrogates import PAPER, Surrogate
 
 
 @dataclass(frozen=True)
 class LayerKind:
-    """What the scans need besides weights. `bfloat16`: products in bfloat16, spikes exact, weights, drives and their gradients rounded."""
+    """What the scans need besides weights."""
 
     neuron: str = "lif"
     surrogate: Surrogate = PAPER
-    bfloat16: bool = False
 
 
 def spike_counts(activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor) -> Tensor:
     """Encoder activations [n, inputs], then weight [neurons, inputs], bias [neurons] per layer -> spike counts [n, neurons] of the last."""
-    types = (torch.float32,) if kind.bfloat16 else (torch.float32, torch.float64)
-    if activations.dtype not in types:
-        limit = " or ".join(str(dtype).removeprefix("torch.") for dtype in types)
-        got = f"{str(activations.dtype).removeprefix('torch.')}{', bfloat16 products' if kind.bfloat16 else ''}"
-        raise InputError("spiking network", "its parameters have a type that the scans cannot take", got=got, limit=limit, fix="network.float()")
+    if activations.dtype not in (torch.float32, torch.float64):
+        got = str(activations.dtype).removeprefix("torch.")
+        place, said = "spiking network", "its parameters have a type that the scans cannot take"
+        raise InputError(place, said, got=got, limit="float32 or float64", fix="network.float()")
     if not torch.is_grad_enabled():
-        return run(activations, timesteps, kind, parameters, None)
+        return _layers(activations).forward(activations, timesteps, kind.neuron, parameters, keep=False)[0]
     counts: Tensor = SpikingStack.apply(activations, timesteps, kind, *parameters)  # type: ignore[assignment]
     return counts
-
-
-def run(activations: Tensor, timesteps: int, kind: LayerKind, parameters: Sequence[Tensor], kept: list[Tensor] | None) -> Tensor:
-    """Spike counts; what the way back needs is appended to `kept`, and where there is none spikes take their drive's place in memory."""
-    products = torch.bfloat16 if kind.bfloat16 else activations.dtype
-    spikes = scans.encode(activations, timesteps, products)
-    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
-        rows, rounded = spikes.flatten(0, 1), weight.to(products)
-        drive = (rows @ rounded.t()).view(*spikes.shape[:2], -1)
-        spikes = scans.forward(drive, bias, kind.neuron, overwrite=kept is None)
-        if kept is not None:
-            kept += [rows, rounded, drive, bias]
-    return spikes.sum(0, dtype=activations.dtype)
 
 
 class SpikingStack(torch.autograd.Function):
@@ -76,20 +62,22 @@ class SpikingStack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor) -> Tensor:  # type: ignore[override]
-        kept = list[Tensor]()
-        counts = run(activations, timesteps, kind, parameters, kept)
-        ctx.save_for_backward(*kept)
-        ctx.kind = kind
+        counts, kept = _layers(activations).forward(activations, timesteps, kind.neuron, parameters, keep=True)
+        ctx.save_for_backward(*parameters, *kept)
+        ctx.timesteps, ctx.kind = timesteps, kind
         return counts
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        kept, found, gradient = ctx.saved_tensors, list[Tensor](), gradient[None]
-        for layer in range(len(kept) - 4, -1, -4):
-            rows, weight, drive, bias = kept[layer : layer + 4]
-            result, d_bias = scans.backward(gradient, drive, bias, ctx.kind.neuron, ctx.kind.surrogate)
-            found[:0] = [(result.flatten(0, 1).t() @ rows).to(bias.dtype), d_bias]
-            if layer:
-                gradient = (result.flatten(0, 1) @ weight).view(*result.shape[:2], -1)
-        return (result.sum(0) @ weight).to(bias.dtype), None, None, *found
+        half, found, gradient = len(ctx.saved_tensors) // 2, list[Tensor](), gradient[None]
+        parameters, kept = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
+        for layer in range(half - 2, -1, -2):
+            its = (*parameters[layer : layer + 2], *kept[layer : layer + 2])
+            gradient, *own = _layers(gradient).backward(gradient, ctx.timesteps, ctx.kind, *its, layer == 0)
+            found[:0] = own
+        return gradient, None, None, *found
+
+
+def _layers(tensor: Tensor) -> Any:
+    return spike_layers if tensor.device.type == "cpu" else scans
