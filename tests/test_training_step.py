@@ -20,8 +20,9 @@ from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plo
 from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
 from toolchain.simulation.statistics import confidence_interval
 from toolchain.training import algorithms
-from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3, _step
+from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.dense_stack import dense
+from toolchain.training.learner import step
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -118,7 +119,7 @@ def test_a_parameter_may_lie_transposed(optimiser: dict[str, bool]) -> None:
         parameter = torch.nn.Parameter(weight.t().contiguous().t() if transposed else weight.clone())
         adam = torch.optim.Adam([parameter], lr=0.1, **optimiser)  # type: ignore[arg-type]
         for _ in range(3):
-            _step(adam, (parameter * torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -30.0]])).pow(2).sum())
+            step(adam, (parameter * torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -30.0]])).pow(2).sum())
         found.append(parameter.detach())
     torch.testing.assert_close(found[0], found[1])
 
@@ -126,7 +127,7 @@ def test_a_parameter_may_lie_transposed(optimiser: dict[str, bool]) -> None:
 def test_a_sparse_gradient_stays_sparse() -> None:
     table = torch.nn.Embedding(5, 2, sparse=True)
     before = table.weight.detach().clone()
-    _step(torch.optim.SGD(table.parameters(), lr=1.0), table(torch.tensor([1])).sum())
+    step(torch.optim.SGD(table.parameters(), lr=1.0), table(torch.tensor([1])).sum())
     torch.testing.assert_close(before - table.weight.detach(), torch.tensor([[0.0, 0.0], [1.0, 1.0], *[[0.0, 0.0]] * 3]))
 
 

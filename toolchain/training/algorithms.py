@@ -19,9 +19,7 @@ from stable_baselines3 import TD3
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_parameters_by_name
-from torch.nn import functional
 
-from toolchain.training.dense_stack import dense
 from toolchain.training.deployment import add_spiking_facts
 from toolchain.training.hyperparameters import (
     BATCH,
@@ -35,6 +33,8 @@ from toolchain.training.hyperparameters import (
     TAU,
     ProxyHyperparameters,
 )
+from toolchain.training.learner import GraphLearner
+from toolchain.training.plain_learner import plain_learner
 from toolchain.training.policy_classes import ProxyTargetPolicy, SpikingTD3Policy
 
 PAPER: dict[str, Any] = {
@@ -69,58 +69,57 @@ class SpikingTD3(TD3):
         if _init_setup_model:
             self._setup_model()
 
+    @property
+    def proxy(self) -> Any:
+        """The network that stands in for the target actor, if one does."""
+        return None
+
     def train(self, gradient_steps: int, batch_size: int = BATCH) -> None:
         """TD3's training steps. The critics and, every `policy_delay` steps, the actor learn from one minibatch."""
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
-        losses: dict[str, list[float]] = {}
+        learner, losses = self._learner(batch_size), dict[str, list[float]]()
         for _ in range(gradient_steps):
             self._n_updates += 1
             improve = self._n_updates % self.policy_delay == 0
-            data, actions = self._minibatch(batch_size, improve, losses)
+            data, actions = self._minibatch(learner, batch_size, improve, losses)
             with torch.no_grad():
                 noise = torch.empty_like(data.actions).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
-                next_actions = (self._target_actions(data.next_observations) + noise).clamp_(-1, 1)
-                next_values = torch.cat(self._values(self.critic_target, data.next_observations, next_actions), 1).min(1, keepdim=True).values
+                next_actions = noise.add_(self._target_actions(learner, data.next_observations)).clamp_(-1, 1)
                 discounts = self.gamma if data.discounts is None else data.discounts
-                wanted_values = data.rewards + (1 - data.dones) * discounts * next_values
-            values = self._values(self.critic, data.observations, data.actions)
-            critic_loss = torch.stack([functional.mse_loss(value, wanted_values) for value in values]).sum()
-            _step(self.critic.optimizer, critic_loss)
-            losses.setdefault("critic_loss", []).append(critic_loss.item())
+                wanted_values = data.rewards + (1 - data.dones) * discounts * learner.target_values(data.next_observations, next_actions)
+            losses.setdefault("critic_loss", []).append(learner.fit_critics(data.observations, data.actions, wanted_values))
             if actions is not None:
-                actor_loss = -self._values(self.critic, data.observations, actions, 1)[0].mean()
-                _step(self.actor.optimizer, actor_loss)
-                losses.setdefault("actor_loss", []).append(actor_loss.item())
+                losses.setdefault("actor_loss", []).append(learner.improve(data.observations, actions))
                 self._follow()
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, found in losses.items():
             self.logger.record(f"train/{name}", np.mean(found))
 
-    def _minibatch(self, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
+    def _learner(self, batch_size: int) -> GraphLearner:
+        """Kept from one call to the next as long as it serves."""
+        plain = getattr(self, "_plain_learner", None)
+        if plain is None or not plain.serves(batch_size):
+            self._plain_learner = plain = plain_learner(self, batch_size)
+        return plain or GraphLearner(self)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_plain_learner"]
+
+    def _minibatch(self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
         """Replayed steps and, where the actor is to improve, its actions on them with their graph."""
         data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)  # type: ignore[union-attr]
         return data, self.actor(data.observations) if improve else None
 
-    def _target_actions(self, observations: torch.Tensor) -> torch.Tensor:
+    def _target_actions(self, learner: GraphLearner, observations: torch.Tensor) -> torch.Tensor:
         actions: torch.Tensor = self.actor_target(observations)
         return actions
-
-    def _values(self, critic: Any, observations: torch.Tensor, actions: torch.Tensor, critics: int | None = None) -> list[torch.Tensor]:
-        """Values [n, 1] by the first `critics` of the critic's networks. As in Stable-Baselines3, a features extractor learns from
-        the loss of all critics alone, and not even from that where it is shared with the actor.
-        """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and critics is None and not critic.share_features_extractor):
-            features = critic.extract_features(observations, critic.features_extractor)
-        x = torch.cat([features, actions], 1)
-        return [dense(network, x, self.bfloat16, learns=critics is None) for network in critic.q_networks[:critics]]
 
     @torch.no_grad()
     def _follow(self) -> None:
         """Targets follow what they are targets of; running statistics of batch normalisation are copied."""
         for network, its_target in self._targets():
-            for source, target in zip(network.parameters(), its_target.parameters(), strict=True):
-                target.lerp_(source, self.tau)
+            torch._foreach_lerp_(list(its_target.parameters()), list(network.parameters()), self.tau)
             for source, target in zip(_statistics(network), _statistics(its_target), strict=True):
                 target.copy_(source)
 
@@ -151,7 +150,11 @@ class ProxyTargetTD3(SpikingTD3):
         self.proxy_iterations = proxy_iterations
         super().__init__(policy, env, **options)
 
-    def _minibatch(self, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
+    @property
+    def proxy(self) -> Any:
+        return self.actor_target
+
+    def _minibatch(self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
         """The last of K minibatches, on all of which the proxy has been fitted. The actor does not change before its own update,
         so its actions on that batch serve the proxy and the actor's loss alike.
         """
@@ -163,16 +166,13 @@ class ProxyTargetTD3(SpikingTD3):
             taught = [actions for part in early.split(together) if len(part) for actions in self.actor(part).split(batch_size)]
         actions = self.actor(observations[-1]) if improve else None
         taught += [] if actions is None else [actions.detach()]
-        for part, wanted in zip(observations, taught, strict=True):
-            proxy_loss = functional.mse_loss(self._target_actions(part), wanted)
-            _step(self.actor_target.optimizer, proxy_loss)
-        losses.setdefault("proxy_loss", []).append(proxy_loss.item())
+        fitted = [learner.fit_proxy(part, wanted) for part, wanted in zip(observations, taught, strict=True)]
+        losses.setdefault("proxy_loss", []).append(fitted[-1])
         last: Any = (None if part is None else part[-batch_size:] for part in data)
         return type(data)(*last), actions
 
-    def _target_actions(self, observations: torch.Tensor) -> torch.Tensor:
-        proxy: Any = self.actor_target
-        return dense(proxy.mu, proxy.extract_features(observations, proxy.features_extractor), self.bfloat16)
+    def _target_actions(self, learner: GraphLearner, observations: torch.Tensor) -> torch.Tensor:
+        return learner.proxy_actions(observations)
 
     def _targets(self) -> list[tuple[Any, Any]]:
         return [(self.critic, self.critic_target)]
@@ -190,14 +190,3 @@ def exploration_noise(space: Any) -> NormalActionNoise:
 
 def _statistics(network: Any) -> list[torch.Tensor]:
     return get_parameters_by_name(network, ["running_"])
-
-
-def _step(optimiser: Any, loss: torch.Tensor) -> None:
-    """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad]
-    optimiser.zero_grad()  # of parameters that were frozen since the last step, too
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
-        if gradient is not None and gradient.layout == torch.strided and gradient.stride() != parameter.stride():
-            gradient = torch.empty_like(parameter).copy_(gradient)  # fused optimisers take memory as it lies
-        parameter.grad = gradient
-    optimiser.step()

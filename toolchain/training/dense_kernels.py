@@ -79,8 +79,11 @@ def last_forward(x, weight, bias, y):  # noqa: ANN001, ANN201
 
 @compiled
 def last_backward(gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], d_weight, added to."""
-    row, zero = np.empty_like(sums), sums[0] - sums[0]
+    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
+    clear(sums)
+    row, zero = np.empty_like(sums), sums[0]
+    for o in range(weight.shape[0]):
+        clear(d_weight[o])
     for r in range(x.shape[0]):
         values = x[r]
         clear(row)
@@ -96,8 +99,9 @@ def last_backward(gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, AN
 
 @compiled
 def hidden_backward(gradient, x, sums):  # noqa: ANN001, ANN201
-    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n is added to sums [neurons]."""
-    row, zero = np.empty_like(sums), sums[0] - sums[0]
+    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
+    clear(sums)
+    row, zero = np.empty_like(sums), sums[0]
     for r in range(x.shape[0]):
         given = gradient[r]
         for h in range(row.size):

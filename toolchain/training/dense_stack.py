@@ -1,4 +1,4 @@
-"""A ReLU network in one autograd node, the products between hidden layers in bfloat16 where asked: proxies and critics.
+"""ReLU networks forward and back, the products between hidden layers in bfloat16 where asked: proxies and critics.
 
 The first and the last layer, the gradients that the optimiser sees and the weights that it changes stay float32: observations,
 actions and values keep their digits, and nearly all arithmetic lies between. On the CPU what lies between the products is compiled, one
@@ -7,6 +7,7 @@ pass over memory for each layer and way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,85 +20,143 @@ from toolchain.training.spike_layers import array
 NARROW = 64  # inputs
 
 
-class DenseStack(torch.autograd.Function):
-    """x [n, inputs], then weight [outputs, inputs] and bias [outputs] per layer, at least two -> outputs [n, outputs] of the last, linear layer.
+class DensePasses:
+    """A network forward and back, in memory of its own: what one pass returns, the next one of its kind overwrites.
 
-    `products` is the type of products between hidden layers. Biases, and sums over n, stay in the parameters' type.
+    `parameters`: weight [outputs, inputs] and bias [outputs] per layer, at least two layers, the last one linear. `products` is the type of
+    products between hidden layers; biases, and sums over n, stay in the parameters' type. `gradients` lie beside the parameters.
     """
+
+    def __init__(self, parameters: Sequence[Tensor], rows: int, products: torch.dtype) -> None:
+        parameters = [parameter.detach() for parameter in parameters]
+        self.weights, self.biases, ends = parameters[::2], parameters[1::2], parameters[0].dtype
+        products = products if len(self.weights) > 2 else ends
+        between = [ends, *[products] * (len(self.weights) - 2)]  # the type of each product before a ReLU
+        new = self.weights[0].new_empty
+        self.rounded = [weight if weight.dtype == dtype else torch.empty_like(weight, dtype=dtype) for weight, dtype in zip(self.weights, between, strict=False)]
+        self.drives = [new((rows, len(bias)), dtype=dtype) for bias, dtype in zip(self.biases, between, strict=False)]
+        self.hidden = [drive if drive.dtype == products else torch.empty_like(drive, dtype=products) for drive in self.drives]
+        self.outputs = new((rows, len(self.biases[-1])))
+        self.inputs: list[Tensor] = []
+        self.gradients: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [n, inputs] -> outputs [n, outputs]."""
+        self.inputs = [x, *self.hidden]
+        for layer, (drive, hidden) in enumerate(zip(self.drives, self.hidden, strict=True)):
+            weight = self.rounded[layer]
+            if weight is not self.weights[layer]:
+                weight.copy_(self.weights[layer])
+            torch.mm(self.inputs[layer], weight.t(), out=drive)
+            activate(drive, self.biases[layer], hidden)
+        last_forward(self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
+        return self.outputs
+
+    def backward(self, gradient: Tensor, learns: bool = True, inputs: bool = False) -> Tensor | None:
+        """The gradient [n, outputs] of the last forward pass -> `gradients` of the parameters if it learns, and that of x if so asked."""
+        if not self.gradients:
+            self._make_room()
+        torch.sum(gradient, 0, out=self.gradients[-1])
+        last_backward(gradient, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
+        for layer in range(len(self.drives) - 1, -1, -1):
+            d_drive, weight = self.d_hidden[layer], self.rounded[layer]
+            if d_drive.dtype != weight.dtype:
+                d_drive = self.d_first.copy_(d_drive)
+            if learns:
+                self._weights_gradient(layer, d_drive)
+            if layer:
+                torch.mm(d_drive, weight, out=self.d_hidden[layer - 1])
+                hidden_backward(self.d_hidden[layer - 1], self.inputs[layer], self.gradients[2 * layer - 1])
+            elif inputs:
+                return d_drive @ weight
+        return None
+
+    def _make_room(self) -> None:
+        """Memory for the way back, which not every network goes."""
+        self.gradients = [torch.empty_like(part, memory_format=torch.contiguous_format) for pair in zip(self.weights, self.biases, strict=True) for part in pair]
+        self.d_hidden = [torch.empty_like(hidden) for hidden in self.hidden]
+        self.d_first = torch.empty_like(self.drives[0])
+        # A first layer's few inputs make the transposed product the faster one; what is not float32 needs rounding back.
+        self.sums = [
+            weight.new_empty(weight.shape[::-1] if weight.shape[1] < NARROW else weight.shape, dtype=rounded.dtype)
+            for weight, rounded in zip(self.weights, self.rounded, strict=False)
+        ]
+
+    def _weights_gradient(self, layer: int, d_drive: Tensor) -> None:
+        x, target, sums = self.inputs[layer], self.gradients[2 * layer], self.sums[layer]
+        if sums.shape != target.shape:
+            target.copy_(torch.mm(x.t(), d_drive, out=sums).t())
+        elif sums.dtype != target.dtype:
+            target.copy_(torch.mm(d_drive.t(), x, out=sums))
+        else:
+            torch.mm(d_drive.t(), x, out=target)
+
+
+class DenseStack(torch.autograd.Function):
+    """DensePasses as a node of autograd's graph: x [n, inputs], the type of products, parameters -> outputs [n, outputs]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, products: torch.dtype, *parameters: Tensor) -> Tensor:  # type: ignore[override]
-        (first, *hidden, last), biases = parameters[::2], parameters[1::2]
-        products, inputs = products if hidden else x.dtype, [x]
-        weights = [first, *(weight.to(products) for weight in hidden), last]
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            inputs.append(_activate(inputs[-1] @ weight.t(), bias, products))
-        ctx.save_for_backward(*inputs, *weights)
-        return _last(inputs[-1], last, biases[-1])
+        ctx.passes = DensePasses(parameters, len(x), products)
+        ctx.save_for_backward(x, *parameters)
+        return ctx.passes.forward(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        layers = len(ctx.saved_tensors) // 2
-        inputs, weights = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
-        found, wanted = [gradient.sum(0)], any(ctx.needs_input_grad[2:])
-        gradient, d_weight, below = _last_back(gradient.contiguous(), inputs[-1], weights[-1])
-        found[:0] = [d_weight]
-        for layer in range(layers - 2, -1, -1):
-            x, weight, d_bias = inputs[layer], weights[layer], below
-            gradient = gradient.to(weight.dtype)
-            found[:0] = [_product(gradient, x).to(d_bias.dtype), d_bias] if wanted else [None, None]
-            if layer:
-                gradient = gradient @ weight
-                below = _hidden_back(gradient, x, d_bias.dtype)
-        return gradient @ weights[0] if ctx.needs_input_grad[0] else None, None, *found
+        passes: DensePasses = ctx.passes
+        _, learns = ctx.saved_tensors, any(ctx.needs_input_grad[2:])  # an error where one was changed since
+        d_x = passes.backward(gradient.contiguous(), learns, ctx.needs_input_grad[0])
+        return d_x, None, *([part.clone() for part in passes.gradients] if learns else [None] * len(passes.gradients))
 
 
-def _activate(y: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """ReLU(y + bias); may take the place of y."""
-    if y.device.type != "cpu":
-        return (y + bias).relu_().to(dtype)
-    result = y if y.dtype == dtype else torch.empty_like(y, dtype=dtype)
-    dense_kernels.activate(_array(y), _array(bias), _array(result))
-    return result
+def activate(drive: Tensor, bias: Tensor, hidden: Tensor) -> None:
+    """ReLU(drive + bias) -> hidden, which may be the drive."""
+    if drive.device.type == "cpu":
+        dense_kernels.activate(_array(drive), _array(bias), _array(hidden))
+    else:
+        hidden.copy_((drive + bias).relu_())
 
 
-def _last(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    if x.device.type != "cpu":
-        return torch.addmm(bias, x.to(weight.dtype), weight.t())
-    y = bias.new_empty((len(x), len(weight)))
-    dense_kernels.last_forward(_array(x), _array(weight), _array(bias), _array(y))
-    return y
+def last_forward(x: Tensor, weight: Tensor, bias: Tensor, outputs: Tensor) -> None:
+    """x weight^T + bias -> outputs."""
+    if x.device.type == "cpu":
+        dense_kernels.last_forward(_array(x), _array(weight), _array(bias), _array(outputs))
+    else:
+        outputs.copy_(torch.addmm(bias, x.to(weight.dtype), weight.t()))
 
 
-def _last_back(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of what went into the ReLU that gave x, in x's type, and of the weight; the sums of the first over n."""
-    if x.device.type != "cpu":
-        d_x = torch.ops.aten.threshold_backward(gradient @ weight, x.to(weight.dtype), 0)
-        return d_x.to(x.dtype), gradient.t() @ x.to(weight.dtype), d_x.sum(0)
-    d_x, d_weight, below = torch.empty_like(x), weight.new_zeros(weight.shape), weight.new_zeros(weight.shape[1])
-    dense_kernels.last_backward(*map(_array, (gradient, x, weight, d_x, d_weight, below)))
-    return d_x, d_weight, below
+def last_backward(gradient: Tensor, x: Tensor, weight: Tensor, d_x: Tensor, d_weight: Tensor, sums: Tensor) -> None:
+    """Gradients of what went into the ReLU that gave x, of the weight, and the sums of the first over n."""
+    if x.device.type == "cpu":
+        dense_kernels.last_backward(*map(_array, (gradient, x, weight, d_x, d_weight, sums)))
+    else:
+        wide = x.to(weight.dtype)
+        below = torch.ops.aten.threshold_backward(gradient @ weight, wide, 0)
+        d_x.copy_(below), d_weight.copy_(gradient.t() @ wide), sums.copy_(below.sum(0))
 
 
-def _hidden_back(gradient: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """The gradient of x becomes, in place, that of what went into its ReLU; the sums of that over n in `dtype`."""
-    if x.device.type != "cpu":
+def hidden_backward(gradient: Tensor, x: Tensor, sums: Tensor) -> None:
+    """The gradient of x becomes, in place, that of what went into its ReLU; and the sums of that over n."""
+    if x.device.type == "cpu":
+        dense_kernels.hidden_backward(_array(gradient), _array(x), _array(sums))
+    else:
         gradient.copy_(torch.ops.aten.threshold_backward(gradient, x, 0))
-        return gradient.sum(0, dtype=dtype)
-    below = gradient.new_zeros(x.shape[1], dtype=dtype)
-    dense_kernels.hidden_backward(_array(gradient), _array(x), _array(below))
-    return below
-
-
-def _product(gradient: Tensor, x: Tensor) -> Tensor:
-    """gradient^T x; with few inputs (a first layer) by way of its transpose, which is the faster product."""
-    return (x.t() @ gradient).t().contiguous() if x.shape[1] < NARROW else gradient.t() @ x
+        sums.copy_(gradient.sum(0, dtype=sums.dtype))
 
 
 def _array(tensor: Tensor) -> Any:
     """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
     return array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor)
+
+
+def layers(network: nn.Sequential) -> list[Tensor]:
+    """Weight, bias per layer of linear layers with ReLU between, and at will one function at the end; of other networks nothing."""
+    modules = list(network)
+    modules = modules if isinstance(modules[-1], nn.Linear) else modules[:-1]
+    if len(modules) < 2 or not all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules)):
+        return []
+    return [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]  # type: ignore[misc]
 
 
 def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: bool = True) -> Tensor:
@@ -106,12 +165,9 @@ def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: boo
     bfloat16 is for products between hidden layers; with fewer than two of those nothing is rounded. Parameters of a network that
     does not learn get no gradient.
     """
-    modules = list(network)
-    tail = [] if isinstance(modules[-1], nn.Linear) else [modules.pop()]
-    plain = len(modules) > 1 and all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules))
-    if not plain or x.ndim != 2 or x.dtype not in (torch.float32, torch.float64):
+    parameters = layers(network)
+    if not parameters or x.ndim != 2 or x.dtype not in (torch.float32, torch.float64):
         return network(x)
-    parameters: list[Any] = [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]
     parameters = parameters if learns else [parameter.detach() for parameter in parameters]
     y: Tensor = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]
-    return tail[0](y) if tail else y
+    return y if isinstance(network[-1], nn.Linear) else network[-1](y)
