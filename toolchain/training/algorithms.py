@@ -18,7 +18,6 @@ import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import get_parameters_by_name
 
 from toolchain.training.deployment import add_spiking_facts
 from toolchain.training.hyperparameters import (
@@ -189,4 +188,4 @@ def exploration_noise(space: Any) -> NormalActionNoise:
 
 
 def _statistics(network: Any) -> list[torch.Tensor]:
-    return get_parameters_by_name(network, ["running_"])
+    return [value for name, value in network.named_buffers() if "running_" in name]

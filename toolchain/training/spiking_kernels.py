@@ -35,7 +35,7 @@ ROWS = 4  # that are summed at once, and inputs of a group
 ENTRIES = 16  # of a group's table
 SCALE = 8  # a pattern's unit: the smallest that a byte's offset into a table may have
 TABLES = 20  # that lie in the fastest cache together
-BLOCK = 1024  # columns of a scan, about
+BLOCK = 1024  # columns of the way back, a whole multiple of LANES
 
 
 @intrinsic
@@ -116,6 +116,111 @@ def fill_table(context, values, g, tables, k):  # noqa: ANN001, ANN201
     return types.void(values, types.intp, tables, types.intp), generate
 
 
+def lane_scan(two_state: bool, voltages: bool) -> Any:
+    """An intrinsic that goes through the timesteps of LANES neurons of one sample, their states in registers.
+
+    drive, bias, out: addresses of their first rows; stride, out_stride: bytes from one timestep to the next. Writes voltages, or which
+    neurons fired as the bits of an uint16.
+    """
+
+    @intrinsic
+    def scan(context, drive, stride, timesteps, bias, constants, out, out_stride):  # noqa: ANN001, ANN202
+        number = constants.dtype
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            drive, stride, timesteps, bias, constants, out, out_stride = arguments
+            row, address, align = ir.VectorType(context.get_data_type(number), LANES), drive.type, number.bitwidth // 8
+            zero = ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES)
+
+            def load(place: Any) -> Any:
+                return builder.load(builder.inttoptr(place, row.as_pointer()), align=align)
+
+            threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v, coupling_u = (
+                _everywhere(builder, builder.extract_value(constants, index)) for index in range(7)
+            )
+            biases, entry = load(bias), builder.block
+            head, body, end = (builder.append_basic_block(name) for name in ("head", "body", "end"))
+            builder.branch(head)
+
+            builder.position_at_end(head)
+            left, here, there = (_phi(builder, address, (value, entry)) for value in (timesteps, drive, out))
+            current, kept, recovery = (_phi(builder, row, (zero, entry)) for _ in range(3))
+            builder.cbranch(builder.icmp_signed(">", left, ir.Constant(address, 0)), body, end)
+
+            builder.position_at_end(body)
+            its = builder.fadd(builder.fmul(current_keep, current), builder.fadd(load(here), biases))
+            if two_state:
+                v = builder.fadd(builder.fsub(builder.fmul(kept, kept), recovery), its)
+                after = builder.fadd(builder.fmul(coupling_u, recovery), builder.fmul(coupling_v, kept))
+                fired = builder.fcmp_ordered(">", v, threshold)
+                recovery.add_incoming(builder.fadd(after, builder.select(fired, reset_u, zero)), body)
+                kept.add_incoming(builder.select(fired, reset_v, v), body)
+            else:
+                v = builder.fadd(kept, its)
+                fired = builder.fcmp_ordered(">", v, threshold)
+                recovery.add_incoming(zero, body)
+                kept.add_incoming(builder.select(fired, zero, builder.fmul(voltage_keep, v)), body)
+            current.add_incoming(its, body)
+            if voltages:
+                builder.store(v, builder.inttoptr(there, row.as_pointer()), align=align)
+            else:
+                bits = ir.IntType(LANES)
+                builder.store(builder.bitcast(fired, bits), builder.inttoptr(there, bits.as_pointer()), align=1)
+            for phi, change in ((left, ir.Constant(address, -1)), (here, stride), (there, out_stride)):
+                phi.add_incoming(builder.add(phi, change), body)
+            builder.branch(head)
+
+            builder.position_at_end(end)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.intp, types.intp, constants, types.intp, types.intp), generate
+
+    return scan
+
+
+leaky_voltages, leaky_spikes = (lane_scan(False, voltages) for voltages in (True, False))
+two_state_voltages, two_state_spikes = (lane_scan(True, voltages) for voltages in (True, False))
+
+
+@intrinsic
+def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):  # noqa: ANN001, ANN201
+    """As lane_scan, for the encoder's soft-reset neurons and activations [LANES] that stay."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        activations, timesteps, threshold, out, out_stride = arguments
+        row, address, bits = ir.VectorType(context.get_data_type(signature.args[2]), LANES), out.type, ir.IntType(LANES)
+        zero, limit = ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES), _everywhere(builder, threshold)
+        a = builder.load(builder.inttoptr(activations, row.as_pointer()), align=signature.args[2].bitwidth // 8)
+        entry, (head, body, end) = builder.block, (builder.append_basic_block(name) for name in ("head", "body", "end"))
+        builder.branch(head)
+
+        builder.position_at_end(head)
+        left, there = (_phi(builder, address, (value, entry)) for value in (timesteps, out))
+        kept = _phi(builder, row, (zero, entry))
+        builder.cbranch(builder.icmp_signed(">", left, ir.Constant(address, 0)), body, end)
+
+        builder.position_at_end(body)
+        v = builder.fadd(kept, a)
+        fired = builder.fcmp_ordered(">", v, limit)
+        kept.add_incoming(builder.fsub(v, builder.select(fired, limit, zero)), body)
+        builder.store(builder.bitcast(fired, bits), builder.inttoptr(there, bits.as_pointer()), align=1)
+        for phi, change in ((left, ir.Constant(address, -1)), (there, out_stride)):
+            phi.add_incoming(builder.add(phi, change), body)
+        builder.branch(head)
+
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, threshold, types.intp, types.intp), generate
+
+
+def _everywhere(builder: Any, value: Any) -> Any:
+    """A number in all lanes."""
+    row, index = ir.VectorType(value.type, LANES), ir.IntType(32)
+    one = builder.insert_element(ir.Constant(row, ir.Undefined), value, ir.Constant(index, 0))
+    return builder.shuffle_vector(one, ir.Constant(row, ir.Undefined), ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+
+
 def _phi(builder: Any, kind: Any, *incoming: tuple[Any, Any]) -> Any:
     phi = builder.phi(kind)
     for value, block in incoming:
@@ -137,68 +242,81 @@ def product(patterns, values, tables, out):  # noqa: ANN001, ANN201
 
 
 @compiled
-def pack(spikes, patterns):  # noqa: ANN001, ANN201
-    """Spikes [rows, inputs], 0 or 1 -> patterns of their groups; inputs beyond the last and rows beyond the last are silent."""
-    rows, inputs = spikes.shape
-    for g in range(patterns.shape[0]):
-        target, i = patterns[g], ROWS * g
-        if i + ROWS <= inputs:
-            for r in range(rows):
-                target[r] = SCALE * (spikes[r, i] + 2 * spikes[r, i + 1] + 4 * spikes[r, i + 2] + 8 * spikes[r, i + 3])
+def scan_voltages(drive, bias, constants, timesteps, out):  # noqa: ANN001, ANN201
+    """Drives [rows, LANES] of a block, biases [LANES] -> voltages [rows, LANES]. constants: threshold, current_keep, voltage_keep, reset_v,
+    reset_u, coupling_v, coupling_u; without couplings the neuron is leaky: lif (current_keep 0) or clif, else dn.
+    """
+    size, samples = LANES * drive.itemsize, drive.shape[0] // timesteps
+    for r in range(samples):
+        here, there = drive.ctypes.data + r * size, out.ctypes.data + r * size
+        if constants[5] != 0:
+            two_state_voltages(here, samples * size, timesteps, bias.ctypes.data, constants, there, samples * size)
         else:
-            clear(target)
-            for k in range(inputs - i):
-                for r in range(rows):
-                    target[r] += spikes[r, i + k] << (3 + k)
-        for r in range(rows, target.size):
-            target[r] = 0
+            leaky_voltages(here, samples * size, timesteps, bias.ctypes.data, constants, there, samples * size)
 
 
 @compiled
-def pack_across(spikes, across):  # noqa: ANN001, ANN201
-    """Spikes [rows, inputs], 0 or 1 -> across [groups of rows, inputs or more]."""
-    rows, inputs = spikes.shape
+def scan_spikes(drive, bias, constants, timesteps, fired):  # noqa: ANN001, ANN201
+    """As scan_voltages, but what fired [rows], a bit per lane."""
+    size, samples = LANES * drive.itemsize, drive.shape[0] // timesteps
+    for r in range(samples):
+        here, there = drive.ctypes.data + r * size, fired.ctypes.data + r * fired.itemsize
+        if constants[5] != 0:
+            two_state_spikes(here, samples * size, timesteps, bias.ctypes.data, constants, there, samples * fired.itemsize)
+        else:
+            leaky_spikes(here, samples * size, timesteps, bias.ctypes.data, constants, there, samples * fired.itemsize)
+
+
+@compiled
+def pack(fired, patterns):  # noqa: ANN001, ANN201
+    """What fired [rows], a bit per lane -> patterns [LANES / ROWS, rows]."""
+    for g in range(LANES // ROWS):
+        target, shift = patterns[g], np.uint16(ROWS * g)
+        for r in range(fired.size):
+            target[r] = np.uint8(np.uint16(np.uint16(fired[r] >> shift) << np.uint16(3)) & np.uint16(SCALE * (ENTRIES - 1)))
+
+
+@compiled
+def pack_across(fired, across, first):  # noqa: ANN001, ANN201
+    """What fired [rows], a bit per lane -> the columns of across [rows / ROWS, inputs] from `first` on."""
     for g in range(across.shape[0]):
-        target = across[g]
-        clear(target)
-        for k in range(min(ROWS, rows - ROWS * g)):
-            row, shift = spikes[ROWS * g + k], np.uint8(3 + k)
-            for i in range(inputs):
-                target[i] += np.uint8(row[i] << shift)
+        target, r = across[g, first : first + LANES], ROWS * g
+        a, b, c, d = np.uint32(fired[r]), np.uint32(fired[r + 1]), np.uint32(fired[r + 2]), np.uint32(fired[r + 3])
+        for h in range(LANES):
+            lane, one = np.uint32(h), np.uint32(1)
+            low = np.uint32(np.uint32(np.uint32(a >> lane) & one) + np.uint32(np.uint32(np.uint32(b >> lane) & one) << one))
+            high = np.uint32(np.uint32(np.uint32(c >> lane) & one) + np.uint32(np.uint32(np.uint32(d >> lane) & one) << one))
+            target[h] = np.uint8(np.uint32(np.uint32(low + np.uint32(high << np.uint32(2))) << np.uint32(3)))
 
 
 @compiled
 def encode(activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
     """Activations [n, inputs] -> spikes of `timesteps` timesteps as patterns and, where it has room, across."""
-    zero = threshold - threshold
-    flat = activations.reshape(activations.size)
-    spikes, voltage = np.empty((timesteps, activations.size), np.uint8), np.empty(BLOCK, activations.dtype)
-    for start in range(0, flat.size, BLOCK):
-        a = flat[start : start + BLOCK]
-        v = voltage[: a.size]
-        clear(v)
-        for t in range(timesteps):
-            for i in range(a.size):
-                v[i] += a[i]
-            fire(v, threshold, spikes[t, start : start + BLOCK])
-            for i in range(a.size):
-                v[i] -= threshold if v[i] > threshold else zero
-    rows = spikes.reshape((timesteps * activations.shape[0], activations.shape[1]))
-    pack(rows, patterns)
-    if across.size:
-        pack_across(rows, across)
+    (n, inputs), rows = activations.shape, patterns.shape[1]
+    samples, fired, values = rows // timesteps, np.zeros(rows, np.uint16), np.zeros(LANES, activations.dtype)
+    for block in range(patterns.shape[0] * ROWS // LANES):
+        first = block * LANES
+        count = min(LANES, inputs - first)
+        clear(values)
+        for r in range(n):
+            for h in range(count):
+                values[h] = activations[r, first + h]
+            encoder_spikes(values.ctypes.data, timesteps, threshold, fired.ctypes.data + r * fired.itemsize, samples * fired.itemsize)
+        pack(fired, patterns[block * (LANES // ROWS) : (block + 1) * (LANES // ROWS)])
+        if across.size:
+            pack_across(fired, across, first)
 
 
 @compiled
-def layer_forward(patterns, weight, bias, constants, timesteps, n, drives, spiking, across, counts):  # noqa: ANN001, ANN201
-    """Spikes of a layer of weight [neurons, inputs] and bias [neurons], as far as there is room for their patterns in `spiking`, for
-    `across` and for counts [n, neurons]. Drives [blocks, rows, LANES] without bias are kept, or overwritten where they have one block.
+def layer_forward(patterns, weight, bias, constants, timesteps, start, stop, drives, spiking, across, counts):  # noqa: ANN001, ANN201
+    """Spikes of the blocks start .. stop - 1 of a layer of weight [neurons, inputs] and bias [neurons], as far as there is room for
+    their patterns in `spiking`, for `across` and for counts [n, neurons]. Drives without bias are kept in drives [stop - start, rows, LANES],
+    or overwritten where there is room for one block.
     """
-    neurons, inputs = weight.shape
+    (neurons, inputs), rows = weight.shape, patterns.shape[1]
     values, tables = np.zeros((ROWS * patterns.shape[0], LANES), weight.dtype), np.empty((TABLES, ENTRIES, LANES), weight.dtype)
-    spikes, groups = np.empty((timesteps, n * LANES), np.uint8), LANES // ROWS
-    rows = spikes.reshape((timesteps * n, LANES))
-    for block in range((neurons + LANES - 1) // LANES):
+    fired = np.empty(rows, np.uint16)
+    for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
         for h in range(count):
@@ -208,71 +326,61 @@ def layer_forward(patterns, weight, bias, constants, timesteps, n, drives, spiki
         for h in range(count, LANES):
             for i in range(inputs):
                 values[i, h] = 0
-        drive = drives[min(block, drives.shape[0] - 1)]
+        drive = drives[min(block - start, drives.shape[0] - 1)]
         product(patterns, values, tables, drive)
-        forward(drive[: timesteps * n].reshape((timesteps, n * LANES)), biases(bias, first), constants, spikes)
+        scan_spikes(drive, biases(bias, first), constants, timesteps, fired)
         if spiking.size:
-            pack(rows, spiking[block * groups : (block + 1) * groups])
+            pack(fired, spiking[block * (LANES // ROWS) : (block + 1) * (LANES // ROWS)])
         if across.size:
-            pack_across(rows, across[:, first : first + LANES])
-        if counts.size:
-            add_counts(spikes, counts[:, first : first + count])
+            pack_across(fired, across, first)
+        for r in range(counts.shape[0]):
+            for h in range(count):
+                total = 0
+                for t in range(timesteps):
+                    total += (fired[t * (rows // timesteps) + r] >> h) & 1
+                counts[r, first + h] = total
 
 
 @compiled
-def add_counts(spikes, counts):  # noqa: ANN001, ANN201
-    """Spikes [T, n * LANES] -> their sums over T in counts [n, at most LANES]."""
-    for r in range(counts.shape[0]):
-        for h in range(counts.shape[1]):
-            total = spikes[0, r * LANES + h]
-            for t in range(1, spikes.shape[0]):
-                total += spikes[t, r * LANES + h]
-            counts[r, h] = total
-
-
-@compiled
-def layer_voltages(drives, bias, constants, voltages):  # noqa: ANN001, ANN201
-    """All voltages [blocks, T, n * LANES] of a layer, for surrogates that are computed elsewhere."""
-    timesteps, width = voltages.shape[1:]
+def layer_voltages(drives, bias, constants, timesteps, voltages):  # noqa: ANN001, ANN201
+    """All voltages [blocks, rows, LANES] of a layer, for surrogates that are computed elsewhere."""
     for block in range(voltages.shape[0]):
-        drive = drives[block, : timesteps * (width // LANES)].reshape((timesteps, width))
-        its = tiled(biases(bias, block * LANES))
-        states = np.empty((3, its.size), bias.dtype)
-        for start in range(0, width, its.size):
-            stop = min(start + its.size, width)
-            fill_voltages(drive[:, start:stop], its, constants, states, voltages[block, :, start:stop])
+        scan_voltages(drives[block], biases(bias, block * LANES), constants, timesteps, voltages[block])
 
 
 @compiled
-def layer_backward(gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias):  # noqa: ANN001, ANN201
-    """Gradient [T or 1, n, neurons] of a layer's spikes -> that of its drives in result [T * n or n, neurons], of its weights and biases.
-
-    One timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the layer's inputs.
+def layer_backward(gradient, drives, bias, slopes, width, constants, timesteps, start, stop, across, result, d_weight, d_bias):  # noqa: ANN001, ANN201
+    """Gradient [T or 1, n, neurons] of a layer's spikes -> of the drives of its blocks start .. stop - 1 in result [T * n or n, neurons],
+    of its weights and biases. One timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the
+    layer's inputs.
     """
     n, neurons = gradient.shape[1:]
-    found, wanted = np.zeros((drives.shape[1], LANES), bias.dtype), np.zeros((gradient.shape[0], n * LANES), bias.dtype)
-    sums, tables, total = np.empty((across.shape[1], LANES), bias.dtype), np.empty((TABLES, ENTRIES, LANES), bias.dtype), np.empty(LANES, bias.dtype)
-    columns, none = found[: timesteps * n].reshape((timesteps, n * LANES)), np.empty((0, 0), bias.dtype)
-    for block in range(drives.shape[0]):
+    samples, each = drives.shape[1] // timesteps, gradient.shape[0] > 1
+    shape = (drives.shape[1], LANES)
+    found, voltage, wanted = np.empty(shape, bias.dtype), np.empty(shape, bias.dtype), np.zeros(shape, bias.dtype)
+    sums, tables = np.empty((across.shape[1], LANES), bias.dtype), np.empty((TABLES, ENTRIES, LANES), bias.dtype)
+    total, none = np.empty(LANES, bias.dtype), np.empty((0, 0), bias.dtype)
+    for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
         for t in range(gradient.shape[0]):
             for r in range(n):
                 for h in range(count):
-                    wanted[t, r * LANES + h] = gradient[t, r, first + h]
+                    wanted[t * samples + r, h] = gradient[t, r, first + h]
                 for h in range(count, LANES):
-                    wanted[t, r * LANES + h] = 0
-        drive = drives[block, : timesteps * n].reshape((timesteps, n * LANES))
+                    wanted[t * samples + r, h] = 0
+        scan_voltages(drives[block], biases(bias, first), constants, timesteps, voltage)
         clear(total)
-        backward(wanted, drive, biases(bias, first), slopes[block] if slopes.size else none, width, constants, columns, total)
-        for r in range(timesteps * n):
-            target, source = result[r % result.shape[0]], found[r]
-            if r < result.shape[0]:
-                for h in range(count):
-                    target[first + h] = source[h]
-            else:
-                for h in range(count):
-                    target[first + h] += source[h]
+        backward(wanted, each, voltage, slopes[block] if slopes.size else none, width, constants, timesteps, found, total)
+        for t in range(timesteps):
+            for r in range(n):
+                target, source = result[(t * n + r) % result.shape[0]], found[t * samples + r]
+                if t * n < result.shape[0]:
+                    for h in range(count):
+                        target[first + h] = source[h]
+                else:
+                    for h in range(count):
+                        target[first + h] += source[h]
         product(across, found, tables, sums)
         for h in range(count):
             d_bias[first + h] = total[h]
@@ -291,61 +399,32 @@ def biases(bias, first):  # noqa: ANN001, ANN201
 
 
 @compiled
-def forward(drive, bias, constants, spikes):  # noqa: ANN001, ANN201
-    """Drives [T, n * neurons], to which the bias [neurons] is added -> spikes, 0 or 1."""
-    its = tiled(bias)
-    states, voltage = np.empty((3, its.size), its.dtype), np.empty((drive.shape[0], its.size), its.dtype)
-    for start in range(0, drive.shape[1], its.size):
-        stop = min(start + its.size, drive.shape[1])
-        fill_voltages(drive[:, start:stop], its, constants, states, voltage)
-        for t in range(drive.shape[0]):
-            fire(voltage[t], constants[0], spikes[t, start:stop])
+def backward(gradient, each, voltage, slopes, width, constants, timesteps, result, total):  # noqa: ANN001, ANN201
+    """Gradient of a block's spikes -> that of its drives in `result`, its sum over rows added to total; all [rows, LANES], total [LANES].
 
-
-@compiled
-def fill_voltages(drive, bias, constants, states, voltage):  # noqa: ANN001, ANN201
-    """Drives [T, columns] and each column's bias -> voltages. constants: threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v,
-    coupling_u; without couplings the neuron is leaky: lif (current_keep 0) or clif, else dn.
+    Unless there is one for `each` timestep, the gradient's first stands for all. A block of columns goes through all timesteps before the
+    next one does, so that its states stay in the fastest cache.
     """
-    current, kept, recovery = states[0, : drive.shape[1]], states[1, : drive.shape[1]], states[2, : drive.shape[1]]
-    clear(current)
-    clear(kept)
-    clear(recovery)
-    for t in range(drive.shape[0]):
-        v = voltage[t, : drive.shape[1]]
-        if constants[5] != 0:
-            two_state_voltage(drive[t], bias, constants, current, recovery, kept, v)
-            two_state_rest(v, constants, recovery, kept)
-        else:
-            leaky_voltage(drive[t], bias, constants[1], current, kept, v)
-            leaky_rest(v, constants[0], constants[2], kept)
-
-
-@compiled
-def backward(gradient, drive, bias, slopes, width, constants, result, total):  # noqa: ANN001, ANN201
-    """Gradient of the spikes -> gradient of the drive in `result`, its sum over T and n added to total [neurons].
-
-    A gradient of one timestep stands for all.
-    """
-    its = tiled(bias)
-    states, voltage = np.empty((3, its.size), its.dtype), np.empty((drive.shape[0], its.size), its.dtype)
-    sums, slope, d_reset, d_voltage = np.zeros_like(its), np.empty_like(its), np.empty_like(its), np.empty_like(its)
-    d_current, d_recovery = np.empty_like(its), np.empty_like(its)
-    for start in range(0, drive.shape[1], its.size):
-        stop = min(start + its.size, drive.shape[1])
-        fill_voltages(drive[:, start:stop], its, constants, states, voltage)
+    columns = voltage.size // timesteps
+    gradients, voltages, results = gradient.reshape((timesteps, columns)), voltage.reshape((timesteps, columns)), result.reshape((timesteps, columns))
+    given = slopes.reshape((timesteps, columns)) if slopes.size else slopes
+    states = np.zeros((6, BLOCK), voltage.dtype)
+    sums, slope, d_reset, d_voltage, d_current, d_recovery = states[0], states[1], states[2], states[3], states[4], states[5]
+    for start in range(0, columns, BLOCK):
+        stop = min(start + BLOCK, columns)
         clear(d_current)
         clear(d_recovery)
         clear(d_voltage)
-        for t in range(drive.shape[0] - 1, -1, -1):
-            g, v = gradient[min(t, gradient.shape[0] - 1), start:stop], voltage[t, : stop - start]
-            surrogate(v, constants[0], width, slopes, t, start, slope)
+        for t in range(timesteps - 1, -1, -1):
+            g, v = gradients[t if each else 0, start:stop], voltages[t, start:stop]
+            surrogate(v, constants[0], width, given, t, start, slope)
             if constants[5] != 0:
                 two_state_back(g, v, slope, constants, d_reset, d_recovery, d_voltage)
             else:
                 leaky_back(g, v, slope, constants[0], constants[2], d_voltage)
-            add_up(d_voltage, constants[1], d_current, sums, result[t, start:stop])
-    fold(sums, total)
+            add_up(d_voltage, constants[1], d_current, sums, results[t, start:stop])
+    for c in range(BLOCK):
+        total[c % LANES] += sums[c]
 
 
 @compiled
@@ -371,57 +450,6 @@ def two_state_back(g, v, slope, constants, d_reset, d_recovery, d_voltage):  # n
         d_voltage[h] = g[h] + (reset_v - v[h]) * d_reset[h] + reset_u * d_recovery[h]
     for h in range(v.size):
         d_voltage[h] = slope[h] * d_voltage[h] + (zero if v[h] > threshold else d_reset[h])
-
-
-@compiled
-def leaky_voltage(d, bias, current_keep, current, kept, v):  # noqa: ANN001, ANN201
-    """Voltages `v` of one timestep of a block: its drive d, what was `kept` of the voltage before, and the state `current`."""
-    if current_keep > 0:
-        for h in range(d.size):
-            current[h] = current_keep * current[h] + (d[h] + bias[h])
-        for h in range(d.size):
-            v[h] = kept[h] + current[h]
-    else:
-        for h in range(d.size):
-            v[h] = kept[h] + (d[h] + bias[h])
-
-
-@compiled
-def leaky_rest(v, threshold, voltage_keep, kept):  # noqa: ANN001, ANN201
-    """What voltages leave to the next timestep: nothing where they fired."""
-    zero = threshold - threshold
-    for h in range(v.size):
-        kept[h] = zero if v[h] > threshold else voltage_keep * v[h]
-
-
-@compiled
-def two_state_voltage(d, bias, constants, current, recovery, reset, v):  # noqa: ANN001, ANN201
-    """As leaky_voltage, for dn; the recovery moves on."""
-    current_keep, coupling_v, coupling_u = constants[1], constants[5], constants[6]
-    for h in range(d.size):
-        current[h] = current_keep * current[h] + (d[h] + bias[h])
-    for h in range(d.size):
-        v[h] = reset[h] * reset[h] - recovery[h] + current[h]
-    for h in range(d.size):
-        recovery[h] = coupling_u * recovery[h] + coupling_v * reset[h]
-
-
-@compiled
-def two_state_rest(v, constants, recovery, reset):  # noqa: ANN001, ANN201
-    """What voltages leave to the next timestep, and what spikes add to the recovery."""
-    threshold, reset_v, reset_u = constants[0], constants[3], constants[4]
-    zero = threshold - threshold
-    for h in range(v.size):
-        recovery[h] += reset_u if v[h] > threshold else zero
-    for h in range(v.size):
-        reset[h] = reset_v if v[h] > threshold else v[h]
-
-
-@compiled
-def fire(v, threshold, s):  # noqa: ANN001, ANN201
-    """Spikes, 0 or 1, of one timestep of a block."""
-    for h in range(s.size):
-        s[h] = v[h] > threshold
 
 
 @compiled
@@ -453,25 +481,6 @@ def add_up(d_voltage, current_keep, d_current, sums, result):  # noqa: ANN001, A
             sums[h] += d_voltage[h]
         for h in range(result.size):
             result[h] = d_voltage[h]
-
-
-@compiled
-def tiled(bias):  # noqa: ANN001, ANN201
-    """The bias [neurons] of each column of a block."""
-    rows = max(1, BLOCK // bias.size)
-    result = np.empty(rows * bias.size, bias.dtype)
-    for r in range(rows):
-        for h in range(bias.size):
-            result[r * bias.size + h] = bias[h]
-    return result
-
-
-@compiled
-def fold(sums, total):  # noqa: ANN001, ANN201
-    """Sums of a block's columns are added to total [neurons]."""
-    for r in range(sums.size // total.size):
-        for h in range(total.size):
-            total[h] += sums[r * total.size + h]
 
 
 @compiled
