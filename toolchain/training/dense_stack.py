@@ -7,7 +7,8 @@ pass over memory for each layer and way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,27 +38,30 @@ class DensePasses:
         self.drives = [new((rows, len(bias)), dtype=dtype) for bias, dtype in zip(self.biases, between, strict=False)]
         self.hidden = [drive if drive.dtype == products else torch.empty_like(drive, dtype=products) for drive in self.drives]
         self.outputs = new((rows, len(self.biases[-1])))
+        layers = zip(self.drives, self.biases, self.hidden, strict=False)
+        self.activate = [_bind(dense_kernels.activate, _activate, *layer) for layer in layers]
+        self.last_forward = _bind(dense_kernels.last_forward, _last_forward, self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
         self.inputs: list[Tensor] = []
         self.gradients: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """x [n, inputs] -> outputs [n, outputs]."""
         self.inputs = [x, *self.hidden]
-        for layer, (drive, hidden) in enumerate(zip(self.drives, self.hidden, strict=True)):
-            weight = self.rounded[layer]
+        for layer, (weight, drive) in enumerate(zip(self.rounded, self.drives, strict=True)):
             if weight is not self.weights[layer]:
                 weight.copy_(self.weights[layer])
             torch.mm(self.inputs[layer], weight.t(), out=drive)
-            activate(drive, self.biases[layer], hidden)
-        last_forward(self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
+            self.activate[layer]()
+        self.last_forward()
         return self.outputs
 
     def backward(self, gradient: Tensor, learns: bool = True, inputs: bool = False) -> Tensor | None:
         """The gradient [n, outputs] of the last forward pass -> `gradients` of the parameters if it learns, and that of x if so asked."""
         if not self.gradients:
             self._make_room()
-        torch.sum(gradient, 0, out=self.gradients[-1])
-        last_backward(gradient, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
+        self.d_outputs.copy_(gradient)
+        torch.sum(self.d_outputs, 0, out=self.gradients[-1])
+        self.last_backward()
         for layer in range(len(self.drives) - 1, -1, -1):
             d_drive, weight = self.d_hidden[layer], self.rounded[layer]
             if d_drive.dtype != weight.dtype:
@@ -66,7 +70,7 @@ class DensePasses:
                 self._weights_gradient(layer, d_drive)
             if layer:
                 torch.mm(d_drive, weight, out=self.d_hidden[layer - 1])
-                hidden_backward(self.d_hidden[layer - 1], self.inputs[layer], self.gradients[2 * layer - 1])
+                self.hidden_backward[layer - 1]()
             elif inputs:
                 return d_drive @ weight
         return None
@@ -74,8 +78,12 @@ class DensePasses:
     def _make_room(self) -> None:
         """Memory for the way back, which not every network goes."""
         self.gradients = [torch.empty_like(part, memory_format=torch.contiguous_format) for pair in zip(self.weights, self.biases, strict=True) for part in pair]
-        self.d_hidden = [torch.empty_like(hidden) for hidden in self.hidden]
+        self.d_outputs, self.d_hidden = torch.empty_like(self.outputs), [torch.empty_like(hidden) for hidden in self.hidden]
         self.d_first = torch.empty_like(self.drives[0])
+        last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
+        self.last_backward = _bind(dense_kernels.last_backward, _last_backward, *last)
+        layers = zip(self.d_hidden, self.hidden, self.gradients[1:-2:2], strict=True)
+        self.hidden_backward = [_bind(dense_kernels.hidden_backward, _hidden_backward, *layer) for layer in layers]
         # A first layer's few inputs make the transposed product the faster one; what is not float32 needs rounding back.
         self.sums = [
             weight.new_empty(weight.shape[::-1] if weight.shape[1] < NARROW else weight.shape, dtype=rounded.dtype)
@@ -106,48 +114,38 @@ class DenseStack(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         passes: DensePasses = ctx.passes
         _, learns = ctx.saved_tensors, any(ctx.needs_input_grad[2:])  # an error where one was changed since
-        d_x = passes.backward(gradient.contiguous(), learns, ctx.needs_input_grad[0])
+        d_x = passes.backward(gradient, learns, ctx.needs_input_grad[0])
         return d_x, None, *([part.clone() for part in passes.gradients] if learns else [None] * len(passes.gradients))
 
 
-def activate(drive: Tensor, bias: Tensor, hidden: Tensor) -> None:
-    """ReLU(drive + bias) -> hidden, which may be the drive."""
-    if drive.device.type == "cpu":
-        dense_kernels.activate(_array(drive), _array(bias), _array(hidden))
-    else:
-        hidden.copy_((drive + bias).relu_())
+def _bind(kernel: Callable[..., None], operations: Callable[..., None], *tensors: Tensor) -> Callable[[], None]:
+    """A call on tensors that stay: of the compiled kernel on the CPU, of torch operations elsewhere. bfloat16 passes as uint16, for want
+    of such a type in NumPy.
+    """
+    if tensors[0].device.type != "cpu":
+        return partial(operations, *tensors)
+    return partial(kernel, *(array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor) for tensor in tensors))
 
 
-def last_forward(x: Tensor, weight: Tensor, bias: Tensor, outputs: Tensor) -> None:
-    """x weight^T + bias -> outputs."""
-    if x.device.type == "cpu":
-        dense_kernels.last_forward(_array(x), _array(weight), _array(bias), _array(outputs))
-    else:
-        outputs.copy_(torch.addmm(bias, x.to(weight.dtype), weight.t()))
+def _activate(drive: Tensor, bias: Tensor, hidden: Tensor) -> None:
+    hidden.copy_((drive + bias).relu_())
 
 
-def last_backward(gradient: Tensor, x: Tensor, weight: Tensor, d_x: Tensor, d_weight: Tensor, sums: Tensor) -> None:
-    """Gradients of what went into the ReLU that gave x, of the weight, and the sums of the first over n."""
-    if x.device.type == "cpu":
-        dense_kernels.last_backward(*map(_array, (gradient, x, weight, d_x, d_weight, sums)))
-    else:
-        wide = x.to(weight.dtype)
-        below = torch.ops.aten.threshold_backward(gradient @ weight, wide, 0)
-        d_x.copy_(below), d_weight.copy_(gradient.t() @ wide), sums.copy_(below.sum(0))
+def _last_forward(x: Tensor, weight: Tensor, bias: Tensor, outputs: Tensor) -> None:
+    outputs.copy_(torch.addmm(bias, x.to(weight.dtype), weight.t()))
 
 
-def hidden_backward(gradient: Tensor, x: Tensor, sums: Tensor) -> None:
-    """The gradient of x becomes, in place, that of what went into its ReLU; and the sums of that over n."""
-    if x.device.type == "cpu":
-        dense_kernels.hidden_backward(_array(gradient), _array(x), _array(sums))
-    else:
-        gradient.copy_(torch.ops.aten.threshold_backward(gradient, x, 0))
-        sums.copy_(gradient.sum(0, dtype=sums.dtype))
+def _last_backward(gradient: Tensor, x: Tensor, weight: Tensor, d_x: Tensor, d_weight: Tensor, sums: Tensor) -> None:
+    wide = x.to(weight.dtype)
+    below = torch.ops.aten.threshold_backward(gradient @ weight, wide, 0)
+    d_x.copy_(below)
+    d_weight.copy_(gradient.t() @ wide)
+    sums.copy_(below.sum(0))
 
 
-def _array(tensor: Tensor) -> Any:
-    """The same memory; bfloat16 as uint16, for want of such a type in NumPy."""
-    return array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor)
+def _hidden_backward(gradient: Tensor, x: Tensor, sums: Tensor) -> None:
+    gradient.copy_(torch.ops.aten.threshold_backward(gradient, x, 0))
+    sums.copy_(gradient.sum(0, dtype=sums.dtype))
 
 
 def layers(network: nn.Sequential) -> list[Tensor]:

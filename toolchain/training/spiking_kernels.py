@@ -363,24 +363,26 @@ def layer_backward(gradient, drives, bias, slopes, width, constants, timesteps, 
     for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
+        if count < LANES:
+            wanted[:] = 0
         for t in range(gradient.shape[0]):
             for r in range(n):
+                target, source = wanted[t * samples + r], gradient[t, r, first : first + count]
                 for h in range(count):
-                    wanted[t * samples + r, h] = gradient[t, r, first + h]
-                for h in range(count, LANES):
-                    wanted[t * samples + r, h] = 0
+                    target[h] = source[h]
         scan_voltages(drives[block], biases(bias, first), constants, timesteps, voltage)
         clear(total)
         backward(wanted, each, voltage, slopes[block] if slopes.size else none, width, constants, timesteps, found, total)
         for t in range(timesteps):
+            summed = t > 0 and result.shape[0] == n
             for r in range(n):
-                target, source = result[(t * n + r) % result.shape[0]], found[t * samples + r]
-                if t * n < result.shape[0]:
+                target, source = result[r if result.shape[0] == n else t * n + r, first : first + count], found[t * samples + r]
+                if summed:
                     for h in range(count):
-                        target[first + h] = source[h]
+                        target[h] += source[h]
                 else:
                     for h in range(count):
-                        target[first + h] += source[h]
+                        target[h] = source[h]
         product(across, found, tables, sums)
         for h in range(count):
             d_bias[first + h] = total[h]
