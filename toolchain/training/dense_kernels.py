@@ -124,3 +124,31 @@ def clear(row):  # noqa: ANN001, ANN201
     """Zeros."""
     for h in range(row.size):
         row[h] = 0
+
+
+@compiled
+def adam(parameters, gradients, means, squares, rest, keep, part, rate, scale, eps):  # noqa: ANN001, ANN201
+    """Kingma & Ba 2015, algorithm 1, for tuples of arrays: means move by `rest` of the way to the gradient, squares are kept to `keep` and
+    take `part` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
+    """
+    for k in range(len(parameters)):
+        p, g, m, v = parameters[k], gradients[k], means[k], squares[k]
+        for start in range(0, p.size, 4096):  # what one loop leaves in the fastest cache the next one finds there
+            stop = min(start + 4096, p.size)
+            moments(g[start:stop], m[start:stop], v[start:stop], rest, keep, part)
+            move(p[start:stop], m[start:stop], v[start:stop], rate, scale, eps)
+
+
+@compiled
+def moments(g, m, v, rest, keep, part):  # noqa: ANN001, ANN201
+    """Running means of the gradient and of its square."""
+    for i in range(g.size):
+        m[i] += rest * (g[i] - m[i])
+        v[i] = keep * v[i] + part * (g[i] * g[i])
+
+
+@compiled
+def move(p, m, v, rate, scale, eps):  # noqa: ANN001, ANN201
+    """Adam's step of the parameters."""
+    for i in range(p.size):
+        p[i] -= rate * m[i] / (scale * np.sqrt(v[i]) + eps)

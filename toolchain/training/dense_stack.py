@@ -8,7 +8,7 @@ pass over memory for each layer and way.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ class DensePasses:
         self.activate = [_bind(dense_kernels.activate, _activate, *layer) for layer in layers]
         self.last_forward = _bind(dense_kernels.last_forward, _last_forward, self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
         self.inputs: list[Tensor] = []
-        self.gradients: list[Tensor] = []
+        self.room = False
 
     def forward(self, x: Tensor) -> Tensor:
         """x [n, inputs] -> outputs [n, outputs]."""
@@ -57,7 +57,7 @@ class DensePasses:
 
     def backward(self, gradient: Tensor, learns: bool = True, inputs: bool = False) -> Tensor | None:
         """The gradient [n, outputs] of the last forward pass -> `gradients` of the parameters if it learns, and that of x if so asked."""
-        if not self.gradients:
+        if not self.room:
             self._make_room()
         self.d_outputs.copy_(gradient)
         torch.sum(self.d_outputs, 0, out=self.gradients[-1])
@@ -75,9 +75,14 @@ class DensePasses:
                 return d_drive @ weight
         return None
 
+    @cached_property
+    def gradients(self) -> list[Tensor]:
+        """Of weight and bias of each layer."""
+        return [torch.empty_like(part, memory_format=torch.contiguous_format) for pair in zip(self.weights, self.biases, strict=True) for part in pair]
+
     def _make_room(self) -> None:
         """Memory for the way back, which not every network goes."""
-        self.gradients = [torch.empty_like(part, memory_format=torch.contiguous_format) for pair in zip(self.weights, self.biases, strict=True) for part in pair]
+        self.room = True
         self.d_outputs, self.d_hidden = torch.empty_like(self.outputs), [torch.empty_like(hidden) for hidden in self.hidden]
         self.d_first = torch.empty_like(self.drives[0])
         last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.td3.policies import Actor
 from torch import Tensor, nn
 
+from toolchain.training.adam import SteadyAdam
 from toolchain.training.dense_stack import DensePasses, layers
 from toolchain.training.learner import GraphLearner, step
 
@@ -26,13 +28,17 @@ class PlainLearner(GraphLearner):
         passes = [DensePasses(layers(network), rows, products) for network in self.networks]
         critics = len(model.critic.q_networks)
         self.critics, self.targets, self.proxy = passes[:critics], passes[critics : 2 * critics], passes[2 * critics :]
+        self.optimisers = _optimisers(model)
+        learning = [slice(0, critics), slice(2 * critics, None)]
+        self.adams = [SteadyAdam(its, *_pairs(self.networks[part], passes[part])) for its, part in zip(self.optimisers, learning, strict=False)]
         width = self.critics[0].weights[0].shape[1]
         self.both, self.here, self.wanted = torch.empty((rows, width)), torch.empty((rows, width)), torch.empty((rows, 1))
 
     def serves(self, rows: int) -> bool:
         """Whether batches, networks and parameters are still those that it was made for."""
         networks = _networks(self.model)
-        return rows == self.rows and networks == self.networks and _places(networks) == self.places
+        same = networks == self.networks and all(map(operator.is_, _optimisers(self.model), self.optimisers))
+        return rows == self.rows and same and _places(networks) == self.places
 
     def proxy_actions(self, observations: Tensor) -> Tensor:
         return self.proxy[0].forward(observations.float()).tanh_()
@@ -42,7 +48,7 @@ class PlainLearner(GraphLearner):
         actions = self.proxy_actions(observations)
         error = actions - wanted
         self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / error.numel()))
-        _learn(self.model.actor_target.optimizer, self.networks[-1:], self.proxy)
+        self.adams[1].step()
         return _mean_square(error)
 
     def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
@@ -57,7 +63,7 @@ class PlainLearner(GraphLearner):
             error = passes.forward(x) - wanted
             losses += _mean_square(error)
             passes.backward(error.mul_(2 / len(error)))
-        _learn(self.model.critic.optimizer, self.networks[: len(self.critics)], self.critics)
+        self.adams[0].step()
         return losses
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
@@ -99,11 +105,14 @@ def _places(networks: list[Any]) -> list[tuple[int, bool]]:
     return [(parameter.data_ptr(), parameter.requires_grad) for network in networks for parameter in network.parameters()]
 
 
-def _learn(optimiser: Any, networks: list[Any], passes: list[DensePasses]) -> None:
-    for network, its in zip(networks, passes, strict=True):
-        for parameter, gradient in zip(layers(network), its.gradients, strict=True):
-            parameter.grad = gradient
-    optimiser.step()
+def _optimisers(model: Any) -> list[Any]:
+    """The critics' and the proxy's."""
+    return [model.critic.optimizer, *([model.proxy.optimizer] if model.proxy is not None else [])]
+
+
+def _pairs(networks: list[Any], passes: list[DensePasses]) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and where their gradients will be."""
+    return [part for network in networks for part in layers(network)], [part for its in passes for part in its.gradients]
 
 
 def _beside(observations: Tensor, actions: Tensor, both: Tensor) -> Tensor:

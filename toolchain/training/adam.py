@@ -1,0 +1,57 @@
+"""Adam's step in one compiled call, for parameters and gradients that stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from toolchain.training import dense_kernels
+from toolchain.training.spike_layers import array
+
+OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiable", "decoupled_weight_decay")
+
+
+class SteadyAdam:
+    """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same numbers but for roundings, in the same state.
+
+    What takes most of torch's own step for networks of this size is not arithmetic. The state is the optimiser's, so that it is saved and
+    loaded as ever; an optimiser with other options than learning rate, betas and eps, or with hooks, steps by itself.
+    """
+
+    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        self.optimiser, self.parameters, self.gradients = optimiser, parameters, gradients
+        self.states: list[dict[str, Tensor]] = []
+        self.arrays: tuple[Any, ...] = ()
+
+    def step(self) -> None:
+        """One step; the first one is torch's, which makes the state."""
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
+        if not all(states) or not self._plain():
+            self.optimiser.step()
+            return
+        if len(self.states) != len(states) or any(mine is not its for mine, its in zip(self.states, states, strict=True)):
+            self.states = states
+            self.steps = [array(state["step"]) for state in states]
+            moments = [[state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")]
+            self.arrays = tuple(tuple(array(part.view(-1)) for part in parts) for parts in (self.parameters, self.gradients, *moments))
+        group, number = self.optimiser.param_groups[0], self.arrays[0][0].dtype.type
+        for taken in self.steps:
+            taken += 1
+        (first, second), count = group["betas"], float(self.steps[0])
+        rate, root = group["lr"] / (1 - first**count), (1 - second**count) ** 0.5
+        with torch.no_grad():  # changed in place, as autograd sees it
+            dense_kernels.adam(*self.arrays, *map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
+            torch.autograd.graph.increment_version(self.parameters)
+
+    def _plain(self) -> bool:
+        optimiser = self.optimiser
+        if type(optimiser) is not torch.optim.Adam or len(optimiser.param_groups) != 1 or len(optimiser.param_groups[0]["params"]) != len(self.parameters):
+            return False
+        group = optimiser.param_groups[0]
+        hooks = optimiser._optimizer_step_pre_hooks or optimiser._optimizer_step_post_hooks
+        return not hooks and not any(group.get(name) for name in OTHERWISE) and isinstance(group["lr"], float)
