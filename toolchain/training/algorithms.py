@@ -106,9 +106,9 @@ class SpikingTD3(TD3):
         return [*super()._excluded_save_params(), "_plain_learner"]
 
     def _minibatch(self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
-        """Replayed steps and, where the actor is to improve, its actions on them with their graph."""
+        """Replayed steps and, where the actor is to improve, its actions on them."""
         data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)  # type: ignore[union-attr]
-        return data, self.actor(data.observations) if improve else None
+        return data, learner.actions(data.observations, improve=True) if improve else None
 
     def _target_actions(self, learner: GraphLearner, observations: torch.Tensor) -> torch.Tensor:
         actions: torch.Tensor = self.actor_target(observations)
@@ -159,11 +159,10 @@ class ProxyTargetTD3(SpikingTD3):
         """
         data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
         observations = data.observations.split(batch_size)
-        with torch.no_grad():
-            together = batch_size if _statistics(self.actor) else TEACHERS * batch_size  # batch normalisation sees one minibatch at a time
-            early = data.observations[:-batch_size] if improve else data.observations
-            taught = [actions for part in early.split(together) if len(part) for actions in self.actor(part).split(batch_size)]
-        actions = self.actor(observations[-1]) if improve else None
+        together = batch_size if _statistics(self.actor) else TEACHERS * batch_size  # batch normalisation sees one minibatch at a time
+        early = data.observations[:-batch_size] if improve else data.observations
+        taught = [actions for part in early.split(together) if len(part) for actions in learner.actions(part).split(batch_size)]
+        actions = learner.actions(observations[-1], improve=True) if improve else None
         taught += [] if actions is None else [actions.detach()]
         fitted = [learner.fit_proxy(part, wanted) for part, wanted in zip(observations, taught, strict=True)]
         losses.setdefault("proxy_loss", []).append(fitted[-1])

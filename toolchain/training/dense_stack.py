@@ -7,7 +7,7 @@ pass over memory for each layer and way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -25,7 +25,8 @@ class DensePasses:
     """A network forward and back, in memory of its own: what one pass returns, the next one of its kind overwrites.
 
     `parameters`: weight [outputs, inputs] and bias [outputs] per layer, at least two layers, the last one linear. `products` is the type of
-    products between hidden layers; biases, and sums over n, stay in the parameters' type. `gradients` lie beside the parameters.
+    products between hidden layers; biases, and sums over n, stay in the parameters' type. A pass is a list of calls on tensors that stay,
+    as their arguments cost as much to make as small products.
     """
 
     def __init__(self, parameters: Sequence[Tensor], rows: int, products: torch.dtype) -> None:
@@ -37,72 +38,83 @@ class DensePasses:
         self.rounded = [weight if weight.dtype == dtype else torch.empty_like(weight, dtype=dtype) for weight, dtype in zip(self.weights, between, strict=False)]
         self.drives = [new((rows, len(bias)), dtype=dtype) for bias, dtype in zip(self.biases, between, strict=False)]
         self.hidden = [drive if drive.dtype == products else torch.empty_like(drive, dtype=products) for drive in self.drives]
-        self.outputs = new((rows, len(self.biases[-1])))
-        layers = zip(self.drives, self.biases, self.hidden, strict=False)
-        self.activate = [_bind(dense_kernels.activate, _activate, *layer) for layer in layers]
-        self.last_forward = _bind(dense_kernels.last_forward, _last_forward, self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
-        self.inputs: list[Tensor] = []
-        self.room = False
+        self.x, self.outputs = new((rows, self.weights[0].shape[1])), new((rows, len(self.biases[-1])))
+        self.inputs = [self.x, *self.hidden]
+        self.there = list(self._forward())
 
     def forward(self, x: Tensor) -> Tensor:
         """x [n, inputs] -> outputs [n, outputs]."""
-        self.inputs = [x, *self.hidden]
-        for layer, (weight, drive) in enumerate(zip(self.rounded, self.drives, strict=True)):
-            if weight is not self.weights[layer]:
-                weight.copy_(self.weights[layer])
-            torch.mm(self.inputs[layer], weight.t(), out=drive)
-            self.activate[layer]()
-        self.last_forward()
+        self.x.copy_(x)
+        for call in self.there:
+            call()
         return self.outputs
 
     def backward(self, gradient: Tensor, learns: bool = True, inputs: bool = False) -> Tensor | None:
         """The gradient [n, outputs] of the last forward pass -> `gradients` of the parameters if it learns, and that of x if so asked."""
-        if not self.room:
-            self._make_room()
         self.d_outputs.copy_(gradient)
-        torch.sum(self.d_outputs, 0, out=self.gradients[-1])
-        self.last_backward()
-        for layer in range(len(self.drives) - 1, -1, -1):
-            d_drive, weight = self.d_hidden[layer], self.rounded[layer]
-            if d_drive.dtype != weight.dtype:
-                d_drive = self.d_first.copy_(d_drive)
-            if learns:
-                self._weights_gradient(layer, d_drive)
-            if layer:
-                torch.mm(d_drive, weight, out=self.d_hidden[layer - 1])
-                self.hidden_backward[layer - 1]()
-            elif inputs:
-                return d_drive @ weight
-        return None
+        for call in self.back if learns else self.back_without_learning:
+            call()
+        return self.d_drives[0] @ self.weights[0] if inputs else None
+
+    def _forward(self) -> Iterator[Callable[[], Any]]:
+        for layer, (weight, drive) in enumerate(zip(self.rounded, self.drives, strict=True)):
+            if weight is not self.weights[layer]:
+                yield partial(weight.copy_, self.weights[layer])
+            yield partial(torch.mm, self.inputs[layer], weight.t(), out=drive)
+            yield _bind(dense_kernels.activate, _activate, drive, self.biases[layer], self.hidden[layer])
+        yield _bind(dense_kernels.last_forward, _last_forward, self.hidden[-1], self.weights[-1], self.biases[-1], self.outputs)
+
+    # Memory for the way back, which not every network goes, is made when it is first asked for.
 
     @cached_property
     def gradients(self) -> list[Tensor]:
         """Of weight and bias of each layer."""
         return [torch.empty_like(part, memory_format=torch.contiguous_format) for pair in zip(self.weights, self.biases, strict=True) for part in pair]
 
-    def _make_room(self) -> None:
-        """Memory for the way back, which not every network goes."""
-        self.room = True
-        self.d_outputs, self.d_hidden = torch.empty_like(self.outputs), [torch.empty_like(hidden) for hidden in self.hidden]
-        self.d_first = torch.empty_like(self.drives[0])
-        last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
-        self.last_backward = _bind(dense_kernels.last_backward, _last_backward, *last)
-        layers = zip(self.d_hidden, self.hidden, self.gradients[1:-2:2], strict=True)
-        self.hidden_backward = [_bind(dense_kernels.hidden_backward, _hidden_backward, *layer) for layer in layers]
-        # A first layer's few inputs make the transposed product the faster one; what is not float32 needs rounding back.
-        self.sums = [
-            weight.new_empty(weight.shape[::-1] if weight.shape[1] < NARROW else weight.shape, dtype=rounded.dtype)
-            for weight, rounded in zip(self.weights, self.rounded, strict=False)
-        ]
+    @cached_property
+    def d_outputs(self) -> Tensor:
+        return torch.empty_like(self.outputs)
 
-    def _weights_gradient(self, layer: int, d_drive: Tensor) -> None:
-        x, target, sums = self.inputs[layer], self.gradients[2 * layer], self.sums[layer]
-        if sums.shape != target.shape:
-            target.copy_(torch.mm(x.t(), d_drive, out=sums).t())
-        elif sums.dtype != target.dtype:
-            target.copy_(torch.mm(d_drive.t(), x, out=sums))
-        else:
-            torch.mm(d_drive.t(), x, out=target)
+    @cached_property
+    def d_hidden(self) -> list[Tensor]:
+        """Of what went into each ReLU, in the type of what came out."""
+        return [torch.empty_like(hidden) for hidden in self.hidden]
+
+    @cached_property
+    def d_drives(self) -> list[Tensor]:
+        """The same in the type of the products."""
+        return [d_hidden if d_hidden.dtype == drive.dtype else torch.empty_like(drive) for d_hidden, drive in zip(self.d_hidden, self.drives, strict=True)]
+
+    @cached_property
+    def back(self) -> list[Callable[[], Any]]:
+        return list(self._backward(True))
+
+    @cached_property
+    def back_without_learning(self) -> list[Callable[[], Any]]:
+        return list(self._backward(False))
+
+    def _backward(self, learns: bool) -> Iterator[Callable[[], Any]]:
+        yield partial(torch.sum, self.d_outputs, 0, out=self.gradients[-1])
+        last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
+        yield _bind(dense_kernels.last_backward, _last_backward, *last)
+        for layer in range(len(self.drives) - 1, -1, -1):
+            d_drive = self.d_drives[layer]
+            if d_drive is not self.d_hidden[layer]:
+                yield partial(d_drive.copy_, self.d_hidden[layer])
+            if learns:
+                yield from self._weights_gradient(d_drive, self.inputs[layer], self.gradients[2 * layer])
+            if layer:
+                yield partial(torch.mm, d_drive, self.rounded[layer], out=self.d_hidden[layer - 1])
+                yield _bind(dense_kernels.hidden_backward, _hidden_backward, self.d_hidden[layer - 1], self.hidden[layer - 1], self.gradients[2 * layer - 1])
+
+    def _weights_gradient(self, d_drive: Tensor, x: Tensor, target: Tensor) -> Iterator[Callable[[], Any]]:
+        """A first layer's few inputs make the transposed product the faster one; what is not float32 needs rounding back."""
+        transposed = x.shape[1] < NARROW
+        left, right = (x.t(), d_drive) if transposed else (d_drive.t(), x)
+        sums = target if not transposed and target.dtype == x.dtype else x.new_empty((left.shape[0], right.shape[1]))
+        yield partial(torch.mm, left, right, out=sums)
+        if sums is not target:
+            yield partial(target.copy_, sums.t() if transposed else sums)
 
 
 class DenseStack(torch.autograd.Function):
@@ -120,7 +132,7 @@ class DenseStack(torch.autograd.Function):
         passes: DensePasses = ctx.passes
         _, learns = ctx.saved_tensors, any(ctx.needs_input_grad[2:])  # an error where one was changed since
         d_x = passes.backward(gradient, learns, ctx.needs_input_grad[0])
-        return d_x, None, *([part.clone() for part in passes.gradients] if learns else [None] * len(passes.gradients))
+        return d_x, None, *([part.clone() for part in passes.gradients] if learns else [None] * (len(ctx.saved_tensors) - 1))
 
 
 def _bind(kernel: Callable[..., None], operations: Callable[..., None], *tensors: Tensor) -> Callable[[], None]:

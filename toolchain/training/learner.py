@@ -17,6 +17,12 @@ class GraphLearner:
     def __init__(self, model: Any) -> None:
         self.model = model
 
+    def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
+        """Actions [n, act] of the actor; with what `improve` needs, if asked for."""
+        with torch.set_grad_enabled(improve):
+            found: Tensor = self.model.actor(observations)
+        return found
+
     def proxy_actions(self, observations: Tensor) -> Tensor:
         """Actions [n, act] of the proxy."""
         proxy = self.model.actor_target
@@ -41,7 +47,7 @@ class GraphLearner:
         return loss.item()
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
-        """One step of the actor, whose graph `actions` have, up the first critic; the loss before it."""
+        """One step of the actor, which gave these actions last, up the first critic; the loss before it."""
         loss = -self.values(self.model.critic, observations, actions, 1)[0].mean()
         step(self.model.actor.optimizer, loss)
         return loss.item()
@@ -56,14 +62,11 @@ class GraphLearner:
         return [dense(network, x, self.model.bfloat16, learns=critics is None) for network in critic.q_networks[:critics]]
 
 
-def step(optimiser: Any, loss: Tensor, gradient: Tensor | None = None) -> None:
-    """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient.
-
-    With a `gradient`, `loss` may be outputs of any shape whose gradient that is.
-    """
+def step(optimiser: Any, loss: Tensor) -> None:
+    """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad]
     optimiser.zero_grad()  # of parameters that were frozen since the last step, too
-    for parameter, found in zip(parameters, torch.autograd.grad(loss, parameters, gradient, allow_unused=True), strict=True):
+    for parameter, found in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
         if found is not None and found.layout == torch.strided and found.stride() != parameter.stride():
             found = torch.empty_like(parameter).copy_(found)  # fused optimisers take memory as it lies
         parameter.grad = found

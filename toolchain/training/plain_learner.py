@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from toolchain.training.adam import SteadyAdam
 from toolchain.training.dense_stack import DensePasses, layers
-from toolchain.training.learner import GraphLearner, step
+from toolchain.training.learner import GraphLearner
+from toolchain.training.policy_classes import SpikingActor
+from toolchain.training.spiking_passes import SpikingPasses
 
 
 class PlainLearner(GraphLearner):
@@ -23,14 +25,17 @@ class PlainLearner(GraphLearner):
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
         self.rows, self.networks = rows, _networks(model)
-        self.places = _places(self.networks)
+        self.places = _places(_every(model, self.networks))
         products = torch.bfloat16 if model.bfloat16 else torch.float32
         passes = [DensePasses(layers(network), rows, products) for network in self.networks]
         critics = len(model.critic.q_networks)
         self.critics, self.targets, self.proxy = passes[:critics], passes[critics : 2 * critics], passes[2 * critics :]
-        self.optimisers = _optimisers(model)
+        self.optimisers, self.actor = _optimisers(model), SpikingPasses(model.actor.mu)
+        self.actor_adam = SteadyAdam(model.actor.optimizer, self.actor.parameters, self.actor.gradients)
         learning = [slice(0, critics), slice(2 * critics, None)]
-        self.adams = [SteadyAdam(its, *_pairs(self.networks[part], passes[part])) for its, part in zip(self.optimisers, learning, strict=False)]
+        self.adams = [
+            SteadyAdam(optimiser, *_pairs(self.networks[part], passes[part])) for optimiser, part in zip(self.optimisers[:-1], learning, strict=False)
+        ]
         width = self.critics[0].weights[0].shape[1]
         self.both, self.here, self.wanted = torch.empty((rows, width)), torch.empty((rows, width)), torch.empty((rows, 1))
 
@@ -38,7 +43,10 @@ class PlainLearner(GraphLearner):
         """Whether batches, networks and parameters are still those that it was made for."""
         networks = _networks(self.model)
         same = networks == self.networks and all(map(operator.is_, _optimisers(self.model), self.optimisers))
-        return rows == self.rows and same and _places(networks) == self.places
+        return rows == self.rows and same and _places(_every(self.model, networks)) == self.places
+
+    def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
+        return self.actor.forward(observations.float(), improve)
 
     def proxy_actions(self, observations: Tensor) -> Tensor:
         return self.proxy[0].forward(observations.float()).tanh_()
@@ -68,10 +76,11 @@ class PlainLearner(GraphLearner):
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
         first = self.critics[0]
-        loss = -first.forward(_beside(observations, actions.detach(), self.here)).mean().item()
+        loss = -first.forward(_beside(observations, actions, self.here)).mean().item()
         d_x = first.backward(self.wanted.fill_(-1 / self.rows), learns=False, inputs=True)
         assert d_x is not None
-        step(self.model.actor.optimizer, actions, d_x[:, -actions.shape[1] :])
+        self.actor.backward(d_x[:, -actions.shape[1] :])
+        self.actor_adam.step()
         return loss
 
 
@@ -80,7 +89,8 @@ def plain_learner(model: Any, rows: int) -> PlainLearner | None:
     proxy = model.proxy
     if model.device.type != "cpu" or type(model.observation_space) is not spaces.Box or len(model.observation_space.shape) != 1:
         return None
-    whole = [(model.critic, ContinuousCritic), (model.critic_target, ContinuousCritic), *([(proxy, Actor)] if proxy is not None else [])]
+    whole = [(model.actor, SpikingActor), (model.critic, ContinuousCritic), (model.critic_target, ContinuousCritic)]
+    whole += [(proxy, Actor)] if proxy is not None else []
     if not all(type(part) is kind and type(part.features_extractor) is FlattenExtractor for part, kind in whole):
         return None
     if proxy is not None and type(proxy.mu[-1]) is not nn.Tanh:
@@ -89,10 +99,10 @@ def plain_learner(model: Any, rows: int) -> PlainLearner | None:
     critics = networks[:-1] if proxy is not None else networks
     if not all(layers(network) for network in networks) or not all(isinstance(network[-1], nn.Linear) for network in critics):
         return None
-    every = [parameter for network in networks for parameter in layers(network)]
+    every = [*model.actor.parameters(), *(parameter for network in networks for parameter in layers(network))]
     if not all(parameter.dtype == torch.float32 and parameter.is_contiguous() and not parameter._backward_hooks for parameter in every):
         return None
-    learning = [*model.critic.parameters(), *(proxy.parameters() if proxy is not None else [])]
+    learning = [*model.actor.parameters(), *model.critic.parameters(), *(proxy.parameters() if proxy is not None else [])]
     return PlainLearner(model, rows) if all(parameter.requires_grad for parameter in learning) else None
 
 
@@ -101,13 +111,18 @@ def _networks(model: Any) -> list[Any]:
     return [*model.critic.q_networks, *model.critic_target.q_networks, *([model.proxy.mu] if model.proxy is not None else [])]
 
 
+def _every(model: Any, networks: list[Any]) -> list[Any]:
+    """With the actor's."""
+    return [*networks, model.actor.mu]
+
+
 def _places(networks: list[Any]) -> list[tuple[int, bool]]:
     return [(parameter.data_ptr(), parameter.requires_grad) for network in networks for parameter in network.parameters()]
 
 
 def _optimisers(model: Any) -> list[Any]:
-    """The critics' and the proxy's."""
-    return [model.critic.optimizer, *([model.proxy.optimizer] if model.proxy is not None else [])]
+    """The critics', the proxy's if there is one, and the actor's."""
+    return [model.critic.optimizer, *([model.proxy.optimizer] if model.proxy is not None else []), model.actor.optimizer]
 
 
 def _pairs(networks: list[Any], passes: list[DensePasses]) -> tuple[list[Tensor], list[Tensor]]:

@@ -8,7 +8,6 @@ Training takes ds/da = 1 in each timestep (spiking_stack.py). Starting values of
 from __future__ import annotations
 
 import math
-
 from typing import Any
 
 import torch
@@ -30,9 +29,9 @@ class PopulationEncoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The features get no gradient: nothing that learns lies before them."""
         if not torch.is_grad_enabled():
-            return _activations(features.detach(), self.mean, self.std)[0].flatten(1)
-        activations: Tensor = Gaussians.apply(features.detach(), self.mean, self.std)  # type: ignore[assignment]
-        return activations.flatten(1)
+            return activations(features.detach(), self.mean, self.std)[0].flatten(1)
+        found: Tensor = Gaussians.apply(features.detach(), self.mean, self.std)  # type: ignore[assignment]
+        return found.flatten(1)
 
 
 class Gaussians(torch.autograd.Function):
@@ -40,19 +39,24 @@ class Gaussians(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
-        activations, distances = _activations(features, mean, std)
-        ctx.save_for_backward(activations, distances, std)
-        return activations
+        found, distances = activations(features, mean, std)
+        ctx.save_for_backward(found, distances, std)
+        return found
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:  # type: ignore[override]
-        activations, distances, std = ctx.saved_tensors
-        slope = (gradient * activations).mul_(distances)
-        d_mean = slope.sum(0, keepdim=True)
-        return None, d_mean.div_(std), slope.mul_(distances).sum(0, keepdim=True).div_(std)
+        return None, *gradients(gradient, *ctx.saved_tensors)
 
 
-def _activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+    """a [n, F, population], and how many std each feature is from each mean."""
     distances = (features[:, :, None] - mean).div_(std)
     return (distances * distances).mul_(-0.5).exp_(), distances
+
+
+def gradients(gradient: Tensor, found: Tensor, distances: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+    """Of mean and std, for that of the activations."""
+    slope = (gradient * found).mul_(distances)
+    d_mean = slope.sum(0, keepdim=True).div_(std)
+    return d_mean, slope.mul_(distances).sum(0, keepdim=True).div_(std)

@@ -47,9 +47,17 @@ def forward(activations: Tensor, timesteps: int, neuron: str, parameters: Sequen
 
 
 def backward(
-    gradient: Tensor, timesteps: int, kind: LayerKind, weight: Tensor, bias: Tensor, across: Tensor, drives: Tensor, first: bool
+    gradient: Tensor,
+    timesteps: int,
+    kind: LayerKind,
+    weight: Tensor,
+    bias: Tensor,
+    across: Tensor,
+    drives: Tensor,
+    first: bool,
+    into: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As scans.backward."""
+    """As scans.backward; gradients of weight and bias may have a place."""
     n, neurons = gradient.shape[1:]
     number, surrogate = array(bias).dtype.type, kind.surrogate
     constants, width = scans.constants(kind.neuron, number), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
@@ -58,7 +66,7 @@ def backward(
         slopes = torch.empty_like(drives)
         spiking_kernels.layer_voltages(array(drives), array(bias), constants, timesteps, array(slopes))
         slopes = surrogate.derivative(slopes - scans.THRESHOLD)
-    result, d_weight, d_bias = bias.new_empty((n if first else timesteps * n, neurons)), weight.new_empty(weight.shape), torch.empty_like(bias)
+    result, (d_weight, d_bias) = bias.new_empty((n if first else timesteps * n, neurons)), into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
     share(lambda _, start, stop: spiking_kernels.layer_backward(*before, width, constants, timesteps, start, stop, *after), len(drives))
