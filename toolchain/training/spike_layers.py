@@ -20,18 +20,46 @@ if TYPE_CHECKING:
     from toolchain.training.spiking_stack import LayerKind
 
 
-def forward(activations: Tensor, timesteps: int, neuron: str, parameters: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor]]:
+class Room:
+    """Memory by name that is used again where its shape is asked for again; what is asked for under a name ends what was."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        found = self.tensors.get(name)
+        if found is None or found.shape != shape or found.dtype != dtype:
+            found = self.tensors[name] = torch.empty(shape, dtype=dtype)
+        return found
+
+
+def fresh(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Memory that nobody else has."""
+    return torch.empty(shape, dtype=dtype)
+
+
+def forward(
+    activations: Tensor, timesteps: int, neuron: str, parameters: Sequence[Tensor], keep: bool, room: Callable[..., Tensor] = fresh
+) -> tuple[Tensor, list[Tensor]]:
     """As scans.forward; kept are, per layer, its inputs' spikes across [groups of rows, inputs] and its drives [blocks, rows, LANES] without bias."""
     n, inputs = activations.shape
-    rows, number = timesteps * _whole(n, ROWS), array(activations).dtype.type
+    rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
     constants = scans.constants(neuron, number)
-    patterns, across = _patterns(inputs, rows), _across(inputs, rows, keep)
+
+    def spikes(layer: int, neurons: int) -> list[Tensor]:
+        """Room for patterns and, if they are kept, spikes across of whole blocks of neurons."""
+        whole = _whole(neurons, LANES)
+        across = room(f"across {layer} {keep}", (rows // ROWS if keep and neurons else 0, whole), torch.uint8)
+        return [room(f"patterns {layer % 2} {keep}", (whole // ROWS, rows), torch.uint8), across]
+
+    patterns, across = spikes(0, inputs)
     spiking_kernels.encode(array(activations.contiguous()), number(ENCODER_THRESHOLD), timesteps, array(patterns), array(across))
     kept = list[Tensor]()
-    for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
-        neurons, last = len(weight), 2 * layer + 2 == len(parameters)
-        drives = activations.new_empty((_blocks(neurons) if keep else torch.get_num_threads(), rows, LANES))
-        spiking, their_across = _patterns(0 if last else neurons, rows), _across(0 if last else neurons, rows, keep)
+    for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True), 1):
+        neurons, last = len(weight), 2 * layer == len(parameters)
+        blocks = -(-neurons // LANES)
+        drives = room(f"drives {layer if keep else ''}", (blocks if keep else torch.get_num_threads(), rows, LANES), dtype)
+        spiking, their_across = spikes(layer, 0 if last else neurons)
         counts = activations.new_empty((n if last else 0, neurons))
         before = [array(part) for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)]
         memory, after = array(drives), [array(part) for part in (spiking, their_across, counts)]
@@ -40,7 +68,7 @@ def forward(activations: Tensor, timesteps: int, neuron: str, parameters: Sequen
             own = memory[start:stop] if keep else memory[part : part + 1]
             spiking_kernels.layer_forward(*before, constants, timesteps, start, stop, own, *after)
 
-        share(run, _blocks(neurons))
+        share(run, blocks)
         kept += [across, drives] if keep else []
         patterns, across = spiking, their_across
     return counts, kept
@@ -56,6 +84,7 @@ def backward(
     drives: Tensor,
     first: bool,
     into: tuple[Tensor, Tensor] | None = None,
+    room: Callable[..., Tensor] = fresh,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As scans.backward; gradients of weight and bias may have a place."""
     n, neurons = gradient.shape[1:]
@@ -66,11 +95,12 @@ def backward(
         slopes = torch.empty_like(drives)
         spiking_kernels.layer_voltages(array(drives), array(bias), constants, timesteps, array(slopes))
         slopes = surrogate.derivative(slopes - scans.THRESHOLD)
-    result, (d_weight, d_bias) = bias.new_empty((n if first else timesteps * n, neurons)), into or (weight.new_empty(weight.shape), torch.empty_like(bias))
+    result = room("result", (n if first else timesteps * n, neurons), bias.dtype)
+    d_weight, d_bias = into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
     share(lambda _, start, stop: spiking_kernels.layer_backward(*before, width, constants, timesteps, start, stop, *after), len(drives))
-    below = result @ weight
+    below = torch.mm(result, weight, out=room("below", (len(result), weight.shape[1]), bias.dtype))
     return below if first else below.view(timesteps, n, -1), d_weight, d_bias
 
 
@@ -102,17 +132,3 @@ def array(tensor: Tensor) -> Any:
 def _whole(count: int, of: int) -> int:
     """The next whole multiple."""
     return -(-count // of) * of
-
-
-def _blocks(neurons: int) -> int:
-    return -(-neurons // LANES)
-
-
-def _patterns(inputs: int, rows: int) -> Tensor:
-    """Room for the patterns of all blocks of inputs."""
-    return torch.empty((_whole(inputs, LANES) // ROWS, rows), dtype=torch.uint8)
-
-
-def _across(inputs: int, rows: int, keep: bool) -> Tensor:
-    """Room for the same spikes across."""
-    return torch.empty((rows // ROWS if keep and inputs else 0, _whole(inputs, LANES)), dtype=torch.uint8)

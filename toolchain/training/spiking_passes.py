@@ -25,13 +25,14 @@ class SpikingPasses:
             place[id(part)] for part in (network.encoder.mean, network.encoder.std, decoder.weight, decoder.bias)
         )
         self.kept: list[Tensor] = []
+        self.room = spike_layers.Room()
 
     @torch.no_grad()
     def forward(self, observations: Tensor, keep: bool) -> Tensor:
         """Observations [n, features] -> actions [n, act] in (-1, 1)."""
         network = self.network
         activations, distances = population_encoder.activations(torch.tanh(observations), self.mean, self.std)
-        counts, kept = spike_layers.forward(activations.flatten(1), network.timesteps, network.kind.neuron, self.layers, keep)
+        counts, kept = spike_layers.forward(activations.flatten(1), network.timesteps, network.kind.neuron, self.layers, keep, self.room)
         rates = counts.div_(network.timesteps).view(len(counts), *self.weight.shape)
         actions = (rates * self.weight).sum(2).add_(self.bias).tanh_()
         if keep:
@@ -47,7 +48,7 @@ class SpikingPasses:
         d_spikes = (d_y[:, :, None] * self.weight.div(self.network.timesteps)).flatten(1)[None]
         for layer in range(len(self.layers) - 2, -1, -2):
             its, into = (*self.layers[layer : layer + 2], *self.kept[layer : layer + 2]), tuple(self.d_layers[layer : layer + 2])
-            d_spikes, *_ = spike_layers.backward(d_spikes, self.network.timesteps, self.network.kind, *its, layer == 0, into)  # type: ignore[arg-type]
+            d_spikes, *_ = spike_layers.backward(d_spikes, self.network.timesteps, self.network.kind, *its, layer == 0, into, self.room)  # type: ignore[arg-type]
         d_mean, d_std = population_encoder.gradients(d_spikes.view_as(self.distances), self.activations, self.distances, self.std)
         self.d_mean.copy_(d_mean)
         self.d_std.copy_(d_std)
