@@ -10,6 +10,7 @@ from torch import Tensor
 
 from toolchain.training import dense_kernels
 from toolchain.training.spike_layers import array
+from toolchain.training.threads import bounds, share
 
 OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiable", "decoupled_weight_decay")
 
@@ -17,36 +18,48 @@ OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiabl
 class SteadyAdam:
     """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same numbers but for roundings, in the same state.
 
+    `gradients` has a list for each part of a minibatch; they are summed into the first. The step is shared among as many threads.
     What takes most of torch's own step for networks of this size is not arithmetic. The state is the optimiser's, so that it is saved and
     loaded as ever; an optimiser with other options than learning rate, betas and eps, or with hooks, steps by itself.
     """
 
-    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        self.optimiser, self.parameters, self.gradients = optimiser, parameters, gradients
+    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> None:
+        self.optimiser, self.parameters, self.gradients = optimiser, list(parameters), gradients
         self.states: list[dict[str, Tensor]] = []
-        self.arrays: tuple[Any, ...] = ()
+        self.steps: list[Any] = []
+        self.parts: list[tuple[Any, ...]] = []
 
     def step(self) -> None:
         """One step; the first one is torch's, which makes the state."""
-        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+        for parameter, gradient in zip(self.parameters, self.gradients[0], strict=True):
             parameter.grad = gradient
         states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
         if not all(states) or not self._plain():
+            for gradients in self.gradients[1:]:
+                torch._foreach_add_(list(self.gradients[0]), list(gradients))
             self.optimiser.step()
             return
         if len(self.states) != len(states) or any(mine is not its for mine, its in zip(self.states, states, strict=True)):
-            self.states = states
-            self.steps = [array(state["step"]) for state in states]
-            moments = [[state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")]
-            self.arrays = tuple(tuple(array(part.view(-1)) for part in parts) for parts in (self.parameters, self.gradients, *moments))
-        group, number = self.optimiser.param_groups[0], self.arrays[0][0].dtype.type
+            self._take(states)
+        group, number = self.optimiser.param_groups[0], self.parts[0][0][0].dtype.type
         for taken in self.steps:
             taken += 1
         (first, second), count = group["betas"], float(self.steps[0])
         rate, root = group["lr"] / (1 - first**count), (1 - second**count) ** 0.5
-        with torch.no_grad():  # changed in place, as autograd sees it
-            dense_kernels.adam(*self.arrays, *map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
-            torch.autograd.graph.increment_version(self.parameters)
+        numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
+        share(lambda part: dense_kernels.adam(*self.parts[part], *numbers), len(self.parts))
+        torch.autograd.graph.increment_version(self.parameters)
+
+    def _take(self, states: list[dict[str, Tensor]]) -> None:
+        """Each thread's slice of every array."""
+        self.states, self.steps = states, [array(state["step"]) for state in states]
+        moments = [[state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")]
+        whole = [[array(part.view(-1)) for part in parts] for parts in (self.parameters, *moments, *self.gradients)]
+        slices = [bounds(part.size, len(self.gradients)) for part in whole[0]]
+        self.parts = []
+        for k in range(len(self.gradients)):
+            parameters, means, squares, *gradients = (tuple(part[its[k] : its[k + 1]] for part, its in zip(parts, slices, strict=True)) for parts in whole)
+            self.parts.append((parameters, tuple(gradients), means, squares))
 
     def _plain(self) -> bool:
         optimiser = self.optimiser

@@ -78,22 +78,26 @@ class SpikingTD3(TD3):
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
         learner, losses = self._learner(batch_size), dict[str, list[float]]()
-        for _ in range(gradient_steps):
-            self._n_updates += 1
-            improve = self._n_updates % self.policy_delay == 0
-            data, actions = self._minibatch(learner, batch_size, improve, losses)
-            with torch.no_grad():
-                noise = torch.empty_like(data.actions).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
-                next_actions = noise.add_(self._target_actions(learner, data.next_observations)).clamp_(-1, 1)
-                discounts = self.gamma if data.discounts is None else data.discounts
-                wanted_values = data.rewards + (1 - data.dones) * discounts * learner.target_values(data.next_observations, next_actions)
-            losses.setdefault("critic_loss", []).append(learner.fit_critics(data.observations, data.actions, wanted_values))
-            if actions is not None:
-                losses.setdefault("actor_loss", []).append(learner.improve(data.observations, actions))
-                self._follow()
+        with learner.at_work():
+            for _ in range(gradient_steps):
+                self._train_once(learner, batch_size, losses)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, found in losses.items():
             self.logger.record(f"train/{name}", np.mean(found))
+
+    def _train_once(self, learner: GraphLearner, batch_size: int, losses: dict[str, list[float]]) -> None:
+        self._n_updates += 1
+        improve = self._n_updates % self.policy_delay == 0
+        data, actions = self._minibatch(learner, batch_size, improve, losses)
+        with torch.no_grad():
+            noise = torch.empty_like(data.actions).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
+            next_actions = noise.add_(self._target_actions(learner, data.next_observations)).clamp_(-1, 1)
+            discounts = self.gamma if data.discounts is None else data.discounts
+            wanted_values = data.rewards + (1 - data.dones) * discounts * learner.target_values(data.next_observations, next_actions)
+        losses.setdefault("critic_loss", []).append(learner.fit_critics(data.observations, data.actions, wanted_values))
+        if actions is not None:
+            losses.setdefault("actor_loss", []).append(learner.improve(data.observations, actions))
+            self._follow()
 
     def _learner(self, batch_size: int) -> GraphLearner:
         """Kept from one call to the next as long as it serves."""

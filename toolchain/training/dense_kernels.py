@@ -129,14 +129,23 @@ def clear(row):  # noqa: ANN001, ANN201
 @compiled
 def adam(parameters, gradients, means, squares, rest, keep, part, rate, scale, eps):  # noqa: ANN001, ANN201
     """Kingma & Ba 2015, algorithm 1, for tuples of arrays: means move by `rest` of the way to the gradient, squares are kept to `keep` and
-    take `part` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
+    take `part` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps). `gradients` holds one tuple or more, summed into the first.
     """
     for k in range(len(parameters)):
-        p, g, m, v = parameters[k], gradients[k], means[k], squares[k]
+        p, g, m, v = parameters[k], gradients[0][k], means[k], squares[k]
         for start in range(0, p.size, 4096):  # what one loop leaves in the fastest cache the next one finds there
             stop = min(start + 4096, p.size)
+            for other in range(1, len(gradients)):
+                add(gradients[other][k][start:stop], g[start:stop])
             moments(g[start:stop], m[start:stop], v[start:stop], rest, keep, part)
             move(p[start:stop], m[start:stop], v[start:stop], rate, scale, eps)
+
+
+@compiled
+def add(other, g):  # noqa: ANN001, ANN201
+    """g += other."""
+    for i in range(g.size):
+        g[i] += other[i]
 
 
 @compiled

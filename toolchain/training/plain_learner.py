@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -17,124 +19,160 @@ from toolchain.training.dense_stack import DensePasses, layers
 from toolchain.training.learner import GraphLearner
 from toolchain.training.policy_classes import SpikingActor
 from toolchain.training.spiking_passes import SpikingPasses
+from toolchain.training.threads import bounds, one_thread_each, share
+
+FEWEST = 64  # rows of a part: with fewer, sums of gradients outweigh what the parts share
 
 
 class PlainLearner(GraphLearner):
-    """GraphLearner with critics and proxy forward and back by DensePasses, for batches of `rows`. What it returns, its next call overwrites."""
+    """GraphLearner with passes of its own, for minibatches of `rows`, each thread of torch's for a part of them. What it returns, its next
+    call overwrites.
+    """
 
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
-        self.rows, self.networks = rows, _networks(model)
-        self.places = _places(_every(model, self.networks))
-        products = torch.bfloat16 if model.bfloat16 else torch.float32
-        passes = [DensePasses(layers(network), rows, products) for network in self.networks]
-        critics = len(model.critic.q_networks)
-        self.critics, self.targets, self.proxy = passes[:critics], passes[critics : 2 * critics], passes[2 * critics :]
-        self.optimisers, self.actor = _optimisers(model), SpikingPasses(model.actor.mu)
-        self.actor_adam = SteadyAdam(model.actor.optimizer, self.actor.parameters, self.actor.gradients)
-        learning = [slice(0, critics), slice(2 * critics, None)]
-        self.adams = [
-            SteadyAdam(optimiser, *_pairs(self.networks[part], passes[part])) for optimiser, part in zip(self.optimisers[:-1], learning, strict=False)
-        ]
-        width = self.critics[0].weights[0].shape[1]
-        self.both, self.here, self.wanted = torch.empty((rows, width)), torch.empty((rows, width)), torch.empty((rows, 1))
+        self.rows, self.threads = rows, torch.get_num_threads()
+        self.networks, self.optimisers = _networks(model), _optimisers(model)
+        self.places = _places(self.networks)
+        ends = bounds(rows, max(1, min(self.threads, rows // FEWEST)))
+        self.parts = [_Part(model, after - before, rows) for before, after in zip(ends, ends[1:], strict=False)]
+        critics, proxy, actor = ([getattr(part, name) for part in self.parts] for name in ("critics", "proxy", "actor"))
+        self.critics_adam = SteadyAdam(model.critic.optimizer, _parameters(model.critic.q_networks), [_gradients(its) for its in critics])
+        self.actor_adam = SteadyAdam(model.actor.optimizer, actor[0].parameters, [its.gradients for its in actor])
+        if model.proxy is not None:
+            self.proxy_adam = SteadyAdam(model.proxy.optimizer, _parameters([model.proxy.mu]), [_gradients(its) for its in proxy])
 
     def serves(self, rows: int) -> bool:
-        """Whether batches, networks and parameters are still those that it was made for."""
-        networks = _networks(self.model)
-        same = networks == self.networks and all(map(operator.is_, _optimisers(self.model), self.optimisers))
-        return rows == self.rows and same and _places(_every(self.model, networks)) == self.places
+        """Whether minibatches, threads, networks, optimisers and parameters are still those that it was made for."""
+        networks, optimisers = _networks(self.model), _optimisers(self.model)
+        same = all(map(operator.is_, networks, self.networks)) and all(map(operator.is_, optimisers, self.optimisers))
+        return same and (rows, torch.get_num_threads()) == (self.rows, self.threads) and _places(networks) == self.places
+
+    def at_work(self) -> AbstractContextManager[None]:
+        return one_thread_each()
 
     def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
-        return self.actor.forward(observations.float(), improve)
+        return torch.cat(self._each(lambda part, x: part.actor.forward(x, improve), observations))
 
     def proxy_actions(self, observations: Tensor) -> Tensor:
-        return self.proxy[0].forward(observations.float()).tanh_()
+        return torch.cat(self._each(lambda part, x: part.proxy[0].forward(x).tanh_(), observations))
+
+    def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
+        losses = self._each(_Part.fit_proxy, observations, wanted)
+        self.proxy_adam.step()
+        return sum(losses)
+
+    def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
+        return torch.cat(self._each(_Part.target_values, observations, actions))
+
+    def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
+        losses = self._each(_Part.fit_critics, observations, actions, wanted)
+        self.critics_adam.step()
+        return sum(losses)
+
+    def improve(self, observations: Tensor, actions: Tensor) -> float:
+        losses = self._each(_Part.improve, observations, actions)
+        self.actor_adam.step()
+        return sum(losses)
+
+    def _each(self, run: Callable[..., Any], *batch: Tensor) -> list[Any]:
+        """What `run` finds for every part and its rows of the batch."""
+        parts = len(self.parts)
+        ends = bounds(len(batch[0]), parts)
+        return share(lambda k: run(self.parts[k], *(tensor[ends[k] : ends[k + 1]] for tensor in batch)), parts)
+
+
+class _Part:
+    """Passes for `rows` of a minibatch, whose losses are means over all `of` rows."""
+
+    def __init__(self, model: Any, rows: int, of: int) -> None:
+        products = torch.bfloat16 if model.bfloat16 else torch.float32
+
+        def passes(networks: Any) -> list[DensePasses]:
+            return [DensePasses(layers(network), rows, products) for network in networks]
+
+        self.critics, self.targets = passes(model.critic.q_networks), passes(model.critic_target.q_networks)
+        self.proxy, self.actor = passes([model.proxy.mu] if model.proxy is not None else []), SpikingPasses(model.actor.mu)
+        self.of, self.both = of, torch.empty((rows, self.critics[0].weights[0].shape[1]))
 
     def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
         """The gradient of the mean square of tanh(y) - wanted is 2 (tanh(y) - wanted) (1 - tanh(y)^2) / size."""
-        actions = self.proxy_actions(observations)
-        error = actions - wanted
-        self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / error.numel()))
-        self.adams[1].step()
-        return _mean_square(error)
+        actions = self.proxy[0].forward(observations).tanh_()
+        error, size = actions - wanted, self.of * wanted.shape[1]
+        self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / size))
+        return _square(error) / size
 
     def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
-        values = [passes.forward(_beside(observations, actions, self.both)) for passes in self.targets]
+        values = [passes.forward(self._beside(observations, actions)) for passes in self.targets]
         for value in values[1:]:
             torch.minimum(values[0], value, out=values[0])
         return values[0]
 
     def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
-        x, losses = _beside(observations, actions, self.here), 0.0
+        x, losses = self._beside(observations, actions), 0.0
         for passes in self.critics:
             error = passes.forward(x) - wanted
-            losses += _mean_square(error)
-            passes.backward(error.mul_(2 / len(error)))
-        self.adams[0].step()
+            losses += _square(error) / self.of
+            passes.backward(error.mul_(2 / self.of))
         return losses
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
-        first = self.critics[0]
-        loss = -first.forward(_beside(observations, actions, self.here)).mean().item()
-        d_x = first.backward(self.wanted.fill_(-1 / self.rows), learns=False, inputs=True)
+        values = self.critics[0].forward(self._beside(observations, actions))
+        loss = -float(values.sum()) / self.of
+        d_x = self.critics[0].backward(values.fill_(-1 / self.of), learns=False, inputs=True)
         assert d_x is not None
         self.actor.backward(d_x[:, -actions.shape[1] :])
-        self.actor_adam.step()
         return loss
+
+    def _beside(self, observations: Tensor, actions: Tensor) -> Tensor:
+        self.both[:, : observations.shape[1]] = observations
+        self.both[:, observations.shape[1] :] = actions
+        return self.both
 
 
 def plain_learner(model: Any, rows: int) -> PlainLearner | None:
     """A learner for the model, or None where it has an architecture that autograd's graph must serve."""
-    proxy = model.proxy
+    proxy, networks = model.proxy, _networks(model)
     if model.device.type != "cpu" or type(model.observation_space) is not spaces.Box or len(model.observation_space.shape) != 1:
         return None
     whole = [(model.actor, SpikingActor), (model.critic, ContinuousCritic), (model.critic_target, ContinuousCritic)]
     whole += [(proxy, Actor)] if proxy is not None else []
     if not all(type(part) is kind and type(part.features_extractor) is FlattenExtractor for part, kind in whole):
         return None
-    if proxy is not None and type(proxy.mu[-1]) is not nn.Tanh:
+    critics = [*model.critic.q_networks, *model.critic_target.q_networks]
+    ends = [*((network, nn.Linear) for network in critics), *([(proxy.mu, nn.Tanh)] if proxy is not None else [])]
+    if not all(layers(network) and type(network[-1]) is end for network, end in ends):
         return None
-    networks = _networks(model)
-    critics = networks[:-1] if proxy is not None else networks
-    if not all(layers(network) for network in networks) or not all(isinstance(network[-1], nn.Linear) for network in critics):
-        return None
-    every = [*model.actor.parameters(), *(parameter for network in networks for parameter in layers(network))]
-    if not all(parameter.dtype == torch.float32 and parameter.is_contiguous() and not parameter._backward_hooks for parameter in every):
-        return None
-    learning = [*model.actor.parameters(), *model.critic.parameters(), *(proxy.parameters() if proxy is not None else [])]
-    return PlainLearner(model, rows) if all(parameter.requires_grad for parameter in learning) else None
+    fixed = set(model.critic_target.parameters())
+    for parameter in (parameter for network in networks for parameter in network.parameters()):
+        steady = parameter.dtype == torch.float32 and parameter.is_contiguous() and not parameter._backward_hooks
+        if not steady or not (parameter.requires_grad or parameter in fixed):
+            return None
+    return PlainLearner(model, rows)
 
 
 def _networks(model: Any) -> list[Any]:
-    """The critics', their targets', and the proxy's."""
-    return [*model.critic.q_networks, *model.critic_target.q_networks, *([model.proxy.mu] if model.proxy is not None else [])]
+    """The critics', their targets', the actor's and, if there is one, the proxy's."""
+    proxy = [] if model.proxy is None else [model.proxy.mu]
+    return [*model.critic.q_networks, *model.critic_target.q_networks, model.actor.mu, *proxy]
 
 
-def _every(model: Any, networks: list[Any]) -> list[Any]:
-    """With the actor's."""
-    return [*networks, model.actor.mu]
+def _optimisers(model: Any) -> list[Any]:
+    return [part.optimizer for part in (model.critic, model.actor, model.proxy) if part is not None]
 
 
 def _places(networks: list[Any]) -> list[tuple[int, bool]]:
     return [(parameter.data_ptr(), parameter.requires_grad) for network in networks for parameter in network.parameters()]
 
 
-def _optimisers(model: Any) -> list[Any]:
-    """The critics', the proxy's if there is one, and the actor's."""
-    return [model.critic.optimizer, *([model.proxy.optimizer] if model.proxy is not None else []), model.actor.optimizer]
+def _parameters(networks: Any) -> list[Tensor]:
+    return [parameter for network in networks for parameter in layers(network)]
 
 
-def _pairs(networks: list[Any], passes: list[DensePasses]) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and where their gradients will be."""
-    return [part for network in networks for part in layers(network)], [part for its in passes for part in its.gradients]
+def _gradients(passes: list[DensePasses]) -> list[Tensor]:
+    return [gradient for its in passes for gradient in its.gradients]
 
 
-def _beside(observations: Tensor, actions: Tensor, both: Tensor) -> Tensor:
-    both[:, : observations.shape[1]] = observations
-    both[:, observations.shape[1] :] = actions
-    return both
-
-
-def _mean_square(error: Tensor) -> float:
-    return (torch.dot(error.flatten(), error.flatten()) / error.numel()).item()
+def _square(error: Tensor) -> float:
+    flat = error.flatten()
+    return float(torch.dot(flat, flat))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +12,7 @@ from toolchain.spike_coding import ENCODER_THRESHOLD
 from toolchain.training import scans, spiking_kernels
 from toolchain.training.spiking_kernels import LANES, ROWS
 from toolchain.training.surrogates import Rectangle
+from toolchain.training.threads import bounds, share
 
 if TYPE_CHECKING:
     from toolchain.training.spiking_stack import LayerKind
@@ -43,6 +41,7 @@ def forward(
 ) -> tuple[Tensor, list[Tensor]]:
     """As scans.forward; kept are, per layer, its inputs' spikes across [groups of rows, inputs] and its drives [blocks, rows, LANES] without bias."""
     n, inputs = activations.shape
+    activations = activations.to(parameters[0].dtype)  # compiled code trusts that all are of one type
     rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
     constants = scans.constants(neuron, number)
 
@@ -64,11 +63,15 @@ def forward(
         before = [array(part) for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)]
         memory, after = array(drives), [array(part) for part in (spiking, their_across, counts)]
 
-        def run(part: int, start: int, stop: int, before: Any = before, memory: Any = memory, after: Any = after) -> None:
+        parts = min(torch.get_num_threads(), blocks)  # blocks do not depend on each other, so nothing depends on the number of parts
+        ends = bounds(blocks, parts)
+
+        def run(part: int, before: Any = before, memory: Any = memory, after: Any = after, ends: list[int] = ends) -> None:
+            start, stop = ends[part : part + 2]
             own = memory[start:stop] if keep else memory[part : part + 1]
             spiking_kernels.layer_forward(*before, constants, timesteps, start, stop, own, *after)
 
-        share(run, blocks)
+        share(run, parts)
         kept += [across, drives] if keep else []
         patterns, across = spiking, their_across
     return counts, kept
@@ -99,29 +102,11 @@ def backward(
     d_weight, d_bias = into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
-    share(lambda _, start, stop: spiking_kernels.layer_backward(*before, width, constants, timesteps, start, stop, *after), len(drives))
+    parts = min(torch.get_num_threads(), len(drives))
+    ends = bounds(len(drives), parts)
+    share(lambda part: spiking_kernels.layer_backward(*before, width, constants, timesteps, *ends[part : part + 2], *after), parts)
     below = torch.mm(result, weight, out=room("below", (len(result), weight.shape[1]), bias.dtype))
     return below if first else below.view(timesteps, n, -1), d_weight, d_bias
-
-
-def share(run: Callable[[int, int, int], None], blocks: int) -> None:
-    """run(part, start, stop) for as many parts of the blocks as torch has threads, at once. Blocks do not depend on each other, so
-    results do not depend on the number of parts.
-    """
-    parts = min(torch.get_num_threads(), blocks)
-    bounds = [blocks * part // parts for part in range(parts + 1)]
-    others = [_pool().submit(run, part, *bounds[part : part + 2]) for part in range(1, parts)]
-    run(0, *bounds[:2])
-    for other in others:
-        other.result()
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, torch.get_num_threads() - 1), "spiking layers")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not come along
 
 
 def array(tensor: Tensor) -> Any:

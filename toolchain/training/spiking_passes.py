@@ -31,7 +31,7 @@ class SpikingPasses:
     def forward(self, observations: Tensor, keep: bool) -> Tensor:
         """Observations [n, features] -> actions [n, act] in (-1, 1)."""
         network = self.network
-        activations, distances = population_encoder.activations(torch.tanh(observations), self.mean, self.std)
+        activations, distances = population_encoder.activations(torch.tanh(observations.to(self.mean.dtype)), self.mean, self.std)
         counts, kept = spike_layers.forward(activations.flatten(1), network.timesteps, network.kind.neuron, self.layers, keep, self.room)
         rates = counts.div_(network.timesteps).view(len(counts), *self.weight.shape)
         actions = (rates * self.weight).sum(2).add_(self.bias).tanh_()
