@@ -30,9 +30,7 @@ def results(network: nn.Sequential, outputs: Tensor, x: Tensor, gradient: Tensor
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 7), st.integers(1, 80), st.integers(1, 5), st.booleans(), st.integers(0, 2**32 - 1)
-)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 7), st.integers(1, 80), st.integers(1, 5), st.booleans(), st.integers(0, 2**32 - 1))
 def test_whole_numbers_pass_exactly(hidden: list[int], rows: int, inputs: int, outputs: int, bfloat16: bool, seed: int) -> None:
     """Weights -1, 0, 1 keep all sums that bfloat16 must hold below 2^8, so its rounding changes nothing."""
     torch.manual_seed(seed)

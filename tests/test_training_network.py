@@ -57,7 +57,11 @@ def test_actions_and_gradients_are_the_eager_ones(neuron: str, surrogate: Surrog
 @pytest.mark.parametrize("neuron", scans.NEURONS)
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(1, 9), st.integers(1, 7), st.sampled_from([Rectangle(0.7), Arctan(3.0)]), st.integers(0, 99)
+    st.lists(st.integers(1, 40), min_size=2, max_size=4),
+    st.integers(1, 9),
+    st.integers(1, 7),
+    st.sampled_from([Rectangle(0.7), Arctan(3.0)]),
+    st.integers(0, 99),
 )
 def test_layers_by_table_are_layers_by_product(neuron: str, widths: list[int], rows: int, timesteps: int, surrogate: Surrogate, seed: int) -> None:
     """The CPU's layers against those of other devices, at widths and numbers of rows that fill no group and no block."""

@@ -22,7 +22,7 @@ from toolchain.simulation.statistics import confidence_interval
 from toolchain.training import algorithms
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.dense_stack import dense
-from toolchain.training.learner import step
+from toolchain.training.learner import step as step_by_graph
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -119,7 +119,7 @@ def test_a_parameter_may_lie_transposed(optimiser: dict[str, bool]) -> None:
         parameter = torch.nn.Parameter(weight.t().contiguous().t() if transposed else weight.clone())
         adam = torch.optim.Adam([parameter], lr=0.1, **optimiser)  # type: ignore[arg-type]
         for _ in range(3):
-            step(adam, (parameter * torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -30.0]])).pow(2).sum())
+            step_by_graph(adam, (parameter * torch.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -30.0]])).pow(2).sum())
         found.append(parameter.detach())
     torch.testing.assert_close(found[0], found[1])
 
@@ -127,7 +127,7 @@ def test_a_parameter_may_lie_transposed(optimiser: dict[str, bool]) -> None:
 def test_a_sparse_gradient_stays_sparse() -> None:
     table = torch.nn.Embedding(5, 2, sparse=True)
     before = table.weight.detach().clone()
-    step(torch.optim.SGD(table.parameters(), lr=1.0), table(torch.tensor([1])).sum())
+    step_by_graph(torch.optim.SGD(table.parameters(), lr=1.0), table(torch.tensor([1])).sum())
     torch.testing.assert_close(before - table.weight.detach(), torch.tensor([[0.0, 0.0], [1.0, 1.0], *[[0.0, 0.0]] * 3]))
 
 

@@ -36,7 +36,8 @@ class SteadyAdam:
         states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
         if not all(states) or not self._plain():
             for gradients in self.gradients[1:]:
-                torch._foreach_add_(list(self.gradients[0]), list(gradients))
+                for total, gradient in zip(self.gradients[0], gradients, strict=True):
+                    total += gradient
             self.optimiser.step()
             return
         if len(self.states) != len(states) or any(mine is not its for mine, its in zip(self.states, states, strict=True)):
@@ -48,7 +49,6 @@ class SteadyAdam:
         rate, root = group["lr"] / (1 - first**count), (1 - second**count) ** 0.5
         numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
         share(lambda part: dense_kernels.adam(*self.parts[part], *numbers), len(self.parts))
-        torch.autograd.graph.increment_version(self.parameters)
 
     def _take(self, states: list[dict[str, Tensor]]) -> None:
         """Each thread's slice of every array."""

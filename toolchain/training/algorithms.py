@@ -122,7 +122,8 @@ class SpikingTD3(TD3):
     def _follow(self) -> None:
         """Targets follow what they are targets of; running statistics of batch normalisation are copied."""
         for network, its_target in self._targets():
-            torch._foreach_lerp_(list(its_target.parameters()), list(network.parameters()), self.tau)
+            for source, target in zip(network.parameters(), its_target.parameters(), strict=True):
+                target.lerp_(source, self.tau)
             for source, target in zip(_statistics(network), _statistics(its_target), strict=True):
                 target.copy_(source)
 

@@ -35,7 +35,8 @@ class DensePasses:
         products = products if len(self.weights) > 2 else ends
         between = [ends, *[products] * (len(self.weights) - 2)]  # the type of each product before a ReLU
         new = self.weights[0].new_empty
-        self.rounded = [weight if weight.dtype == dtype else torch.empty_like(weight, dtype=dtype) for weight, dtype in zip(self.weights, between, strict=False)]
+        its = zip(self.weights, between, strict=False)
+        self.rounded = [weight if weight.dtype == dtype else torch.empty_like(weight, dtype=dtype) for weight, dtype in its]
         self.drives = [new((rows, len(bias)), dtype=dtype) for bias, dtype in zip(self.biases, between, strict=False)]
         self.hidden = [drive if drive.dtype == products else torch.empty_like(drive, dtype=products) for drive in self.drives]
         self.x, self.outputs = new((rows, self.weights[0].shape[1])), new((rows, len(self.biases[-1])))

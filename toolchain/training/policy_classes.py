@@ -65,7 +65,7 @@ class SpikingTD3Policy(TD3Policy):
         **options: Any,
     ) -> None:
         self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate}
-        self.bfloat16 = bfloat16
+        self.narrow = bfloat16
         if options.get("optimizer_class", torch.optim.Adam) in FUSED:
             options.setdefault("optimizer_kwargs", {"fused": True})
         super().__init__(observation_space, action_space, lr_schedule, list(HIDDEN) if net_arch is None else net_arch, **options)
@@ -77,7 +77,7 @@ class SpikingTD3Policy(TD3Policy):
         return SpikingActor(**options, network=self.network).to(self.device)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | self.network | {"bfloat16": self.bfloat16}
+        return super()._get_constructor_parameters() | self.network | {"bfloat16": self.narrow}
 
 
 class ProxyTargetPolicy(SpikingTD3Policy):
@@ -111,5 +111,3 @@ class ProxyTargetPolicy(SpikingTD3Policy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"proxy_arch": self.proxy_arch, "proxy_learning_rate": self.proxy_learning_rate}
-
-

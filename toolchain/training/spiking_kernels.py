@@ -26,9 +26,9 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
 
+intrinsic: Any = extending.intrinsic
 compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
 LANES = 16  # neurons of a block: of float32, a line of cache
 ROWS = 4  # that are summed at once, and inputs of a group

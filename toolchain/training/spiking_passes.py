@@ -19,11 +19,10 @@ class SpikingPasses:
         place = {id(parameter): gradient for parameter, gradient in zip(self.parameters, self.gradients, strict=True)}
         self.layers = [part.detach() for layer in layers for part in (layer.weight, layer.bias)]
         self.d_layers = [place[id(part)] for layer in layers for part in (layer.weight, layer.bias)]
-        decoder = network.decoder.decoder
-        self.mean, self.std, self.weight, self.bias = (part.detach() for part in (network.encoder.mean, network.encoder.std, decoder.weight[:, 0], decoder.bias))
-        self.d_mean, self.d_std, self.d_weight, self.d_bias = (
-            place[id(part)] for part in (network.encoder.mean, network.encoder.std, decoder.weight, decoder.bias)
-        )
+        encoder, decoder = network.encoder, network.decoder.decoder
+        assert decoder.bias is not None  # Conv1d's default
+        self.mean, self.std, self.weight, self.bias = (part.detach() for part in (encoder.mean, encoder.std, decoder.weight[:, 0], decoder.bias))
+        self.d_mean, self.d_std, self.d_weight, self.d_bias = (place[id(part)] for part in (encoder.mean, encoder.std, decoder.weight, decoder.bias))
         self.kept: list[Tensor] = []
         self.room = spike_layers.Room()
 

@@ -18,11 +18,11 @@ import numba
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core.cgutils import get_or_insert_function
-from numba.extending import intrinsic
 
 Found = TypeVar("Found")
+intrinsic: Any = extending.intrinsic
 LOOKS = 200_000  # before a thread sleeps
 LINE = 8  # int64 of a line of cache: threads do not wait for each other's neighbours
 PAUSE = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}.get(platform.machine(), "")
@@ -34,24 +34,29 @@ def bounds(size: int, parts: int) -> list[int]:
 
 
 def share(run: Callable[[int], Found], parts: int) -> list[Found]:
-    """run(part) of all parts, the first in this thread and the others at once in threads that stay. Raises what the first failed part did."""
-    if parts == 1:
-        return [run(0)]
+    """run(part) of all parts, the first in this thread and the others at once in threads that stay; one after the other where those
+    are busy for somebody else. Raises what the first part that failed raised, when all have ended.
+    """
+    if parts == 1 or not _free.acquire(blocking=False):
+        return [run(part) for part in range(parts)]
     found: list[Any] = [None] * parts
     failed: list[tuple[int, BaseException]] = []
 
     def work(part: int) -> None:
         try:
             found[part] = run(part)
-        except BaseException as error:  # handed over to the caller
+        except BaseException as error:  # goes on in the thread that asked
             failed.append((part, error))
 
-    others = [_worker(part) for part in range(1, parts)]
-    for part, other in enumerate(others, 1):
-        other.begin(functools.partial(work, part))
-    work(0)
-    for other in others:
-        other.wait()
+    try:
+        others = [_worker(part) for part in range(1, parts)]
+        for part, other in enumerate(others, 1):
+            other.begin(functools.partial(work, part))
+        work(0)
+        for other in others:
+            other.wait()
+    finally:
+        _free.release()
     if failed:
         raise min(failed, key=lambda failure: failure[0])[1]
     return found
@@ -81,6 +86,7 @@ class _Worker:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def begin(self, work: Callable[[], None]) -> None:
+        self.wait()  # for work whose caller was interrupted
         self.work = work
         with self.lock:
             self.begun[0] += 1
@@ -89,8 +95,8 @@ class _Worker:
                 self.alarm.release()
 
     def wait(self) -> None:
-        while not _look(self.done.ctypes.data, self.begun[0] - 1, LOOKS):
-            pass
+        while self.done[0] != self.begun[0]:
+            _look(self.done.ctypes.data, self.done[0], LOOKS)
 
     def _run(self) -> None:
         before = 0
@@ -112,7 +118,15 @@ def _worker(part: int) -> _Worker:
     return _Worker(f"training {part}")
 
 
-os.register_at_fork(after_in_child=_worker.cache_clear)  # threads do not come along
+def _forked() -> None:
+    """Threads do not come along."""
+    global _free
+    _worker.cache_clear()
+    _free = threading.Lock()
+
+
+_free = threading.Lock()
+os.register_at_fork(after_in_child=_forked)
 
 
 @intrinsic

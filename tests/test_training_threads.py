@@ -1,0 +1,208 @@
+"""Parts of a minibatch on several threads, and what goes without autograd's graph: the same numbers as by one thread and by the graph."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from stable_baselines3.common.logger import Logger
+
+from benchmarks.training import ROWS, Shapes, fill
+from toolchain.training.adam import SteadyAdam
+from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from toolchain.training.learner import GraphLearner
+from toolchain.training.plain_learner import PlainLearner, plain_learner
+from toolchain.training.threads import bounds, one_thread_each, share
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(st.integers(0, 1000), st.integers(1, 20))
+def test_parts_are_all_of_it_and_of_one_size(size: int, parts: int) -> None:
+    ends = bounds(size, parts)
+    sizes = np.diff(ends)
+    assert ends[0] == 0 and ends[-1] == size and len(sizes) == parts and sizes.max() - sizes.min() <= 1
+
+
+def test_parts_run_at_once_and_in_order() -> None:
+    """Two that wait for each other, so that neither could end before the other begins; thrice, once after the threads have gone to sleep."""
+    for pause in (0.0, 0.3, 0.0):
+        time.sleep(pause)
+        meeting = threading.Barrier(3, timeout=20)
+        assert share(lambda part, meeting=meeting: (part, meeting.wait() >= 0)[0], 3) == [0, 1, 2]
+    assert share(lambda part: part, 1) == [0]
+
+
+def test_what_fails_first_is_raised_and_the_threads_go_on() -> None:
+    ended = list[int]()
+
+    def run(part: int) -> int:
+        if part:
+            time.sleep(0.01)
+            ended.append(part)
+            raise ValueError(part)
+        return part
+
+    with pytest.raises(ValueError, match="^1$"):
+        share(run, 4)
+    assert sorted(ended) == [1, 2, 3] and share(lambda part: part, 4) == [0, 1, 2, 3]
+
+
+def test_a_second_caller_does_its_own_work() -> None:
+    """The threads are busy for the first; inside a part, too."""
+    assert share(lambda part: share(lambda inner: 10 * part + inner, 2), 2) == [[0, 1], [10, 11]]
+
+
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    share(lambda part: part, 2)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if share(lambda part: part, 2) == [0, 1] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_torch_gets_its_threads_back(threads: None) -> None:
+    with pytest.raises(KeyError), one_thread_each():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == 2
+
+
+def model(kind: type[SpikingTD3], **options: Any) -> SpikingTD3:
+    torch.manual_seed(0)
+    np.random.seed(0)
+    made = kind("MlpPolicy", Shapes(), device="cpu", buffer_size=ROWS, policy_kwargs=options)
+    with torch.no_grad():
+        for parameter in made.actor.mu.snn.parameters():
+            parameter.mul_(2.0)  # every layer spikes
+    made.set_logger(Logger(None, []))
+    fill(made)
+    return made
+
+
+def states(made: SpikingTD3) -> dict[str, torch.Tensor]:
+    found = {name: value.detach().clone() for name, value in made.policy.state_dict().items()}
+    for name, part in (("actor", made.actor), ("critic", made.critic), ("proxy", made.proxy)):
+        if part is not None:
+            found |= {f"{name} {key} {k}": value.clone() for k, state in part.optimizer.state_dict()["state"].items() for key, value in state.items()}
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("kind", [SpikingTD3, ProxyTargetTD3])
+@pytest.mark.parametrize("neuron", ["lif", "clif", "dn"])
+def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuron: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, targets and Adam's moments after two steps, of which one improves the actor; two threads take 64 rows each."""
+    options = {"neuron": neuron, "net_arch": [48, 32]} | ({"proxy_arch": [40, 24]} if kind is ProxyTargetTD3 else {})
+    made, before = model(kind, **options), torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        made.train(2, 128)
+    finally:
+        torch.set_num_threads(before)
+    learner = made._plain_learner  # type: ignore[attr-defined]
+    assert isinstance(learner, PlainLearner) and len(learner.parts) == count
+    monkeypatch.setattr("toolchain.training.algorithms.plain_learner", lambda model, rows: None)
+    other = model(kind, **options)
+    assert type(other._learner(128)) is GraphLearner
+    other.train(2, 128)
+    mine, theirs = states(made), states(other)
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        scale = theirs[name].abs().max().clamp(min=1e-3)
+        assert ((value - theirs[name]).abs() < 2e-5 * scale + 1e-7).float().mean() > 0.99, name
+    assert made.logger.name_to_value.keys() == other.logger.name_to_value.keys()
+    for name, found in made.logger.name_to_value.items():
+        assert found == pytest.approx(other.logger.name_to_value[name], rel=1e-3, abs=1e-5), name
+
+
+def test_a_learner_serves_as_long_as_nothing_it_holds_is_replaced() -> None:
+    made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
+    first = made._learner(64)
+    assert made._learner(64) is first and made._learner(32) is not first
+    for change in (
+        lambda: made.actor.mu.encoder.mean.requires_grad_(False),
+        lambda: setattr(made.critic.optimizer, "unused", 1) or setattr(made.critic, "optimizer", torch.optim.SGD(made.critic.parameters(), 0.1)),
+        lambda: setattr(made.critic.q_networks[0][0], "weight", torch.nn.Parameter(torch.zeros(16, 23))),
+    ):
+        before = made._learner(64)
+        change()
+        assert made._learner(64) is not before
+
+
+def test_what_has_another_architecture_goes_by_the_graph() -> None:
+    for options in ({"activation_fn": torch.nn.Tanh}, {"net_arch": {"pi": [8], "qf": []}}):
+        made = model(SpikingTD3, **{"net_arch": [8]} | options)
+        assert plain_learner(made, 64) is None
+        made.train(2, 32)
+
+
+def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
+    made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
+    made.train(2, 64)
+    made.save(tmp_path / "model.zip")
+    again = ProxyTargetTD3.load(tmp_path / "model.zip", device="cpu")
+    assert not hasattr(again, "_plain_learner")
+    again.set_logger(Logger(None, []))
+    again.replay_buffer = made.replay_buffer
+    for each in (made, again):
+        np.random.seed(1)
+        torch.manual_seed(1)
+        each.train(3, 64)
+    for name, value in states(made).items():
+        torch.testing.assert_close(states(again)[name], value, msg=name)
+
+
+@pytest.mark.parametrize("options", [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}], ids=str)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_steps_are_those_of_adam(options: dict[str, Any], parts: int) -> None:
+    """Gradients of parts summed, a learning rate that changes, and a state that is loaded between."""
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (7,), (1,))]
+    mine, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
+    gradients = [[torch.empty_like(part) for part in start] for _ in range(parts)]
+    ours, adam = (torch.optim.Adam(parameters, lr=0.01, fused=True, **options) for parameters in (mine, theirs))
+    steady = SteadyAdam(ours, mine, gradients)
+    for index in range(9):
+        for parameter, *its in zip(theirs, *gradients, strict=True):
+            for gradient in its:
+                gradient.copy_(torch.randn(gradient.shape, generator=generator))
+            parameter.grad = torch.stack(its).sum(0)
+        for optimiser in (ours, adam):
+            optimiser.param_groups[0]["lr"] = 0.01 / (1 + index)
+        if index == 5:
+            ours.load_state_dict(copy.deepcopy(adam.state_dict()))
+            for parameter, other in zip(mine, theirs, strict=True):
+                parameter.data.copy_(other.data)
+        steady.step()
+        adam.step()
+        for parameter, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(parameter, other)
+    for parameter, other in zip(mine, theirs, strict=True):
+        for name, value in ours.state[parameter].items():
+            torch.testing.assert_close(value, adam.state[other][name])
+
+
+def test_hooks_of_an_optimiser_are_called() -> None:
+    parameter, called = torch.nn.Parameter(torch.zeros(3)), list[int]()
+    adam = torch.optim.Adam([parameter], fused=True)
+    adam.register_step_post_hook(lambda *_: called.append(1))
+    steady = SteadyAdam(adam, [parameter], [[torch.ones(3)]])
+    for _ in range(3):
+        steady.step()
+    assert len(called) == 3
