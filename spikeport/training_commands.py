@@ -21,7 +21,7 @@ from spikeport.terminal import emit, progress_bar
 @click.option("--seed", default=0, show_default=True, metavar="S")
 @click.option("--threads", default=1, show_default=True, metavar="N", help="Threads of PyTorch; part of what a resumed run must repeat.")
 @click.option("--proxy-iterations", default=3, show_default=True, metavar="K", help="Minibatches of the proxy per training step.")
-@click.option("--bfloat16", is_flag=True, help="Products of spiking layers, and between hidden layers of critics and proxy, in bfloat16.")
+@click.option("--bfloat16", is_flag=True, help="Products between hidden layers of critics and proxy in bfloat16.")
 @click.option("--evaluate-every", default=5_000, show_default=True, metavar="N", help="Steps between evaluations.")
 @click.option("--evaluation-episodes", default=10, show_default=True, metavar="N")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto takes a GPU where there is one.")

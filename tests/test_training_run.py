@@ -62,9 +62,7 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize(
-    "method", ["proxy-target", pytest.param("spiking-td3", marks=pytest.mark.slow), pytest.param("td3", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("method", ["proxy-target", pytest.param("spiking-td3", marks=pytest.mark.slow), pytest.param("td3", marks=pytest.mark.slow)])
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
     plain = train(TrainingPlan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)  # type: ignore[arg-type]
     output, checkpoint = tmp_path / "killed.zip", tmp_path / "killed.zip.run" / "checkpoint.pt"
@@ -191,7 +189,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         (("td3", "--threads", "100000"), "training: threads is 100000, 1..1024 expected"),
         (("td3", "--device", "foo"), "--device: unknown device (got foo, limit auto, cpu, cuda, cuda:N). Fix: --device auto"),
         (("td3", "--steps", "25000"), "--steps: nothing would be trained (got 25000 steps, limit more than the 25000 random ones of --learning-starts)"),
-        (("td3", "--bfloat16"), "training: bfloat16 is for spiking layers, td3 has none"),
+        (("td3", "--bfloat16"), "training: bfloat16 is for the critics and the proxy of spiking methods, td3 is Stable-Baselines3's own"),
         (("td3", "--steps", "0", "--evaluate-every", "0"), "2 problems: 0 steps, 1..5000000 expected; evaluate_every is 0, at least 1 expected"),
         (("td3", "--env", "CartPole-v1"), "environment CartPole-v1: its action space is Discrete(2), a Box with finite bounds expected"),
         (("td3", "--tensorboard", "x"), "--tensorboard: needs tensorboard, which is not installed"),
@@ -208,6 +206,17 @@ def test_wrong_choices_are_listed(tmp_path: Path, arguments: tuple[str, ...], sa
     result = command("train", "--env", TOY_ENV, "-o", tmp_path / "policy.zip", *arguments)
     assert result.exit_code == 2 and said in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"), [(0.1, ["products in bfloat16 are 0.10 times as fast as in float32 on this CPU: without --bfloat16 it trains faster"]), (1.5, [])]
+)
+def test_a_slow_bfloat16_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, said: list[str]) -> None:
+    notes = list[str]()
+    monkeypatch.setattr("toolchain.training.run.bfloat16_speed", lambda: speed)
+    plan = TrainingPlan("proxy-target", **PLAN, bfloat16=True)  # type: ignore[arg-type]
+    train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)  # type: ignore[arg-type]
+    assert notes == said
 
 
 @pytest.mark.parametrize("kind", [ProxyTargetTD3, SpikingTD3])

@@ -5,16 +5,16 @@ addition stands for four multiply-adds however dense the spikes are. (The method
 sums come in another order than a dense product's, nothing else differs. The way back is the same product: a weight's gradient adds up
 gradients of drives where its input spiked, four rows to a table.
 
-`patterns` [groups, rows] are uint8: bits 3 to 6 of an entry say which of a group's four inputs spike in a row, a row being one timestep
-of one sample, row t * n + sample. `across` [groups of four rows, inputs] are the same spikes the other way round. Rows of patterns,
-drives and inputs of `across` are whole multiples of ROWS; what lies beyond the real ones is silent or never read.
+A row is one timestep of one sample, row t * samples + sample; samples are padded to a whole multiple of ROWS, and what lies beyond the
+real ones is never read. `patterns` [groups, rows] are uint8: bits 3 to 6 of an entry say which of a group's four inputs spike in a row.
+`across` [groups of four rows, inputs] are the same spikes the other way round.
 
 A layer is computed in blocks of LANES neurons: their tables, their drives [rows, LANES], the scan over T of these, the spikes and their
-patterns, all of which stay in a core's own cache. In a scan's blocks of columns, too, states stay in the fastest one; inner loops touch
-few arrays each and never two rows of one array: with more, the compiler gives up on vector instructions; nor does it make any of an
-assignment to a slice. Numbers are float32 or float64 throughout, scalar arguments too, as a Python float would widen the loops.
-`slopes` holds the surrogate [blocks, T, n * LANES]; where `width` > 0 it is empty and the rectangle is meant. Voltages are computed again on
-the way back, from the drives: that costs less than to write and read them.
+patterns, all of which stay in a core's own cache. Blocks do not depend on each other. Tables and scans are written in the compiler's own
+language, where sums and states stay in registers; other inner loops touch few arrays each, as the compiler makes no vector
+instructions of many. Numbers are float32 or float64 throughout, scalar arguments too, as a Python float would widen the loops.
+`slopes` holds the surrogate [blocks, rows, LANES]; where `width` > 0 it is empty and the rectangle is meant. Voltages are computed again
+on the way back, from the drives: that costs less than to write and read them.
 
 All of this is one file, as numba's cache on disk sees changes of the file that a function stands in and of no other.
 """
@@ -40,9 +40,9 @@ BLOCK = 1024  # columns of the way back, a whole multiple of LANES
 
 @intrinsic
 def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa: ANN001, ANN201
-    """Sums [ROWS, LANES] of one entry per group, as its pattern says. `patterns` and `sums` are addresses; `stride` lies between two groups.
+    """Sums [ROWS, LANES] of one entry per group, as its pattern says, added to what is there unless they are `fresh`.
 
-    Written out in the compiler's own language: sums must stay in registers, patterns be read as one word.
+    `patterns` and `sums` are addresses; `stride` bytes lie between two groups.
     """
     number = tables.dtype
 
