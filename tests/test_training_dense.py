@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -83,6 +86,27 @@ def test_a_second_derivative_is_refused() -> None:
     (gradient,) = torch.autograd.grad(dense(made, x, True).pow(2).sum(), [x], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
+
+
+def test_float64_is_never_rounded() -> None:
+    made, x = network((5, 7, 6, 2), (0.1, 0.3), torch.float64), torch.randn(4, 5, dtype=torch.float64)
+    torch.testing.assert_close(dense(made, x, True), made(x))
+
+
+def test_memory_ends_with_its_graph() -> None:
+    """Without help from the collector of cycles."""
+    made, found = network((5, 7, 2), (0.1, 0.3), torch.float32), list[weakref.ref[Any]]()
+    gc.disable()
+    try:
+        for _ in range(3):
+            y = dense(made, torch.randn(4, 5))
+            assert y.grad_fn is not None
+            found.append(weakref.ref(y.grad_fn.passes))  # type: ignore[attr-defined]
+            y.sum().backward()
+        del y
+        assert [reference() for reference in found] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_other_networks_run_module_by_module() -> None:

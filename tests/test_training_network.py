@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from benchmarks.eager_spiking import eager_actions
 from toolchain.errors import InputError
 from toolchain.training import scans, spike_layers
 from toolchain.training.spiking_network import SpikingNetwork
-from toolchain.training.spiking_stack import LayerKind
+from toolchain.training.spiking_stack import LayerKind, spike_counts
 from toolchain.training.surrogates import SURROGATES, Arctan, FastSigmoid, Gaussian, Rectangle, Surrogate
 
 FEATURES, ACTIONS, ROWS = 4, 2, 40
@@ -41,9 +43,12 @@ def test_actions_and_gradients_are_the_eager_ones(neuron: str, surrogate: Surrog
     generator = torch.Generator().manual_seed(5)
     observations, weights = torch.randn(ROWS, FEATURES, generator=generator).to(dtype), torch.randn(ROWS, ACTIONS, generator=generator).to(dtype)
     parameters = {name: value.detach().clone().requires_grad_() for name, value in made.named_parameters()}
-    expected = eager_actions(parameters, observations, neuron, derivative=surrogate.derivative)
+    parameters["observations"] = observations.clone().requires_grad_()  # a features extractor may lie before
+    expected = eager_actions(parameters, parameters["observations"], neuron, derivative=surrogate.derivative)
     (expected * weights).sum().backward()
-    actions, found = gradients(made, observations, weights)
+    actions, found = gradients(made, observations.requires_grad_(), weights)
+    assert observations.grad is not None
+    found["observations"] = observations.grad
     rate = made.counts(observations).mean() / made.timesteps
     assert 0.02 < rate < 0.98
     torch.testing.assert_close(actions, expected.detach(), rtol=0, atol=close)
@@ -124,6 +129,24 @@ def test_a_steeper_surrogate_is_narrower() -> None:
 def test_what_cannot_be_built_is_said(make, said: str) -> None:  # noqa: ANN001
     with pytest.raises(InputError, match=said):
         make()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda net: net.snn.hidden_layers[1].double(), "layer 1: torch.float64 on cpu and torch.float64 on cpu, torch.float32 on cpu expected"),
+        (lambda net: net.snn.hidden_layers.__setitem__(1, torch.nn.Linear(9, 16)), r"layer 1: weight \[16, 9\] and bias \[16\], \[neurons, 24\] and"),
+        (lambda net: None, r"layer 0: weight \[24, 24\] and bias \[24\], \[neurons, 18\] and \[neurons\] expected. .*Fix: layers that fit"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(change: Callable[[SpikingNetwork], None], said: str) -> None:
+    """Compiled code would read beyond its memory."""
+    made = network("lif", Rectangle(), torch.float32)
+    change(made)
+    activations, timesteps = torch.rand(3, 18 if "18" in said else 24), made.timesteps
+    layers = [*made.snn.hidden_layers, made.snn.out_pop_layer]
+    with pytest.raises(InputError, match=said):
+        spike_counts(activations, timesteps, made.kind, *(part for layer in layers for part in (layer.weight, layer.bias)))
 
 
 def test_types_that_the_scans_cannot_take_are_refused() -> None:

@@ -131,18 +131,35 @@ def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuro
         assert found == pytest.approx(other.logger.name_to_value[name], rel=1e-3, abs=1e-5), name
 
 
-def test_a_learner_serves_as_long_as_nothing_it_holds_is_replaced() -> None:
+class OwnLinear(torch.nn.Linear):
+    """Is a linear layer and not one."""
+
+
+CHANGES = {  # and whether a plain learner serves afterwards
+    "frozen": (lambda made: made.actor.mu.encoder.mean.requires_grad_(False), False),
+    "optimiser": (lambda made: setattr(made.critic, "optimizer", torch.optim.SGD(made.critic.parameters(), 0.1)), True),
+    "parameter": (lambda made: setattr(made.critic.q_networks[0][0], "weight", torch.nn.Parameter(torch.zeros(16, 23))), True),
+    "activation": (lambda made: made.critic.q_networks[0].__setitem__(1, torch.nn.Tanh()), False),
+    "more modules": (lambda made: made.critic.q_networks[0].append(torch.nn.Tanh()), False),
+    "hook": (lambda made: made.critic.q_networks[0][0].register_forward_hook(lambda *_: None), False),
+    "gradient hook": (lambda made: made.critic.q_networks[0][0].weight.register_hook(lambda gradient: gradient), False),
+    "weight norm": (lambda made: [torch.nn.utils.parametrizations.weight_norm(part.q_networks[0][0]) for part in (made.critic, made.critic_target)], False),
+    "subclass": (lambda made: made.critic.q_networks[0].__setitem__(0, OwnLinear(23, 16)), False),
+    "bfloat16": (lambda made: setattr(made, "bfloat16", True), True),
+    "actor": (lambda made: setattr(made.actor, "mu", torch.nn.Sequential(torch.nn.Linear(17, 6), torch.nn.Tanh())), False),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_learner_serves_as_long_as_nothing_it_holds_is_replaced(change: str) -> None:
     made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
-    first = made._learner(64)
-    assert made._learner(64) is first and made._learner(32) is not first
-    for change in (
-        lambda: made.actor.mu.encoder.mean.requires_grad_(False),
-        lambda: setattr(made.critic.optimizer, "unused", 1) or setattr(made.critic, "optimizer", torch.optim.SGD(made.critic.parameters(), 0.1)),
-        lambda: setattr(made.critic.q_networks[0][0], "weight", torch.nn.Parameter(torch.zeros(16, 23))),
-    ):
-        before = made._learner(64)
-        change()
-        assert made._learner(64) is not before
+    before, (make, plain) = made._learner(64), CHANGES[change]
+    assert isinstance(before, PlainLearner) and made._learner(64) is before
+    make(made)
+    after = made._learner(64)
+    assert after is not before and isinstance(after, PlainLearner) is plain
+    made.train(2, 64)
+    assert type(made._learner(32)) is not GraphLearner or not plain
 
 
 def test_what_has_another_architecture_goes_by_the_graph() -> None:
@@ -150,6 +167,42 @@ def test_what_has_another_architecture_goes_by_the_graph() -> None:
         made = model(SpikingTD3, **{"net_arch": [8]} | options)
         assert plain_learner(made, 64) is None
         made.train(2, 32)
+
+
+def test_a_frozen_actor_stays_while_its_critics_learn() -> None:
+    made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
+    made.actor.requires_grad_(False)
+    before = states(made)
+    made.train(2, 64)
+    moved = {name for name, value in made.policy.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved and not any(name.startswith("actor.") for name in moved)
+
+
+def test_what_improves_the_actor_leaves_the_critics_gradients_alone() -> None:
+    made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
+    made.train(1, 64)
+    learner, found = made._learner(64), [parameter.grad.clone() for parameter in made.critic.parameters()]
+    data = made.replay_buffer.sample(64)
+    learner.improve(data.observations, learner.actions(data.observations, improve=True))
+    assert all(torch.equal(parameter.grad, before) for parameter, before in zip(made.critic.parameters(), found, strict=True))
+
+
+def test_learners_in_several_threads_have_the_same_parts(threads: None) -> None:
+    """The number of torch's threads is the process's, and one that is at work has set it to 1."""
+    made, found = [model(SpikingTD3, net_arch=[16]) for _ in range(4)], list[int]()
+    gate = threading.Barrier(4, timeout=60)
+
+    def train(each: SpikingTD3) -> None:
+        gate.wait()
+        each.train(4, 128)
+        found.append(len(each._plain_learner.parts))  # type: ignore[attr-defined]
+
+    running = [threading.Thread(target=train, args=(each,)) for each in made]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert torch.get_num_threads() == 2 and found[0] == 2 and len(found) == 4
 
 
 def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
@@ -196,6 +249,23 @@ def test_steps_are_those_of_adam(options: dict[str, Any], parts: int) -> None:
     for parameter, other in zip(mine, theirs, strict=True):
         for name, value in ours.state[parameter].items():
             torch.testing.assert_close(value, adam.state[other][name])
+
+
+def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
+    """One was frozen for a while."""
+    found = []
+    for steady in (True, False):
+        first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+        adam, gradients = torch.optim.Adam([first, second], lr=0.1, fused=True), [torch.ones(2), torch.ones(2)]
+        second.grad = gradients[1]
+        for _ in range(5):
+            adam.step()
+        step = SteadyAdam(adam, [first, second], [gradients]).step if steady else adam.step
+        first.grad = gradients[0]
+        for _ in range(4):
+            step()
+        found.append([first.detach(), second.detach()])
+    torch.testing.assert_close(*found)
 
 
 def test_hooks_of_an_optimiser_are_called() -> None:

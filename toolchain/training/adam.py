@@ -12,6 +12,7 @@ from toolchain.training import dense_kernels
 from toolchain.training.spike_layers import array
 from toolchain.training.threads import bounds, share
 
+STATE = ("step", "exp_avg", "exp_avg_sq")
 OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiable", "decoupled_weight_decay")
 
 
@@ -25,7 +26,7 @@ class SteadyAdam:
 
     def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> None:
         self.optimiser, self.parameters, self.gradients = optimiser, list(parameters), gradients
-        self.states: list[dict[str, Tensor]] = []
+        self.held: list[Tensor] = []
         self.steps: list[Any] = []
         self.parts: list[tuple[Any, ...]] = []
 
@@ -34,14 +35,15 @@ class SteadyAdam:
         for parameter, gradient in zip(self.parameters, self.gradients[0], strict=True):
             parameter.grad = gradient
         states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
-        if not all(states) or not self._plain():
+        if not all(states) or not self._plain(states):
             for gradients in self.gradients[1:]:
                 for total, gradient in zip(self.gradients[0], gradients, strict=True):
                     total += gradient
             self.optimiser.step()
             return
-        if len(self.states) != len(states) or any(mine is not its for mine, its in zip(self.states, states, strict=True)):
-            self._take(states)
+        held = [state[name] for state in states for name in STATE]
+        if len(self.held) != len(held) or any(mine is not its for mine, its in zip(self.held, held, strict=True)):
+            self._take(states, held)
         group, number = self.optimiser.param_groups[0], self.parts[0][0][0].dtype.type
         for taken in self.steps:
             taken += 1
@@ -50,10 +52,10 @@ class SteadyAdam:
         numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
         share(lambda part: dense_kernels.adam(*self.parts[part], *numbers), len(self.parts))
 
-    def _take(self, states: list[dict[str, Tensor]]) -> None:
+    def _take(self, states: list[dict[str, Tensor]], held: list[Tensor]) -> None:
         """Each thread's slice of every array."""
-        self.states, self.steps = states, [array(state["step"]) for state in states]
-        moments = [[state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")]
+        self.held, self.steps = held, [array(state["step"]) for state in states]
+        moments = [[state[name] for state in states] for name in STATE[1:]]
         whole = [[array(part.view(-1)) for part in parts] for parts in (self.parameters, *moments, *self.gradients)]
         slices = [bounds(part.size, len(self.gradients)) for part in whole[0]]
         self.parts = []
@@ -61,10 +63,13 @@ class SteadyAdam:
             parameters, means, squares, *gradients = (tuple(part[its[k] : its[k + 1]] for part, its in zip(parts, slices, strict=True)) for parts in whole)
             self.parts.append((parameters, tuple(gradients), means, squares))
 
-    def _plain(self) -> bool:
+    def _plain(self, states: list[dict[str, Tensor]]) -> bool:
+        """Whether the optimiser does what this class does, and has taken as many steps with each parameter, of memory without gaps."""
         optimiser = self.optimiser
+        if any(not state["step"].equal(states[0]["step"]) or not state[name].is_contiguous() for state in states for name in STATE[1:] if name in state):
+            return False
         if type(optimiser) is not torch.optim.Adam or len(optimiser.param_groups) != 1 or len(optimiser.param_groups[0]["params"]) != len(self.parameters):
             return False
         group = optimiser.param_groups[0]
-        hooks = optimiser._optimizer_step_pre_hooks or optimiser._optimizer_step_post_hooks
+        hooks = optimiser._optimizer_step_pre_hooks or optimiser._optimizer_step_post_hooks or "step" in vars(optimiser)
         return not hooks and not any(group.get(name) for name in OTHERWISE) and isinstance(group["lr"], float)

@@ -187,8 +187,7 @@ class ProxyTargetTD3(SpikingTD3):
 
 def exploration_noise(space: Any) -> NormalActionNoise:
     """N(0, 0.1) of half the action range, on every channel."""
-    width = int(np.prod(space.shape or (1,)))
-    return NormalActionNoise(np.zeros(width), np.full(width, EXPLORATION_NOISE))
+    return NormalActionNoise(np.zeros(space.shape), np.full(space.shape, EXPLORATION_NOISE))
 
 
 def _statistics(network: Any) -> list[torch.Tensor]:

@@ -112,9 +112,9 @@ def hidden_backward(gradient, x, sums):  # noqa: ANN001, ANN201
 
 @compiled
 def mask(row, values, zero, sums):  # noqa: ANN001, ANN201
-    """0 where a ReLU gave 0; sums over rows."""
+    """0 where a ReLU gave 0, and so not where it gave NaN; sums over rows."""
     for h in range(row.size):
-        row[h] = row[h] if widened(values, h) > zero else zero
+        row[h] = zero if widened(values, h) <= zero else row[h]
     for h in range(row.size):
         sums[h] += row[h]
 

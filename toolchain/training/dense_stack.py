@@ -96,18 +96,20 @@ class DensePasses:
         return list(self._backward(False))
 
     def _backward(self, learns: bool) -> Iterator[Callable[[], Any]]:
-        yield partial(torch.sum, self.d_outputs, 0, out=self.gradients[-1])
-        last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], self.gradients[-2], self.gradients[-3])
+        gradients = self.gradients if learns else [torch.empty_like(part) for part in self.gradients]  # which nobody asks for
+        if learns:
+            yield partial(torch.sum, self.d_outputs, 0, out=gradients[-1])
+        last = (self.d_outputs, self.hidden[-1], self.weights[-1], self.d_hidden[-1], gradients[-2], gradients[-3])
         yield _bind(dense_kernels.last_backward, _last_backward, *last)
         for layer in range(len(self.drives) - 1, -1, -1):
             d_drive = self.d_drives[layer]
             if d_drive is not self.d_hidden[layer]:
                 yield partial(d_drive.copy_, self.d_hidden[layer])
             if learns:
-                yield from self._weights_gradient(d_drive, self.inputs[layer], self.gradients[2 * layer])
+                yield from self._weights_gradient(d_drive, self.inputs[layer], gradients[2 * layer])
             if layer:
                 yield partial(torch.mm, d_drive, self.rounded[layer], out=self.d_hidden[layer - 1])
-                yield _bind(dense_kernels.hidden_backward, _hidden_backward, self.d_hidden[layer - 1], self.hidden[layer - 1], self.gradients[2 * layer - 1])
+                yield _bind(dense_kernels.hidden_backward, _hidden_backward, self.d_hidden[layer - 1], self.hidden[layer - 1], gradients[2 * layer - 1])
 
     def _weights_gradient(self, d_drive: Tensor, x: Tensor, target: Tensor) -> Iterator[Callable[[], Any]]:
         """A first layer's few inputs make the transposed product the faster one; what is not float32 needs rounding back."""
@@ -126,7 +128,7 @@ class DenseStack(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, products: torch.dtype, *parameters: Tensor) -> Tensor:  # type: ignore[override]
         ctx.passes = DensePasses(parameters, len(x), products)
         ctx.save_for_backward(x, *parameters)
-        return ctx.passes.forward(x)
+        return ctx.passes.forward(x).clone()  # not what the context holds, which would hold the graph and so itself
 
     @staticmethod
     @once_differentiable
@@ -168,12 +170,23 @@ def _hidden_backward(gradient: Tensor, x: Tensor, sums: Tensor) -> None:
 
 
 def layers(network: nn.Sequential) -> list[Tensor]:
-    """Weight, bias per layer of linear layers with ReLU between, and at will one function at the end; of other networks nothing."""
+    """Weight, bias per layer of linear layers with ReLU between, and at will one function at the end; of other networks nothing.
+
+    Nor of layers that are more than that: subclasses, reparametrised ones, without bias, or with hooks.
+    """
     modules = list(network)
     modules = modules if isinstance(modules[-1], nn.Linear) else modules[:-1]
-    if len(modules) < 2 or not all(isinstance(module, (nn.Linear, nn.ReLU)[index % 2]) for index, module in enumerate(modules)):
+    plain = type(network) is nn.Sequential and len(modules) > 1 and not any(map(hooked, [network, *modules]))
+    if not plain or not all(type(module) is (nn.Linear, nn.ReLU)[index % 2] for index, module in enumerate(modules)):
+        return []
+    if not all(isinstance(part, nn.Parameter) for layer in modules[::2] for part in (layer.weight, layer.bias)):
         return []
     return [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]  # type: ignore[misc]
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether a call of the module does more than its `forward`."""
+    return any((module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks))
 
 
 def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: bool = True) -> Tensor:
@@ -183,10 +196,10 @@ def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: boo
     does not learn get no gradient.
     """
     parameters = layers(network)
-    if not parameters or x.ndim != 2 or x.dtype not in (torch.float32, torch.float64):
+    if not parameters or x.ndim != 2 or x.dtype not in (torch.float32, torch.float64) or any(part.dtype != x.dtype for part in parameters):
         return network(x)
     parameters = parameters if learns else [parameter.detach() for parameter in parameters]
-    y: Tensor = DenseStack.apply(x, torch.bfloat16 if bfloat16 else x.dtype, *parameters)  # type: ignore[assignment]
+    y: Tensor = DenseStack.apply(x, torch.bfloat16 if bfloat16 and x.dtype == torch.float32 else x.dtype, *parameters)  # type: ignore[assignment]
     return y if isinstance(network[-1], nn.Linear) else network[-1](y)
 
 

@@ -71,6 +71,8 @@ def step(optimiser: Any, loss: Tensor) -> None:
     """One step of an optimiser's own parameters; those of other networks that the loss passes through get no gradient."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"] if parameter.requires_grad]
     optimiser.zero_grad()  # of parameters that were frozen since the last step, too
+    if not parameters:
+        return
     for parameter, found in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
         if found is not None and found.layout == torch.strided and found.stride() != parameter.stride():
             found = torch.empty_like(parameter).copy_(found)  # fused optimisers take memory as it lies

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,25 +14,25 @@ from stable_baselines3.td3.policies import Actor
 from torch import Tensor, nn
 
 from toolchain.training.adam import SteadyAdam
-from toolchain.training.dense_stack import DensePasses, layers
+from toolchain.training.dense_stack import DensePasses, hooked, layers
 from toolchain.training.learner import GraphLearner
 from toolchain.training.policy_classes import SpikingActor
+from toolchain.training.population_encoder import PopulationEncoder
+from toolchain.training.spiking_network import RateDecoder, SpikingLayers, SpikingNetwork
 from toolchain.training.spiking_passes import SpikingPasses
-from toolchain.training.threads import bounds, one_thread_each, share
+from toolchain.training.threads import bounds, one_thread_each, share, threads
 
+ACTOR: list[type] = [SpikingNetwork, PopulationEncoder, SpikingLayers, RateDecoder, nn.Conv1d]  # beside its linear layers
 FEWEST = 64  # rows of a part: with fewer, sums of gradients outweigh what the parts share
 
 
 class PlainLearner(GraphLearner):
-    """GraphLearner with passes of its own, for minibatches of `rows`, each thread of torch's for a part of them. What it returns, its next
-    call overwrites.
-    """
+    """GraphLearner with passes of its own, for minibatches of `rows`, each thread of torch's for a part of them."""
 
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
-        self.rows, self.threads = rows, torch.get_num_threads()
-        self.networks, self.optimisers = _networks(model), _optimisers(model)
-        self.places = _places(self.networks)
+        self.rows, self.threads = rows, threads()
+        self.seen = _seen(model)
         ends = bounds(rows, max(1, min(self.threads, rows // FEWEST)))
         self.parts = [_Part(model, after - before, rows) for before, after in zip(ends, ends[1:], strict=False)]
         critics, proxy, actor = ([getattr(part, name) for part in self.parts] for name in ("critics", "proxy", "actor"))
@@ -44,9 +43,7 @@ class PlainLearner(GraphLearner):
 
     def serves(self, rows: int) -> bool:
         """Whether minibatches, threads, networks, optimisers and parameters are still those that it was made for."""
-        networks, optimisers = _networks(self.model), _optimisers(self.model)
-        same = all(map(operator.is_, networks, self.networks)) and all(map(operator.is_, optimisers, self.optimisers))
-        return same and (rows, torch.get_num_threads()) == (self.rows, self.threads) and _places(networks) == self.places
+        return (rows, threads()) == (self.rows, self.threads) and _seen(self.model) == self.seen
 
     def at_work(self) -> AbstractContextManager[None]:
         return one_thread_each()
@@ -141,7 +138,12 @@ def plain_learner(model: Any, rows: int) -> PlainLearner | None:
         return None
     critics = [*model.critic.q_networks, *model.critic_target.q_networks]
     ends = [*((network, nn.Linear) for network in critics), *([(proxy.mu, nn.Tanh)] if proxy is not None else [])]
-    if not all(layers(network) and type(network[-1]) is end for network, end in ends):
+    if not all(layers(network) and type(network[-1]) is end and not hooked(network[-1]) for network, end in ends):
+        return None
+    its = model.actor.mu
+    if [type(part) for part in its.modules() if not isinstance(part, (nn.Linear, nn.ModuleList))] != ACTOR or any(map(hooked, its.modules())):
+        return None
+    if any(type(part) is not nn.Linear or part.bias is None for part in its.modules() if isinstance(part, nn.Linear)):
         return None
     fixed = set(model.critic_target.parameters())
     for parameter in (parameter for network in networks for parameter in network.parameters()):
@@ -161,8 +163,12 @@ def _optimisers(model: Any) -> list[Any]:
     return [part.optimizer for part in (model.critic, model.actor, model.proxy) if part is not None]
 
 
-def _places(networks: list[Any]) -> list[tuple[int, bool]]:
-    return [(parameter.data_ptr(), parameter.requires_grad) for network in networks for parameter in network.parameters()]
+def _seen(model: Any) -> list[Any]:
+    """What a learner was made for: modules, parameters, optimisers, and whether any of them does more than it did."""
+    networks = _networks(model)
+    modules = [(id(module), type(module), hooked(module)) for network in networks for module in network.modules()]
+    parameters = [(part.data_ptr(), part.requires_grad, bool(part._backward_hooks)) for network in networks for part in network.parameters()]
+    return [modules, parameters, [id(optimiser) for optimiser in _optimisers(model)], model.bfloat16]
 
 
 def _parameters(networks: Any) -> list[Tensor]:

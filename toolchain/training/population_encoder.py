@@ -27,15 +27,17 @@ class PopulationEncoder(nn.Module):
         self.std = nn.Parameter(torch.full((1, features, population), STD))
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features get no gradient: nothing that learns lies before them."""
         if not torch.is_grad_enabled():
-            return activations(features.detach(), self.mean, self.std)[0].flatten(1)
-        found: Tensor = Gaussians.apply(features.detach(), self.mean, self.std)  # type: ignore[assignment]
+            return activations(features, self.mean, self.std)[0].flatten(1)
+        found: Tensor = Gaussians.apply(features, self.mean, self.std)  # type: ignore[assignment]
         return found.flatten(1)
 
 
 class Gaussians(torch.autograd.Function):
-    """Features [n, F], mean and std [1, F, population] -> a [n, F, population]; with d = (z - mean) / std, da/dmean = a d / std and da/dstd = a d^2 / std."""
+    """Features [n, F], mean and std [1, F, population] -> a [n, F, population].
+
+    With d = (z - mean) / std, da/dmean = a d / std = -da/dz and da/dstd = a d^2 / std.
+    """
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
@@ -45,8 +47,10 @@ class Gaussians(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:  # type: ignore[override]
-        return None, *gradients(gradient, *ctx.saved_tensors)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:  # type: ignore[override]
+        found, distances, std = ctx.saved_tensors
+        d_features = -(gradient * found * distances / std).sum(2) if ctx.needs_input_grad[0] else None
+        return d_features, *gradients(gradient, found, distances, std)
 
 
 def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from toolchain.errors import violations
 from toolchain.spike_coding import ENCODER_THRESHOLD
 from toolchain.training import scans, spiking_kernels
 from toolchain.training.spiking_kernels import LANES, ROWS
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """Memory by name that is used again where its shape is asked for again; what is asked for under a name ends what was."""
+    """Memory that is used again where the same name and shape are asked for again."""
 
     def __init__(self) -> None:
-        self.tensors: dict[str, Tensor] = {}
+        self.tensors: dict[tuple[Any, ...], Tensor] = {}
 
-    def __call__(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        found = self.tensors.get(name)
-        if found is None or found.shape != shape or found.dtype != dtype:
-            found = self.tensors[name] = torch.empty(shape, dtype=dtype)
-        return found
+    def __call__(self, *key: Any) -> Tensor:
+        if key not in self.tensors:
+            self.tensors[key] = fresh(*key)
+        return self.tensors[key]
 
 
 def fresh(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -41,9 +41,10 @@ def forward(
 ) -> tuple[Tensor, list[Tensor]]:
     """As scans.forward; kept are, per layer, its inputs' spikes across [groups of rows, inputs] and its drives [blocks, rows, LANES] without bias."""
     n, inputs = activations.shape
-    activations = activations.to(parameters[0].dtype)  # compiled code trusts that all are of one type
+    activations = activations.to(parameters[0].dtype)
+    _check(inputs, activations.dtype, parameters)
     rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
-    constants = scans.constants(neuron, number)
+    constants, most = scans.constants(neuron, number), torch.get_num_threads()
 
     def spikes(layer: int, neurons: int) -> list[Tensor]:
         """Room for patterns and, if they are kept, spikes across of whole blocks of neurons."""
@@ -57,13 +58,13 @@ def forward(
     for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True), 1):
         neurons, last = len(weight), 2 * layer == len(parameters)
         blocks = -(-neurons // LANES)
-        drives = room(f"drives {layer if keep else ''}", (blocks if keep else torch.get_num_threads(), rows, LANES), dtype)
+        drives = room(f"drives {layer if keep else ''}", (blocks if keep else most, rows, LANES), dtype)
         spiking, their_across = spikes(layer, 0 if last else neurons)
         counts = activations.new_empty((n if last else 0, neurons))
         before = [array(part) for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)]
         memory, after = array(drives), [array(part) for part in (spiking, their_across, counts)]
 
-        parts = min(torch.get_num_threads(), blocks)  # blocks do not depend on each other, so nothing depends on the number of parts
+        parts = min(most, blocks)  # blocks do not depend on each other, so nothing depends on the number of parts
         ends = bounds(blocks, parts)
 
         def run(part: int, before: Any = before, memory: Any = memory, after: Any = after, ends: list[int] = ends) -> None:
@@ -75,6 +76,19 @@ def forward(
         kept += [across, drives] if keep else []
         patterns, across = spiking, their_across
     return counts, kept
+
+
+def _check(inputs: int, dtype: torch.dtype, parameters: Sequence[Tensor]) -> None:
+    """Compiled code trusts types and shapes."""
+    before, problems = inputs, list[str]()
+    for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
+        if weight.shape != (len(bias), before) or bias.ndim != 1:
+            problems.append(f"layer {layer}: weight {list(weight.shape)} and bias {list(bias.shape)}, [neurons, {before}] and [neurons] expected")
+        if {weight.dtype, bias.dtype} != {dtype} or {weight.device.type, bias.device.type} != {"cpu"}:
+            problems.append(f"layer {layer}: {weight.dtype} on {weight.device} and {bias.dtype} on {bias.device}, {dtype} on cpu expected")
+        before = len(bias)
+    if problems:
+        raise violations("spiking network", problems, fix="layers that fit each other, network.float().cpu()")
 
 
 def backward(

@@ -62,18 +62,24 @@ def share(run: Callable[[int], Found], parts: int) -> list[Found]:
     return found
 
 
+def threads() -> int:
+    """torch's number of threads; what it was outside, within one_thread_each."""
+    return _outside[0] if _outside else torch.get_num_threads()
+
+
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """torch's own operations stay in the thread that calls them."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
+    """torch's own operations stay in the thread that calls them. The number is the process's: the last to leave restores it."""
+    with _counting:
+        _outside.append(threads())
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        with _counting:
+            number = _outside.pop()
+            if not _outside:
+                torch.set_num_threads(number)
 
 
 class _Worker:
@@ -105,8 +111,8 @@ class _Worker:
                 with self.lock:
                     self.asleep = bool(self.begun[0] == before)
                     sleeps = self.asleep
-                if sleeps:
-                    self.alarm.acquire()
+                while sleeps and self.begun[0] == before:
+                    self.alarm.acquire(timeout=0.5)  # whoever was interrupted before the alarm is heard, too
             before += 1
             self.work()
             self.work = lambda: None
@@ -119,13 +125,14 @@ def _worker(part: int) -> _Worker:
 
 
 def _forked() -> None:
-    """Threads do not come along."""
-    global _free
+    """Threads do not come along, nor what they hold."""
+    global _free, _counting
     _worker.cache_clear()
-    _free = threading.Lock()
+    _free, _counting = threading.Lock(), threading.Lock()
 
 
-_free = threading.Lock()
+_free, _counting = threading.Lock(), threading.Lock()
+_outside: list[int] = []
 os.register_at_fork(after_in_child=_forked)
 
 
