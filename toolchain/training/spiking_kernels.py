@@ -5,9 +5,9 @@ addition stands for four multiply-adds however dense the spikes are. (The method
 sums come in another order than a dense product's, nothing else differs. The way back is the same product: a weight's gradient adds up
 gradients of drives where its input spiked, four rows to a table.
 
-A row is one timestep of one sample, row t * samples + sample; samples are padded to a whole multiple of ROWS, and those
-beyond the real ones change nothing: no result is read from them, and their gradients are 0. `patterns` [groups, rows] are uint8: bits 3 to 6 of an entry say which of a group's four inputs spike in a row.
-`across` [groups of four rows, inputs] are the same spikes the other way round.
+A row is one timestep of one sample, row t * samples + sample; samples are padded to a whole multiple of ROWS, and those beyond the real
+ones change nothing: no result is read from them, and their gradients are 0. `patterns` [groups, rows] are uint8: bits 3 to 6 of an entry
+say which of a group's four inputs spike in a row. `across` [groups of four rows, inputs] are the same spikes the other way round.
 
 A layer is computed in blocks of LANES neurons: their tables, their drives [rows, LANES], the scan over T of these, the spikes and their
 patterns, all of which stay in a core's own cache. Blocks do not depend on each other. Tables and scans are written in the compiler's own
