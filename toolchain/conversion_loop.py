@@ -62,7 +62,9 @@ class Attempt:
     def __str__(self) -> str:
         ratio = "none" if self.return_ratio is None else f"{self.return_ratio:.4f}"
         weak = f"weak episodes {self.failures} against {self.ann_failures} of {self.episodes}"
-        return f"{self.setting} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
+        return (
+            f"{self.setting} (measured {self.measured_error:.3f}): return ratio {ratio}, {weak}{'' if self.accepted else ', not accepted'}"
+        )
 
 
 def setting(action_error: float | None, threshold_shares: Sequence[float] | None) -> str:

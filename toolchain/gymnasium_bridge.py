@@ -138,7 +138,9 @@ def _action_facts(space: Any) -> dict[str, Any]:
     return {"action_low": np.asarray(space.low, np.float64).ravel(), "action_high": np.asarray(space.high, np.float64).ravel()}
 
 
-def check_fit(found: EnvironmentFacts, observation_size: int, action: ActionContract, fix: str = "use the environment that the policy was trained in") -> None:
+def check_fit(
+    found: EnvironmentFacts, observation_size: int, action: ActionContract, fix: str = "use the environment that the policy was trained in"
+) -> None:
     """Raise InputError where an environment's channels are not those of a policy."""
     problems = []
     if found.observation_size != observation_size:

@@ -1,11 +1,11 @@
 """Where a chip begins to pay: how few synops, how fast a loop, how many policies on one chip.
 
-total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the same rate
-pays      where total(n) < the other side's energy, all-in
+    total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the same rate
+    pays      where total(n) < the other side's energy, all-in
 
-synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they are
-control rate     at which the static power per decision, one policy per chip, equals what is left
-policies         on one chip at which the shared static power equals what is left, at this control period
+    synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they are
+    control rate     at which the static power per decision, one policy per chip, equals what is left
+    policies         on one chip at which the shared static power equals what is left, at this control period
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ from toolchain.simulation.census import Census
 DEFAULT_PROFILES = ("loihi1-davies", "loihi2")
 
 
-def estimate_energy(census: Census, artifact: Artifact, names: Sequence[str] = DEFAULT_PROFILES, control_period_s: float | None = None) -> list[Estimate]:
+def estimate_energy(
+    census: Census, artifact: Artifact, names: Sequence[str] = DEFAULT_PROFILES, control_period_s: float | None = None
+) -> list[Estimate]:
     """Price the decisions that `census` counted on each profile; a pure function, nothing is run.
 
     A chip's profile prices the artifact's spiking network, a microcontroller's the source policy as a dense

@@ -128,7 +128,9 @@ def _group(h5py: Any, group: Any, where: str, path: str, budget: Budget, depth: 
         if address in budget.seen:
             raise InputError(place, "is linked a second time", why="links that lead back would never end", fix=SAVE_AGAIN)
         budget.seen.add(address)
-        tree[name] = _group(h5py, value, where, f"{path}/{name}", budget, depth + 1) if isinstance(value, h5py.Group) else _array(h5py, value, place, budget)
+        tree[name] = (
+            _group(h5py, value, where, f"{path}/{name}", budget, depth + 1) if isinstance(value, h5py.Group) else _array(h5py, value, place, budget)
+        )
     return tree
 
 

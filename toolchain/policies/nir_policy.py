@@ -144,7 +144,9 @@ def _spiking_layer(linear: ChainNode, neuron: ChainNode, declared: dict[str, Any
     gain = (gain / parameters["v_threshold"])[:, None]
     weight, bias = linear.parameters["weight"] * gain, linear.parameters["bias"] * gain[:, 0]
     kept = 1.0 if neuron.kind == "IF" else keeps.get("tau", keeps.get("tau_mem", 0.0))
-    return SpikingLayer(weight.astype(np.float32), bias.astype(np.float32), "clif" if neuron.kind == "CubaLIF" else "lif", keeps.get("tau_syn", 0.0), kept, 1.0)
+    return SpikingLayer(
+        weight.astype(np.float32), bias.astype(np.float32), "clif" if neuron.kind == "CubaLIF" else "lif", keeps.get("tau_syn", 0.0), kept, 1.0
+    )
 
 
 def _decoder(linear: ChainNode | None, last: ChainNode, where: str) -> tuple[Float, Float]:

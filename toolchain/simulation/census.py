@@ -79,7 +79,8 @@ def combined(runs: Sequence[Census]) -> Census:
     """The census of several runs of one artifact as if they had been one; at least one run."""
     counts = ("messages_in", "synops", "spikes", "neuron_updates", "saturations")
     layers = tuple(
-        replace(same[0], **{name: sum(getattr(layer, name) for layer in same) for name in counts}) for same in zip(*(run.layers for run in runs), strict=True)
+        replace(same[0], **{name: sum(getattr(layer, name) for layer in same) for name in counts})
+        for same in zip(*(run.layers for run in runs), strict=True)
     )
     totals = {name: sum(getattr(run, name) for run in runs) for name in ("decisions", "encode_saturations", "idle_spikes", "idle_synops")}
     return replace(runs[0], layers=layers, **totals)

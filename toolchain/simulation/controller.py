@@ -53,7 +53,9 @@ class Controller:
         action = self._backend.decide(values[None])[0]
         return np.int64(action[0]) if self.artifact.action.discrete else action
 
-    def predict(self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True) -> tuple[NDArray[Any], None]:
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], None]:
         """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None); discrete ones as int64 [n].
 
         observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another n than before

@@ -127,3 +127,5 @@ def _read_beside(model: Path, location: str, limit: int) -> bytes:
     if len(data) > limit:
         raise ValueError(f"{printable(location, 60)!r} is larger than the {GRAPH_LIMIT} bytes that a graph may have")
     return data
+
+

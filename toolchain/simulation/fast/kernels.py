@@ -363,7 +363,9 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
                 elif kind == MT:
                     counts[2, layer] += fire_graded(state, where, outputs, sums, total, neurons, first, count, scratch, leaving)
                 elif kind == LEAKY:
-                    counts[2, layer] += fire_leaky(state, where, outputs, sums, total, neurons, first, count, view.layers[6, layer], scratch, leaving)
+                    counts[2, layer] += fire_leaky(
+                        state, where, outputs, sums, total, neurons, first, count, view.layers[6, layer], scratch, leaving
+                    )
                 elif kind == DC:
                     counts[2, layer] += fire_differential(
                         state, where, outputs, sums, total, neurons, first, count, scratch, leaving, timestep, view.denominator
