@@ -188,7 +188,9 @@ def test_processes_find_what_one_finds(course: Course) -> None:
     assert refused.batch is None and "one trigger per hidden layer" in refused.problem
     assert np.array_equal(shared.returns, alone.returns) and shared.census() == alone.census
     assert shared.chatter(10) == pytest.approx(alone.moved / alone.moves) and shared.chatter(5) != shared.chatter(10)
-    assert np.array_equal(source.returns, roll_out(FloatActor(course.policy, 10), lambda index: course.make_env(), seeds).returns)
+    # Float products may round otherwise with another number of rows (OpenBLAS does on some CPUs), so the source is held to the same parts.
+    parts = [roll_out(FloatActor(course.policy, len(part)), lambda index: course.make_env(), part).returns for part in (seeds[:5], seeds[5:])]
+    assert np.array_equal(source.returns, np.concatenate(parts))
     assert converted is not None and all(np.array_equal(a.weights, b.weights) for a, b in zip(converted.network.layers, artifact.network.layers, strict=True))
     assert gather(artifact, shared, source, OPTIONS).ratio == return_ratio(shared.returns, source.returns)
     assert [Batch.from_json(dataclasses.asdict(batch)) for batch in shared.batches] == list(shared.batches)
