@@ -39,7 +39,7 @@ from toolchain.training.surrogates import PAPER, Surrogate
 
 @dataclass(frozen=True)
 class LayerKind:
-    """What the scans need besides weights."""
+    """What a layer is besides its weights: its neuron, and the surrogate of its way back."""
 
     neuron: str = "lif"
     surrogate: Surrogate = PAPER
