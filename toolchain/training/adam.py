@@ -10,7 +10,7 @@ from torch import Tensor
 
 from toolchain.training import dense_kernels
 from toolchain.training.spike_layers import array
-from toolchain.training.threads import bounds, share
+from toolchain.training.threads import threads
 
 STATE = ("step", "exp_avg", "exp_avg_sq")
 OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiable", "decoupled_weight_decay")
@@ -19,49 +19,39 @@ OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiabl
 class SteadyAdam:
     """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same numbers but for roundings, in the same state.
 
-    `gradients` has a list for each part of a minibatch; they are summed into the first. The step is shared among as many threads.
     What takes most of torch's own step for networks of this size is not arithmetic. The state is the optimiser's, so that it is saved and
     loaded as ever; an optimiser with other options than learning rate, betas and eps, or with hooks, steps by itself.
     """
 
-    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> None:
+    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
         self.optimiser, self.parameters, self.gradients = optimiser, list(parameters), gradients
         self.held: list[Tensor] = []
         self.steps: list[Any] = []
-        self.parts: list[tuple[Any, ...]] = []
+        self.arrays: list[tuple[Any, ...]] = []
 
     def step(self) -> None:
         """One step; the first one is torch's, which makes the state."""
-        for parameter, gradient in zip(self.parameters, self.gradients[0], strict=True):
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
         states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
         if not all(states) or not self._plain(states):
-            for gradients in self.gradients[1:]:
-                for total, gradient in zip(self.gradients[0], gradients, strict=True):
-                    total += gradient
             self.optimiser.step()
             return
         held = [state[name] for state in states for name in STATE]
         if len(self.held) != len(held) or any(mine is not its for mine, its in zip(self.held, held, strict=True)):
             self._take(states, held)
-        group, number = self.optimiser.param_groups[0], self.parts[0][0][0].dtype.type
+        group, number = self.optimiser.param_groups[0], self.arrays[0][0].dtype.type
         for taken in self.steps:
             taken += 1
         (first, second), count = group["betas"], float(self.steps[0])
         rate, root = group["lr"] / (1 - first**count), (1 - second**count) ** 0.5
         numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
-        share(lambda part: dense_kernels.adam(*self.parts[part], *numbers), len(self.parts))
+        dense_kernels.adam(threads(), *self.arrays, *numbers)
 
     def _take(self, states: list[dict[str, Tensor]], held: list[Tensor]) -> None:
-        """Each thread's slice of every array."""
         self.held, self.steps = held, [array(state["step"]) for state in states]
-        moments = [[state[name] for state in states] for name in STATE[1:]]
-        whole = [[array(part.view(-1)) for part in parts] for parts in (self.parameters, *moments, *self.gradients)]
-        slices = [bounds(part.size, len(self.gradients)) for part in whole[0]]
-        self.parts = []
-        for k in range(len(self.gradients)):
-            parameters, means, squares, *gradients = (tuple(part[its[k] : its[k + 1]] for part, its in zip(parts, slices, strict=True)) for parts in whole)
-            self.parts.append((parameters, tuple(gradients), means, squares))
+        means, squares = ([state[name] for state in states] for name in STATE[1:])
+        self.arrays = [tuple(array(part.view(-1)) for part in parts) for parts in (self.parameters, self.gradients, means, squares)]
 
     def _plain(self, states: list[dict[str, Tensor]]) -> bool:
         """Whether the optimiser does what this class does, and has taken as many steps with each parameter, of memory without gaps."""

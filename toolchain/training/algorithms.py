@@ -78,9 +78,8 @@ class SpikingTD3(TD3):
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
         learner, losses = self._learner(batch_size), dict[str, list[float]]()
-        with learner.at_work():
-            for _ in range(gradient_steps):
-                self._train_once(learner, batch_size, losses)
+        for _ in range(gradient_steps):
+            self._train_once(learner, batch_size, losses)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, found in losses.items():
             self.logger.record(f"train/{name}", np.mean(found))

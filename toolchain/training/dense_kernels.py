@@ -2,6 +2,9 @@
 
 Hidden values have the type of the products: float32, float64, or bfloat16 as uint16; parameters, outputs and their gradients are float32
 or float64. Inner loops touch few arrays each: with more, the compiler gives up on vector instructions.
+
+What each call does is shared among the threads of a `crew` (threads.py): rows, or columns where sums go over rows, so that no number
+depends on how many there are.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from typing import Any
 import numba
 import numpy as np
 from numba.extending import overload
+
+from toolchain.training.threads import on_threads, portion
 
 compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
 summing: Any = numba.njit(cache=True, boundscheck=False, nogil=True, fastmath={"reassoc", "contract"})
@@ -51,11 +56,12 @@ def _narrow(row, target):  # noqa: ANN001, ANN202
 
 
 @compiled
-def activate(y, bias, result):  # noqa: ANN001, ANN201
-    """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
+def activate_rows(part, parts, y, bias, result):  # noqa: ANN001, ANN201
+    """A part of `activate`."""
     row = np.empty_like(bias)
-    zero = bias[0] - bias[0]
-    for r in range(y.shape[0]):
+    zero = bias.dtype.type(0)
+    start, stop = portion(y.shape[0], part, parts)
+    for r in range(start, stop):
         z = y[r]
         for h in range(bias.size):
             row[h] = widened(z, h) + bias[h]
@@ -65,9 +71,10 @@ def activate(y, bias, result):  # noqa: ANN001, ANN201
 
 
 @summing
-def last_forward(x, weight, bias, y):  # noqa: ANN001, ANN201
-    """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
-    for r in range(x.shape[0]):
+def last_rows(part, parts, x, weight, bias, y):  # noqa: ANN001, ANN201
+    """A part of `last_forward`."""
+    start, stop = portion(x.shape[0], part, parts)
+    for r in range(start, stop):
         values = x[r]
         for o in range(weight.shape[0]):
             row = weight[o]
@@ -78,35 +85,39 @@ def last_forward(x, weight, bias, y):  # noqa: ANN001, ANN201
 
 
 @compiled
-def last_backward(gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
-    clear(sums)
-    row, zero = np.empty_like(sums), sums[0]
+def last_columns(part, parts, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
+    """A part of `last_backward`."""
+    start, stop = portion(sums.size, part, parts)
+    row, total = np.empty(stop - start, sums.dtype), sums[start:stop]
+    clear(total)
+    zero = sums.dtype.type(0)
     for o in range(weight.shape[0]):
-        clear(d_weight[o])
+        clear(d_weight[o, start:stop])
     for r in range(x.shape[0]):
-        values = x[r]
+        values = x[r, start:stop]
         clear(row)
         for o in range(weight.shape[0]):
-            g, w, d_w = gradient[r, o], weight[o], d_weight[o]
+            g, w, d_w = gradient[r, o], weight[o, start:stop], d_weight[o, start:stop]
             for h in range(row.size):
                 row[h] += g * w[h]
             for h in range(row.size):
                 d_w[h] += g * widened(values, h)
-        mask(row, values, zero, sums)
-        narrow(row, d_x[r])
+        mask(row, values, zero, total)
+        narrow(row, d_x[r, start:stop])
 
 
 @compiled
-def hidden_backward(gradient, x, sums):  # noqa: ANN001, ANN201
-    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
-    clear(sums)
-    row, zero = np.empty_like(sums), sums[0]
+def hidden_columns(part, parts, gradient, x, sums):  # noqa: ANN001, ANN201
+    """A part of `hidden_backward`."""
+    start, stop = portion(sums.size, part, parts)
+    row, total = np.empty(stop - start, sums.dtype), sums[start:stop]
+    clear(total)
+    zero = sums.dtype.type(0)
     for r in range(x.shape[0]):
-        given = gradient[r]
+        given = gradient[r, start:stop]
         for h in range(row.size):
             row[h] = widened(given, h)
-        mask(row, x[r], zero, sums)
+        mask(row, x[r, start:stop], zero, total)
         narrow(row, given)
 
 
@@ -127,33 +138,23 @@ def clear(row):  # noqa: ANN001, ANN201
 
 
 @compiled
-def adam(parameters, gradients, means, squares, rest, keep, part, rate, scale, eps):  # noqa: ANN001, ANN201
-    """Kingma & Ba 2015, algorithm 1, for tuples of arrays: means move by `rest` of the way to the gradient, squares are kept to `keep` and
-    take `part` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps). `gradients` holds one tuple or more, summed into the first.
-    """
+def adam_slices(part, parts, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+    """A part of `adam`."""
     for k in range(len(parameters)):
-        p, g, m, v = parameters[k], gradients[0][k], means[k], squares[k]
-        for start in range(0, p.size, 4096):  # what one loop leaves in the fastest cache the next one finds there
-            stop = min(start + 4096, p.size)
-            for other in range(1, len(gradients)):
-                add(gradients[other][k][start:stop], g[start:stop])
-            moments(g[start:stop], m[start:stop], v[start:stop], rest, keep, part)
+        p, g, m, v = parameters[k], gradients[k], means[k], squares[k]
+        first, last = portion(p.size, part, parts)
+        for start in range(first, last, 4096):  # what one loop leaves in the fastest cache the next one finds there
+            stop = min(start + 4096, last)
+            moments(g[start:stop], m[start:stop], v[start:stop], rest, keep, share)
             move(p[start:stop], m[start:stop], v[start:stop], rate, scale, eps)
 
 
 @compiled
-def add(other, g):  # noqa: ANN001, ANN201
-    """g += other."""
-    for i in range(g.size):
-        g[i] += other[i]
-
-
-@compiled
-def moments(g, m, v, rest, keep, part):  # noqa: ANN001, ANN201
+def moments(g, m, v, rest, keep, share):  # noqa: ANN001, ANN201
     """Running means of the gradient and of its square."""
     for i in range(g.size):
         m[i] += rest * (g[i] - m[i])
-        v[i] = keep * v[i] + part * (g[i] * g[i])
+        v[i] = keep * v[i] + share * (g[i] * g[i])
 
 
 @compiled
@@ -161,3 +162,40 @@ def move(p, m, v, rate, scale, eps):  # noqa: ANN001, ANN201
     """Adam's step of the parameters."""
     for i in range(p.size):
         p[i] -= rate * m[i] / (scale * np.sqrt(v[i]) + eps)
+
+
+activating, last_forwards, last_backwards, hidden_backwards, steps = map(
+    on_threads, (activate_rows, last_rows, last_columns, hidden_columns, adam_slices)
+)
+
+
+@compiled
+def activate(crew, y, bias, result):  # noqa: ANN001, ANN201
+    """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
+    activating(crew, crew[1], (y, bias, result))
+
+
+@compiled
+def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
+    """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
+    last_forwards(crew, crew[1], (x, weight, bias, y))
+
+
+@compiled
+def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
+    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
+    last_backwards(crew, crew[1], (gradient, x, weight, d_x, d_weight, sums))
+
+
+@compiled
+def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
+    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
+    hidden_backwards(crew, crew[1], (gradient, x, sums))
+
+
+@compiled
+def adam(crew, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+    """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to the gradient, squares are kept to `keep`
+    and take a `share` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
+    """
+    steps(crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps))

@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from toolchain.training import dense_kernels
 from toolchain.training.spike_layers import array
+from toolchain.training.threads import threads
 
 NARROW = 64  # inputs
 
@@ -140,12 +141,12 @@ class DenseStack(torch.autograd.Function):
 
 
 def _bind(kernel: Callable[..., None], operations: Callable[..., None], *tensors: Tensor) -> Callable[[], None]:
-    """A call on tensors that stay: of the compiled kernel on the CPU, of torch operations elsewhere. bfloat16 passes as uint16, for want
+    """A call on tensors that stay: of the compiled kernel on the CPU, by as many threads as torch has now, of torch operations elsewhere. bfloat16 passes as uint16, for want
     of such a type in NumPy.
     """
     if tensors[0].device.type != "cpu":
         return partial(operations, *tensors)
-    return partial(kernel, *(array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor) for tensor in tensors))
+    return partial(kernel, threads(), *(array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor) for tensor in tensors))
 
 
 def _activate(drive: Tensor, bias: Tensor, hidden: Tensor) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,10 +16,6 @@ class GraphLearner:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-
-    def at_work(self) -> AbstractContextManager[None]:
-        """Around the steps of one call of `train`."""
-        return nullcontext()
 
     def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
         """Actions [n, act] of the actor; with what `improve` needs, if asked for."""

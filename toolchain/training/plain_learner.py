@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -20,69 +18,17 @@ from toolchain.training.policy_classes import SpikingActor
 from toolchain.training.population_encoder import PopulationEncoder
 from toolchain.training.spiking_network import RateDecoder, SpikingLayers, SpikingNetwork
 from toolchain.training.spiking_passes import SpikingPasses
-from toolchain.training.threads import bounds, one_thread_each, share, threads
+from toolchain.training.threads import threads
 
 ACTOR: list[type] = [SpikingNetwork, PopulationEncoder, SpikingLayers, RateDecoder, nn.Conv1d]  # beside its linear layers
-FEWEST = 64  # rows of a part: with fewer, sums of gradients outweigh what the parts share
 
 
 class PlainLearner(GraphLearner):
-    """GraphLearner with passes of its own, for minibatches of `rows`, each thread of torch's for a part of them."""
+    """GraphLearner with passes of its own, for minibatches of `rows`. Its kernels and torch's products share torch's threads."""
 
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
-        self.rows, self.threads = rows, threads()
-        self.seen = _seen(model)
-        ends = bounds(rows, max(1, min(self.threads, rows // FEWEST)))
-        self.parts = [_Part(model, after - before, rows) for before, after in zip(ends, ends[1:], strict=False)]
-        critics, proxy, actor = ([getattr(part, name) for part in self.parts] for name in ("critics", "proxy", "actor"))
-        self.critics_adam = SteadyAdam(model.critic.optimizer, _parameters(model.critic.q_networks), [_gradients(its) for its in critics])
-        self.actor_adam = SteadyAdam(model.actor.optimizer, actor[0].parameters, [its.gradients for its in actor])
-        if model.proxy is not None:
-            self.proxy_adam = SteadyAdam(model.proxy.optimizer, _parameters([model.proxy.mu]), [_gradients(its) for its in proxy])
-
-    def serves(self, rows: int) -> bool:
-        """Whether minibatches, threads, networks, optimisers and parameters are still those that it was made for."""
-        return (rows, threads()) == (self.rows, self.threads) and _seen(self.model) == self.seen
-
-    def at_work(self) -> AbstractContextManager[None]:
-        return one_thread_each()
-
-    def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
-        return torch.cat(self._each(lambda part, x: part.actor.forward(x, improve), observations))
-
-    def proxy_actions(self, observations: Tensor) -> Tensor:
-        return torch.cat(self._each(lambda part, x: part.proxy[0].forward(x).tanh_(), observations))
-
-    def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
-        losses = self._each(_Part.fit_proxy, observations, wanted)
-        self.proxy_adam.step()
-        return sum(losses)
-
-    def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
-        return torch.cat(self._each(_Part.target_values, observations, actions))
-
-    def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
-        losses = self._each(_Part.fit_critics, observations, actions, wanted)
-        self.critics_adam.step()
-        return sum(losses)
-
-    def improve(self, observations: Tensor, actions: Tensor) -> float:
-        losses = self._each(_Part.improve, observations, actions)
-        self.actor_adam.step()
-        return sum(losses)
-
-    def _each(self, run: Callable[..., Any], *batch: Tensor) -> list[Any]:
-        """What `run` finds for every part and its rows of the batch."""
-        parts = len(self.parts)
-        ends = bounds(len(batch[0]), parts)
-        return share(lambda k: run(self.parts[k], *(tensor[ends[k] : ends[k + 1]] for tensor in batch)), parts)
-
-
-class _Part:
-    """Passes for `rows` of a minibatch, whose losses are means over all `of` rows."""
-
-    def __init__(self, model: Any, rows: int, of: int) -> None:
+        self.rows, self.threads, self.seen = rows, threads(), _seen(model)
         products = torch.bfloat16 if model.bfloat16 else torch.float32
 
         def passes(networks: Any) -> list[DensePasses]:
@@ -90,14 +36,29 @@ class _Part:
 
         self.critics, self.targets = passes(model.critic.q_networks), passes(model.critic_target.q_networks)
         self.proxy, self.actor = passes([model.proxy.mu] if model.proxy is not None else []), SpikingPasses(model.actor.mu)
-        self.of, self.both = of, torch.empty((rows, self.critics[0].weights[0].shape[1]))
+        self.both = torch.empty((rows, self.critics[0].weights[0].shape[1]))  # observations and actions
+        self.critics_adam = SteadyAdam(model.critic.optimizer, _parameters(model.critic.q_networks), _gradients(self.critics))
+        self.actor_adam = SteadyAdam(model.actor.optimizer, self.actor.parameters, self.actor.gradients)
+        if model.proxy is not None:
+            self.proxy_adam = SteadyAdam(model.proxy.optimizer, _parameters([model.proxy.mu]), _gradients(self.proxy))
+
+    def serves(self, rows: int) -> bool:
+        """Whether minibatches, threads, networks, optimisers and parameters are still those that it was made for."""
+        return (rows, threads()) == (self.rows, self.threads) and _seen(self.model) == self.seen
+
+    def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
+        return self.actor.forward(observations, improve)
+
+    def proxy_actions(self, observations: Tensor) -> Tensor:
+        return self.proxy[0].forward(observations).tanh_()
 
     def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
         """The gradient of the mean square of tanh(y) - wanted is 2 (tanh(y) - wanted) (1 - tanh(y)^2) / size."""
-        actions = self.proxy[0].forward(observations).tanh_()
-        error, size = actions - wanted, self.of * wanted.shape[1]
-        self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / size))
-        return _square(error) / size
+        actions = self.proxy_actions(observations)
+        error = actions - wanted
+        self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / error.numel()))
+        self.proxy_adam.step()
+        return _square(error) / error.numel()
 
     def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
         values = [passes.forward(self._beside(observations, actions)) for passes in self.targets]
@@ -109,16 +70,18 @@ class _Part:
         x, losses = self._beside(observations, actions), 0.0
         for passes in self.critics:
             error = passes.forward(x) - wanted
-            losses += _square(error) / self.of
-            passes.backward(error.mul_(2 / self.of))
+            losses += _square(error) / self.rows
+            passes.backward(error.mul_(2 / self.rows))
+        self.critics_adam.step()
         return losses
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
         values = self.critics[0].forward(self._beside(observations, actions))
-        loss = -float(values.sum()) / self.of
-        d_x = self.critics[0].backward(values.fill_(-1 / self.of), learns=False, inputs=True)
+        loss = -float(values.sum()) / self.rows
+        d_x = self.critics[0].backward(values.fill_(-1 / self.rows), learns=False, inputs=True)
         assert d_x is not None
         self.actor.backward(d_x[:, -actions.shape[1] :])
+        self.actor_adam.step()
         return loss
 
     def _beside(self, observations: Tensor, actions: Tensor) -> Tensor:

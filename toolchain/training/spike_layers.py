@@ -13,7 +13,7 @@ from toolchain.spike_coding import ENCODER_THRESHOLD
 from toolchain.training import scans, spiking_kernels
 from toolchain.training.spiking_kernels import LANES, ROWS
 from toolchain.training.surrogates import Rectangle
-from toolchain.training.threads import bounds, share
+from toolchain.training.threads import threads
 
 if TYPE_CHECKING:
     from toolchain.training.spiking_stack import LayerKind
@@ -44,7 +44,7 @@ def forward(
     activations = activations.to(parameters[0].dtype)
     _check(inputs, activations.dtype, parameters)
     rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
-    constants, most = scans.constants(neuron, number), torch.get_num_threads()
+    constants, crew = scans.constants(neuron, number), threads()
 
     def spikes(layer: int, neurons: int) -> list[Tensor]:
         """Room for patterns and, if they are kept, spikes across of whole blocks of neurons."""
@@ -53,26 +53,17 @@ def forward(
         return [room(f"patterns {layer % 2} {keep}", (whole // ROWS, rows), torch.uint8), across]
 
     patterns, across = spikes(0, inputs)
-    spiking_kernels.encode(array(activations.contiguous()), number(ENCODER_THRESHOLD), timesteps, array(patterns), array(across))
+    spiking_kernels.encode(crew, array(activations.contiguous()), number(ENCODER_THRESHOLD), timesteps, array(patterns), array(across))
     kept = list[Tensor]()
     for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True), 1):
         neurons, last = len(weight), 2 * layer == len(parameters)
         blocks = -(-neurons // LANES)
-        drives = room(f"drives {layer if keep else ''}", (blocks if keep else most, rows, LANES), dtype)
+        drives = room(f"drives {layer if keep else ''}", (blocks if keep else crew[1], rows, LANES), dtype)
         spiking, their_across = spikes(layer, 0 if last else neurons)
         counts = activations.new_empty((n if last else 0, neurons))
         before = [array(part) for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)]
-        memory, after = array(drives), [array(part) for part in (spiking, their_across, counts)]
-
-        parts = min(most, blocks)  # blocks do not depend on each other, so nothing depends on the number of parts
-        ends = bounds(blocks, parts)
-
-        def run(part: int, before: Any = before, memory: Any = memory, after: Any = after, ends: list[int] = ends) -> None:
-            start, stop = ends[part : part + 2]
-            own = memory[start:stop] if keep else memory[part : part + 1]
-            spiking_kernels.layer_forward(*before, constants, timesteps, start, stop, own, *after)
-
-        share(run, parts)
+        after = [array(part) for part in (drives, spiking, their_across, counts)]
+        spiking_kernels.layer_forward(crew, *before, constants, timesteps, *after)
         kept += [across, drives] if keep else []
         patterns, across = spiking, their_across
     return counts, kept
@@ -116,9 +107,7 @@ def backward(
     d_weight, d_bias = into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
-    parts = min(torch.get_num_threads(), len(drives))
-    ends = bounds(len(drives), parts)
-    share(lambda part: spiking_kernels.layer_backward(*before, width, constants, timesteps, *ends[part : part + 2], *after), parts)
+    spiking_kernels.layer_backward(threads(), *before, width, constants, timesteps, *after)
     below = torch.mm(result, weight, out=room("below", (len(result), weight.shape[1]), bias.dtype))
     return below if first else below.view(timesteps, n, -1), d_weight, d_bias
 

@@ -28,6 +28,8 @@ import numpy as np
 from llvmlite import ir
 from numba import extending, types
 
+from toolchain.training.threads import on_threads, portion
+
 intrinsic: Any = extending.intrinsic
 compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
 LANES = 16  # neurons of a block: of float32, a line of cache
@@ -290,11 +292,12 @@ def pack_across(fired, across, first):  # noqa: ANN001, ANN201
 
 
 @compiled
-def encode(activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
-    """Activations [n, inputs] -> spikes of `timesteps` timesteps as patterns and, where it has room, across."""
+def encode_blocks(part, parts, activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
+    """A part of `encode`."""
     (n, inputs), rows = activations.shape, patterns.shape[1]
     samples, fired, values = rows // timesteps, np.zeros(rows, np.uint16), np.zeros(LANES, activations.dtype)
-    for block in range(patterns.shape[0] * ROWS // LANES):
+    start, stop = portion(patterns.shape[0] * ROWS // LANES, part, parts)
+    for block in range(start, stop):
         first = block * LANES
         count = min(LANES, inputs - first)
         clear(values)
@@ -308,14 +311,12 @@ def encode(activations, threshold, timesteps, patterns, across):  # noqa: ANN001
 
 
 @compiled
-def layer_forward(patterns, weight, bias, constants, timesteps, start, stop, drives, spiking, across, counts):  # noqa: ANN001, ANN201
-    """Spikes of the blocks start .. stop - 1 of a layer of weight [neurons, inputs] and bias [neurons], as far as there is room for
-    their patterns in `spiking`, for `across` and for counts [n, neurons]. Drives without bias are kept in drives [stop - start, rows, LANES],
-    or overwritten where there is room for one block.
-    """
+def forward_blocks(part, parts, patterns, weight, bias, constants, timesteps, drives, spiking, across, counts):  # noqa: ANN001, ANN201
+    """A part of `layer_forward`."""
     (neurons, inputs), rows = weight.shape, patterns.shape[1]
     values, tables = np.zeros((ROWS * patterns.shape[0], LANES), weight.dtype), np.empty((TABLES, ENTRIES, LANES), weight.dtype)
-    fired = np.empty(rows, np.uint16)
+    fired, blocks = np.empty(rows, np.uint16), (neurons + LANES - 1) // LANES
+    start, stop = portion(blocks, part, parts)
     for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
@@ -326,7 +327,7 @@ def layer_forward(patterns, weight, bias, constants, timesteps, start, stop, dri
         for h in range(count, LANES):
             for i in range(inputs):
                 values[i, h] = 0
-        drive = drives[min(block - start, drives.shape[0] - 1)]
+        drive = drives[block if drives.shape[0] == blocks else part]
         product(patterns, values, tables, drive)
         scan_spikes(drive, biases(bias, first), constants, timesteps, fired)
         if spiking.size:
@@ -349,17 +350,15 @@ def layer_voltages(drives, bias, constants, timesteps, voltages):  # noqa: ANN00
 
 
 @compiled
-def layer_backward(gradient, drives, bias, slopes, width, constants, timesteps, start, stop, across, result, d_weight, d_bias):  # noqa: ANN001, ANN201
-    """Gradient [T or 1, n, neurons] of a layer's spikes -> of the drives of its blocks start .. stop - 1 in result [T * n or n, neurons],
-    of its weights and biases. One timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the
-    layer's inputs.
-    """
+def backward_blocks(part, parts, gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias):  # noqa: ANN001, ANN201
+    """A part of `layer_backward`."""
     n, neurons = gradient.shape[1:]
     samples, each = drives.shape[1] // timesteps, gradient.shape[0] > 1
     shape = (drives.shape[1], LANES)
     found, voltage, wanted = np.empty(shape, bias.dtype), np.empty(shape, bias.dtype), np.zeros(shape, bias.dtype)
     sums, tables = np.empty((across.shape[1], LANES), bias.dtype), np.empty((TABLES, ENTRIES, LANES), bias.dtype)
     total, none = np.empty(LANES, bias.dtype), np.empty((0, 0), bias.dtype)
+    start, stop = portion(drives.shape[0], part, parts)
     for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
@@ -490,3 +489,29 @@ def clear(row):  # noqa: ANN001, ANN201
     """Zeros."""
     for h in range(row.size):
         row[h] = 0
+
+
+encodings, forwards, backwards = on_threads(encode_blocks), on_threads(forward_blocks), on_threads(backward_blocks)
+
+
+@compiled
+def encode(crew, activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
+    """Activations [n, inputs] -> spikes of `timesteps` timesteps as patterns and, where it has room, across."""
+    encodings(crew, crew[1], (activations, threshold, timesteps, patterns, across))
+
+
+@compiled
+def layer_forward(crew, patterns, weight, bias, constants, timesteps, drives, spiking, across, counts):  # noqa: ANN001, ANN201
+    """Spikes of a layer of weight [neurons, inputs] and bias [neurons], as far as there is room for their patterns in `spiking`, for
+    `across` and for counts [n, neurons]. Drives without bias are kept in drives [blocks, rows, LANES], or overwritten where there is room
+    for one block per thread of the crew.
+    """
+    forwards(crew, crew[1], (patterns, weight, bias, constants, timesteps, drives, spiking, across, counts))
+
+
+@compiled
+def layer_backward(crew, gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias):  # noqa: ANN001, ANN201
+    """Gradient [T or 1, n, neurons] of a layer's spikes -> of the drives in result [T * n or n, neurons], of its weights and biases. One
+    timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the layer's inputs.
+    """
+    backwards(crew, crew[1], (gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias))

@@ -1,157 +1,101 @@
-"""Work on parts of a minibatch or of a layer at once, by threads: compiled kernels and torch's products let other threads run.
+"""Parts of a compiled kernel on the threads of torch's own OpenMP: one team for torch's products and for what lies between them.
 
-A part takes a millisecond or less, and a thread that sleeps may take as long to wake. So a thread that has nothing to do looks for work
-for some milliseconds before it sleeps, as OpenMP's threads do.
+A part takes some hundredths of a millisecond, and to wake a thread costs as much. torch's team waits awake from one operation to the next;
+threads beside it would wait for a core, and Python's threads for the interpreter. So kernels run on that team, by OpenMP's entry for
+compilers. Where torch's OpenMP has no such entry (macOS, Windows), the parts run one after the other in the calling thread.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import os
-import platform
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import numba
-import numpy as np
 import torch
 from llvmlite import ir
 from numba import extending, types
-from numba.core.cgutils import get_or_insert_function
+from numba.core.cgutils import alloca_once
 
-Found = TypeVar("Found")
 intrinsic: Any = extending.intrinsic
-LOOKS = 200_000  # before a thread sleeps
-LINE = 8  # int64 of a line of cache: threads do not wait for each other's neighbours
-PAUSE = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}.get(platform.machine(), "")
-
-
-def bounds(size: int, parts: int) -> list[int]:
-    """Where the parts of `size` things begin, and the end: sizes differ by one at the most."""
-    return [size * part // parts for part in range(parts + 1)]
-
-
-def share(run: Callable[[int], Found], parts: int) -> list[Found]:
-    """run(part) of all parts, the first in this thread and the others at once in threads that stay; one after the other where those
-    are busy for somebody else. Raises what the first part that failed raised, when all have ended.
-    """
-    if parts == 1 or not _free.acquire(blocking=False):
-        return [run(part) for part in range(parts)]
-    found: list[Any] = [None] * parts
-    failed: list[tuple[int, BaseException]] = []
-
-    def work(part: int) -> None:
-        try:
-            found[part] = run(part)
-        except BaseException as error:  # goes on in the thread that asked
-            failed.append((part, error))
-
-    try:
-        others = [_worker(part) for part in range(1, parts)]
-        for part, other in enumerate(others, 1):
-            other.begin(functools.partial(work, part))
-        work(0)
-        for other in others:
-            other.wait()
-    finally:
-        _free.release()
-    if failed:
-        raise min(failed, key=lambda failure: failure[0])[1]
-    return found
-
-
-def threads() -> int:
-    """torch's number of threads; what it was outside, within one_thread_each."""
-    return _outside[0] if _outside else torch.get_num_threads()
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """torch's own operations stay in the thread that calls them. The number is the process's: the last to leave restores it."""
-    with _counting:
-        _outside.append(threads())
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _counting:
-            number = _outside.pop()
-            if not _outside:
-                torch.set_num_threads(number)
-
-
-class _Worker:
-    """A thread that does one thing after the other; who begins one waits for it before the next."""
-
-    def __init__(self, name: str) -> None:
-        self.begun, self.done = np.zeros(LINE, np.int64), np.zeros(LINE, np.int64)
-        self.work: Callable[[], None] = lambda: None
-        self.lock, self.alarm, self.asleep = threading.Lock(), threading.Semaphore(0), False
-        threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def begin(self, work: Callable[[], None]) -> None:
-        self.wait()  # for work whose caller was interrupted
-        self.work = work
-        with self.lock:
-            self.begun[0] += 1
-            if self.asleep:
-                self.asleep = False
-                self.alarm.release()
-
-    def wait(self) -> None:
-        while self.done[0] != self.begun[0]:
-            _look(self.done.ctypes.data, self.done[0], LOOKS)
-
-    def _run(self) -> None:
-        before = 0
-        while True:
-            if not _look(self.begun.ctypes.data, before, LOOKS):
-                with self.lock:
-                    self.asleep = bool(self.begun[0] == before)
-                    sleeps = self.asleep
-                while sleeps and self.begun[0] == before:
-                    self.alarm.acquire(timeout=0.5)  # whoever was interrupted before the alarm is heard, too
-            before += 1
-            self.work()
-            self.work = lambda: None
-            self.done[0] = before
+ENTRY = "GOMP_parallel"  # (function of data, data, threads, flags), of GNU's OpenMP and of LLVM's on Linux
 
 
 @functools.cache
-def _worker(part: int) -> _Worker:
-    return _Worker(f"training {part}")
+def team() -> int:
+    """The address of the entry in what torch is linked to, or 0 where there is none."""
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return ctypes.cast(getattr(library, ENTRY), ctypes.c_void_p).value or 0
+    except (OSError, AttributeError):
+        return 0
 
 
-def _forked() -> None:
-    """Threads do not come along, nor what they hold."""
-    global _free, _counting
-    _worker.cache_clear()
-    _free, _counting = threading.Lock(), threading.Lock()
-
-
-_free, _counting = threading.Lock(), threading.Lock()
-_outside: list[int] = []
-os.register_at_fork(after_in_child=_forked)
-
-
-@intrinsic
-def _read(context, address):  # noqa: ANN001, ANN202
-    """The int64 at an address, as other threads have left it, after a moment that leaves the core to others."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if PAUSE:
-            builder.call(get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), PAUSE), [])
-        return builder.load_atomic(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), "acquire", 8)
-
-    return types.int64(types.intp), generate
+def threads() -> tuple[int, int]:
+    """What `on_threads` asks for first: the team, and how many threads torch takes of it."""
+    return team(), torch.get_num_threads()
 
 
 @numba.njit(cache=True, nogil=True)
-def _look(address, before, looks):  # noqa: ANN001, ANN202
-    """Whether the number at an address is another than before, within so many looks."""
-    for _ in range(looks):
-        if _read(address) != before:
-            return True
-    return False
+def portion(size, part, parts):  # noqa: ANN001, ANN201
+    """Where a part of `size` things begins and ends: sizes differ by one at the most."""
+    return size * part // parts, size * (part + 1) // parts
+
+
+def on_threads(kernel: Any) -> Any:
+    """An intrinsic (team's threads, parts, arguments) that runs the compiled `kernel`(part, parts, *arguments) for every part.
+
+    Threads take the next part when they have done one. Parts must not depend on each other, nor raise. It returns when all are done.
+    """
+
+    @intrinsic
+    def run(typing, crew, parts, arguments):  # noqa: ANN001, ANN202
+        signature = (types.intp, types.intp, *arguments.types)
+        kernel.compile(signature)
+        compiled = kernel.overloads[signature]
+
+        def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
+            crew, parts, arguments = given
+            number, pointer, void = ir.IntType(64), ir.IntType(8).as_pointer(), ir.VoidType()
+            context.active_code_library.add_linking_library(compiled.library)
+            state = ir.LiteralStructType([number, number, arguments.type])  # the next part, how many there are, what all get
+            body = ir.Function(builder.module, ir.FunctionType(void, [pointer]), builder.module.get_unique_name(f"{kernel.__name__}.parts"))
+            body.linkage = "internal"
+            _take_parts(context, body, state, compiled)
+            memory = alloca_once(builder, state)
+            for index, value in enumerate((ir.Constant(number, 0), parts, arguments)):
+                builder.store(value, builder.gep(memory, [ir.Constant(ir.IntType(32), k) for k in (0, index)]))
+            data, (entry, count) = builder.bitcast(memory, pointer), (builder.extract_value(crew, index) for index in (0, 1))
+            several = builder.and_(builder.icmp_signed("!=", entry, ir.Constant(number, 0)), builder.icmp_signed(">", count, ir.Constant(number, 1)))
+            with builder.if_else(several) as (together, alone):
+                with together:
+                    flags = ir.IntType(32)
+                    start = builder.inttoptr(entry, ir.FunctionType(void, [body.type, pointer, flags, flags]).as_pointer())
+                    builder.call(start, [body, data, builder.trunc(count, flags), ir.Constant(flags, 0)])
+                with alone:
+                    builder.call(body, [data])
+            return context.get_dummy_value()
+
+        return types.void(crew, types.intp, arguments), generate
+
+    return run
+
+
+def _take_parts(context: Any, function: Any, state: Any, kernel: Any) -> None:
+    """What each thread does: part after part, until there is none."""
+    entry, head, body, end = (function.append_basic_block(name) for name in ("entry", "head", "body", "end"))
+    builder, index = ir.IRBuilder(entry), ir.IntType(32)
+    shared = builder.bitcast(function.args[0], state.as_pointer())
+    following, parts, arguments = (builder.gep(shared, [ir.Constant(index, k) for k in (0, field)]) for field in range(3))
+    parts, arguments = builder.load(parts), builder.load(arguments)
+    its = [builder.extract_value(arguments, k) for k in range(len(arguments.type.elements))]
+    builder.branch(head)
+    builder.position_at_end(head)
+    part = builder.atomic_rmw("add", following, ir.Constant(parts.type, 1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", part, parts), body, end)
+    builder.position_at_end(body)
+    context.call_internal_no_propagate(builder, kernel.fndesc, kernel.signature, [part, parts, *its])
+    builder.branch(head)
+    builder.position_at_end(end)
+    builder.ret_void()
