@@ -3,8 +3,8 @@
 Hidden values have the type of the products: float32, float64, or bfloat16 as uint16; parameters, outputs and their gradients are float32
 or float64. Inner loops touch few arrays each: with more, the compiler gives up on vector instructions.
 
-What each call does is shared among the threads of a `crew` (threads.py): rows, or columns where sums go over rows, so that no number
-depends on how many there are.
+What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own, as of torch's products: to fetch
+what another core has just written takes longer than the arithmetic. Sums over rows are added up in the order of the threads.
 """
 
 from __future__ import annotations
@@ -85,40 +85,49 @@ def last_rows(part, parts, x, weight, bias, y):  # noqa: ANN001, ANN201
 
 
 @compiled
-def last_columns(part, parts, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """A part of `last_backward`."""
-    start, stop = portion(sums.size, part, parts)
-    row, total = np.empty(stop - start, sums.dtype), sums[start:stop]
-    clear(total)
-    zero = sums.dtype.type(0)
-    for o in range(weight.shape[0]):
-        clear(d_weight[o, start:stop])
-    for r in range(x.shape[0]):
-        values = x[r, start:stop]
+def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN001, ANN201
+    """A part of `last_backward`; found [parts, outputs + 1, neurons]: d_weight and sums of its rows."""
+    row, own, zero = np.empty(weight.shape[1], found.dtype), np.empty(found.shape[1:], found.dtype), found.dtype.type(0)
+    for o in range(own.shape[0]):
+        clear(own[o])
+    start, stop = portion(x.shape[0], part, parts)
+    for r in range(start, stop):
+        values = x[r]
         clear(row)
         for o in range(weight.shape[0]):
-            g, w, d_w = gradient[r, o], weight[o, start:stop], d_weight[o, start:stop]
+            g, w, d_w = gradient[r, o], weight[o], own[o]
             for h in range(row.size):
                 row[h] += g * w[h]
             for h in range(row.size):
                 d_w[h] += g * widened(values, h)
-        mask(row, values, zero, total)
-        narrow(row, d_x[r, start:stop])
+        mask(row, values, zero, own[-1])
+        narrow(row, d_x[r])
+    found[part] = own  # only now, as threads would wait for each other's ends of rows
 
 
 @compiled
-def hidden_columns(part, parts, gradient, x, sums):  # noqa: ANN001, ANN201
-    """A part of `hidden_backward`."""
-    start, stop = portion(sums.size, part, parts)
-    row, total = np.empty(stop - start, sums.dtype), sums[start:stop]
-    clear(total)
-    zero = sums.dtype.type(0)
-    for r in range(x.shape[0]):
-        given = gradient[r, start:stop]
+def hidden_rows_back(part, parts, gradient, x, found):  # noqa: ANN001, ANN201
+    """A part of `hidden_backward`; found [parts, neurons]: sums of its rows."""
+    row, own, zero = np.empty(found.shape[1], found.dtype), np.empty(found.shape[1], found.dtype), found.dtype.type(0)
+    clear(own)
+    start, stop = portion(x.shape[0], part, parts)
+    for r in range(start, stop):
+        given = gradient[r]
         for h in range(row.size):
             row[h] = widened(given, h)
-        mask(row, x[r, start:stop], zero, total)
+        mask(row, x[r], zero, own)
         narrow(row, given)
+    found[part] = own
+
+
+@compiled
+def total(found, sums):  # noqa: ANN001, ANN201
+    """What all parts have found -> sums [neurons]."""
+    clear(sums)
+    for part in range(found.shape[0]):
+        own = found[part]
+        for h in range(sums.size):
+            sums[h] += own[h]
 
 
 @compiled
@@ -165,7 +174,7 @@ def move(p, m, v, rate, scale, eps):  # noqa: ANN001, ANN201
 
 
 activating, last_forwards, last_backwards, hidden_backwards, steps = map(
-    on_threads, (activate_rows, last_rows, last_columns, hidden_columns, adam_slices)
+    on_threads, (activate_rows, last_rows, last_rows_back, hidden_rows_back, adam_slices)
 )
 
 
@@ -184,13 +193,19 @@ def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
 @compiled
 def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
     """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
-    last_backwards(crew, crew[1], (gradient, x, weight, d_x, d_weight, sums))
+    found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
+    last_backwards(crew, crew[1], (gradient, x, weight, d_x, found))
+    for o in range(weight.shape[0]):
+        total(found[:, o], d_weight[o])
+    total(found[:, weight.shape[0]], sums)
 
 
 @compiled
 def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
     """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
-    hidden_backwards(crew, crew[1], (gradient, x, sums))
+    found = np.empty((crew[1], sums.size), sums.dtype)
+    hidden_backwards(crew, crew[1], (gradient, x, found))
+    total(found, sums)
 
 
 @compiled

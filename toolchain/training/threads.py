@@ -51,12 +51,13 @@ def on_threads(kernel: Any) -> Any:
 
     @intrinsic
     def run(typing, crew, parts, arguments):  # noqa: ANN001, ANN202
-        signature = (types.intp, types.intp, *arguments.types)
-        kernel.compile(signature)
-        compiled = kernel.overloads[signature]
+        kinds = (types.intp, types.intp, *arguments.types)
+        kernel.compile(kinds)
+        compiled = kernel.overloads[kinds]
 
-        def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             crew, parts, arguments = given
+            arguments = _borrowed(context, builder, signature.args[2], arguments)
             number, pointer, void = ir.IntType(64), ir.IntType(8).as_pointer(), ir.VoidType()
             context.active_code_library.add_linking_library(compiled.library)
             state = ir.LiteralStructType([number, number, arguments.type])  # the next part, how many there are, what all get
@@ -80,6 +81,17 @@ def on_threads(kernel: Any) -> Any:
         return types.void(crew, types.intp, arguments), generate
 
     return run
+
+
+def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """The same arrays without what counts who refers to them: the caller holds them, and threads that count wait for each other."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value=value)
+        array.meminfo, array.parent = (ir.Constant(part.type, None) for part in (array.meminfo, array.parent))
+        return array._getvalue()
+    for index, its in enumerate(kind if isinstance(kind, types.BaseTuple) else ()):
+        value = builder.insert_value(value, _borrowed(context, builder, its, builder.extract_value(value, index)), index)
+    return value
 
 
 def _take_parts(context: Any, function: Any, state: Any, kernel: Any) -> None:
