@@ -36,6 +36,26 @@ def gradients(made: SpikingNetwork, observations: torch.Tensor, weights: torch.T
     return actions.detach(), {name: parameter.grad for name, parameter in made.named_parameters() if parameter.grad is not None}
 
 
+@pytest.mark.parametrize("neuron", scans.NEURONS)
+def test_spiking_layers_do_not_depend_on_the_number_of_threads(neuron: str) -> None:
+    """To the last bit, with more threads than blocks of neurons, too."""
+    generator, found, before = torch.Generator().manual_seed(5), [], torch.get_num_threads()
+    activations, gradient = torch.rand((ROWS, 37), generator=generator), torch.randn((1, ROWS, 50), generator=generator)
+    weight, bias = torch.randn((50, 37), generator=generator), torch.randn(50, generator=generator)
+    for count in (1, 2, 3, 7):
+        torch.set_num_threads(count)
+        try:
+            counts, kept = spike_layers.forward(activations, 5, neuron, (weight, bias), keep=True)
+            fleeting, _ = spike_layers.forward(activations, 5, neuron, (weight, bias), keep=False)
+            _, *gradients = spike_layers.backward(gradient, 5, LayerKind(neuron), weight, bias, *kept, first=True)
+        finally:
+            torch.set_num_threads(before)
+        found.append([counts, fleeting, *gradients])
+    assert 0 < found[0][0].mean() < 5 and torch.equal(found[0][0], found[0][1])
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
+
+
 @pytest.mark.parametrize("dtype, close", [(torch.float64, 1e-12), (torch.float32, 2e-5)])
 @pytest.mark.parametrize(("neuron", "surrogate"), CASES, ids=lambda case: getattr(case, "name", case))
 def test_actions_and_gradients_are_the_eager_ones(neuron: str, surrogate: Surrogate, dtype: torch.dtype, close: float) -> None:

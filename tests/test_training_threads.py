@@ -1,14 +1,16 @@
-"""Parts of a minibatch on several threads, and what goes without autograd's graph: the same numbers as by one thread and by the graph."""
+"""Kernels' parts on several threads, and what goes without autograd's graph: the same numbers as by one thread and by the graph."""
 
 from __future__ import annotations
 
 import copy
-import os
+import ctypes
+import sys
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -21,11 +23,13 @@ from toolchain.training.adam import SteadyAdam
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.learner import GraphLearner
 from toolchain.training.plain_learner import PlainLearner, plain_learner
-from toolchain.training.threads import bounds, one_thread_each, share
+from toolchain.training.threads import on_threads, portion, team, threads
+
+compiled: Any = numba.njit(nogil=True, boundscheck=False, error_model="numpy")
 
 
 @pytest.fixture
-def threads() -> Iterator[None]:
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -33,54 +37,65 @@ def threads() -> Iterator[None]:
 
 
 @given(st.integers(0, 1000), st.integers(1, 20))
-def test_parts_are_all_of_it_and_of_one_size(size: int, parts: int) -> None:
-    ends = bounds(size, parts)
-    sizes = np.diff(ends)
-    assert ends[0] == 0 and ends[-1] == size and len(sizes) == parts and sizes.max() - sizes.min() <= 1
+def test_portions_are_all_of_it_and_of_one_size(size: int, parts: int) -> None:
+    found = [portion(size, part, parts) for part in range(parts)]
+    sizes = np.diff(found, axis=1)
+    assert found[0][0] == 0 and found[-1][1] == size and sizes.max() - sizes.min() <= 1
+    assert all(before[1] == after[0] for before, after in zip(found, found[1:], strict=False))
 
 
-def test_parts_run_at_once_and_in_order() -> None:
-    """Two that wait for each other, so that neither could end before the other begins; thrice, once after the threads have gone to sleep."""
-    for pause in (0.0, 0.3, 0.0):
-        time.sleep(pause)
-        meeting = threading.Barrier(3, timeout=20)
-        assert share(lambda part, meeting=meeting: (part, meeting.wait() >= 0)[0], 3) == [0, 1, 2]
-    assert share(lambda part: part, 1) == [0]
+@compiled
+def note_parts(part: Any, parts: Any, times: Any, pair: Any, factor: Any) -> None:
+    """How often each part ran, and what it got."""
+    times[part] += 1
+    pair[1][part] = pair[0][part] * factor + parts
 
 
-def test_what_fails_first_is_raised_and_the_threads_go_on() -> None:
-    ended = list[int]()
-
-    def run(part: int) -> int:
-        if part:
-            time.sleep(0.01)
-            ended.append(part)
-            raise ValueError(part)
-        return part
-
-    with pytest.raises(ValueError, match="^1$"):
-        share(run, 4)
-    assert sorted(ended) == [1, 2, 3] and share(lambda part: part, 4) == [0, 1, 2, 3]
+noting = on_threads(note_parts)
 
 
-def test_a_second_caller_does_its_own_work() -> None:
-    """The threads are busy for the first; inside a part, too."""
-    assert share(lambda part: share(lambda inner: 10 * part + inner, 2), 2) == [[0, 1], [10, 11]]
+@compiled
+def noted(crew: Any, parts: Any, times: Any, pair: Any, factor: Any) -> None:
+    noting(crew, parts, (times, pair, factor))
 
 
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    share(lambda part: part, 2)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if share(lambda part: part, 2) == [0, 1] else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("there", [True, False], ids=["team", "no team"])
+def test_every_part_runs_once_and_gets_what_was_given(there: bool, count: int) -> None:
+    """Fewer parts than threads, as many, and more; arrays, tuples of them, and numbers."""
+    crew = (team() if there else 0, count)
+    for parts in (0, 1, 2, 3, 17, 1000):
+        times, given, found = np.zeros(parts, np.int64), np.arange(parts, dtype=np.float32), np.zeros(parts, np.float32)
+        references = [sys.getrefcount(part) for part in (times, given, found)]
+        noted(crew, parts, times, (given, found), np.float32(2))
+        assert (times == 1).all() and (found == 2 * given + parts).all()
+        assert references == [sys.getrefcount(part) for part in (times, given, found)]
 
 
-def test_torch_gets_its_threads_back(threads: None) -> None:
-    with pytest.raises(KeyError), one_thread_each():
-        assert torch.get_num_threads() == 1
-        raise KeyError
-    assert torch.get_num_threads() == 2
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere torch's OpenMP has no such entry, and parts run one by one")
+def test_parts_run_in_the_threads_of_torch(two_threads: None) -> None:
+    """By the number that OpenMP gives each of them."""
+    number: Any = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so")).omp_get_thread_num
+    number.argtypes, number.restype = [], ctypes.c_int
+
+    @compiled
+    def work(part: Any, parts: Any, who: Any, waste: Any) -> None:
+        for k in range(200_000):
+            waste[part] += np.sin(np.float64(k + part))
+        who[part] = number()
+
+    run = on_threads(work)
+
+    @compiled
+    def go(crew: Any, who: Any, waste: Any) -> None:
+        run(crew, who.size, (who, waste))
+
+    assert threads() == (team(), 2) and team()
+    who, waste = np.full(64, -1), np.zeros(64)
+    go(threads(), who, waste)
+    assert set(who) == {0, 1}
+    go((team(), 1), who, waste)
+    assert set(who) == {0}
 
 
 def model(kind: type[SpikingTD3], **options: Any) -> SpikingTD3:
@@ -107,7 +122,7 @@ def states(made: SpikingTD3) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("kind", [SpikingTD3, ProxyTargetTD3])
 @pytest.mark.parametrize("neuron", ["lif", "clif", "dn"])
 def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuron: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights, targets and Adam's moments after two steps, of which one improves the actor; two threads take 64 rows each."""
+    """Weights, targets and Adam's moments after two steps, of which one improves the actor."""
     options = {"neuron": neuron, "net_arch": [48, 32]} | ({"proxy_arch": [40, 24]} if kind is ProxyTargetTD3 else {})
     made, before = model(kind, **options), torch.get_num_threads()
     torch.set_num_threads(count)
@@ -115,8 +130,7 @@ def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuro
         made.train(2, 128)
     finally:
         torch.set_num_threads(before)
-    learner = made._plain_learner  # type: ignore[attr-defined]
-    assert isinstance(learner, PlainLearner) and len(learner.parts) == count
+    assert isinstance(made._plain_learner, PlainLearner)  # type: ignore[attr-defined]
     monkeypatch.setattr("toolchain.training.algorithms.plain_learner", lambda model, rows: None)
     other = model(kind, **options)
     assert type(other._learner(128)) is GraphLearner
@@ -186,22 +200,31 @@ def test_what_improves_the_actor_leaves_the_critics_gradients_alone() -> None:
     assert all(torch.equal(parameter.grad, before) for parameter, before in zip(made.critic.parameters(), found, strict=True))
 
 
-def test_learners_in_several_threads_have_the_same_parts(threads: None) -> None:
-    """The number of torch's threads is the process's, and one that is at work has set it to 1."""
-    made, found = [model(SpikingTD3, net_arch=[16]) for _ in range(4)], list[int]()
-    gate = threading.Barrier(4, timeout=60)
+def test_learners_in_several_threads_learn_as_they_do_alone(two_threads: None) -> None:
+    """Each with minibatches of its own, as NumPy's and torch's random numbers are the process's."""
+    generator = torch.Generator().manual_seed(3)
+    batch = [torch.randn((128, width), generator=generator) for width in (17, 6)]
+    made, gate = [model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16]) for _ in range(4)], threading.Barrier(3, timeout=60)
 
-    def train(each: SpikingTD3) -> None:
-        gate.wait()
-        each.train(4, 128)
-        found.append(len(each._plain_learner.parts))  # type: ignore[attr-defined]
+    def train(each: SpikingTD3, wait: bool = True) -> None:
+        torch.set_num_threads(2)  # of OpenMP, each thread has a number of its own
+        learner = each._learner(128)
+        if wait:
+            gate.wait()
+        for _ in range(4):
+            learner.fit_proxy(batch[0], batch[1].tanh())
+            learner.improve(batch[0], learner.actions(batch[0], improve=True))
 
-    running = [threading.Thread(target=train, args=(each,)) for each in made]
+    running = [threading.Thread(target=train, args=(each,)) for each in made[:3]]
     for thread in running:
         thread.start()
     for thread in running:
         thread.join()
-    assert torch.get_num_threads() == 2 and found[0] == 2 and len(found) == 4
+    train(made[3], wait=False)
+    alone = states(made[3])
+    for each in made[:3]:
+        for name, value in states(each).items():
+            assert torch.equal(value, alone[name]), name
 
 
 def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
@@ -221,20 +244,17 @@ def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}], ids=str)
-@pytest.mark.parametrize("parts", [1, 3])
-def test_steps_are_those_of_adam(options: dict[str, Any], parts: int) -> None:
-    """Gradients of parts summed, a learning rate that changes, and a state that is loaded between."""
+def test_steps_are_those_of_adam(options: dict[str, Any], two_threads: None) -> None:
+    """A learning rate that changes, and a state that is loaded between."""
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (7,), (1,))]
     mine, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
-    gradients = [[torch.empty_like(part) for part in start] for _ in range(parts)]
+    gradients = [torch.empty_like(part) for part in start]
     ours, adam = (torch.optim.Adam(parameters, lr=0.01, fused=True, **options) for parameters in (mine, theirs))
     steady = SteadyAdam(ours, mine, gradients)
     for index in range(9):
-        for parameter, *its in zip(theirs, *gradients, strict=True):
-            for gradient in its:
-                gradient.copy_(torch.randn(gradient.shape, generator=generator))
-            parameter.grad = torch.stack(its).sum(0)
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = gradient.copy_(torch.randn(gradient.shape, generator=generator)).clone()
         for optimiser in (ours, adam):
             optimiser.param_groups[0]["lr"] = 0.01 / (1 + index)
         if index == 5:
@@ -259,7 +279,7 @@ def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
         second.grad = gradients[1]
         for _ in range(5):
             adam.step()
-        step = SteadyAdam(adam, [first, second], [gradients]).step if steady else adam.step
+        step = SteadyAdam(adam, [first, second], gradients).step if steady else adam.step
         first.grad = gradients[0]
         for _ in range(4):
             step()
@@ -271,7 +291,7 @@ def test_hooks_of_an_optimiser_are_called() -> None:
     parameter, called = torch.nn.Parameter(torch.zeros(3)), list[int]()
     adam = torch.optim.Adam([parameter], fused=True)
     adam.register_step_post_hook(lambda *_: called.append(1))
-    steady = SteadyAdam(adam, [parameter], [[torch.ones(3)]])
+    steady = SteadyAdam(adam, [parameter], [torch.ones(3)])
     for _ in range(3):
         steady.step()
     assert len(called) == 3

@@ -173,28 +173,27 @@ def move(p, m, v, rate, scale, eps):  # noqa: ANN001, ANN201
         p[i] -= rate * m[i] / (scale * np.sqrt(v[i]) + eps)
 
 
-activating, last_forwards, last_backwards, hidden_backwards, steps = map(
-    on_threads, (activate_rows, last_rows, last_rows_back, hidden_rows_back, adam_slices)
-)
+share_activate, share_adam = on_threads(activate_rows), on_threads(adam_slices)
+share_last_forward, share_last_backward, share_hidden_backward = on_threads(last_rows), on_threads(last_rows_back), on_threads(hidden_rows_back)
 
 
 @compiled
 def activate(crew, y, bias, result):  # noqa: ANN001, ANN201
     """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
-    activating(crew, crew[1], (y, bias, result))
+    share_activate(crew, crew[1], (y, bias, result))
 
 
 @compiled
 def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
     """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
-    last_forwards(crew, crew[1], (x, weight, bias, y))
+    share_last_forward(crew, crew[1], (x, weight, bias, y))
 
 
 @compiled
 def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
     """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
     found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
-    last_backwards(crew, crew[1], (gradient, x, weight, d_x, found))
+    share_last_backward(crew, crew[1], (gradient, x, weight, d_x, found))
     for o in range(weight.shape[0]):
         total(found[:, o], d_weight[o])
     total(found[:, weight.shape[0]], sums)
@@ -204,7 +203,7 @@ def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN0
 def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
     """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
     found = np.empty((crew[1], sums.size), sums.dtype)
-    hidden_backwards(crew, crew[1], (gradient, x, found))
+    share_hidden_backward(crew, crew[1], (gradient, x, found))
     total(found, sums)
 
 
@@ -213,4 +212,4 @@ def adam(crew, parameters, gradients, means, squares, rest, keep, share, rate, s
     """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to the gradient, squares are kept to `keep`
     and take a `share` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
     """
-    steps(crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps))
+    share_adam(crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps))

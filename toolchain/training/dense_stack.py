@@ -141,8 +141,8 @@ class DenseStack(torch.autograd.Function):
 
 
 def _bind(kernel: Callable[..., None], operations: Callable[..., None], *tensors: Tensor) -> Callable[[], None]:
-    """A call on tensors that stay: of the compiled kernel on the CPU, by as many threads as torch has now, of torch operations elsewhere. bfloat16 passes as uint16, for want
-    of such a type in NumPy.
+    """A call on tensors that stay: of the compiled kernel on the CPU, with the threads that torch has now, of torch operations elsewhere.
+    bfloat16 passes as uint16, for want of such a type in NumPy.
     """
     if tensors[0].device.type != "cpu":
         return partial(operations, *tensors)

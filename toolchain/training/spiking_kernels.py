@@ -37,6 +37,7 @@ ROWS = 4  # that are summed at once, and inputs of a group
 ENTRIES = 16  # of a group's table
 SCALE = 8  # a pattern's unit: the smallest that a byte's offset into a table may have
 TABLES = 20  # that lie in the fastest cache together
+LINE = 64  # bytes of a line of cache
 BLOCK = 1024  # columns of the way back, a whole multiple of LANES
 
 
@@ -216,6 +217,24 @@ def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):
     return types.void(types.intp, types.intp, threshold, types.intp, types.intp), generate
 
 
+@intrinsic
+def move_lanes(context, like, source, target, adds):  # noqa: ANN001, ANN201
+    """The LANES numbers, as in `like`, at one address to another, or added to what is there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, source, target, adds = arguments
+        row, align = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES), signature.args[0].dtype.bitwidth // 8
+        value, place = builder.load(builder.inttoptr(source, row.as_pointer()), align=align), builder.inttoptr(target, row.as_pointer())
+        with builder.if_else(adds) as (several, one):
+            with several:
+                builder.store(builder.fadd(builder.load(place, align=align), value), place, align=align)
+            with one:
+                builder.store(value, place, align=align)
+        return context.get_dummy_value()
+
+    return types.void(like, types.intp, types.intp, types.boolean), generate
+
+
 def _everywhere(builder: Any, value: Any) -> Any:
     """A number in all lanes."""
     row, index = ir.VectorType(value.type, LANES), ir.IntType(32)
@@ -228,6 +247,15 @@ def _phi(builder: Any, kind: Any, *incoming: tuple[Any, Any]) -> Any:
     for value, block in incoming:
         phi.add_incoming(value, block)
     return phi
+
+
+@compiled
+def aligned(rows, like):  # noqa: ANN001, ANN201
+    """Memory [rows, LANES] for numbers as in `like` that begins with a line of cache: loads of a row that lies in two lines take twice as long."""
+    size = like.itemsize
+    memory = np.empty(rows * LANES + LINE // size, like.dtype)
+    start = (-memory.ctypes.data % LINE) // size
+    return memory[start : start + rows * LANES].reshape((rows, LANES))
 
 
 @compiled
@@ -302,9 +330,12 @@ def encode_blocks(part, parts, activations, threshold, timesteps, patterns, acro
         count = min(LANES, inputs - first)
         clear(values)
         for r in range(n):
-            for h in range(count):
-                values[h] = activations[r, first + h]
-            encoder_spikes(values.ctypes.data, timesteps, threshold, fired.ctypes.data + r * fired.itemsize, samples * fired.itemsize)
+            here = activations[r].ctypes.data + first * values.itemsize
+            if count < LANES:
+                for h in range(count):
+                    values[h] = activations[r, first + h]
+                here = values.ctypes.data
+            encoder_spikes(here, timesteps, threshold, fired.ctypes.data + r * fired.itemsize, samples * fired.itemsize)
         pack(fired, patterns[block * (LANES // ROWS) : (block + 1) * (LANES // ROWS)])
         if across.size:
             pack_across(fired, across, first)
@@ -314,8 +345,9 @@ def encode_blocks(part, parts, activations, threshold, timesteps, patterns, acro
 def forward_blocks(part, parts, patterns, weight, bias, constants, timesteps, drives, spiking, across, counts):  # noqa: ANN001, ANN201
     """A part of `layer_forward`."""
     (neurons, inputs), rows = weight.shape, patterns.shape[1]
-    values, tables = np.zeros((ROWS * patterns.shape[0], LANES), weight.dtype), np.empty((TABLES, ENTRIES, LANES), weight.dtype)
-    fired, blocks = np.empty(rows, np.uint16), (neurons + LANES - 1) // LANES
+    values, tables = aligned(ROWS * patterns.shape[0], weight), aligned(TABLES * ENTRIES, weight).reshape((TABLES, ENTRIES, LANES))
+    values[inputs:] = 0
+    fired, total, blocks = np.empty(rows, np.uint16), np.empty(LANES, np.uint32), (neurons + LANES - 1) // LANES
     start, stop = portion(blocks, part, parts)
     for block in range(start, stop):
         first = block * LANES
@@ -335,11 +367,13 @@ def forward_blocks(part, parts, patterns, weight, bias, constants, timesteps, dr
         if across.size:
             pack_across(fired, across, first)
         for r in range(counts.shape[0]):
+            clear(total)
+            for t in range(timesteps):
+                bits = np.uint32(fired[t * (rows // timesteps) + r])
+                for h in range(LANES):
+                    total[h] += np.uint32(np.uint32(bits >> np.uint32(h)) & np.uint32(1))
             for h in range(count):
-                total = 0
-                for t in range(timesteps):
-                    total += (fired[t * (rows // timesteps) + r] >> h) & 1
-                counts[r, first + h] = total
+                counts[r, first + h] = total[h]
 
 
 @compiled
@@ -354,9 +388,10 @@ def backward_blocks(part, parts, gradient, drives, bias, slopes, width, constant
     """A part of `layer_backward`."""
     n, neurons = gradient.shape[1:]
     samples, each = drives.shape[1] // timesteps, gradient.shape[0] > 1
-    shape = (drives.shape[1], LANES)
-    found, voltage, wanted = np.empty(shape, bias.dtype), np.empty(shape, bias.dtype), np.zeros(shape, bias.dtype)
-    sums, tables = np.empty((across.shape[1], LANES), bias.dtype), np.empty((TABLES, ENTRIES, LANES), bias.dtype)
+    rows = drives.shape[1]
+    found, voltage, wanted = aligned(rows, bias), aligned(rows, bias), aligned(rows, bias)
+    sums, tables = aligned(across.shape[1], bias), aligned(TABLES * ENTRIES, bias).reshape((TABLES, ENTRIES, LANES))
+    wanted[:] = 0
     total, none = np.empty(LANES, bias.dtype), np.empty((0, 0), bias.dtype)
     start, stop = portion(drives.shape[0], part, parts)
     for block in range(start, stop):
@@ -365,29 +400,33 @@ def backward_blocks(part, parts, gradient, drives, bias, slopes, width, constant
         if count < LANES:
             wanted[:] = 0
         for t in range(gradient.shape[0]):
-            for r in range(n):
-                target, source = wanted[t * samples + r], gradient[t, r, first : first + count]
-                for h in range(count):
-                    target[h] = source[h]
+            move(gradient[t], first, count, wanted[t * samples : t * samples + n], 0, False)
         scan_voltages(drives[block], biases(bias, first), constants, timesteps, voltage)
         clear(total)
         backward(wanted, each, voltage, slopes[block] if slopes.size else none, width, constants, timesteps, found, total)
         for t in range(timesteps):
-            summed = t > 0 and result.shape[0] == n
-            for r in range(n):
-                target, source = result[r if result.shape[0] == n else t * n + r, first : first + count], found[t * samples + r]
-                if summed:
-                    for h in range(count):
-                        target[h] += source[h]
-                else:
-                    for h in range(count):
-                        target[h] = source[h]
+            summed = result.shape[0] == n
+            place = 0 if summed else t * n
+            move(found[t * samples : t * samples + n], 0, count, result[place : place + n], first, summed and t > 0)
         product(across, found, tables, sums)
         for h in range(count):
             d_bias[first + h] = total[h]
             target = d_weight[first + h]
             for i in range(target.size):
                 target[i] = sums[i, h]
+
+
+@compiled
+def move(source, start, count, target, first, adds):  # noqa: ANN001, ANN201
+    """`count` columns from `start` of source [n, ...] -> those of target [n, ...] from `first` on, or added to them."""
+    if count == LANES:
+        here, there = source.ctypes.data + start * source.itemsize, target.ctypes.data + first * target.itemsize
+        for r in range(source.shape[0]):
+            move_lanes(source, here + r * source.strides[0], there + r * target.strides[0], adds)
+        return
+    for r in range(source.shape[0]):
+        for h in range(count):
+            target[r, first + h] = source[r, start + h] + (target[r, first + h] if adds else source.dtype.type(0))
 
 
 @compiled
@@ -491,13 +530,13 @@ def clear(row):  # noqa: ANN001, ANN201
         row[h] = 0
 
 
-encodings, forwards, backwards = on_threads(encode_blocks), on_threads(forward_blocks), on_threads(backward_blocks)
+share_encoding, share_forward, share_backward = on_threads(encode_blocks), on_threads(forward_blocks), on_threads(backward_blocks)
 
 
 @compiled
 def encode(crew, activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
     """Activations [n, inputs] -> spikes of `timesteps` timesteps as patterns and, where it has room, across."""
-    encodings(crew, crew[1], (activations, threshold, timesteps, patterns, across))
+    share_encoding(crew, crew[1], (activations, threshold, timesteps, patterns, across))
 
 
 @compiled
@@ -506,7 +545,7 @@ def layer_forward(crew, patterns, weight, bias, constants, timesteps, drives, sp
     `across` and for counts [n, neurons]. Drives without bias are kept in drives [blocks, rows, LANES], or overwritten where there is room
     for one block per thread of the crew.
     """
-    forwards(crew, crew[1], (patterns, weight, bias, constants, timesteps, drives, spiking, across, counts))
+    share_forward(crew, crew[1], (patterns, weight, bias, constants, timesteps, drives, spiking, across, counts))
 
 
 @compiled
@@ -514,4 +553,4 @@ def layer_backward(crew, gradient, drives, bias, slopes, width, constants, times
     """Gradient [T or 1, n, neurons] of a layer's spikes -> of the drives in result [T * n or n, neurons], of its weights and biases. One
     timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the layer's inputs.
     """
-    backwards(crew, crew[1], (gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias))
+    share_backward(crew, crew[1], (gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias))

@@ -89,7 +89,7 @@ def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array = context.make_array(kind)(context, builder, value=value)
         array.meminfo, array.parent = (ir.Constant(part.type, None) for part in (array.meminfo, array.parent))
         return array._getvalue()
-    for index, its in enumerate(kind if isinstance(kind, types.BaseTuple) else ()):
+    for index, its in enumerate(kind.types if isinstance(kind, types.BaseTuple) else ()):
         value = builder.insert_value(value, _borrowed(context, builder, its, builder.extract_value(value, index)), index)
     return value
 
@@ -101,7 +101,7 @@ def _take_parts(context: Any, function: Any, state: Any, kernel: Any) -> None:
     shared = builder.bitcast(function.args[0], state.as_pointer())
     following, parts, arguments = (builder.gep(shared, [ir.Constant(index, k) for k in (0, field)]) for field in range(3))
     parts, arguments = builder.load(parts), builder.load(arguments)
-    its = [builder.extract_value(arguments, k) for k in range(len(arguments.type.elements))]
+    its = [builder.extract_value(arguments, k) for k in range(len(state.elements[2].elements))]
     builder.branch(head)
     builder.position_at_end(head)
     part = builder.atomic_rmw("add", following, ir.Constant(parts.type, 1), "monotonic")
