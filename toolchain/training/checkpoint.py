@@ -17,7 +17,7 @@ import torch
 from toolchain.artifact_file import write_atomically
 from toolchain.errors import InputError, violations
 
-FORMAT = 3  # what it holds, and the arithmetic that goes on from it
+FORMAT = 4  # what it holds, and the arithmetic that goes on from it
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 
 

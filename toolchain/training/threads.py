@@ -89,7 +89,7 @@ def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array = context.make_array(kind)(context, builder, value=value)
         array.meminfo, array.parent = (ir.Constant(part.type, None) for part in (array.meminfo, array.parent))
         return array._getvalue()
-    for index, its in enumerate(kind.types if isinstance(kind, types.BaseTuple) else ()):
+    for index, its in enumerate(kind.types if isinstance(kind, (types.Tuple, types.UniTuple)) else ()):
         value = builder.insert_value(value, _borrowed(context, builder, its, builder.extract_value(value, index)), index)
     return value
 
