@@ -15,13 +15,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# numba's cache on disk notices a change of the file that a function stands in, not of the files whose functions it compiled into it.
-COMPILED = [path for path in (Path(__file__).parent.parent / "toolchain").rglob("*.py") if "numba" in path.read_text()]
-CHANGED = max(path.stat().st_mtime for path in COMPILED)
-for index in {index for path in COMPILED for index in (path.parent / "__pycache__").glob("*.nbi")}:
-    if index.stat().st_mtime < CHANGED:
-        index.unlink(missing_ok=True)
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _mujoco_log_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:

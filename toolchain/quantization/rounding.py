@@ -10,10 +10,10 @@ not yet rounded as well (Frantar and Alistarh 2023, arXiv 2301.00774; the salien
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.compilation import njit
 from toolchain.errors import InputError
 
 Float = NDArray[np.float64]
@@ -103,7 +103,7 @@ class Rounding:
         return result
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _round(remaining, upper, order, limit, has_price, price, result):
     """Column by column, each row by itself; `remaining` [out, in + 1] is in the order of `order` and used up."""
     for row in range(remaining.shape[0]):
@@ -121,7 +121,7 @@ def _round(remaining, upper, order, limit, has_price, price, result):
                 rest[other] -= error * upper[column, other]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _descend(best, gradient, moments, order, limit, kept):
     """The best integer for each column in turn, all rows; `best` and `gradient` [out, in + 1] are changed in place."""
     last = best.shape[1] - 1

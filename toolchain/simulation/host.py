@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.compilation import njit
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.network import Network
 
@@ -69,7 +69,7 @@ def host_constants(network: Network, observation: ObservationContract, action: A
     )
 
 
-@numba.njit(cache=True, inline="never", boundscheck=False)
+@njit(inline="never", boundscheck=False)
 def encode_row(host, observation, decision, q):
     """q0 of one observation into q [features] (int32).
 
@@ -97,7 +97,7 @@ def encode_row(host, observation, decision, q):
     return saturated, -1
 
 
-@numba.njit(cache=True, inline="never", boundscheck=False)
+@njit(inline="never", boundscheck=False)
 def decode_row(host, accumulator, action):
     """Action (float64) of a readout accumulator [act] (int32): [act], or [1], the number of the largest output."""
     best, largest = 0, -math.inf

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from toolchain.compilation import njit
 from toolchain.contracts import ActionContract, ObservationContract
 from toolchain.network import Network
 
@@ -74,7 +74,7 @@ def spike_host(network: Network, observation: ObservationContract, action: Actio
     )
 
 
-@numba.njit(cache=True, inline="never", boundscheck=False)
+@njit(inline="never", boundscheck=False)
 def encode_spiking(host, observation, decision, q):
     """Activations of one observation in the encoder's units, into q [inputs] (int32).
 
@@ -106,7 +106,7 @@ def encode_spiking(host, observation, decision, q):
     return saturated, -1
 
 
-@numba.njit(cache=True, inline="never", boundscheck=False)
+@njit(inline="never", boundscheck=False)
 def decode_counts(host, counts, action):
     """Action [act] (float64) of the last layer's spike counts [neurons] (int32)."""
     per_action = host.decoder_weights.shape[1]

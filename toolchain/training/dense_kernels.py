@@ -15,10 +15,11 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from toolchain.compilation import njit
 from toolchain.training.threads import on_threads, portion
 
-compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True, error_model="numpy")
-summing: Any = numba.njit(cache=True, boundscheck=False, nogil=True, fastmath={"reassoc", "contract"})
+compiled: Any = njit(boundscheck=False, nogil=True, error_model="numpy")
+summing: Any = njit(boundscheck=False, nogil=True, fastmath={"reassoc", "contract"})
 
 
 def widened(source, h):  # noqa: ANN001, ANN201

@@ -11,7 +11,7 @@ from torch import Tensor
 from toolchain.errors import violations
 from toolchain.spike_coding import ENCODER_THRESHOLD
 from toolchain.training import scans, spiking_kernels
-from toolchain.training.spiking_kernels import LANES, ROWS
+from toolchain.training.lanes import LANES, ROWS
 from toolchain.training.surrogates import Rectangle
 from toolchain.training.threads import threads
 

@@ -12,11 +12,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import numba
 import torch
 from llvmlite import ir
 from numba import extending, types
 from numba.core.cgutils import alloca_once
+
+from toolchain.compilation import njit
 
 intrinsic: Any = extending.intrinsic
 ENTRY = "GOMP_parallel"  # (function of data, data, threads, flags), of GNU's OpenMP and of LLVM's on Linux
@@ -37,7 +38,7 @@ def threads() -> tuple[int, int]:
     return team(), torch.get_num_threads()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def portion(size, part, parts):  # noqa: ANN001, ANN201
     """Where a part of `size` things begins and ends: sizes differ by one at the most."""
     return size * part // parts, size * (part + 1) // parts

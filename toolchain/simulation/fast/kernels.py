@@ -2,17 +2,15 @@
 
 Every rule stands in toolchain/neurons; the conformance suite holds these loops to it. int32 is enough: the
 range proof bounds every sum by 2^23, so a membrane plus one sum stays below 2^24 before it is clipped.
-
-Numba's cache sees changes of this file only: after a change in plan.py or host.py, delete __pycache__/*.nb*.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from toolchain.compilation import njit
 from toolchain.network import STATE_LIMIT
 from toolchain.simulation.fast.plan import (
     DC,
@@ -29,7 +27,7 @@ from toolchain.simulation.fast.plan import (
 )
 from toolchain.simulation.host import decode_row, encode_row
 
-compiled: Any = numba.njit(cache=True, boundscheck=False, nogil=True)
+compiled: Any = njit(boundscheck=False, nogil=True)
 CARRY, START = 1, 2
 BEYOND = 2**30  # outside every payload range, so it still counts as clipped
 # Columns of the host's record of a row, int64 [rows, 3].

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
+from toolchain.compilation import njit
 from toolchain.network import READOUT, Coding, Layer, Network, denominator
 from toolchain.simulation.host import HostConstants, host_constants
 
@@ -130,7 +130,7 @@ def pack(artifact: Artifact) -> Packed:
     )
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def unpack(header, weights, constants, host):
     """Views of the packed arrays, inside compiled code."""
     layers, total = header[0], header[8]

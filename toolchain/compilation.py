@@ -1,0 +1,52 @@
+"""numba's compiler with a cache on disk that no change of compiled code escapes.
+
+numba asks whether the file has changed that a function stands in. But its machine code holds functions and constants of other files, too,
+and a stale kernel gives wrong numbers without a word. So what is cached here is stamped with the contents of all these files together.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+ROOT = Path(__file__).parent
+FILES = (  # with compiled code, or with constants of it
+    "compilation.py",
+    "network.py",
+    "quantization/rounding.py",
+    "simulation/host.py",
+    "simulation/spike_host.py",
+    "simulation/fast/kernels.py",
+    "simulation/fast/plan.py",
+    "simulation/fast/spiking_kernels.py",
+    "simulation/fast/spiking_plan.py",
+    "training/dense_kernels.py",
+    "training/lanes.py",
+    "training/spiking_kernels.py",
+    "training/threads.py",
+)
+
+
+@functools.cache
+def stamp() -> str:
+    """SHA-256 of the contents of FILES."""
+    return hashlib.sha256(b"\0".join((ROOT / name).read_bytes() for name in FILES)).hexdigest()
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """numba.njit with these options and the cache. Where a version of numba has no place for the stamp, nothing is cached."""
+
+    def make(function: Callable[..., Any]) -> Any:
+        found: Any = numba.njit(cache=True, **options)(function)
+        cache: Any = getattr(getattr(found, "_cache", None), "_cache_file", None)
+        if not hasattr(cache, "_source_stamp"):
+            return numba.njit(**options)(function)
+        cache._source_stamp = stamp()
+        return found
+
+    return make
