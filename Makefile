@@ -34,8 +34,8 @@ setup:  ## build .venv with everything, Lava included (instant when nothing chan
 demo: setup  ## convert a shipped policy, run it, verify it, price it
 	@$(VENV)/bin/spikeport demo
 
-test: setup  ## the default tests
-	@$(PY) -m pytest -q
+test: setup  ## the default tests, on as many cores as there are, four at the most
+	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: setup  ## the tests marked slow
 	@$(PY) -m pytest -q -m slow
