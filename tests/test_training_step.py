@@ -12,7 +12,7 @@ import pytest
 import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 
 from benchmarks import proxy_target
 from benchmarks.eager_spiking import mlp
@@ -23,6 +23,7 @@ from toolchain.training import algorithms
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.dense_stack import dense
 from toolchain.training.learner import step as step_by_graph
+from toolchain.training.policy_classes import ProxyTargetPolicy
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -146,6 +147,36 @@ def test_teachers_that_run_together_are_those_that_run_alone(iterations: int, ex
         found.append({name: value.detach().clone() for name, value in model.policy.state_dict().items()})
     for name, value in found[0].items():
         torch.testing.assert_close(value, found[1][name], msg=name)
+
+
+class NamedShapes(Shapes):
+    """The same numbers in two fields."""
+
+    observation_space: Any = gymnasium.spaces.Dict({name: gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64) for name, size in (("a", 10), ("b", 7))})
+
+
+def test_observations_may_have_fields() -> None:
+    """The proxy learns from each of them; no field's rows are mixed with another's."""
+    found = []
+    for environment in (Shapes(), NamedShapes()):
+        torch.manual_seed(0)
+        policy: Any = "MlpPolicy" if isinstance(environment.observation_space, gymnasium.spaces.Box) else ProxyTargetPolicy
+        options = {} if policy == "MlpPolicy" else {"features_extractor_class": CombinedExtractor}
+        model = ProxyTargetTD3(policy, environment, device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [16], "proxy_arch": [16]} | options)
+        model.set_logger(Logger(None, []))
+        buffer: Any = model.replay_buffer
+        generator = np.random.default_rng(0)
+        for which in ("observations", "next_observations"):
+            numbers, held = generator.normal(size=(ROWS, 1, FEATURES)), getattr(buffer, which)
+            for target, given in zip(held.values(), (numbers[:, :, :10], numbers[:, :, 10:]), strict=True) if isinstance(held, dict) else [(held, numbers)]:
+                target[:] = given
+        buffer.actions[:], buffer.rewards[:], buffer.full = generator.uniform(-1, 1, buffer.actions.shape), 1.0, True
+        np.random.seed(0)
+        torch.manual_seed(1)
+        model.train(4, 32)
+        found.append({name: value.detach().clone() for name, value in model.policy.state_dict().items()})
+    for name, value in found[0].items():
+        assert ((value - found[1][name]).abs() < 1e-6).float().mean() > 0.99, name
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])

@@ -162,15 +162,16 @@ class ProxyTargetTD3(SpikingTD3):
         so its actions on that batch serve the proxy and the actor's loss alike.
         """
         data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
-        observations = data.observations.split(batch_size)
+        rows, early = len(data.rewards), len(data.rewards) - batch_size * improve
         together = batch_size if _statistics(self.actor) else TEACHERS * batch_size  # batch normalisation sees one minibatch at a time
-        early = data.observations[:-batch_size] if improve else data.observations
-        taught = [actions for part in early.split(together) if len(part) for actions in learner.actions(part).split(batch_size)]
-        actions = learner.actions(observations[-1], improve=True) if improve else None
+        taught = list[torch.Tensor]()
+        for start in range(0, early, together):
+            taught += learner.actions(_rows(data.observations, start, min(start + together, early))).split(batch_size)
+        actions = learner.actions(_rows(data.observations, early, rows), improve=True) if improve else None
         taught += [] if actions is None else [actions.detach()]
-        fitted = [learner.fit_proxy(part, wanted) for part, wanted in zip(observations, taught, strict=True)]
+        fitted = [learner.fit_proxy(_rows(data.observations, k * batch_size, (k + 1) * batch_size), wanted) for k, wanted in enumerate(taught)]
         losses.setdefault("proxy_loss", []).append(fitted[-1])
-        last: Any = (None if part is None else part[-batch_size:] for part in data)
+        last: Any = (_rows(part, rows - batch_size, rows) for part in data)
         return type(data)(*last), actions
 
     def _target_actions(self, learner: GraphLearner, observations: torch.Tensor) -> torch.Tensor:
@@ -187,6 +188,13 @@ class ProxyTargetTD3(SpikingTD3):
 def exploration_noise(space: Any) -> NormalActionNoise:
     """N(0, 0.1) of half the action range, on every channel."""
     return NormalActionNoise(np.zeros(space.shape), np.full(space.shape, EXPLORATION_NOISE))
+
+
+def _rows(part: Any, start: int, stop: int) -> Any:
+    """Rows of one field of a sample: a tensor's, those of each tensor by name, or of none."""
+    if isinstance(part, dict):
+        return {name: value[start:stop] for name, value in part.items()}
+    return None if part is None else part[start:stop]
 
 
 def _statistics(network: Any) -> list[torch.Tensor]:
