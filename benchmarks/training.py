@@ -5,7 +5,7 @@
 
 Batch 256, HalfCheetah's shapes, K = 3. A step is: three proxy minibatches, the critics, and every second time the actor; an
 even number of steps is timed, sampling from the replay buffer included. The two take turns of three pairs of steps, so that a busy
-machine slows both; the pair before them is not timed, as the other's threads still look for work then and its numbers fill the caches.
+machine slows both; the pair before them is not timed, as the other's numbers fill the caches then.
 The ratio is the median over turns, with its quartiles. With one thread the clock is the process's CPU time, which other processes
 disturb less; with more it is the wall's. bfloat16 is measured where the CPU's products in it are the faster ones.
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -20,40 +22,41 @@ from numba.core.extending import _Intrinsic
 from toolchain import compilation
 from toolchain.compilation import FILES, ROOT, njit
 
-SOURCES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
-
 
 def names(code: CodeType) -> set[str]:
     """Globals of a function and of those within it."""
     return set(code.co_names).union(*(names(part) for part in code.co_consts if isinstance(part, CodeType)))
 
 
-def takes_part(name: str) -> bool:
-    """Whether a file has to do with compiled code."""
-    return bool({"numba", "toolchain.compilation"} & set(Path(ROOT, name).read_text().split()))
-
-
-def compiled_in(module: Any) -> set[str]:
-    """Names that the module's own compiled functions and intrinsics use."""
+def own(module: Any) -> list[Any]:
+    """The module's own functions that are compiled, intrinsics too."""
     functions = [getattr(value, "py_func", getattr(value, "_defn", None)) for value in vars(module).values() if isinstance(value, (Dispatcher, _Intrinsic))]
-    return set().union(*(names(function.__code__) for function in functions if function is not None and function.__module__ == module.__name__))
+    return [function for function in functions if function is not None and function.__module__ == module.__name__]
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if takes_part(name)])
-def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp(name: str) -> None:
-    """Whatever a compiled function takes from another file of the toolchain is compiled into it."""
-    assert name in FILES
-    module = importlib.import_module(f"toolchain.{name.removesuffix('.py').replace('/', '.')}")
-    used = compiled_in(module)
-    for node in ast.parse(Path(ROOT, name).read_text()).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("toolchain.") and used & {alias.asname or alias.name for alias in node.names}:
-            assert f"{str(node.module).removeprefix('toolchain.').replace('.', '/')}.py" in FILES, node.module
+def file(module: str) -> str:
+    return f"{module.removeprefix('toolchain.').replace('.', '/')}.py"
 
 
-def test_what_is_compiled_is_found() -> None:
-    assert all(map(takes_part, ("training/threads.py", "simulation/fast/plan.py"))) and not takes_part("errors.py")
-    assert "portion" in compiled_in(importlib.import_module("toolchain.training.dense_kernels"))
-    assert set(FILES) <= set(SOURCES)
+def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
+    """Every module is looked at; whatever a compiled function takes from another file of the toolchain is compiled into it."""
+    found = dict[str, set[str]]()
+    for place in pkgutil.walk_packages([str(ROOT)], "toolchain."):
+        module = importlib.import_module(place.name)
+        functions = own(module)
+        if not functions:
+            continue
+        used = set[str]().union(*(names(function.__code__) for function in functions))
+        found[file(place.name)] = {
+            file(node.module)
+            for node in ast.parse(inspect.getsource(module)).body
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("toolchain.")
+            if used & {alias.asname or alias.name for alias in node.names}
+        }
+    assert {"training/lanes.py", "training/threads.py", "simulation/fast/spiking_kernels.py", "simulation/fast/plan.py"} <= set(found)
+    assert {"training/lanes.py", "training/threads.py"} <= found["training/spiking_kernels.py"]
+    assert set(found).union(*found.values()) <= set(FILES)
+    assert all((ROOT / name).is_file() for name in FILES)
 
 
 def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path) -> None:
@@ -76,7 +79,28 @@ def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path) -> None:
     assert hits_and_misses() == "1 0"
 
 
-def test_a_version_of_numba_without_the_place_caches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_killed_while_it_stores_leaves_no_stale_code(tmp_path: Path) -> None:
+    """numba writes the index before the machine code: between the two, the new index must not lead to the code of before."""
+    shutil.copytree(ROOT, tmp_path / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {"PYTHONPATH": str(tmp_path)}
+    ask = "from toolchain.training.threads import portion; print(*portion(10, 1, 2))"
+    killed = f"import os; from numba.core.caching import IndexDataCacheFile as F; F._save_data = lambda *_: os._exit(9); {ask}"
+
+    def run(script: str, code: int = 0) -> str:
+        done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout.strip()
+
+    assert [run(ask), run(ask)] == ["5 10", "5 10"]
+    changed = tmp_path / "toolchain" / "training" / "threads.py"
+    text = changed.read_text()
+    assert text.count("    return size * part // parts, ") == 1
+    changed.write_text(text.replace("    return size * part // parts, ", "    return 1000 + size * part // parts, "))
+    run(killed, code=9)
+    assert [run(ask), run(ask)] == ["1005 10", "1005 10"]
+
+
+def test_another_kind_of_cache_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     class Elsewhere:
         _cache = object()
 

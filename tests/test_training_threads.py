@@ -14,8 +14,10 @@ import numba
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from llvmlite import ir
+from numba import extending, types
 from stable_baselines3.common.logger import Logger
 
 from benchmarks.training import ROWS, Shapes, fill
@@ -37,11 +39,68 @@ def two_threads() -> Iterator[None]:
 
 
 @given(st.integers(0, 1000), st.integers(1, 20))
+@settings(deadline=None)  # the first example waits for the compiler
 def test_portions_are_all_of_it_and_of_one_size(size: int, parts: int) -> None:
     found = [portion(size, part, parts) for part in range(parts)]
     sizes = np.diff(found, axis=1)
     assert found[0][0] == 0 and found[-1][1] == size and sizes.max() - sizes.min() <= 1
     assert all(before[1] == after[0] for before, after in zip(found, found[1:], strict=False))
+
+
+@extending.intrinsic
+def counter(typing: Any, array: Any) -> Any:
+    """The address of what counts the references to an array, 0 where nothing does."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.ptrtoint(context.make_array(signature.args[0])(context, builder, value=given[0]).meminfo, ir.IntType(64))
+
+    return types.int64(array), generate
+
+
+@compiled
+def note_counters(part: Any, parts: Any, own: Any, pair: Any) -> None:
+    own[part] = counter(own) + counter(pair[0]) + counter(pair[1])
+
+
+noting_counters = on_threads(note_counters)
+
+
+@compiled
+def noted_counters(crew: Any, own: Any, pair: Any) -> int:
+    noting_counters(crew, own.size, (own, pair))
+    return counter(own)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_part_counts_references(count: int) -> None:
+    """Counting by several threads of one core after the other took longer than the kernels."""
+    own = np.full(3, -1)
+    assert noted_counters((team(), count), own, (np.zeros(2), np.zeros(4))) != 0
+    assert own.tolist() == [0, 0, 0]
+
+
+@compiled
+def take_memory(part: Any, parts: Any, sizes: Any, found: Any) -> None:
+    found[part] = np.empty(sizes[part], np.int8).size
+
+
+taking_memory = on_threads(take_memory)
+
+
+@compiled
+def taken(crew: Any, sizes: Any, found: Any) -> None:
+    taking_memory(crew, sizes.size, (sizes, found))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_part_without_memory_is_an_error(count: int) -> None:
+    """And the others run; afterwards all is as before."""
+    found = np.zeros(4, np.int64)
+    with pytest.raises(MemoryError, match="a part of a kernel found no memory"):
+        taken((team(), count), np.array([1, 2**62, 3, 4]), found)
+    assert found.tolist() == [1, 0, 3, 4]
+    taken((team(), count), np.array([1, 2, 3, 4]), found)
+    assert found.tolist() == [1, 2, 3, 4]
 
 
 @compiled
@@ -173,6 +232,16 @@ def test_a_learner_serves_as_long_as_nothing_it_holds_is_replaced(change: str) -
     after = made._learner(64)
     assert after is not before and isinstance(after, PlainLearner) is plain
     made.train(2, 64)
+
+
+def test_a_learner_is_for_a_number_of_threads(two_threads: None) -> None:
+    """Sums over a minibatch depend on it."""
+    made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
+    before = made._learner(64)
+    torch.set_num_threads(1)
+    after = made._learner(64)
+    assert after is not before and made._learner(64) is after
+    assert (before.threads, after.threads) == ((team(), 2), (team(), 1))  # type: ignore[attr-defined]
 
 
 def test_what_has_another_architecture_goes_by_the_graph() -> None:

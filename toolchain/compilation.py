@@ -39,14 +39,20 @@ def stamp() -> str:
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba.njit with these options and the cache. Where a version of numba has no place for the stamp, nothing is cached."""
+    """numba.njit with these options and the cache. With a version of numba whose cache is made otherwise, nothing is cached."""
 
     def make(function: Callable[..., Any]) -> Any:
         found: Any = numba.njit(cache=True, **options)(function)
-        cache: Any = getattr(getattr(found, "_cache", None), "_cache_file", None)
-        if not hasattr(cache, "_source_stamp"):
+        try:
+            _stamp_files(found._cache)
+        except (AttributeError, TypeError):
             return numba.njit(**options)(function)
-        cache._source_stamp = stamp()
         return found
 
     return make
+
+
+def _stamp_files(cache: Any) -> None:
+    """Have the stamp in the names of index and data: whoever is killed between the two, or compiles at once, leaves no mixture."""
+    kind, name = type(cache._cache_file), cache._impl.filename_base
+    cache._cache_file = kind(cache_path=cache.cache_path, filename_base=f"{name}.{stamp()[:16]}", source_stamp=stamp())

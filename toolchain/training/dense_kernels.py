@@ -4,7 +4,7 @@ Hidden values have the type of the products: float32, float64, or bfloat16 as ui
 or float64. Inner loops touch few arrays each: with more, the compiler gives up on vector instructions.
 
 What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own, as of torch's products: to fetch
-what another core has just written takes longer than the arithmetic. Sums over rows are added up in the order of the threads.
+what another core has just written takes longer than the arithmetic. Sums over rows are those of the parts, in their order.
 """
 
 from __future__ import annotations
@@ -151,27 +151,17 @@ def clear(row):  # noqa: ANN001, ANN201
 def adam_slices(part, parts, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
     """A part of `adam`."""
     for k in range(len(parameters)):
-        p, g, m, v = parameters[k], gradients[k], means[k], squares[k]
-        first, last = portion(p.size, part, parts)
-        for start in range(first, last, 4096):  # what one loop leaves in the fastest cache the next one finds there
-            stop = min(start + 4096, last)
-            moments(g[start:stop], m[start:stop], v[start:stop], rest, keep, share)
-            move(p[start:stop], m[start:stop], v[start:stop], rate, scale, eps)
+        start, stop = portion(parameters[k].size, part, parts)
+        move(parameters[k][start:stop], gradients[k][start:stop], means[k][start:stop], squares[k][start:stop], rest, keep, share, rate, scale, eps)
 
 
 @compiled
-def moments(g, m, v, rest, keep, share):  # noqa: ANN001, ANN201
-    """Running means of the gradient and of its square."""
-    for i in range(g.size):
-        m[i] += rest * (g[i] - m[i])
-        v[i] = keep * v[i] + share * (g[i] * g[i])
-
-
-@compiled
-def move(p, m, v, rate, scale, eps):  # noqa: ANN001, ANN201
-    """Adam's step of the parameters."""
+def move(p, g, m, v, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+    """Adam's step of one slice."""
     for i in range(p.size):
-        p[i] -= rate * m[i] / (scale * np.sqrt(v[i]) + eps)
+        mean, square = m[i] + rest * (g[i] - m[i]), keep * v[i] + share * (g[i] * g[i])
+        m[i], v[i] = mean, square
+        p[i] -= rate * mean / (scale * np.sqrt(square) + eps)
 
 
 share_activate, share_adam = on_threads(activate_rows), on_threads(adam_slices)

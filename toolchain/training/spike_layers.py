@@ -18,6 +18,8 @@ from toolchain.training.threads import threads
 if TYPE_CHECKING:
     from toolchain.training.spiking_stack import LayerKind
 
+FEW = 64  # rows
+
 
 class Room:
     """Memory that is used again where the same name and shape are asked for again."""
@@ -44,7 +46,7 @@ def forward(
     activations = activations.to(parameters[0].dtype)
     _check(inputs, activations.dtype, parameters)
     rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
-    constants, crew = scans.constants(neuron, number), threads()
+    constants, crew = scans.constants(neuron, number), _crew(rows)
 
     def spikes(layer: int, neurons: int) -> list[Tensor]:
         """Room for patterns and, if they are kept, spikes across of whole blocks of neurons."""
@@ -107,7 +109,7 @@ def backward(
     d_weight, d_bias = into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
-    spiking_kernels.layer_backward(threads(), *before, width, constants, timesteps, *after)
+    spiking_kernels.layer_backward(_crew(drives.shape[1]), *before, width, constants, timesteps, *after)
     below = torch.mm(result, weight, out=room("below", (len(result), weight.shape[1]), bias.dtype))
     return below if first else below.view(timesteps, n, -1), d_weight, d_bias
 
@@ -115,6 +117,11 @@ def backward(
 def array(tensor: Tensor) -> Any:
     """The same memory."""
     return (tensor.detach() if tensor.requires_grad else tensor).numpy()
+
+
+def _crew(rows: int) -> tuple[int, int]:
+    """One thread for a few decisions, which others would be called for in vain: no number depends on how many there are."""
+    return threads() if rows >= FEW else (0, 1)
 
 
 def _whole(count: int, of: int) -> int:

@@ -194,8 +194,6 @@ def backward_blocks(part, parts, gradient, drives, bias, slopes, width, constant
     for block in range(start, stop):
         first = block * LANES
         count = min(LANES, neurons - first)
-        if count < LANES:
-            wanted[:] = 0
         for t in range(gradient.shape[0]):
             move(gradient[t], first, count, wanted[t * samples : t * samples + n], 0, False)
         scan_voltages(drives[block], biases(bias, first), constants, timesteps, voltage)
@@ -342,7 +340,8 @@ def layer_forward(crew, patterns, weight, bias, constants, timesteps, drives, sp
     `across` and for counts [n, neurons]. Drives without bias are kept in drives [blocks, rows, LANES], or overwritten where there is room
     for one block per thread of the crew.
     """
-    share_forward(crew, crew[1], (patterns, weight, bias, constants, timesteps, drives, spiking, across, counts))
+    blocks = (weight.shape[0] + LANES - 1) // LANES
+    share_forward(crew, min(crew[1], blocks), (patterns, weight, bias, constants, timesteps, drives, spiking, across, counts))
 
 
 @compiled
@@ -350,4 +349,4 @@ def layer_backward(crew, gradient, drives, bias, slopes, width, constants, times
     """Gradient [T or 1, n, neurons] of a layer's spikes -> of the drives in result [T * n or n, neurons], of its weights and biases. One
     timestep of the gradient stands for all; n rows of the result are sums over T. `across` is of the layer's inputs.
     """
-    share_backward(crew, crew[1], (gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias))
+    share_backward(crew, min(crew[1], drives.shape[0]), (gradient, drives, bias, slopes, width, constants, timesteps, across, result, d_weight, d_bias))

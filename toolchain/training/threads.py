@@ -20,17 +20,19 @@ from numba.core.cgutils import alloca_once
 from toolchain.compilation import njit
 
 intrinsic: Any = extending.intrinsic
+LIBRARY = "libtorch_cpu.so"
 ENTRY = "GOMP_parallel"  # (function of data, data, threads, flags), of GNU's OpenMP and of LLVM's on Linux
 
 
 @functools.cache
 def team() -> int:
     """The address of the entry in what torch is linked to, or 0 where there is none."""
-    try:
-        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        return ctypes.cast(getattr(library, ENTRY), ctypes.c_void_p).value or 0
-    except (OSError, AttributeError):
-        return 0
+    for name in (LIBRARY, str(Path(torch.__file__).parent / "lib" / LIBRARY)):  # torch has loaded it, wherever it lies
+        try:
+            return ctypes.cast(getattr(ctypes.CDLL(name), ENTRY), ctypes.c_void_p).value or 0
+        except (OSError, AttributeError):
+            continue
+    return 0
 
 
 def threads() -> tuple[int, int]:
@@ -47,7 +49,8 @@ def portion(size, part, parts):  # noqa: ANN001, ANN201
 def on_threads(kernel: Any) -> Any:
     """An intrinsic (team's threads, parts, arguments) that runs the compiled `kernel`(part, parts, *arguments) for every part.
 
-    Threads take the next part when they have done one. Parts must not depend on each other, nor raise. It returns when all are done.
+    Threads take the next part when they have done one; parts must not depend on each other. It returns when all are done, and raises
+    MemoryError where one of them ended early: there is nothing else that a kernel raises.
     """
 
     @intrinsic
@@ -61,13 +64,14 @@ def on_threads(kernel: Any) -> Any:
             arguments = _borrowed(context, builder, signature.args[2], arguments)
             number, pointer, void = ir.IntType(64), ir.IntType(8).as_pointer(), ir.VoidType()
             context.active_code_library.add_linking_library(compiled.library)
-            state = ir.LiteralStructType([number, number, arguments.type])  # the next part, how many there are, what all get
+            state = ir.LiteralStructType([number, number, number, arguments.type])  # the next part, how many failed, how many there are, what all get
             body = ir.Function(builder.module, ir.FunctionType(void, [pointer]), builder.module.get_unique_name(f"{kernel.__name__}.parts"))
             body.linkage = "internal"
             _take_parts(context, body, state, compiled)
             memory = alloca_once(builder, state)
-            for index, value in enumerate((ir.Constant(number, 0), parts, arguments)):
-                builder.store(value, builder.gep(memory, [ir.Constant(ir.IntType(32), k) for k in (0, index)]))
+            fields = [builder.gep(memory, [ir.Constant(ir.IntType(32), k) for k in (0, index)]) for index in range(4)]
+            for value, field in zip((ir.Constant(number, 0), ir.Constant(number, 0), parts, arguments), fields, strict=True):
+                builder.store(value, field)
             data, (entry, count) = builder.bitcast(memory, pointer), (builder.extract_value(crew, index) for index in (0, 1))
             several = builder.and_(builder.icmp_signed("!=", entry, ir.Constant(number, 0)), builder.icmp_signed(">", count, ir.Constant(number, 1)))
             with builder.if_else(several) as (together, alone):
@@ -77,6 +81,8 @@ def on_threads(kernel: Any) -> Any:
                     builder.call(start, [body, data, builder.trunc(count, flags), ir.Constant(flags, 0)])
                 with alone:
                     builder.call(body, [data])
+            with builder.if_then(builder.icmp_signed("!=", builder.load(fields[1]), ir.Constant(number, 0)), likely=False):
+                context.call_conv.return_user_exc(builder, MemoryError, ("a part of a kernel found no memory",))
             return context.get_dummy_value()
 
         return types.void(crew, types.intp, arguments), generate
@@ -100,15 +106,17 @@ def _take_parts(context: Any, function: Any, state: Any, kernel: Any) -> None:
     entry, head, body, end = (function.append_basic_block(name) for name in ("entry", "head", "body", "end"))
     builder, index = ir.IRBuilder(entry), ir.IntType(32)
     shared = builder.bitcast(function.args[0], state.as_pointer())
-    following, parts, arguments = (builder.gep(shared, [ir.Constant(index, k) for k in (0, field)]) for field in range(3))
+    following, failed, parts, arguments = (builder.gep(shared, [ir.Constant(index, k) for k in (0, field)]) for field in range(4))
     parts, arguments = builder.load(parts), builder.load(arguments)
-    its = [builder.extract_value(arguments, k) for k in range(len(state.elements[2].elements))]
+    its = [builder.extract_value(arguments, k) for k in range(len(state.elements[3].elements))]
     builder.branch(head)
     builder.position_at_end(head)
     part = builder.atomic_rmw("add", following, ir.Constant(parts.type, 1), "monotonic")
     builder.cbranch(builder.icmp_signed("<", part, parts), body, end)
     builder.position_at_end(body)
-    context.call_internal_no_propagate(builder, kernel.fndesc, kernel.signature, [part, parts, *its])
+    status, _ = context.call_internal_no_propagate(builder, kernel.fndesc, kernel.signature, [part, parts, *its])
+    with builder.if_then(status.is_error, likely=False):
+        builder.atomic_rmw("add", failed, ir.Constant(parts.type, 1), "monotonic")
     builder.branch(head)
     builder.position_at_end(end)
     builder.ret_void()
