@@ -8,10 +8,12 @@ number of threads, a run that was killed and resumed ends with the weights of on
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import importlib.util
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,41 +114,45 @@ def train(
     folder = run_folder(output)
     _check(plan, steps, output, folder, resume, evaluate_every, evaluation_episodes, checkpoint_every)
     _check_device(device)
-    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
-        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
-    checkpoint = folder / "checkpoint.pt"
-    state = read_checkpoint(checkpoint) if resume and checkpoint.exists() else None
-    if resume:
-        _check_same_plan(folder, state, plan)
-        note(f"goes on at step {state['counters']['num_timesteps']}" if state is not None else "there is no checkpoint yet: begins at step 0 again")
-    if state is not None:
-        if state["counters"]["num_timesteps"] > steps:
-            raise InputError("--steps", "the run is further already", got=steps, limit=state["counters"]["num_timesteps"], fix="give more steps")
-    env, threads = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed), torch.get_num_threads()
-    try:
+    _check_tensorboard(tensorboard)
+    with ExitStack() as cleanup:
+        if resume:
+            cleanup.enter_context(_alone(folder))
+        checkpoint = folder / "checkpoint.pt"
+        state = read_checkpoint(checkpoint) if resume and checkpoint.exists() else None
+        if resume:
+            _check_same_plan(folder, state, plan)
+            reached = max(steps_of(output) if output.exists() else 0, 0 if state is None else state["counters"]["num_timesteps"])
+            if reached > steps:
+                raise InputError("--steps", "the run is further already", got=steps, limit=reached, fix="give more steps")
+            note(f"goes on at step {state['counters']['num_timesteps']}" if state is not None else "there is no checkpoint yet: begins at step 0 again")
+        if state is None:
+            _check_trains(plan, steps)
+        env = SeededEpisodes(gymnasium_bridge.make(plan.environment, trusted=True), plan.seed)
+        cleanup.callback(env.close)
         _check_spaces(env, plan.environment)
-        folder.mkdir(exist_ok=True)
-        write_atomically(folder / "plan.json", lambda temporary: temporary.write_text(json.dumps(plan.json(), indent=1) + "\n"))
+        cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(plan.threads)
-        with gymnasium_bridge.silent():
-            model = build(plan, env, device, tensorboard)
-            rows = 0 if state is None else state["rows"]
-            memory = MappedMemory(folder / "memory", steps, model.observation_space, model.action_space, model.device, rows)
-            model.replay_buffer = memory
-            if state is not None:
-                restore(state, model)
-                env.next_episode = state["next_episode"]
-            keep_evaluations(folder / "evaluations.jsonl", model.num_timesteps)
-            _drop_unless_best(folder)
-            keeper = _Keeper(plan, folder, env, memory, evaluate_every, evaluation_episodes, checkpoint_every, progress)
-            if plan.bfloat16 and model.device.type == "cpu" and (speed := bfloat16_speed()) < 1:
-                note(f"products in bfloat16 are {speed:.2f} times as fast as in float32 on this CPU: without --bfloat16 it trains faster")
-            progress(model.num_timesteps)
-            model.learn(steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False, tb_log_name=plan.method)
-    finally:
-        env.close()
-        torch.set_num_threads(threads)
-    write_atomically(output, lambda temporary: _save(model, temporary))
+        cleanup.enter_context(gymnasium_bridge.silent())
+        model = build(plan, env, device, tensorboard)
+        folder.mkdir(exist_ok=True)
+        if not resume:
+            cleanup.enter_context(_alone(folder))
+        write_atomically(folder / "plan.json", lambda temporary: temporary.write_text(json.dumps(plan.json(), indent=1) + "\n"))
+        rows = 0 if state is None else state["rows"]
+        memory = MappedMemory(folder / "memory", steps, model.observation_space, model.action_space, model.device, rows)
+        model.replay_buffer = memory
+        if state is not None:
+            restore(state, model)
+            env.next_episode = state["next_episode"]
+        keep_evaluations(folder / "evaluations.jsonl", model.num_timesteps)
+        _drop_unless_best(folder)
+        keeper = _Keeper(plan, folder, env, memory, evaluate_every, evaluation_episodes, checkpoint_every, progress)
+        if plan.bfloat16 and model.device.type == "cpu" and (speed := bfloat16_speed()) < 1:
+            note(f"products in bfloat16 are {speed:.2f} times as fast as in float32 on this CPU: without --bfloat16 it trains faster")
+        progress(model.num_timesteps)
+        model.learn(steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False, tb_log_name=plan.method)
+        write_atomically(output, lambda temporary: _save(model, temporary))
     return TrainingResult(output, model.num_timesteps, tuple(read_evaluations(folder / "evaluations.jsonl")))
 
 
@@ -217,6 +223,7 @@ class _Keeper(BaseCallback):
             with (self.folder / "evaluations.jsonl").open("a") as stream:
                 stream.write(json.dumps(record) + "\n")
             self.logger.record("evaluation/mean_return", record["mean"])
+            self.logger.dump(steps)
         if self.episode_over and steps - self.written >= self.checkpoint_every:
             self.memory.flush()
             # Stable-Baselines3 has reset the environment already: the episode that runs is the one before the next.
@@ -258,11 +265,35 @@ def _check_spaces(env: Any, environment: str) -> None:
 
 def _check_device(device: str) -> None:
     try:
-        kind = "cpu" if device == "auto" else torch.device(device).type
+        kind, index = ("cpu", None) if device == "auto" else (torch.device(device).type, torch.device(device).index)
     except RuntimeError:
-        raise InputError("--device", "unknown device", got=device, limit="auto, cpu, cuda, cuda:N", fix="--device auto") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device", "there is no GPU that PyTorch can use", got=device, limit="cpu", fix="--device cpu")
+        kind, index = "unknown", None
+    if kind not in ("cpu", "cuda"):
+        raise InputError("--device", "unknown device", got=device, limit="auto, cpu, cuda, cuda:N", fix="--device auto")
+    if kind == "cuda" and (not torch.cuda.is_available() or (index or 0) >= torch.cuda.device_count()):
+        raise InputError("--device", "there is no such GPU that PyTorch can use", got=device, limit="cpu", fix="--device cpu")
+
+
+def _check_tensorboard(folder: Path | None) -> None:
+    if folder is None:
+        return
+    if importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard", "needs tensorboard, which is not installed", fix=("pip install tensorboard", "leave it out"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--tensorboard", "the folder cannot be made", got=folder, why=str(error.strerror), fix="--tensorboard with a folder") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process trains the run meanwhile; the system forgets the lock of a process that was killed."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError("-o", "another process trains this run", got=folder, limit="one at a time", fix=("wait for its end", "another file")) from None
+        yield
 
 
 def _check_same_plan(folder: Path, state: dict[str, Any] | None, plan: TrainingPlan) -> None:
@@ -287,11 +318,16 @@ def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: b
     problems += [f"{name} is {value}, at least 1 expected" for name, value in named if value < 1]
     if problems:
         raise violations("training", problems, fix="see spikeport train --help")
-    if not resume and steps <= plan.learning_starts:
-        got, limit = f"{steps} steps", f"more than the {plan.learning_starts} random ones of --learning-starts"
-        raise InputError("--steps", "nothing would be trained", got=got, limit=limit, fix=(f"--steps {4 * plan.learning_starts}", "--learning-starts 1000"))
     if not resume and (folder.exists() or output.exists()):
         found = folder if folder.exists() else output
         raise InputError("-o", "would overwrite a run", got=found, fix=("--resume to continue it", f"remove {found.name}", "another file"))
     if resume and not folder.exists():
         raise InputError("--resume", "there is no run beside the output", got=folder, fix=("leave --resume out to start one", "the -o of the run"))
+
+
+def _check_trains(plan: TrainingPlan, steps: int) -> None:
+    """Of a run that begins: that it comes further than its random steps."""
+    if steps <= plan.learning_starts:
+        got, limit = f"{steps} steps", f"more than the {plan.learning_starts} random ones of --learning-starts"
+        more = [f"--steps {4 * plan.learning_starts}"] if 4 * plan.learning_starts <= MOST_STEPS else []
+        raise InputError("--steps", "nothing would be trained", got=got, limit=limit, fix=(*more, f"--learning-starts {steps // 4}"))
