@@ -11,11 +11,13 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
 
 from spikeport import api
 from tests.front_door import POLICIES, TOY_ENV, command
 from tests.policy_files import torch_bytes, write, zip_bytes
-from tests.toy_environments import ACTIONS, CHANNELS
+from tests.toy_environments import ACTIONS, CHANNELS, Drift
 from toolchain.errors import InputError
 from toolchain.policies.spiking_policy import SpikingPolicy
 from toolchain.simulation.closed_loop import simulate
@@ -189,3 +191,30 @@ def test_the_shipped_spiking_policy_holds_its_return() -> None:
     assert simulation.ann is not None
     verdict = holds_target(simulation.returns, simulation.ann.returns, 0.98)
     assert verdict.holds, verdict.reason
+
+
+def test_observations_that_were_normalised_in_training_are_in_deployment(tmp_path: Path) -> None:
+    """Converted with the file that VecNormalize.save wrote, beside the zip or named; never without; also after load and save."""
+    env = VecNormalize(make_vec_env(lambda: Drift(), n_envs=2, seed=0), clip_obs=3.0)
+    made = ProxyTargetTD3("MlpPolicy", env, learning_starts=60, seed=0, batch_size=16, policy_kwargs={"net_arch": [16, 16], "proxy_arch": [16]})
+    made.learn(100)
+    made.save(tmp_path / "policy.zip")
+    ProxyTargetTD3.load(tmp_path / "policy.zip", device="cpu").save(tmp_path / "again.zip")
+    for name in ("policy.zip", "again.zip"):
+        with pytest.raises(InputError, match="trained on normalised observations, and their normaliser is missing .*Fix: --normalizer FILE"):
+            api.load_policy(tmp_path / name)
+    env.save(str(tmp_path / "elsewhere.pkl"))
+    named = api.load_policy(tmp_path / "policy.zip", normalizer=tmp_path / "elsewhere.pkl")
+    (tmp_path / "elsewhere.pkl").rename(tmp_path / "vecnormalize.pkl")
+    raw = 5 * np.random.default_rng(0).normal(size=(200, *env.observation_space.shape))  # type: ignore[misc]
+    wanted = made.predict(env.normalize_obs(raw), deterministic=True)[0]
+    for policy in (named, api.load_policy(tmp_path / "policy.zip"), api.load_policy(tmp_path / "again.zip")):
+        assert policy.provenance.normalizer_file and np.isclose(policy.act(raw), wanted, atol=1e-5).mean() > 0.97  # a spike may fall elsewhere
+    with pytest.raises(InputError, match="normaliser is missing"):
+        api.load_policy(tmp_path / "policy.zip", normalizer="none")
+    for_rewards = VecNormalize(make_vec_env(lambda: Drift(), n_envs=1, seed=0), norm_obs=False)
+    plain = ProxyTargetTD3("MlpPolicy", for_rewards, learning_starts=60, batch_size=16, policy_kwargs={"net_arch": [16], "proxy_arch": [16]})
+    plain.learn(80)
+    (tmp_path / "own").mkdir()
+    plain.save(tmp_path / "own" / "plain.zip")
+    assert not api.load_policy(tmp_path / "own" / "plain.zip").provenance.normalizer_file

@@ -12,18 +12,21 @@ import pytest
 import torch
 from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.td3.policies import TD3Policy
 
 from benchmarks import proxy_target
 from benchmarks.eager_spiking import mlp
 from benchmarks.proxy_target import BEGIN, DOCUMENT, END, Run, areas, curve, plot, record, recorded, rows
 from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
+from toolchain.errors import InputError
 from toolchain.simulation.statistics import confidence_interval
 from toolchain.training import algorithms
 from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 from toolchain.training.dense_stack import dense
 from toolchain.training.learner import step as step_by_graph
-from toolchain.training.policy_classes import ProxyTargetPolicy
+from toolchain.training.policy_classes import SpikingTD3Policy
+from toolchain.training.surrogates import Arctan
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -160,9 +163,8 @@ def test_observations_may_have_fields() -> None:
     found = []
     for environment in (Shapes(), NamedShapes()):
         torch.manual_seed(0)
-        policy: Any = "MlpPolicy" if isinstance(environment.observation_space, gymnasium.spaces.Box) else ProxyTargetPolicy
-        options = {} if policy == "MlpPolicy" else {"features_extractor_class": CombinedExtractor}
-        model = ProxyTargetTD3(policy, environment, device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [16], "proxy_arch": [16]} | options)
+        policy = "MlpPolicy" if isinstance(environment.observation_space, gymnasium.spaces.Box) else "MultiInputPolicy"
+        model = ProxyTargetTD3(policy, environment, device="cpu", buffer_size=ROWS, policy_kwargs={"net_arch": [16], "proxy_arch": [16]})
         model.set_logger(Logger(None, []))
         buffer: Any = model.replay_buffer
         generator = np.random.default_rng(0)
@@ -271,3 +273,20 @@ def test_areas_compare_seed_by_seed(tmp_path: Path) -> None:
 def test_the_page_has_its_place_for_the_table() -> None:
     text = DOCUMENT.read_text("utf-8")
     assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "said"),
+    [
+        (TD3Policy, {}, r"ProxyTargetTD3: the policy has no spiking actor .*limit ProxyTargetPolicy\). Fix: policy MlpPolicy or MultiInputPolicy"),
+        (SpikingTD3Policy, {}, "ProxyTargetTD3: the policy has no spiking actor as this algorithm trains it"),
+        ("MlpPolicy", {"proxy_iterations": 0}, "ProxyTargetTD3: proxy_iterations is no number of minibatches .got 0, limit a whole number, at least 1"),
+        ("MlpPolicy", {"policy_kwargs": {"neuron": "izh"}}, "spiking network: unknown neuron .got izh, limit lif, clif, dn"),
+        ("MlpPolicy", {"policy_kwargs": {"surrogate": "arctan"}}, "surrogate is 'arctan', an instance such as Arctan"),
+        ("MlpPolicy", {"policy_kwargs": {"surrogate": Arctan}}, "surrogate is <class .*Arctan'>, an instance such as Arctan"),
+        ("MlpPolicy", {"policy_kwargs": {"timesteps": 5.0}}, "timesteps is 5.0, a whole number 1..1024 expected"),
+    ],
+)
+def test_choices_that_cannot_work_are_refused_at_once(policy: Any, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ProxyTargetTD3(policy, Shapes(), device="cpu", buffer_size=10, **options)

@@ -6,6 +6,7 @@
     encoder, observation      population, tanh
     action_low, action_high   what the actor's tanh is spread over, a number per action channel
     environment               Gymnasium id without a colon; may be missing
+    normalised                true where it learned on observations of VecNormalize, which is a file of its own; else missing
 
 The actor's tensors are those of policy.pth under `actor.mu.`, with the names of the published checkpoints. The zip's pickled
 fields are never decoded.
@@ -24,6 +25,7 @@ from toolchain.errors import InputError, did_you_mean, violations
 from toolchain.policies.action_reader import bounded_action, limited_bounds
 from toolchain.policies.environment_facts import environment_fix
 from toolchain.policies.file_content import FileContent
+from toolchain.policies.observation_reader import read_observation
 from toolchain.policies.options import ReadOptions
 from toolchain.policies.policy import Provenance
 from toolchain.policies.population_actor import CURRENT_KEEP, VOLTAGE_KEEP, population_network, refuse_activation
@@ -37,9 +39,9 @@ FORMAT = 1
 LARGEST_BOUND = 1e9  # of an action
 ALGORITHMS = ("ProxyTargetTD3", "SpikingTD3")
 NEURONS = ("lif", "clif", "dn")
-ACTOR = "actor.mu."
+ACTOR, EXTRACTOR = "actor.mu.", "actor.features_extractor."
 _UNUSED = ("actor_target.", "critic.", "critic_target.")  # the deterministic action does not depend on them
-KEYS = ("format", "algorithm", "neuron", "timesteps", "encoder", "observation", "action_low", "action_high", "environment")
+KEYS = ("format", "algorithm", "neuron", "timesteps", "encoder", "observation", "action_low", "action_high", "environment", "normalised")
 SAVE_AGAIN = "save the model again with model.save()"
 
 
@@ -51,7 +53,8 @@ def read_spiking_zip(content: FileContent, member: bytes, weights: bytes, option
     where = content.name
     facts = read_spiking_facts(member, f"{where} ({MEMBER})")
     refuse_activation(options, where)
-    if options.normalizer not in (None, "none"):
+    normalised = bool(facts.get("normalised"))
+    if not normalised and options.normalizer not in (None, "none"):
         raise InputError(where, "the policy was trained without a normaliser", got=f"--normalizer {options.normalizer}", fix="leave --normalizer out")
     if options.squash not in (None, "tanh"):
         raise InputError(where, "--squash differs from what the policy does", got=options.squash, limit="tanh", fix="leave --squash out")
@@ -64,15 +67,31 @@ def read_spiking_zip(content: FileContent, member: bytes, weights: bytes, option
             where, "the policy's observations do not fit the environment", got=f"{features} features",
             limit=f"{expected} observation channels of {options.environment.label}", fix=environment_fix((where,), options.environment),
         )  # fmt: skip
+    observation, normalizer, assumptions = ObservationContract(features), None, list[str]()
+    if normalised:
+        observation, normalizer = read_observation(features, content, options, assumptions, zoo=True)
+        if normalizer is None:
+            raise InputError(
+                where, "the policy was trained on normalised observations, and their normaliser is missing", limit="vecnormalize.pkl beside it",
+                fix="--normalizer FILE with what VecNormalize.save wrote",
+            )  # fmt: skip
     bounds = (np.array(facts["action_low"]), np.array(facts["action_high"]))
     action = bounded_action(size, "tanh", limited_bounds(size, bounds, options, where))
     keep = 0.0 if facts["neuron"] == "lif" else CURRENT_KEEP
     return SpikingPolicy(
         tuple(SpikingLayer(weight, bias, facts["neuron"], keep, VOLTAGE_KEEP) for weight, bias in layers),
         facts["timesteps"],
-        ObservationContract(features),
+        observation,
         action,
-        Provenance(where, content.sha256, "stable-baselines3", facts["algorithm"], (), "", ""),
+        Provenance(
+            where,
+            content.sha256,
+            "stable-baselines3",
+            facts["algorithm"],
+            (),
+            normalizer.name if normalizer else "",
+            normalizer.sha256 if normalizer else "",
+        ),
         tensors["decoder.decoder.weight"][:, 0],
         tensors["decoder.decoder.bias"],
         "tanh",
@@ -107,6 +126,8 @@ def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
     environment = facts.get("environment", "-")
     if not isinstance(environment, str) or not environment or ":" in environment:
         problems.append(f"environment is {printable(environment, 60)}, a Gymnasium id without a colon expected")
+    if not isinstance(facts.get("normalised", True), bool):
+        problems.append(f"normalised is {printable(facts['normalised'], 40)}, true or false expected")
     if problems:
         raise violations(place, problems, why="a fact that is misread changes the policy", fix=SAVE_AGAIN)
     return facts
@@ -117,6 +138,9 @@ def _actor(weights: bytes, place: str) -> dict[str, np.ndarray[Any, np.dtype[np.
     if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
         raise InputError(place, "not a state_dict", got=f"a {type(saved).__name__}", limit="names and tensors", fix=SAVE_AGAIN)
     kept = {key: value for key, value in saved.items() if not key.startswith(_UNUSED)}
+    if any(key.startswith(EXTRACTOR) for key in kept):
+        text = "a features extractor with weights lies before the actor, and a spiking network cannot take it over"
+        raise InputError(place, text, got=f"{EXTRACTOR}*", fix="train on flat observations without one")
     strangers = [f"unknown key {printable(key, 60)}" for key in kept if not key.startswith(ACTOR)]
     if strangers or not kept:
         raise violations(place, strangers or [f"no key begins with {ACTOR}"], why="the tensors are not those of a spiking actor", fix=SAVE_AGAIN)

@@ -19,6 +19,7 @@ from stable_baselines3 import TD3
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 
+from toolchain.errors import InputError
 from toolchain.training.deployment import add_spiking_facts
 from toolchain.training.hyperparameters import (
     BATCH,
@@ -34,7 +35,7 @@ from toolchain.training.hyperparameters import (
 )
 from toolchain.training.learner import GraphLearner
 from toolchain.training.plain_learner import plain_learner
-from toolchain.training.policy_classes import ProxyTargetPolicy, SpikingTD3Policy
+from toolchain.training.policy_classes import MultiInputProxyTargetPolicy, MultiInputSpikingTD3Policy, ProxyTargetPolicy, SpikingTD3Policy
 
 PAPER: dict[str, Any] = {
     "learning_rate": LEARNING_RATE,
@@ -58,11 +59,16 @@ class SpikingTD3(TD3):
     `spikeport convert` reads.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": SpikingTD3Policy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": SpikingTD3Policy, "MultiInputPolicy": MultiInputSpikingTD3Policy}
 
     def __init__(self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any) -> None:
         super().__init__(policy, env, _init_setup_model=False, **PAPER | options)
+        needed, found = self.policy_aliases["MlpPolicy"], getattr(self, "policy_class", None)
+        if not (isinstance(found, type) and issubclass(found, needed)):
+            fix = f"policy {' or '.join(self.policy_aliases)}, or a subclass"
+            raise InputError(type(self).__name__, "the policy has no spiking actor as this algorithm trains it", got=found, limit=needed.__name__, fix=fix)
         self.bfloat16 = bool((self.policy_kwargs or {}).get("bfloat16", False))
+        self.observations_normalised = False  # by a VecNormalize, during any step of training
         if self.action_noise is None and getattr(self, "action_space", None) is not None:  # `load` brings both
             self.action_noise = exploration_noise(self.action_space)
         if _init_setup_model:
@@ -76,6 +82,7 @@ class SpikingTD3(TD3):
     def train(self, gradient_steps: int, batch_size: int = BATCH) -> None:
         """TD3's training steps. The critics and, every `policy_delay` steps, the actor learn from one minibatch."""
         self.policy.set_training_mode(True)
+        self.observations_normalised |= self._vec_normalize_env is not None and self._vec_normalize_env.norm_obs
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
         learner, losses = self._learner(batch_size), dict[str, list[float]]()
         for _ in range(gradient_steps):
@@ -147,9 +154,12 @@ class SpikingTD3(TD3):
 class ProxyTargetTD3(SpikingTD3):
     """SpikingTD3 with a proxy for the target actor. `proxy_iterations`: minibatches K per training step."""
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": ProxyTargetPolicy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": ProxyTargetPolicy, "MultiInputPolicy": MultiInputProxyTargetPolicy}
 
     def __init__(self, policy: Any, env: Any, *, proxy_iterations: int = ProxyHyperparameters.iterations, **options: Any) -> None:
+        if not isinstance(proxy_iterations, int) or proxy_iterations < 1:
+            limit = "a whole number, at least 1"
+            raise InputError("ProxyTargetTD3", "proxy_iterations is no number of minibatches", got=proxy_iterations, limit=limit, fix="leave it out: 3")
         self.proxy_iterations = proxy_iterations
         super().__init__(policy, env, **options)
 

@@ -25,5 +25,7 @@ def add_spiking_facts(stream: io.BytesIO, model: Any) -> None:
     }
     if getattr(model, "environment_id", None):
         facts["environment"] = model.environment_id
+    if model.observations_normalised:
+        facts["normalised"] = True
     with zipfile.ZipFile(stream, "a") as archive:
         archive.writestr(MEMBER, json.dumps(facts, indent=1) + "\n")

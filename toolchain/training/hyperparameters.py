@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolchain.errors import InputError
+
 HIDDEN = (256, 256)  # of the actor and of each critic
 LEARNING_RATE = 3e-4  # Adam, actor and critics
 BATCH = 256
@@ -34,7 +36,9 @@ PROXY = {
 
 
 def proxy_hyperparameters(neuron: str, environment: str = "") -> ProxyHyperparameters:
-    """The paper's proxy for a neuron in an environment."""
+    """The paper's proxy for a neuron in an environment. Raises InputError for a neuron that it does not know."""
+    if neuron not in PROXY:
+        raise InputError("spiking network", "unknown neuron", got=neuron, limit=", ".join(PROXY), fix="neuron lif")
     if neuron == "clif" and "InvertedDoublePendulum" in environment:
         return ProxyHyperparameters((512, 512), PROXY["clif"].learning_rate)
     return PROXY[neuron]

@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_action_dim
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
@@ -111,3 +111,17 @@ class ProxyTargetPolicy(SpikingTD3Policy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"proxy_arch": self.proxy_arch, "proxy_learning_rate": self.proxy_learning_rate}
+
+
+class MultiInputSpikingTD3Policy(SpikingTD3Policy):
+    """SpikingTD3Policy for observations with fields, as Stable-Baselines3's MultiInputPolicy."""
+
+    def __init__(self, *arguments: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **options: Any) -> None:
+        super().__init__(*arguments, features_extractor_class=features_extractor_class, **options)
+
+
+class MultiInputProxyTargetPolicy(ProxyTargetPolicy):
+    """ProxyTargetPolicy for observations with fields."""
+
+    def __init__(self, *arguments: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **options: Any) -> None:
+        super().__init__(*arguments, features_extractor_class=features_extractor_class, **options)

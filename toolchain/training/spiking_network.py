@@ -60,9 +60,11 @@ class SpikingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         problems = [] if neuron in NEURONS else [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
-        problems += [] if 1 <= timesteps <= LONGEST else [f"timesteps is {timesteps}, 1..{LONGEST} expected"]
-        problems += [] if population >= 1 else [f"population is {population}, at least 1 expected"]
-        problems += [] if hidden and min(hidden) >= 1 else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
+        problems += [] if isinstance(timesteps, int) and 1 <= timesteps <= LONGEST else [f"timesteps is {timesteps}, a whole number 1..{LONGEST} expected"]
+        problems += [] if isinstance(population, int) and population >= 1 else [f"population is {population}, a whole number of at least 1 expected"]
+        whole = all(isinstance(width, int) and width >= 1 for width in hidden)
+        problems += [] if hidden and whole else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
+        problems += [] if isinstance(surrogate, Surrogate) else [f"surrogate is {surrogate!r}, an instance such as Arctan(2.0) expected"]
         if problems:
             raise violations("spiking network", problems, fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]")
         self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate)
