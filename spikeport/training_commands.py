@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import click
 
 from spikeport.options import as_json
 from spikeport.terminal import emit, progress_bar
+
+# How often PyTorch's threads (GNU's OpenMP) look for work before they sleep, read when PyTorch is imported. By default they look for some
+# ten milliseconds, which on a machine that does something else beside makes a training step ten times as long.
+SPINS = "10000"
 
 
 @click.command()
@@ -33,6 +38,7 @@ def train(method: str, env: str, output: Path, steps: int, as_json: bool, **choi
 
     FILE is a Stable-Baselines3 zip that `spikeport convert` reads. A killed run goes on with --resume and ends with the same weights.
     """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     from spikeport import api
 
     with progress_bar(steps, "steps") as progress:
