@@ -57,7 +57,7 @@ def refuse_foreign_neurons(policy: SpikingPolicy) -> None:
             f"a stock LIF process cannot run this neuron: {', '.join(foreign)}",
             limit="lif, clif, plif",
             why="the membrane of dn grows with its own square, and Loihi's current-based neuron is linear; Loihi 2 microcode could run it",
-            fix=("train with lif, clif or plif neurons", "run the float policy as it is"),
+            fix=("train with lif, clif or plif neurons", "spikeport.load_policy(FILE).act() to run it in float arithmetic"),
         )
 
 
