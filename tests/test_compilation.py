@@ -10,6 +10,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -59,38 +60,38 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
     assert all((ROOT / name).is_file() for name in FILES)
 
 
-def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path) -> None:
-    """In a copy: compiled, read from the cache, and compiled anew once another file of FILES has changed, but not for any other file."""
-    shutil.copytree(ROOT, tmp_path / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
-    script = (
-        "from toolchain.training.threads import portion; portion(10, 1, 2); "
-        "print(*(sum(count.values()) for count in (portion.stats.cache_hits, portion.stats.cache_misses)))"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {"PYTHONPATH": str(tmp_path)}
-
-    def hits_and_misses() -> str:
-        return subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
-
-    assert [hits_and_misses(), hits_and_misses()] == ["0 1", "1 0"]
-    for name, expected in (("errors.py", "1 0"), ("training/lanes.py", "0 1")):
-        with (tmp_path / "toolchain" / name).open("a") as file:
-            file.write("# another line\n")
-        assert hits_and_misses() == expected, name
-    assert hits_and_misses() == "1 0"
-
-
-def test_who_is_killed_while_it_stores_leaves_no_stale_code(tmp_path: Path) -> None:
-    """numba writes the index before the machine code: between the two, the new index must not lead to the code of before."""
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., str]:
+    """run(script, exit code) in a copy of the toolchain at tmp_path, with a cache of its own."""
     shutil.copytree(ROOT, tmp_path / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {"PYTHONPATH": str(tmp_path)}
-    ask = "from toolchain.training.threads import portion; print(*portion(10, 1, 2))"
-    killed = f"import os; from numba.core.caching import IndexDataCacheFile as F; F._save_data = lambda *_: os._exit(9); {ask}"
 
-    def run(script: str, code: int = 0) -> str:
+    def answer(script: str, code: int = 0) -> str:
         done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         return done.stdout.strip()
 
+    return answer
+
+
+def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path, run: Callable[..., str]) -> None:
+    """Compiled, read from the cache, and compiled anew once another file of FILES has changed, but not for any other file."""
+    hits_and_misses = (
+        "from toolchain.training.threads import portion; portion(10, 1, 2); "
+        "print(*(sum(count.values()) for count in (portion.stats.cache_hits, portion.stats.cache_misses)))"
+    )
+    assert [run(hits_and_misses), run(hits_and_misses)] == ["0 1", "1 0"]
+    for name, expected in (("errors.py", "1 0"), ("training/lanes.py", "0 1")):
+        with (tmp_path / "toolchain" / name).open("a") as file:
+            file.write("# another line\n")
+        assert run(hits_and_misses) == expected, name
+    assert run(hits_and_misses) == "1 0"
+
+
+def test_who_is_killed_while_it_stores_leaves_no_stale_code(tmp_path: Path, run: Callable[..., str]) -> None:
+    """numba writes the index before the machine code: between the two, the new index must not lead to the code of before."""
+    ask = "from toolchain.training.threads import portion; print(*portion(10, 1, 2))"
+    killed = f"import os; from numba.core.caching import IndexDataCacheFile as F; F._save_data = lambda *_: os._exit(9); {ask}"
     assert [run(ask), run(ask)] == ["5 10", "5 10"]
     changed = tmp_path / "toolchain" / "training" / "threads.py"
     text = changed.read_text()
