@@ -212,6 +212,10 @@ def test_observations_that_were_normalised_in_training_are_in_deployment(tmp_pat
         assert policy.provenance.normalizer_file and np.isclose(policy.act(raw), wanted, atol=1e-5).mean() > 0.97  # a spike may fall elsewhere
     with pytest.raises(InputError, match="normaliser is missing"):
         api.load_policy(tmp_path / "policy.zip", normalizer="none")
+    env.norm_obs = False
+    env.save(str(tmp_path / "rewards.pkl"))
+    with pytest.raises(InputError, match="normaliser is missing"):  # this one is of rewards alone
+        api.load_policy(tmp_path / "policy.zip", normalizer=tmp_path / "rewards.pkl")
     for_rewards = VecNormalize(make_vec_env(lambda: Drift(), n_envs=1, seed=0), norm_obs=False)
     plain = ProxyTargetTD3("MlpPolicy", for_rewards, learning_starts=60, batch_size=16, policy_kwargs={"net_arch": [16], "proxy_arch": [16]})
     plain.learn(80)

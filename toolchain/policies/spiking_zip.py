@@ -67,10 +67,10 @@ def read_spiking_zip(content: FileContent, member: bytes, weights: bytes, option
             where, "the policy's observations do not fit the environment", got=f"{features} features",
             limit=f"{expected} observation channels of {options.environment.label}", fix=environment_fix((where,), options.environment),
         )  # fmt: skip
-    observation, normalizer, assumptions = ObservationContract(features), None, list[str]()
+    observation, normalizer = ObservationContract(features), None
     if normalised:
-        observation, normalizer = read_observation(features, content, options, assumptions, zoo=True)
-        if normalizer is None:
+        observation, normalizer = read_observation(features, content, options, [], zoo=True)
+        if observation.mean is None:
             raise InputError(
                 where, "the policy was trained on normalised observations, and their normaliser is missing", limit="vecnormalize.pkl beside it",
                 fix="--normalizer FILE with what VecNormalize.save wrote",
