@@ -223,6 +223,21 @@ def test_wrong_choices_are_listed(tmp_path: Path, arguments: tuple[str, ...], sa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("choices", "steps", "said"),
+    [
+        ({"hidden": (32.0, 32)}, 130, r"training: hidden is \(32.0, 32\), at least one whole number expected"),
+        ({"hidden": ()}, 130, r"training: hidden is \(\), at least one whole number expected"),
+        ({"environment": Drift()}, 130, "training: environment is a Drift, a Gymnasium id expected"),
+        ({}, "130", "training: '130' steps, 1..5000000 expected"),
+    ],
+)
+def test_wrong_types_are_said(tmp_path: Path, choices: dict[str, object], steps: int, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        train(TrainingPlan("td3", **PLAN | choices), steps, tmp_path / "policy.zip", **INTERVALS)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_process_trains_a_run(tmp_path: Path) -> None:
     """The lock is the process's: it ends with it, however it ends."""
     output = tmp_path / "policy.zip"

@@ -59,6 +59,9 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         problems = [] if self.method in METHODS else [f"unknown method {self.method!r} {did_you_mean(self.method, METHODS)}".rstrip()]
         problems += [] if self.neuron in NEURONS else [f"neuron is {self.neuron!r}, known are {', '.join(NEURONS)}"]
+        problems += [] if isinstance(self.environment, str) else [f"environment is a {type(self.environment).__name__}, a Gymnasium id expected"]
+        whole = all(isinstance(width, int) and width >= 1 for width in self.hidden)
+        problems += [] if self.hidden and whole else [f"hidden is {tuple(self.hidden)!r}, at least one whole number expected"]
         limits = {"seed": (0, 2**32 - 1), "learning_starts": (0, MOST_STEPS), "threads": (1, MOST_THREADS), "proxy_iterations": (1, 1000)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -313,7 +316,7 @@ def _check_same_plan(folder: Path, state: dict[str, Any] | None, plan: TrainingP
 
 def _check(plan: TrainingPlan, steps: int, output: Path, folder: Path, resume: bool, *intervals: int) -> None:
     check_writable(output)
-    problems = [] if 1 <= steps <= MOST_STEPS else [f"{steps} steps, 1..{MOST_STEPS} expected"]
+    problems = [] if isinstance(steps, int) and 1 <= steps <= MOST_STEPS else [f"{steps!r} steps, 1..{MOST_STEPS} expected"]
     named = zip(("evaluate_every", "evaluation_episodes", "checkpoint_every"), intervals, strict=True)
     problems += [f"{name} is {value}, at least 1 expected" for name, value in named if value < 1]
     if problems:
