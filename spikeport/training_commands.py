@@ -11,8 +11,8 @@ import click
 from spikeport.options import as_json
 from spikeport.terminal import emit, progress_bar
 
-# How often PyTorch's threads (GNU's OpenMP) look for work before they sleep, read when PyTorch is imported. By default they look for some
-# ten milliseconds, which on a machine that does something else beside makes a training step ten times as long.
+# How often PyTorch's threads (GNU's OpenMP) look for work before they sleep, read when PyTorch is imported. The default is 300,000 times:
+# on a machine that does something else beside, they would wait for each other and hold the cores that they wait for.
 SPINS = "10000"
 
 

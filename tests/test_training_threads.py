@@ -73,7 +73,7 @@ def noted_counters(crew: Any, own: Any, pair: Any) -> int:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_part_counts_references(count: int) -> None:
-    """Counting by several threads of one core after the other took longer than the kernels."""
+    """Threads that count in one place wait for each other."""
     own = np.full(3, -1)
     assert noted_counters((team(), count), own, (np.zeros(2), np.zeros(4))) != 0
     assert own.tolist() == [0, 0, 0]

@@ -15,7 +15,7 @@ from typing import Any
 import numba
 
 ROOT = Path(__file__).parent
-FILES = (  # with compiled code, or with constants of it
+FILES = (  # with compiled code, with constants of it, or with the layout of what it reads
     "compilation.py",
     "network.py",
     "quantization/rounding.py",

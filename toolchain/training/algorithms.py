@@ -35,7 +35,7 @@ from toolchain.training.hyperparameters import (
 )
 from toolchain.training.learner import GraphLearner
 from toolchain.training.plain_learner import plain_learner
-from toolchain.training.policy_classes import MultiInputProxyTargetPolicy, MultiInputSpikingTD3Policy, ProxyTargetPolicy, SpikingTD3Policy
+from toolchain.training.policy_classes import ProxyTargetPolicy, SpikingTD3Policy
 
 PAPER: dict[str, Any] = {
     "learning_rate": LEARNING_RATE,
@@ -59,7 +59,7 @@ class SpikingTD3(TD3):
     `spikeport convert` reads.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": SpikingTD3Policy, "MultiInputPolicy": MultiInputSpikingTD3Policy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": SpikingTD3Policy, "MultiInputPolicy": SpikingTD3Policy}
 
     def __init__(self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any) -> None:
         super().__init__(policy, env, _init_setup_model=False, **PAPER | options)
@@ -154,7 +154,7 @@ class SpikingTD3(TD3):
 class ProxyTargetTD3(SpikingTD3):
     """SpikingTD3 with a proxy for the target actor. `proxy_iterations`: minibatches K per training step."""
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": ProxyTargetPolicy, "MultiInputPolicy": MultiInputProxyTargetPolicy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": ProxyTargetPolicy, "MultiInputPolicy": ProxyTargetPolicy}
 
     def __init__(self, policy: Any, env: Any, *, proxy_iterations: int = ProxyHyperparameters.iterations, **options: Any) -> None:
         if not isinstance(proxy_iterations, int) or proxy_iterations < 1:

@@ -49,7 +49,7 @@ class SpikingActor(BasePolicy):
 
 
 class SpikingTD3Policy(TD3Policy):
-    """TD3's policy, actor and target spiking. `bfloat16`: products between hidden layers of critics and proxy in bfloat16."""
+    """TD3's policy, actor and target spiking, for observations with fields, too. `bfloat16`: products between hidden layers of critics and proxy in bfloat16."""
 
     def __init__(
         self,
@@ -66,6 +66,8 @@ class SpikingTD3Policy(TD3Policy):
     ) -> None:
         self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate}
         self.narrow = bfloat16
+        if isinstance(observation_space, spaces.Dict):
+            options.setdefault("features_extractor_class", CombinedExtractor)
         if options.get("optimizer_class", torch.optim.Adam) in FUSED:
             options.setdefault("optimizer_kwargs", {"fused": True})
         super().__init__(observation_space, action_space, lr_schedule, list(HIDDEN) if net_arch is None else net_arch, **options)
@@ -111,17 +113,3 @@ class ProxyTargetPolicy(SpikingTD3Policy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"proxy_arch": self.proxy_arch, "proxy_learning_rate": self.proxy_learning_rate}
-
-
-class MultiInputSpikingTD3Policy(SpikingTD3Policy):
-    """SpikingTD3Policy for observations with fields, as Stable-Baselines3's MultiInputPolicy."""
-
-    def __init__(self, *arguments: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **options: Any) -> None:
-        super().__init__(*arguments, features_extractor_class=features_extractor_class, **options)
-
-
-class MultiInputProxyTargetPolicy(ProxyTargetPolicy):
-    """ProxyTargetPolicy for observations with fields."""
-
-    def __init__(self, *arguments: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **options: Any) -> None:
-        super().__init__(*arguments, features_extractor_class=features_extractor_class, **options)

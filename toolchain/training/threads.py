@@ -1,6 +1,6 @@
 """Parts of a compiled kernel on the threads of torch's own OpenMP: one team for torch's products and for what lies between them.
 
-A part takes some hundredths of a millisecond, and to wake a thread costs as much. torch's team waits awake from one operation to the next;
+A part takes no longer than to wake a thread. torch's team waits awake from one operation to the next;
 threads beside it would wait for a core, and Python's threads for the interpreter. So kernels run on that team, by OpenMP's entry for
 compilers. Where torch's OpenMP has no such entry (macOS, Windows), the parts run one after the other in the calling thread.
 """
