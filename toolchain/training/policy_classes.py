@@ -49,7 +49,10 @@ class SpikingActor(BasePolicy):
 
 
 class SpikingTD3Policy(TD3Policy):
-    """TD3's policy, actor and target spiking, for observations with fields, too. `bfloat16`: products between hidden layers of critics and proxy in bfloat16."""
+    """TD3's policy, actor and target spiking, for observations with fields, too.
+
+    `bfloat16`: products between hidden layers of critics and proxy in bfloat16.
+    """
 
     def __init__(
         self,
