@@ -24,7 +24,10 @@ EPISODES = {ONE: 1, MANY: 10}  # a roll-out; `simulate` runs ten unless told oth
 
 @dataclass(frozen=True)
 class LoopResult:
-    """Seconds per decision of one way to roll out: the loop, `decide` in it, the environment alone."""
+    """Seconds per decision of one way to roll out.
+
+    The loop, `decide` in it, the environment alone.
+    """
 
     environment: str
     way: str
@@ -40,7 +43,8 @@ class Recorder:
 
     def __init__(self, env: Any) -> None:
         self.env, self.actions = env, list[NDArray[Any]]()
-        self.action_space, self.observation_space = env.action_space, env.observation_space
+        self.action_space = env.action_space
+        self.observation_space = env.observation_space
 
     def reset(self, **options: Any) -> Any:
         return self.env.reset(**options)
@@ -55,7 +59,10 @@ class Recorder:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """One way to roll one policy out: `fast` sdn by `roll_out`, as `simulate` does, and its recorded actions."""
+    """One way to roll one policy out:
+
+    `fast` sdn by `roll_out`, as `simulate` does, and its recorded actions.
+    """
 
     material: Material
     way: str
@@ -78,17 +85,33 @@ class Loop:
 
     def run(self) -> Rollout:
         environment = self.material.subject.environment
-        return roll_out(self.backend, lambda index: make(environment), range(SEED, SEED + EPISODES[self.way]), longest=self.longest)
+        return roll_out(
+            self.backend,
+            lambda index: make(environment),
+            range(SEED, SEED + EPISODES[self.way]),
+            longest=self.longest,
+        )
 
     def alone(self) -> float:
-        """Seconds per step of the environments alone: same seeds, same actions, same order of stepping."""
-        envs, clock = [make(self.material.subject.environment) for _ in self.actions], time.perf_counter
+        """Seconds per step of the environments alone.
+
+        Same seeds, same actions, same order of stepping.
+        """
+        envs = [make(self.material.subject.environment) for _ in self.actions]
+        clock = time.perf_counter
         with gymnasium_bridge.quiet():
             for index, env in enumerate(envs):
                 env.reset(seed=SEED + index)
             longest = max(len(actions) for actions in self.actions)
-            steps = [(env.step, actions[k]) for k in range(longest) for env, actions in zip(envs, self.actions, strict=True) if k < len(actions)]
-            for step, action in steps[: len(envs)]:  # a roll-out does not time its first decision either
+            steps = [
+                (env.step, actions[k])
+                for k in range(longest)
+                for env, actions in zip(envs, self.actions, strict=True)
+                if k < len(actions)
+            ]
+            for step, action in steps[
+                : len(envs)
+            ]:  # a roll-out does not time its first decision either
                 step(action)
             start = clock()
             for step, action in steps[len(envs) :]:
@@ -99,7 +122,12 @@ class Loop:
         return seconds / (len(steps) - len(envs))
 
 
-def measure_loops(materials: Sequence[Material], rounds: int, lengths: dict[str, int], progress: Callable[[int, int], None]) -> list[LoopResult]:
+def measure_loops(
+    materials: Sequence[Material],
+    rounds: int,
+    lengths: dict[str, int],
+    progress: Callable[[int, int], None],
+) -> list[LoopResult]:
     """Loop and bare environment in turn, for every policy and way, round after round."""
     loops = [Loop.record(material, way, lengths[way]) for material in materials for way in EPISODES]
     times = np.zeros((len(loops), 3, rounds))
@@ -109,7 +137,10 @@ def measure_loops(materials: Sequence[Material], rounds: int, lengths: dict[str,
                 if number % 2:
                     times[index, 2, number] = loop.alone()
                 rollout = loop.run()
-                times[index, :2, number] = 1 / rollout.decisions_per_second, rollout.policy_seconds / (rollout.decisions - len(rollout.lengths))
+                times[index, :2, number] = (
+                    1 / rollout.decisions_per_second,
+                    rollout.policy_seconds / (rollout.decisions - len(rollout.lengths)),
+                )
                 if number % 2 == 0:
                     times[index, 2, number] = loop.alone()
         progress(number + 1, rounds)
@@ -118,4 +149,12 @@ def measure_loops(materials: Sequence[Material], rounds: int, lengths: dict[str,
 
 def summary(loop: Loop, whole: Float, decide: Float, alone: Float) -> LoopResult:
     subject = loop.material.subject
-    return LoopResult(subject.environment, loop.way, subject.limit, Spread.of(whole), Spread.of(decide), Spread.of(alone), Spread.of(whole / alone))
+    return LoopResult(
+        subject.environment,
+        loop.way,
+        subject.limit,
+        Spread.of(whole),
+        Spread.of(decide),
+        Spread.of(alone),
+        Spread.of(whole / alone),
+    )

@@ -1,6 +1,8 @@
-"""The plain formulation of proxy-target training: every timestep its own products, autograd through every operation.
+"""The plain formulation of proxy-target training: every timestep its own products, autograd through
+every operation.
 
-The oracle of tests/test_training_network.py and the baseline of benchmarks/training.py. Nothing of toolchain/training is used.
+The oracle of tests/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
+toolchain/training is used.
 """
 
 from __future__ import annotations
@@ -42,17 +44,25 @@ def rectangle(x: Tensor) -> Tensor:
 
 
 def eager_actions(
-    parameters: dict[str, Tensor], observations: Tensor, neuron: str = "lif", timesteps: int = 5, derivative: Callable[[Tensor], Tensor] = rectangle
+    parameters: dict[str, Tensor],
+    observations: Tensor,
+    neuron: str = "lif",
+    timesteps: int = 5,
+    derivative: Callable[[Tensor], Tensor] = rectangle,
 ) -> Tensor:
     """Actions [n, act] of the network whose parameters carry the published names."""
     z = torch.tanh(observations)
-    activation = torch.exp(-0.5 * (z[:, :, None] - parameters["encoder.mean"]) ** 2 / parameters["encoder.std"] ** 2).flatten(1)
+    activation = torch.exp(
+        -0.5 * (z[:, :, None] - parameters["encoder.mean"]) ** 2 / parameters["encoder.std"] ** 2
+    ).flatten(1)
     hidden = sum(name.startswith("snn.hidden_layers") for name in parameters) // 2
     names = [f"snn.hidden_layers.{index}" for index in range(hidden)] + ["snn.out_pop_layer"]
     encoder = torch.zeros_like(activation)
     states: list[list[Tensor]] = []
     for name in names:
-        zero = torch.zeros(len(observations), len(parameters[f"{name}.bias"]), dtype=observations.dtype)
+        zero = torch.zeros(
+            len(observations), len(parameters[f"{name}.bias"]), dtype=observations.dtype
+        )
         states.append([zero, zero, zero, zero])
     counts = torch.zeros_like(states[-1][0])
     for _ in range(timesteps):
@@ -61,11 +71,14 @@ def eager_actions(
         encoder = encoder - 0.999 * spikes.detach()
         for index, name in enumerate(names):
             current, v, u, s = states[index]
-            drive = torch.nn.functional.linear(spikes, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+            drive = torch.nn.functional.linear(
+                spikes, parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+            )
             if neuron != "lif":
                 drive = current = 0.5 * current + drive
             if neuron == "dn":
-                v, u = v * (1 - s) + 0.021 * s, u + 0.132 * s
+                v = v * (1 - s) + 0.021 * s
+                u = u + 0.132 * s
                 v, u = v + (v * v - v - u + drive), u + (-0.172 * v + 0.529 * u)
             else:
                 v = v * 0.75 * (1 - s) + drive
@@ -73,7 +86,9 @@ def eager_actions(
             states[index] = [current, v, u, spikes]
         counts = counts + spikes
     weight = parameters["decoder.decoder.weight"]
-    y = (counts / timesteps).view(len(observations), len(weight), -1).mul(weight[:, 0]).sum(2) + parameters["decoder.decoder.bias"]
+    y = (counts / timesteps).view(len(observations), len(weight), -1).mul(weight[:, 0]).sum(
+        2
+    ) + parameters["decoder.decoder.bias"]
     return torch.tanh(y)
 
 
@@ -81,16 +96,30 @@ def mlp(widths: tuple[int, ...], squash: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    layers[-1] = nn.Tanh() if squash else nn.Identity()
+    if squash:
+        layers[-1] = nn.Tanh()
+    else:
+        layers[-1] = nn.Identity()
     return nn.Sequential(*layers)
 
 
 class EagerProxyTarget:
     """One proxy-target training step after another, on minibatches that are given."""
 
-    def __init__(self, features: int, actions: int, parameters: dict[str, Tensor], neuron: str, proxy: tuple[int, ...], proxy_rate: float) -> None:
-        self.neuron, self.updates = neuron, 0
-        self.actor = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
+    def __init__(
+        self,
+        features: int,
+        actions: int,
+        parameters: dict[str, Tensor],
+        neuron: str,
+        proxy: tuple[int, ...],
+        proxy_rate: float,
+    ) -> None:
+        self.neuron = neuron
+        self.updates = 0
+        self.actor = {
+            name: value.detach().clone().requires_grad_() for name, value in parameters.items()
+        }
         self.proxy = mlp((features, *proxy, actions), True)
         self.critics = [mlp((features + actions, 256, 256, 1), False) for _ in range(2)]
         self.targets = [mlp((features + actions, 256, 256, 1), False) for _ in range(2)]
@@ -106,11 +135,17 @@ class EagerProxyTarget:
         ]
 
     def step(self, batches: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]) -> None:
-        """observations, actions, next observations, rewards [n, 1], dones [n, 1]: one minibatch per proxy iteration."""
+        """observations, actions, next observations, rewards [n, 1], dones [n, 1].
+
+        One minibatch per proxy iteration.
+        """
         actor, critic, proxy = self.optimisers
         self.updates += 1
         for observations, *_ in batches:
-            loss = nn.functional.mse_loss(self.proxy(observations), eager_actions(self.actor, observations, self.neuron).detach())
+            loss = nn.functional.mse_loss(
+                self.proxy(observations),
+                eager_actions(self.actor, observations, self.neuron).detach(),
+            )
             proxy.zero_grad()
             loss.backward()
             proxy.step()
@@ -118,14 +153,23 @@ class EagerProxyTarget:
         with torch.no_grad():
             noise = (torch.randn_like(actions) * 0.2).clamp(-0.5, 0.5)
             chosen = (self.proxy(after) + noise).clamp(-1, 1)
-            values = torch.cat([target(torch.cat([after, chosen], 1)) for target in self.targets], 1).min(1, keepdim=True).values
+            values = (
+                torch.cat([target(torch.cat([after, chosen], 1)) for target in self.targets], 1)
+                .min(1, keepdim=True)
+                .values
+            )
             wanted = rewards + 0.99 * (1 - dones) * values
-        loss = sum(nn.functional.mse_loss(q(torch.cat([observations, actions], 1)), wanted) for q in self.critics)
+        loss = sum(
+            nn.functional.mse_loss(q(torch.cat([observations, actions], 1)), wanted)
+            for q in self.critics
+        )
         critic.zero_grad()
         loss.backward()  # type: ignore[union-attr]
         critic.step()
         if self.updates % 2 == 0:
-            loss = -self.critics[0](torch.cat([observations, eager_actions(self.actor, observations, self.neuron)], 1)).mean()
+            loss = -self.critics[0](
+                torch.cat([observations, eager_actions(self.actor, observations, self.neuron)], 1)
+            ).mean()
             actor.zero_grad()
             loss.backward()
             actor.step()

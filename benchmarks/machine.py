@@ -20,14 +20,21 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    numbers = f", family {facts['cpu family']} model {facts['model']}" if "cpu family" in facts and "model" in facts else ""
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    if "cpu family" in facts and "model" in facts:
+        numbers = f", family {facts['cpu family']} model {facts['model']}"
+    else:
+        numbers = ""
     return facts.get("model name", platform.machine()) + numbers
 
 
 def load_average() -> float | None:
     """Processes that want a core, averaged over the last minute."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    if hasattr(os, "getloadavg"):
+        return round(os.getloadavg()[0], 2)
+    return None
 
 
 def describe(cores: int, load_before: float | None) -> dict[str, Any]:
@@ -55,7 +62,13 @@ def missing_libraries() -> list[str]:
 def require_libraries() -> None:
     """Raise BackendError that names every contender's library that is missing."""
     if missing := missing_libraries():
-        raise BackendError("benchmark", "not installed", got=", ".join(missing), why="no contender is left out", fix="make setup")
+        raise BackendError(
+            "benchmark",
+            "not installed",
+            got=", ".join(missing),
+            why="no contender is left out",
+            fix="make setup",
+        )
 
 
 def _installed(name: str) -> bool:

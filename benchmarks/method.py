@@ -1,9 +1,10 @@
 """How times are taken: all contenders in turn, round after round, in one process.
 
-In each round every contender takes one turn of consecutive decisions. Its first ones, a millisecond or more, are not
-timed: they fill the caches that the contender before has emptied, and a core takes that long to bring its vector
-units back to full clock. The others are timed as one block. A ratio is formed within a round, where both sides had
-the same machine, and its median over the rounds is what counts.
+In each round every contender takes one turn of consecutive decisions. Its first ones, a millisecond
+or more, are not timed: they fill the caches that the contender before has emptied, and a core takes
+that long to bring its vector units back to full clock. The others are timed as one block. A ratio
+is formed within a round, where both sides had the same machine, and its median over the rounds is
+what counts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ class Spread:
 
     @classmethod
     def of(cls, values: Float) -> Spread:
-        return cls(float(np.median(values)), float(np.quantile(values, 0.1)), float(np.quantile(values, 0.9)), float(values.min()))
+        return cls(
+            float(np.median(values)),
+            float(np.quantile(values, 0.1)),
+            float(np.quantile(values, 0.9)),
+            float(values.min()),
+        )
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,11 @@ class Turn:
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """Something that decides. `inputs` are walked in order, the turn's decisions at a time, which divide their number.
+    """Something that decides. `inputs` are walked in order, the turn's decisions at a time, which
+    divide their number.
 
-    `restart` announces an episode's start; it is called, untimed, whenever the walk is back at the first input.
+    `restart` announces an episode's start; it is called, untimed, whenever the walk is back at the
+    first input.
     """
 
     row: Row
@@ -66,7 +74,8 @@ class Contender:
         first = number * turn.decisions % len(self.inputs)
         if first == 0:
             self.restart()
-        decide, clock = self.decide, time.perf_counter
+        decide = self.decide
+        clock = time.perf_counter
         for observation in self.inputs[first : first + turn.lead]:
             decide(observation)
         inputs = self.inputs[first + turn.lead : first + turn.decisions]
@@ -87,12 +96,18 @@ def undisturbed() -> Iterator[None]:
         gc.enable()
 
 
-def measure(contenders: Sequence[Contender], rounds: int, progress: Callable[[int, int], None]) -> tuple[dict[Row, Float], float]:
-    """Seconds per decision, [rounds] for every row, and the share of the time in which this process had its core.
+def measure(
+    contenders: Sequence[Contender], rounds: int, progress: Callable[[int, int], None]
+) -> tuple[dict[Row, Float], float]:
+    """Seconds per decision, [rounds] for every row, and the share of the time in which this process
+    had its core.
 
-    Every other round runs in reverse order. The share leaves contenders out that have cores of their own.
+    Every other round runs in reverse order. The share leaves contenders out that have cores of
+    their own.
     """
-    times, had, passed = {contender.row: np.zeros(rounds) for contender in contenders}, 0.0, 0.0
+    times = {contender.row: np.zeros(rounds) for contender in contenders}
+    had = 0.0
+    passed = 0.0
     for contender in contenders:  # warm up
         _turn(contender, 0)
     for number in range(rounds):
@@ -101,7 +116,8 @@ def measure(contenders: Sequence[Contender], rounds: int, progress: Callable[[in
                 before = time.process_time(), time.perf_counter()
                 times[contender.row][number] = _turn(contender, number)
                 if not contender.cores:
-                    had, passed = had + time.process_time() - before[0], passed + time.perf_counter() - before[1]
+                    had = had + time.process_time() - before[0]
+                    passed = passed + time.perf_counter() - before[1]
         progress(number + 1, rounds)
     return times, had / passed
 

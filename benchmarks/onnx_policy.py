@@ -1,4 +1,7 @@
-"""The source ANN in onnxruntime, one thread: the fastest ordinary way to run the original policy."""
+"""The source ANN in onnxruntime, one thread.
+
+The fastest ordinary way to run the original policy.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,41 @@ Single = NDArray[np.float32]
 
 
 def model(policy: Policy) -> bytes:
-    """The ANN with tanh and action scale as an ONNX graph: `x` [n, features] to `action` [n, act], float32."""
-    nodes, constants, value = [], [], "x"
+    """The ANN with tanh and action scale as an ONNX graph:
+
+    `x` [n, features] to `action` [n, act], float32.
+    """
+    nodes = []
+    constants = []
+    value = "x"
     for index, layer in enumerate(policy.layers):
-        constants += [numpy_helper.from_array(layer.weight, f"weight{index}"), numpy_helper.from_array(layer.bias, f"bias{index}")]
-        nodes.append(helper.make_node("Gemm", [value, f"weight{index}", f"bias{index}"], [f"pre{index}"], transB=1))
+        constants += [
+            numpy_helper.from_array(layer.weight, f"weight{index}"),
+            numpy_helper.from_array(layer.bias, f"bias{index}"),
+        ]
+        nodes.append(
+            helper.make_node(
+                "Gemm", [value, f"weight{index}", f"bias{index}"], [f"pre{index}"], transB=1
+            )
+        )
         value = f"pre{index}"
         if layer.activation == "relu":
             nodes.append(helper.make_node("Relu", [value], [f"post{index}"]))
             value = f"post{index}"
     constants.append(numpy_helper.from_array(policy.action.scale.astype(np.float32), "scale"))
-    nodes += [helper.make_node("Tanh", [value], ["squashed"]), helper.make_node("Mul", ["squashed", "scale"], ["action"])]
+    nodes += [
+        helper.make_node("Tanh", [value], ["squashed"]),
+        helper.make_node("Mul", ["squashed", "scale"], ["action"]),
+    ]
     sizes = (("x", policy.observation.features), ("action", policy.action.size))
-    x, action = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in sizes)
-    made = helper.make_model(helper.make_graph(nodes, "policy", [x], [action], constants), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x, action = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in sizes
+    )
+    made = helper.make_model(
+        helper.make_graph(nodes, "policy", [x], [action], constants),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
     checker.check_model(made)
     return made.SerializeToString()
 
@@ -45,14 +69,18 @@ def session(policy: Policy) -> Any:
 
 def runner(policy: Policy) -> Callable[[Single], Single]:
     """`session.run`, the call that everybody writes."""
-    run, names = session(policy).run, ["action"]
+    run = session(policy).run
+    names = ["action"]
     return lambda x: run(names, {"x": x})[0]
 
 
 def bound_runner(policy: Policy) -> Callable[[Single], Single]:
-    """Batch 1 with input and output bound to fixed buffers, which saves onnxruntime's handling of arrays."""
+    """Batch 1 with input and output bound to fixed buffers, which saves onnxruntime's handling of
+    arrays.
+    """
     made = session(policy)
-    source, sink = np.zeros((1, policy.observation.features), np.float32), np.zeros((1, policy.action.size), np.float32)
+    source = np.zeros((1, policy.observation.features), np.float32)
+    sink = np.zeros((1, policy.action.size), np.float32)
     binding = made.io_binding()
     binding.bind_input("x", "cpu", 0, np.float32, source.shape, source.ctypes.data)
     binding.bind_output("action", "cpu", 0, np.float32, sink.shape, sink.ctypes.data)

@@ -1,7 +1,9 @@
-"""The policies that the tables run over: our own, and every public checkpoint under SPIKEPORT_POLICIES.
+"""The policies that the tables run over: our own, and every public checkpoint under
+SPIKEPORT_POLICIES.
 
-A checkpoint is found by trying: a file whose path names an environment (`TD3_Hopper-v4_actor`, `ppo-HalfCheetah-v3/...`) and that
-the readers accept. Where Gymnasium gave an environment up (-v3), the newest version whose shapes fit is taken.
+A checkpoint is found by trying: a file whose path names an environment (`TD3_Hopper-v4_actor`,
+`ppo-HalfCheetah-v3/...`) and that the readers accept. Where Gymnasium gave an environment up (-v3),
+the newest version whose shapes fit is taken.
 """
 
 from __future__ import annotations
@@ -41,16 +43,29 @@ class Case:
 
 @functools.cache
 def found() -> tuple[Case, ...]:
-    """Ours first, then the public ones in the order of their paths; what was passed over is said on stderr."""
+    """Ours first, then the public ones in the order of their paths.
+
+    What was passed over is said on stderr.
+    """
     folder = os.environ.get(VARIABLE, "")
-    return (*_in_folder(OWN, public=False), *(_in_folder(Path(folder), public=True) if folder else ()))
+    return (
+        *_in_folder(OWN, public=False),
+        *(_in_folder(Path(folder), public=True) if folder else ()),
+    )
 
 
 def _in_folder(folder: Path, public: bool) -> list[Case]:
     cases = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in OTHER_FILES and path.name != "LICENSE"):
+    for path in sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in OTHER_FILES and path.name != "LICENSE"
+    ):
         named = ENVIRONMENT.search(path.name) or ENVIRONMENT.search(str(path.relative_to(folder)))
-        case = None if named is None else _read(path, folder, named, public)
+        if named is None:
+            case = None
+        else:
+            case = _read(path, folder, named, public)
         if case is None:
             print(f"{path.relative_to(folder)}: passed over", file=sys.stderr)
         else:
@@ -70,9 +85,27 @@ def _read(path: Path, folder: Path, named: re.Match[str], public: bool) -> Case 
             break
         activations = {layer.activation for layer in policy.layers[:-1]}
         rate = activations <= {"relu"}
-        wide = rate and policy.observation.mean is None and [layer.outputs for layer in policy.layers[:-1]] == [256, 256]
-        algorithm = re.split(r"[-_]", str(path.relative_to(folder).parent if path.name.startswith(named[0]) else path.name), maxsplit=1)[0].split("/")[-1]
-        note = "" if rate else f" ({', '.join(sorted(activations))})"
-        return Case(f"{algorithm.upper()} {environment}{note}" + ("" if public else " (ours)"), path, environment, public, rate, wide)
+        wide = (
+            rate
+            and policy.observation.mean is None
+            and [layer.outputs for layer in policy.layers[:-1]] == [256, 256]
+        )
+        algorithm = re.split(
+            r"[-_]",
+            str(path.relative_to(folder).parent if path.name.startswith(named[0]) else path.name),
+            maxsplit=1,
+        )[0].split("/")[-1]
+        if rate:
+            note = ""
+        else:
+            note = f" ({', '.join(sorted(activations))})"
+        return Case(
+            f"{algorithm.upper()} {environment}{note}" + ("" if public else " (ours)"),
+            path,
+            environment,
+            public,
+            rate,
+            wide,
+        )
     print(f"{path.relative_to(folder)}: {reason}", file=sys.stderr)
     return None

@@ -7,8 +7,12 @@ from pathlib import Path
 
 OWN_POLICY = Path(__file__).parents[1] / "examples" / "policies" / "td3-HalfCheetah-v5.pt"
 BATCH = 256
-SDN, RATE, ANN = "sdn", "if, T=8", "source ANN"
-TIMESTEPS, ALPHA, ACTION_ERROR = 8, 0.5, 0.1
+SDN = "sdn"
+RATE = "if, T=8"
+ANN = "source ANN"
+TIMESTEPS = 8
+ALPHA = 0.5
+ACTION_ERROR = 0.1
 
 
 @dataclass(frozen=True)
@@ -21,23 +25,37 @@ class Row:
 
     @property
     def rival(self) -> Row:
-        """The row of `fast` that this one is compared with: the same network, or sdn where it is none of ours."""
+        """The row of `fast` that this one is compared with.
+
+        The same network, or sdn where it is none of ours.
+        """
         return Row(FAST, RATE if self.network == RATE else SDN, self.batch)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A policy in its environment. `limit`: the closed loop may take so many times as long as the environment alone."""
+    """A policy in its environment.
+
+    `limit`: the closed loop may take so many times as long as the environment alone.
+    """
 
     environment: str
     checkpoint: Path
     limit: float
 
 
-FAST, REFERENCE, LAVA_DIRECT, LAVA = "`fast`", "`reference`", "`lava-direct`", "`lava`, all cores"
-EAGER, TUNED, TORCH = "torch, eager", "torch, tuned by hand", "torch"
-ONNX, ONNX_BOUND, ENVIRONMENT = "onnxruntime", "onnxruntime, bound buffers", "`env.step` alone"
-ONE, MANY = "one episode", "10 episodes at once"
+FAST = "`fast`"
+REFERENCE = "`reference`"
+LAVA_DIRECT = "`lava-direct`"
+LAVA = "`lava`, all cores"
+EAGER = "torch, eager"
+TUNED = "torch, tuned by hand"
+TORCH = "torch"
+ONNX = "onnxruntime"
+ONNX_BOUND = "onnxruntime, bound buffers"
+ENVIRONMENT = "`env.step` alone"
+ONE = "one episode"
+MANY = "10 episodes at once"
 
 CONTENDERS = (
     *(Row(FAST, network, batch) for network in (SDN, RATE) for batch in (1, BATCH)),
@@ -53,7 +71,11 @@ def subjects(public: Path | None) -> tuple[Subject, ...]:
     if public is None:
         return own
     folder = public / "td3_style"
-    return (*own, Subject("HalfCheetah-v4", folder / "TD3_HalfCheetah-v4_actor", 1.3), Subject("Hopper-v4", folder / "TD3_Hopper-v4_actor", 1.15))
+    return (
+        *own,
+        Subject("HalfCheetah-v4", folder / "TD3_HalfCheetah-v4_actor", 1.3),
+        Subject("Hopper-v4", folder / "TD3_Hopper-v4_actor", 1.15),
+    )
 
 
 def decision_rows(public: Path | None) -> tuple[Row, ...]:

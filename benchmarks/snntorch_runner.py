@@ -1,9 +1,12 @@
-"""An exported NIR file in snnTorch: its own importer, then the sources of deviation switched off one by one.
+"""An exported NIR file in snnTorch: its own importer, then the sources of deviation switched off
+one by one.
 
-    file -> nir.read -> snntorch.import_nir.import_from_nir -> a torch module that does one timestep per call
+    file -> nir.read -> snntorch.import_nir.import_from_nir -> a torch module that does one timestep
+    per call
 
-`Remedies` says which differences between the imported network and the integer one are mended. With all of them the
-spikes are the integer network's exactly: in integer units every sum is an integer below 2^24, which float32 holds.
+`Remedies` says which differences between the imported network and the integer one are mended. With
+all of them the spikes are the integer network's exactly: in integer units every sum is an integer
+below 2^24, which float32 holds.
 """
 
 from __future__ import annotations
@@ -28,9 +31,13 @@ class Remedies:
     no_leak: bool = False  # the importer gives an IF neuron beta = 0.9
     window: bool = False  # membranes start each decision anew, at half a threshold
     carry_over: bool = False  # ... plus the share alpha of the last decision's residual
-    reset: bool = False  # reset_delay=False compares against two thresholds after a membrane above one
+    reset: bool = (
+        False  # reset_delay=False compares against two thresholds after a membrane above one
+    )
     encoded: bool = False  # the input is rounded to the encoder's grid and saturates
-    integers: bool = False  # weights, biases, thresholds and carry-over as integers instead of float32 quotients
+    integers: bool = (
+        False  # weights, biases, thresholds and carry-over as integers instead of float32 quotients
+    )
 
     @classmethod
     def all(cls) -> Remedies:
@@ -42,7 +49,9 @@ class Remedies:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Spikes per hidden layer [decisions, T, neurons] and network outputs [decisions, act], before the squash."""
+    """Spikes per hidden layer [decisions, T, neurons] and network outputs [decisions, act], before
+    the squash.
+    """
 
     spikes: list[NDArray[np.int64]]
     outputs: NDArray[np.float64]
@@ -56,27 +65,42 @@ class SnnTorchNetwork:
         import torch
         from snntorch.import_nir import import_from_nir
 
-        self.torch, self.artifact, self.network, self.remedies = torch, artifact, artifact.network, remedies
+        self.torch = torch
+        self.artifact = artifact
+        self.network = artifact.network
+        self.remedies = remedies
         with contextlib.redirect_stdout(io.StringIO()):  # the importer prints
             self.module = import_from_nir(nir.read(file))
         hidden = range(len(self.network.layers) - 1)
         self.neurons = [getattr(self.module, f"if_{index}") for index in hidden]
-        self.units = [self._tensor(layer.threshold if remedies.integers else np.ones(layer.outputs)) for layer in self.network.layers[:-1]]
+        self.units = [
+            self._tensor(layer.threshold if remedies.integers else np.ones(layer.outputs))
+            for layer in self.network.layers[:-1]
+        ]
         self.spikes: list[list[Any]] = [[] for _ in hidden]
         for index, neuron in enumerate(self.neurons):
-            neuron.init_hidden = True  # imported with init_hidden=False it hands (spikes, membrane) to the next Linear, which raises
+            # imported with init_hidden=False it hands (spikes, membrane) to the next Linear, which
+            # raises
+            neuron.init_hidden = True
             neuron.reset_delay = remedies.reset
             if remedies.no_leak:
                 neuron.beta = torch.tensor(1.0)
-            neuron.register_forward_hook(lambda _module, _given, spikes, index=index: self.spikes[index].append(spikes))
+            neuron.register_forward_hook(
+                lambda _module, _given, spikes, index=index: self.spikes[index].append(spikes)
+            )
         if remedies.integers:
             self._take_integers()
-        self.starts = [0.5 * unit if not remedies.integers else self._floor(unit / 2) for unit in self.units]
+        self.starts = [
+            0.5 * unit if not remedies.integers else self._floor(unit / 2) for unit in self.units
+        ]
 
     def _take_integers(self) -> None:
         for index, layer in enumerate(self.network.layers):
             affine = getattr(self.module, f"affine_{index}")
-            affine.weight.data, affine.bias.data = self._tensor(layer.weights), self._tensor(layer.bias)
+            affine.weight.data, affine.bias.data = (
+                self._tensor(layer.weights),
+                self._tensor(layer.bias),
+            )
             if index < len(self.neurons):
                 self.neurons[index].threshold = self._tensor(layer.threshold)
 
@@ -87,13 +111,20 @@ class SnnTorchNetwork:
         return self.torch.floor(values)
 
     def run(self, features: NDArray[np.float64], starts: NDArray[np.bool_]) -> Run:
-        """Decisions in order, features [decisions, features] as the observation contract gives them; `starts` marks episodes."""
-        network, outputs, spikes = self.network, [], [[] for _ in self.neurons]
+        """Decisions in order, features [decisions, features] as the observation contract gives
+        them; `starts` marks episodes.
+        """
+        network = self.network
+        outputs = []
+        spikes = [[] for _ in self.neurons]
         membranes = [self.torch.zeros(1, layer.outputs) for layer in network.layers[:-1]]
         with self.torch.no_grad():
             for x, start in zip(features, starts, strict=True):
                 if start or self.remedies.window:
-                    membranes = [self._window_start(index, membranes[index], bool(start)) for index in range(len(self.neurons))]
+                    membranes = [
+                        self._window_start(index, membranes[index], bool(start))
+                        for index in range(len(self.neurons))
+                    ]
                     for neuron, membrane in zip(self.neurons, membranes, strict=True):
                         neuron.mem = membrane.clone()
                 for sent in self.spikes:
@@ -109,16 +140,26 @@ class SnnTorchNetwork:
         encoder = self.network.encoder
         if not (self.remedies.encoded or self.remedies.integers):
             return x
-        q0 = np.clip(np.floor(x / encoder.scale + 0.5), -encoder.limit, encoder.limit) if self.remedies.encoded else x / encoder.scale
-        return q0 if self.remedies.integers else q0 * encoder.scale
+        if self.remedies.encoded:
+            q0 = np.clip(np.floor(x / encoder.scale + 0.5), -encoder.limit, encoder.limit)
+        else:
+            q0 = x / encoder.scale
+        if self.remedies.integers:
+            return q0
+        return q0 * encoder.scale
 
     def _decoded(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
-        scale = self.network.layers[-1].row_scale if self.remedies.integers else 1.0
+        if self.remedies.integers:
+            scale = self.network.layers[-1].row_scale
+        else:
+            scale = 1.0
         return total * scale / self.network.timesteps
 
     def _window_start(self, index: int, v_start: Any, episode: bool) -> Any:
         """Where a layer's membrane begins a decision; `v_start`: where it began the last one."""
-        neuron, unit, middle = self.neurons[index], self.units[index], self.starts[index]
+        neuron = self.neurons[index]
+        unit = self.units[index]
+        middle = self.starts[index]
         if not self.remedies.window:
             return self.torch.zeros(1, len(unit))
         if episode or not self.remedies.carry_over:

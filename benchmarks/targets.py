@@ -33,7 +33,9 @@ class Target:
 
     @property
     def met(self) -> bool:
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+        if self.at_least:
+            return self.measured >= self.bound
+        return self.measured <= self.bound
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"met": self.met}
@@ -46,7 +48,8 @@ def ratio(times: dict[Row, NDArray[np.float64]], above: Row, below: Row) -> floa
 
 def judge(times: dict[Row, NDArray[np.float64]], loops: Sequence[LoopResult]) -> list[Target]:
     """The targets, in the order of `target_names`."""
-    sdn, rate = Row(FAST, SDN), Row(FAST, RATE)
+    sdn = Row(FAST, SDN)
+    rate = Row(FAST, RATE)
     fixed = (
         (ratio(times, sdn, Row(ONNX, ANN)), 1.0, False, "times as long"),
         (float(np.median(times[sdn])) * 1e6, 10.0, False, "us"),
@@ -54,7 +57,19 @@ def judge(times: dict[Row, NDArray[np.float64]], loops: Sequence[LoopResult]) ->
         (ratio(times, Row(LAVA, RATE), rate), 200.0, True, "times as fast"),
     )
     made = [Target(name, *numbers) for name, numbers in zip(FIXED, fixed, strict=True)]
-    return [*made, *(Target(loop_target(loop.environment, loop.way), loop.ratio.median, loop.limit, False, "times as long") for loop in loops)]
+    return [
+        *made,
+        *(
+            Target(
+                loop_target(loop.environment, loop.way),
+                loop.ratio.median,
+                loop.limit,
+                False,
+                "times as long",
+            )
+            for loop in loops
+        ),
+    ]
 
 
 def loop_target(environment: str, way: str) -> str:

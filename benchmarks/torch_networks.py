@@ -1,11 +1,12 @@
 """The `if` network, and the source ANN, as torch programs.
 
-`EagerNetwork` is written the way repositories of papers write it: a module per layer of neurons, out-of-place
-operations, both hidden layers computed in every timestep. `TunedNetwork` is the same network by somebody who
-wants it quick: the held input's layer once, buffers updated in place.
+`EagerNetwork` is written the way repositories of papers write it: a module per layer of neurons,
+out-of-place operations, both hidden layers computed in every timestep. `TunedNetwork` is the same
+network by somebody who wants it quick: the held input's layer once, buffers updated in place.
 
-The weights are the artifact's integers as float32. Every sum is below 2^24 by the range proof, so float32 holds it
-exactly; alpha = 1/2 needs no more than halving. `verification.py` demands equality before anything is timed.
+The weights are the artifact's integers as float32. Every sum is below 2^24 by the range proof, so
+float32 holds it exactly; alpha = 1/2 needs no more than halving. `verification.py` demands equality
+before anything is timed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def single(values: NDArray[Any]) -> Tensor:
 
 
 class SpikingNeuron(nn.Module):
-    """Integrate, fire, subtract the threshold; half of the residual is carried into the next decision."""
+    """Integrate, fire, subtract the threshold.
+
+    Half of the residual is carried into the next decision.
+    """
 
     threshold: Tensor
 
@@ -44,7 +48,9 @@ class SpikingNeuron(nn.Module):
     def begin(self, alpha: float) -> None:
         residual = torch.maximum(self.membrane - self.start, -self.emitted)
         carried = torch.floor(alpha * residual + 0.5)
-        self.start = torch.minimum(torch.clamp(0.5 * self.threshold + carried, min=0), self.threshold)
+        self.start = torch.minimum(
+            torch.clamp(0.5 * self.threshold + carried, min=0), self.threshold
+        )
         self.membrane = self.start
         self.emitted = torch.zeros_like(self.start)
 
@@ -63,17 +69,28 @@ class Codec:
     """The artifact's encoder and decoder in torch; float64, as the host's."""
 
     def __init__(self, artifact: Artifact) -> None:
-        network, action = artifact.network, artifact.action
-        self.scale, self.limit = torch.from_numpy(network.encoder.scale), torch.from_numpy(network.encoder.limit.astype(np.float64))
-        self.row_scale, self.divisor = torch.from_numpy(network.layers[-1].row_scale), network.divisor
-        self.action_scale, self.offset = torch.from_numpy(action.scale), torch.from_numpy(action.offset)
+        network = artifact.network
+        action = artifact.action
+        self.scale, self.limit = (
+            torch.from_numpy(network.encoder.scale),
+            torch.from_numpy(network.encoder.limit.astype(np.float64)),
+        )
+        self.row_scale = torch.from_numpy(network.layers[-1].row_scale)
+        self.divisor = network.divisor
+        self.action_scale, self.offset = (
+            torch.from_numpy(action.scale),
+            torch.from_numpy(action.offset),
+        )
 
     def encode(self, observations: Float) -> Tensor:
         q = torch.floor(torch.from_numpy(observations) / self.scale + 0.5)
         return torch.minimum(torch.maximum(q, -self.limit), self.limit).float()
 
     def decode(self, accumulator: Tensor) -> Float:
-        return (torch.tanh(accumulator.double() * self.row_scale / self.divisor) * self.action_scale + self.offset).numpy()
+        return (
+            torch.tanh(accumulator.double() * self.row_scale / self.divisor) * self.action_scale
+            + self.offset
+        ).numpy()
 
 
 class EagerNetwork(nn.Module):
@@ -83,7 +100,9 @@ class EagerNetwork(nn.Module):
         self.linears = nn.ModuleList(linear(layer.weights, layer.bias) for layer in layers[:-1])
         self.neurons = nn.ModuleList(SpikingNeuron(layer.threshold) for layer in layers[:-1])
         self.readout = linear(layers[-1].weights, layers[-1].bias * artifact.network.timesteps)
-        self.codec, self.timesteps, self.alpha = Codec(artifact), artifact.network.timesteps, artifact.network.alpha / 64
+        self.codec = Codec(artifact)
+        self.timesteps = artifact.network.timesteps
+        self.alpha = artifact.network.alpha / 64
 
     def restart(self) -> None:
         for neuron in self.neurons:
@@ -91,7 +110,8 @@ class EagerNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, observations: Float) -> Float:
-        state, total = self.codec.encode(observations), 0
+        state = self.codec.encode(observations)
+        total = 0
         for neuron in self.neurons:
             neuron.begin(self.alpha)  # type: ignore[operator]
         for _ in range(self.timesteps):
@@ -110,14 +130,23 @@ class EagerNetwork(nn.Module):
 class TunedNetwork:
     def __init__(self, artifact: Artifact, rows: int) -> None:
         layers = artifact.network.layers
-        self.weights, self.biases = [single(layer.weights.T.copy()) for layer in layers], [single(layer.bias) for layer in layers]
+        self.weights, self.biases = (
+            [single(layer.weights.T.copy()) for layer in layers],
+            [single(layer.bias) for layer in layers],
+        )
         self.thresholds = [single(layer.threshold)[None] for layer in layers[:-1]]
-        self.start, self.membrane, self.count, self.spikes = ([torch.zeros(rows, layer.outputs) for layer in layers[:-1]] for _ in range(4))
-        self.codec, self.timesteps, self.alpha = Codec(artifact), artifact.network.timesteps, artifact.network.alpha / 64
+        self.start, self.membrane, self.count, self.spikes = (
+            [torch.zeros(rows, layer.outputs) for layer in layers[:-1]] for _ in range(4)
+        )
+        self.codec = Codec(artifact)
+        self.timesteps = artifact.network.timesteps
+        self.alpha = artifact.network.alpha / 64
         self.restart()
 
     def restart(self) -> None:
-        for start, membrane, count, threshold in zip(self.start, self.membrane, self.count, self.thresholds, strict=True):
+        for start, membrane, count, threshold in zip(
+            self.start, self.membrane, self.count, self.thresholds, strict=True
+        ):
             start.copy_(0.5 * threshold)
             membrane.copy_(start)
             count.zero_()
@@ -125,9 +154,15 @@ class TunedNetwork:
     @torch.no_grad()
     def __call__(self, observations: Float) -> Float:
         held = torch.addmm(self.biases[0], self.codec.encode(observations), self.weights[0])
-        for start, membrane, count, threshold in zip(self.start, self.membrane, self.count, self.thresholds, strict=True):
+        for start, membrane, count, threshold in zip(
+            self.start, self.membrane, self.count, self.thresholds, strict=True
+        ):
             residual = torch.maximum(membrane.sub_(start), count.mul_(threshold).neg_())
-            torch.clamp(residual.mul_(self.alpha).add_(0.5).floor_().add_(threshold, alpha=0.5), min=0, out=start)
+            torch.clamp(
+                residual.mul_(self.alpha).add_(0.5).floor_().add_(threshold, alpha=0.5),
+                min=0,
+                out=start,
+            )
             torch.minimum(start, threshold, out=start)
             membrane.copy_(start)
             count.zero_()
@@ -135,13 +170,17 @@ class TunedNetwork:
         for _ in range(self.timesteps):
             current = held
             for index in range(last):
-                membrane, spikes, threshold = self.membrane[index], self.spikes[index], self.thresholds[index]
+                membrane = self.membrane[index]
+                spikes = self.spikes[index]
+                threshold = self.thresholds[index]
                 torch.gt(membrane.add_(current), threshold, out=spikes)
                 membrane.addcmul_(spikes, threshold, value=-1)
                 self.count[index].add_(spikes)
                 if index + 1 < last:
                     current = torch.addmm(self.biases[index + 1], spikes, self.weights[index + 1])
-        self.accumulator = torch.addmm(self.timesteps * self.biases[last], self.count[-1], self.weights[last])
+        self.accumulator = torch.addmm(
+            self.timesteps * self.biases[last], self.count[-1], self.weights[last]
+        )
         return self.codec.decode(self.accumulator)
 
     def spike_counts(self) -> list[Float]:
@@ -172,5 +211,8 @@ def torch_policy(policy: Policy) -> nn.Module:
     """The source ANN: float32 network inputs in, actions out."""
     layers: list[nn.Module] = []
     for layer in policy.layers:
-        layers += [linear(layer.weight, layer.bias), *([nn.ReLU()] if layer.activation == "relu" else [])]
+        layers += [
+            linear(layer.weight, layer.bias),
+            *([nn.ReLU()] if layer.activation == "relu" else []),
+        ]
     return nn.Sequential(*layers, Scaled(policy.action.scale)).eval()

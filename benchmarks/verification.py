@@ -17,13 +17,18 @@ from toolchain.simulation.backend import Trace
 from toolchain.simulation.backends import open_backend
 
 FIRST = 5  # decisions compared of every contender
-TORCH_TANH, SINGLE = 1e-12, 1e-5  # tolerances: torch's tanh is not the host's, the ANN runs in float32
+# tolerances: torch's tanh is not the host's, the ANN runs in float32
+TORCH_TANH = 1e-12
+SINGLE = 1e-5
 
 
 def verify(materials: Sequence[Material], rate: Artifact, contenders: Sequence[Contender]) -> None:
     """Raise CheckFailed where a contender does not compute what it claims."""
     observations = materials[0].stream.observations
-    traces = {name: reference_trace(name, artifact, observations) for name, artifact in ((SDN, materials[0].sdn), (RATE, rate))}
+    traces = {
+        name: reference_trace(name, artifact, observations)
+        for name, artifact in ((SDN, materials[0].sdn), (RATE, rate))
+    }
     for program in (EagerNetwork(rate).eval(), TunedNetwork(rate, 1)):
         same_spikes(program, traces[RATE], observations)
     same_actions(contenders, materials[0])
@@ -33,23 +38,37 @@ def reference_trace(name: str, artifact: Artifact, observations: NDArray[np.floa
     """The reference's integers on the whole stream, after comparing `fast` with them."""
     flags = np.zeros(len(observations), np.int64)
     with open_backend("reference", artifact) as slow, open_backend("fast", artifact) as fast:
-        expected, got = slow.trace(observations, flags), fast.trace(observations, flags)
+        expected = slow.trace(observations, flags)
+        got = fast.trace(observations, flags)
     for index, (a, b) in enumerate(zip(expected.layers, got.layers, strict=True)):
         if not (np.array_equal(a.payloads, b.payloads) and np.array_equal(a.states, b.states)):
-            raise CheckFailed(f"benchmark, {name}", f"`fast` differs from the reference in layer {index}", fix="spikeport verify")
+            raise CheckFailed(
+                f"benchmark, {name}",
+                f"`fast` differs from the reference in layer {index}",
+                fix="spikeport verify",
+            )
     return expected
 
 
-def same_spikes(program: EagerNetwork | TunedNetwork, expected: Trace, observations: NDArray[np.float64]) -> None:
+def same_spikes(
+    program: EagerNetwork | TunedNetwork, expected: Trace, observations: NDArray[np.float64]
+) -> None:
     """Spike counts of every neuron and the readout of every decision of the stream, equal."""
     counts = [layer.payloads.sum(1) for layer in expected.layers[:-1]]
     readout = expected.layers[-1].states[:, -1]
     for decision in range(len(observations)):
         program(observations[decision : decision + 1])
-        got = [*(count[0] for count in program.spike_counts()), program.accumulator[0].double().numpy()]
+        got = [
+            *(count[0] for count in program.spike_counts()),
+            program.accumulator[0].double().numpy(),
+        ]
         want = [*(count[decision] for count in counts), readout[decision]]
         if not all(np.array_equal(a, b) for a, b in zip(got, want, strict=True)):
-            raise CheckFailed(f"benchmark, {type(program).__name__}", "spikes or readout differ from the reference", got=f"decision {decision}")
+            raise CheckFailed(
+                f"benchmark, {type(program).__name__}",
+                "spikes or readout differ from the reference",
+                got=f"decision {decision}",
+            )
 
 
 def same_actions(contenders: Sequence[Contender], material: Material) -> None:
@@ -61,13 +80,22 @@ def same_actions(contenders: Sequence[Contender], material: Material) -> None:
             continue
         if row.network == ANN:
             inputs = [np.asarray(values, np.float64) for values in contender.inputs[:FIRST]]
-            expected, tolerance = [material.policy.act(values) for values in inputs], SINGLE
+            expected = [material.policy.act(values) for values in inputs]
+            tolerance = SINGLE
         else:
             expected = first_actions(by_row[Row(FAST, row.network, row.batch)])
-            tolerance = TORCH_TANH if row.runs in (EAGER, TUNED) else 0.0
-        worst = max(float(np.abs(a - b).max()) for a, b in zip(first_actions(contender), expected, strict=True))
+            if row.runs in (EAGER, TUNED):
+                tolerance = TORCH_TANH
+            else:
+                tolerance = 0.0
+        worst = max(
+            float(np.abs(a - b).max())
+            for a, b in zip(first_actions(contender), expected, strict=True)
+        )
         if not worst <= tolerance:
-            raise CheckFailed(f"benchmark, {row}", "its first actions differ", got=worst, limit=tolerance)
+            raise CheckFailed(
+                f"benchmark, {row}", "its first actions differ", got=worst, limit=tolerance
+            )
 
 
 def first_actions(contender: Contender) -> list[NDArray[np.float64]]:

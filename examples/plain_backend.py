@@ -1,4 +1,7 @@
-"""A backend in plain Python integers that has one neuron, if@1: python plain_backend.py VECTORS RESULTS"""
+"""A backend in plain Python integers that has one neuron, if@1.
+
+Python plain_backend.py VECTORS RESULTS
+"""
 
 import json
 import pathlib
@@ -8,9 +11,13 @@ LIMIT = 2**23 - 1
 
 
 def run(case):
-    layers, T, alpha = case["layers"], case["timesteps"], case["alpha"]
-    payloads, states = [[] for _ in layers], [[] for _ in layers]
-    saturations, memory = [], [None] * len(layers)
+    layers = case["layers"]
+    T = case["timesteps"]
+    alpha = case["alpha"]
+    payloads = [[] for _ in layers]
+    states = [[] for _ in layers]
+    saturations = []
+    memory = [None] * len(layers)
     for control, inputs in zip(case["control"], case["inputs"], strict=True):
         clipped = [0] * len(layers)
         for index, layer in enumerate(layers):
@@ -18,9 +25,15 @@ def run(case):
             payloads[index].append([])
             states[index].append([])
         for t in range(T):
-            arriving = inputs if t == 0 else [0] * len(inputs)
+            if t == 0:
+                arriving = inputs
+            else:
+                arriving = [0] * len(inputs)
             for index, layer in enumerate(layers):
-                sums = [sum(w * x for w, x in zip(row, arriving, strict=True)) for row in layer["weights"]]
+                sums = [
+                    sum(w * x for w, x in zip(row, arriving, strict=True))
+                    for row in layer["weights"]
+                ]
                 arriving, clips = step(layer, memory[index], sums, t)
                 clipped[index] += clips
                 payloads[index][-1].append(arriving)
@@ -50,7 +63,8 @@ def step(layer, state, sums, t):
     if layer["neuron"] == "readout@1":
         state["v"] = [v + x for v, x in zip(state["v"], sums, strict=True)]
         return [0] * len(sums), 0
-    spikes, clips = [], 0
+    spikes = []
+    clips = 0
     for j, theta in enumerate(layer["threshold"]):
         free = state["v"][j] + sums[j] + layer["bias"][j]
         v = min(max(free, -LIMIT), LIMIT)

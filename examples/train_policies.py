@@ -39,8 +39,18 @@ class Recipe:
 
 
 RECIPES = {
-    "half-cheetah": Recipe("HalfCheetah-v5", [256, 256], 1e-3, 25_000, 10_000, 5, "td3-HalfCheetah-v5.pt"),
-    "double-pendulum": Recipe("InvertedDoublePendulum-v5", [64, 64], 1e-3, 5_000, 1_000, 100, "td3-InvertedDoublePendulum-v5.zip"),
+    "half-cheetah": Recipe(
+        "HalfCheetah-v5", [256, 256], 1e-3, 25_000, 10_000, 5, "td3-HalfCheetah-v5.pt"
+    ),
+    "double-pendulum": Recipe(
+        "InvertedDoublePendulum-v5",
+        [64, 64],
+        1e-3,
+        5_000,
+        1_000,
+        100,
+        "td3-InvertedDoublePendulum-v5.zip",
+    ),
 }
 
 
@@ -59,11 +69,13 @@ def evaluate(model: Any, environment: str, episodes: int) -> list[float]:
     returns = []
     for episode in range(episodes):
         observation, _ = env.reset(seed=EVALUATION_SEED + episode)
-        total, over = 0.0, False
+        total = 0.0
+        over = False
         while not over:
             action, _ = model.predict(observation, deterministic=True)
             observation, reward, terminated, truncated, _ = env.step(action)
-            total, over = total + float(reward), terminated or truncated
+            total = total + float(reward)
+            over = terminated or truncated
         returns.append(total)
     env.close()
     return returns
@@ -78,7 +90,9 @@ def train(name: str, recipe: Recipe, steps: int, seed: int, folder: Path, thread
 
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
-    newest, buffer, log_file = folder / "newest.zip", folder / "buffer.pkl", folder / "log.json"
+    newest = folder / "newest.zip"
+    buffer = folder / "buffer.pkl"
+    log_file = folder / "log.json"
     env = gymnasium.make(recipe.environment)
     log: list[dict[str, Any]] = json.loads(log_file.read_text()) if log_file.exists() else []
     if newest.exists():
@@ -106,7 +120,11 @@ def train(name: str, recipe: Recipe, steps: int, seed: int, folder: Path, thread
         start = time.perf_counter()
         model.learn(recipe.chunk, reset_num_timesteps=False)
         returns = evaluate(model, recipe.environment, recipe.evaluation_episodes)
-        entry = {"steps": model.num_timesteps, "mean": float(np.mean(returns)), "minimum": min(returns)}
+        entry = {
+            "steps": model.num_timesteps,
+            "mean": float(np.mean(returns)),
+            "minimum": min(returns),
+        }
         entry["seconds"] = round(time.perf_counter() - start, 1)
         log.append(entry)
         print(json.dumps(entry), flush=True)
@@ -148,7 +166,11 @@ def export(name: str, recipe: Recipe, seed: int, folder: Path, command: str) -> 
         replace_atomically(target, write)
     else:
         linear = [module for module in model.actor.mu if isinstance(module, torch.nn.Linear)]
-        state = {f"l{i + 1}.{kind}": getattr(layer, kind).detach().clone() for i, layer in enumerate(linear) for kind in ("weight", "bias")}
+        state = {
+            f"l{i + 1}.{kind}": getattr(layer, kind).detach().clone()
+            for i, layer in enumerate(linear)
+            for kind in ("weight", "bias")
+        }
         replace_atomically(target, lambda path: torch.save(state, path))
     record = {
         "file": recipe.file,
@@ -169,24 +191,36 @@ def export(name: str, recipe: Recipe, seed: int, folder: Path, command: str) -> 
             "mujoco": mujoco.__version__,
         },
     }
-    replace_atomically(target.with_suffix(".json"), lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
-    print(f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}")
+    replace_atomically(
+        target.with_suffix(".json"),
+        lambda path: path.write_text(json.dumps(record, indent=1) + "\n"),
+    )
+    print(
+        f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("policy", choices=sorted(RECIPES))
     parser.add_argument("--steps", type=int, default=600_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoints", type=Path, default=Path("build/training"))
-    parser.add_argument("--export-only", action="store_true", help="write the best checkpoint so far and stop")
+    parser.add_argument(
+        "--export-only", action="store_true", help="write the best checkpoint so far and stop"
+    )
     arguments = parser.parse_args()
     recipe = RECIPES[arguments.policy]
     folder = arguments.checkpoints / arguments.policy
     if not arguments.export_only:
         train(arguments.policy, recipe, arguments.steps, arguments.seed, folder, arguments.threads)
-    command = f"python examples/train_policies.py {arguments.policy} --steps {arguments.steps} --seed {arguments.seed} --threads {arguments.threads}"
+    command = (
+        f"python examples/train_policies.py {arguments.policy} --steps {arguments.steps} --seed"
+        f" {arguments.seed} --threads {arguments.threads}"
+    )
     export(arguments.policy, recipe, arguments.seed, folder, command)
 
 

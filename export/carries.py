@@ -1,4 +1,7 @@
-"""Which formats carry a neuron: the exporters' own tables, asked where a refusal names the ways out."""
+"""Which formats carry a neuron.
+
+The exporters' own tables, asked where a refusal names the ways out.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,19 @@ def carried() -> dict[str, Collection[str]]:
 
 
 def ways_out(neuron: str, refused: str) -> tuple[str, ...]:
-    """What to do where the format `refused` does not carry `neuron`: other formats, or a neuron of an ANN that it does carry."""
+    """What to do where the format `refused` does not carry `neuron`.
+
+    Other formats, or a neuron of an ANN that it does carry.
+    """
     tables = carried()
-    formats = [f"--to {name}" for name, neurons in tables.items() if name != refused and neuron in neurons]
+    formats = [
+        f"--to {name}" for name, neurons in tables.items() if name != refused and neuron in neurons
+    ]
     others = [name for name, identifier in SHORT_NAMES.items() if identifier in tables[refused]]
-    convert = f"convert with --neuron {others[0]}" if others and (neuron in SHORT_NAMES.values() or not formats) else ""
-    return tuple(way for way in (*formats, convert) if way) or ("reconvert the policy with another --neuron",)
+    if others and (neuron in SHORT_NAMES.values() or not formats):
+        convert = f"convert with --neuron {others[0]}"
+    else:
+        convert = ""
+    return tuple(way for way in (*formats, convert) if way) or (
+        "reconvert the policy with another --neuron",
+    )

@@ -1,7 +1,8 @@
-"""Hardware profiles: limits, times and energies as TOML data, every number with its source and grade.
+"""Hardware profiles: limits, times and energies as TOML data, every number with its source and
+grade.
 
-One file per chip or microcontroller and operating point. A profile is used whole: an energy of one profile
-next to an energy of another would add numbers that put the same cost in different places.
+One file per chip or microcontroller and operating point. A profile is used whole: an energy of one
+profile next to an energy of another would add numbers that put the same cost in different places.
 """
 
 from __future__ import annotations
@@ -32,14 +33,29 @@ def profile_names(kind: str = "") -> tuple[str, ...]:
 
 @cache
 def load_profile(name: str) -> Profile:
-    """The profile `name`. Raises InputError for an unknown name and for a file that breaks a rule."""
+    """The profile `name`.
+
+    Raises InputError for an unknown name and for a file that breaks a rule.
+    """
     names = profile_names()
     if name not in names:
-        raise InputError("hardware profile", "unknown name", got=repr(name), limit=", ".join(names), fix=did_you_mean(name, names) or "use one of the names")
+        raise InputError(
+            "hardware profile",
+            "unknown name",
+            got=repr(name),
+            limit=", ".join(names),
+            fix=did_you_mean(name, names) or "use one of the names",
+        )
     where = f"hardware_profiles/{name}.toml"
     profile = parse_profile((resources.files(__name__) / f"{name}.toml").read_text("utf-8"), where)
     if profile.name != name:
-        raise InputError(where, "the name inside is not the file's", got=profile.name, limit=name, fix="rename one of them")
+        raise InputError(
+            where,
+            "the name inside is not the file's",
+            got=profile.name,
+            limit=name,
+            fix="rename one of them",
+        )
     return profile
 
 
@@ -47,6 +63,9 @@ def parse_profile(text: str, where: str) -> Profile:
     """The profile in TOML text. Raises InputError naming every violation."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers of too many digits and deep nesting are no TOMLDecodeError
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # numbers of too many digits and deep nesting are no TOMLDecodeError
         raise InputError(where, f"not a TOML file: {error}", fix="correct the line") from error
     return check_profile(data, where)

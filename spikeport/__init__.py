@@ -1,4 +1,5 @@
-"""Spikeport: a trained robot policy in, an integer spiking network out, proven, simulated and priced.
+"""Spikeport: a trained robot policy in, an integer spiking network out, proven, simulated and
+priced.
 
     import spikeport
 
@@ -9,8 +10,8 @@
     controller.reset()
     action = controller.decide(observation)
 
-Names are imported when first used, so `import spikeport` is quick and `spikeport doctor` runs where a package
-is missing.
+Names are imported when first used, so `import spikeport` is quick and `spikeport doctor` runs where
+a package is missing.
 """
 
 from __future__ import annotations

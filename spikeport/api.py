@@ -58,16 +58,23 @@ def load_policy(
 ) -> AnyPolicy:
     """Read a trained policy (contract section 8's options).
 
-    `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the observation's size must be
-    given, or the checkpoint's sidecar names an environment. `action_output` names the output of a graph that holds
-    the action. Raises InputError for a file or option that cannot be used.
+    `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the
+    observation's size must be given, or the checkpoint's sidecar names an environment.
+    `action_output` names the output of a graph that holds the action. Raises InputError for a file
+    or option that cannot be used.
     """
     _refuse_artifact(path)
     if env is None and action_low is None and action_high is None and observation_size is None:
         env = environment_in_sidecar(path)
     facts = environment_facts(env, action_low, action_high, observation_size)
     return read_policy(
-        path, activation=activation, squash=squash, action_limit=action_limit, normalizer=normalizer, environment=facts, action_output=action_output
+        path,
+        activation=activation,
+        squash=squash,
+        action_limit=action_limit,
+        normalizer=normalizer,
+        environment=facts,
+        action_output=action_output,
     )
 
 
@@ -77,14 +84,25 @@ def _refuse_artifact(path: str | os.PathLike[str]) -> None:
             Path(path).name,
             "this is already an artifact",
             limit="a checkpoint",
-            fix=("use it as it is: `spikeport simulate FILE`, `verify FILE`, `inspect FILE`", "give the checkpoint that it was converted from"),
+            fix=(
+                "use it as it is: `spikeport simulate FILE`, `verify FILE`, `inspect FILE`",
+                "give the checkpoint that it was converted from",
+            ),
         )
 
 
-def environment_facts(env: str | None, action_low: Any = None, action_high: Any = None, observation_size: int | None = None) -> EnvironmentFacts:
+def environment_facts(
+    env: str | None,
+    action_low: Any = None,
+    action_high: Any = None,
+    observation_size: int | None = None,
+) -> EnvironmentFacts:
     """What is known of the environment, from its id or from the options that replace it."""
     if env is None:
-        low, high = (None if bound is None else np.atleast_1d(np.asarray(bound, np.float64)) for bound in (action_low, action_high))
+        low, high = (
+            None if bound is None else np.atleast_1d(np.asarray(bound, np.float64))
+            for bound in (action_low, action_high)
+        )
         if low is not None and high is not None and low.shape != high.shape:
             if 1 not in (low.size, high.size):
                 raise InputError(
@@ -97,7 +115,12 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
             low, high = np.broadcast_arrays(low, high)
         return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
     if action_low is not None or action_high is not None:
-        raise InputError("--action-low/--action-high", "the environment gives the bounds already", got=f"--env {env}", fix="give either --env or the bounds")
+        raise InputError(
+            "--action-low/--action-high",
+            "the environment gives the bounds already",
+            got=f"--env {env}",
+            fix="give either --env or the bounds",
+        )
     made = gymnasium_bridge.make(env, trusted=True)
     try:
         return gymnasium_bridge.facts(made, env)
@@ -105,17 +128,32 @@ def environment_facts(env: str | None, action_low: Any = None, action_high: Any 
         made.close()
 
 
-def load_source(artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None) -> AnyPolicy:
+def load_source(
+    artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None
+) -> AnyPolicy:
     """The checkpoint that an artifact without a source came from, for `simulate(..., source=...)`.
 
-    What the file leaves open (activation, squash, limit, normaliser) was said when it was converted, so the
-    artifact's contracts stand around its layers. Raises InputError for a file that does not fit them.
+    What the file leaves open (activation, squash, limit, normaliser) was said when it was
+    converted, so the artifact's contracts stand around its layers. Raises InputError for a file
+    that does not fit them.
     """
     _refuse_artifact(path)
-    action, layers, spiking = artifact.action, artifact.network.layers, artifact.network.neuron in (LEAKY, LIF)
-    squash = "clip" if action.squash == "none" and action.low is not None else action.squash
-    identifier = env if env is not None else artifact.environment.id if artifact.environment is not None else None
-    low, high = (action.low, action.high) if identifier is None and squash == "clip" else (None, None)
+    action = artifact.action
+    layers = artifact.network.layers
+    spiking = artifact.network.neuron in (LEAKY, LIF)
+    if action.squash == "none" and action.low is not None:
+        squash = "clip"
+    else:
+        squash = action.squash
+    if env is not None:
+        identifier = env
+    elif artifact.environment is not None:
+        identifier = artifact.environment.id
+    else:
+        identifier = None
+    low, high = (
+        (action.low, action.high) if identifier is None and squash == "clip" else (None, None)
+    )
     facts = environment_facts(identifier, low, high)
     read = read_policy(
         path,
@@ -141,30 +179,50 @@ def convert(
     attempts: list[Attempt | AutomaticAttempt] | None = None,
     **choices: Any,
 ) -> Artifact:
-    """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in order.
+    """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in
+    order.
 
-    `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error, ...). With an
-    environment and no `action_error` (sdn) or `threshold_shares` (dc), the closed loop decides on the thresholds; what it
-    tried is appended to `attempts`. `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
-    holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its environment may come from
-    its sidecar, and a rate-coded one needs no states. Raises InputError where the policy and the options do not go together.
+    `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits,
+    action_error, ...). With an environment and no `action_error` (sdn) or `threshold_shares` (dc),
+    the closed loop decides on the thresholds; what it tried is appended to `attempts`.
+    `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
+    holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its
+    environment may come from its sidecar, and a rate-coded one needs no states. Raises InputError
+    where the policy and the options do not go together.
     """
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
         if options is None:
             choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
         if policy.environment:
-            env = env if env is not None or observations is not None else policy.environment or None
+            if env is not None or observations is not None:
+                env = env
+            else:
+                env = policy.environment or None
         if choices.get("neuron") == "auto":
-            raise InputError("--neuron auto", "a spiking checkpoint keeps its own neurons", got=policy.neuron, fix="leave --neuron away")
+            raise InputError(
+                "--neuron auto",
+                "a spiking checkpoint keeps its own neurons",
+                got=policy.neuron,
+                fix="leave --neuron away",
+            )
     automatic = options is None and choices.get("neuron") == "auto"
     if automatic:
         choices.pop("neuron")
-        refuse_own_choices(choices.get("timesteps"), choices.get("alpha"), choices.get("threshold_shares", ()))
+        refuse_own_choices(
+            choices.get("timesteps"), choices.get("alpha"), choices.get("threshold_shares", ())
+        )
     if options is None:
         options = ConversionOptions(**choices)
     elif choices:
-        raise InputError("convert", "give options or single choices, not both", got=", ".join(choices), fix="ConversionOptions(...)")
-    if (env is None) == (observations is None) and not (env is None and isinstance(policy, SpikingPolicy)):
+        raise InputError(
+            "convert",
+            "give options or single choices, not both",
+            got=", ".join(choices),
+            fix="ConversionOptions(...)",
+        )
+    if (env is None) == (observations is None) and not (
+        env is None and isinstance(policy, SpikingPolicy)
+    ):
         raise InputError(
             "convert",
             "calibration needs the policy's own states",
@@ -188,23 +246,47 @@ def convert(
             fix="give one flag per observation",
         )
     if seed < 0:
-        raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0")
+        raise InputError(
+            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0"
+        )
     if seed > LARGEST_SEED:
-        raise InputError("--seed", "too large", got=seed, limit=LARGEST_SEED, why="calibration's reset seeds stay below those of tuning", fix="--seed 0")
+        raise InputError(
+            "--seed",
+            "too large",
+            got=seed,
+            limit=LARGEST_SEED,
+            why="calibration's reset seeds stay below those of tuning",
+            fix="--seed 0",
+        )
     if automatic and env is None:
-        raise InputError("--neuron auto", "compares neurons in the closed loop", got="no --env", fix=("--env ID", "name a --neuron"))
+        raise InputError(
+            "--neuron auto",
+            "compares neurons in the closed loop",
+            got="no --env",
+            fix=("--env ID", "name a --neuron"),
+        )
     if env is not None:
         gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action)
     if isinstance(policy, SpikingPolicy):
         refuse_meaningless(policy, options)
-        return convert_spiking_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
+        return convert_spiking_policy(
+            policy, options, env, observations, episode_starts, calibration_steps, seed, progress
+        )
     if isinstance(policy, LeakyPolicy):
-        return convert_leaky_policy(policy, options, env, observations, episode_starts, calibration_steps, seed, progress)
+        return convert_leaky_policy(
+            policy, options, env, observations, episode_starts, calibration_steps, seed, progress
+        )
     if env is None:
         assert observations is not None
-        return convert_from_observations(policy, np.asarray(observations), episode_starts, options, seed, progress)
-    run: Callable[..., tuple[Artifact, list[Any]]] = convert_automatically if automatic else convert_in_environment
-    artifact, tried = run(policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress)
+        return convert_from_observations(
+            policy, np.asarray(observations), episode_starts, options, seed, progress
+        )
+    run: Callable[..., tuple[Artifact, list[Any]]] = (
+        convert_automatically if automatic else convert_in_environment
+    )
+    artifact, tried = run(
+        policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress
+    )
     if attempts is not None:
         attempts.extend(tried)
     return artifact
@@ -223,8 +305,9 @@ def estimate_energy(
 ) -> list[Estimate]:
     """Joules and seconds per decision on each profile.
 
-    The census is the given one, or that of `episodes` episodes (10) in the environment; an artifact without an
-    environment is counted on its probe (`counted_on`). The control period is the environment's unless given.
+    The census is the given one, or that of `episodes` episodes (10) in the environment; an artifact
+    without an environment is counted on its probe (`counted_on`). The control period is the
+    environment's unless given.
     """
     check_period(control_period_s)
     if census is None:
@@ -244,23 +327,35 @@ def assess(
     control_period_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Assessment:
-    """Whether the spiking policy pays against the same policy as an int8 network, and what decides it.
+    """Whether the spiking policy pays against the same policy as an int8 network, and what decides
+    it.
 
-    Counts `episodes` episodes (10) of the artifact and as many of its source policy on the same seeds; without an
-    environment both on the probe (`counted_on`). `progress` hears of finished episodes of both.
+    Counts `episodes` episodes (10) of the artifact and as many of its source policy on the same
+    seeds; without an environment both on the probe (`counted_on`). `progress` hears of finished
+    episodes of both.
     """
     check_period(control_period_s)
     census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
     if control_period_s is None and artifact.environment is not None:
         control_period_s = artifact.environment.control_period_s
-    return judge(census, artifact, work, tuple(profiles), control_period_s, counted_on(artifact, census, env))
+    return judge(
+        census, artifact, work, tuple(profiles), control_period_s, counted_on(artifact, census, env)
+    )
 
 
 def measure_ann_work(
-    artifact: Artifact, *, env: str | None = None, episodes: int | None = None, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    episodes: int | None = None,
+    seed: int = 1000,
+    progress: Callable[[int], None] = lambda finished: None,
 ) -> AnnWork:
-    """What the source policy does as an int8 network; only its dense work where the artifact has no source ANN inside."""
+    """What the source policy does as an int8 network.
+
+    Only its dense work where the artifact has no source ANN inside.
+    """
     from toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
     from toolchain.simulation.closed_loop import environment_of
     from toolchain.simulation.rollout import roll_out
@@ -270,35 +365,69 @@ def measure_ann_work(
     if env is None and artifact.environment is None:
         return probe_work(artifact)
     make_env, _ = environment_of(artifact, env)
-    rows = EPISODES if episodes is None else episodes
+    if episodes is None:
+        rows = EPISODES
+    else:
+        rows = episodes
     actor = CountingActor(artifact, rows)
     roll_out(actor, lambda index: make_env(None), range(seed, seed + rows), progress)
     return actor.work()
 
 
 def measure_census(
-    artifact: Artifact, *, env: str | None = None, episodes: int | None = None, seed: int = 1000, progress: Callable[[int], None] = lambda finished: None
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    episodes: int | None = None,
+    seed: int = 1000,
+    progress: Callable[[int], None] = lambda finished: None,
 ) -> Census:
-    """Counts of closed-loop episodes (10), or of the probe without its end where there is no environment.
+    """Counts of closed-loop episodes (10), or of the probe without its end where there is no
+    environment.
 
     Raises InputError for `episodes` that are given without an environment to count them in.
     """
     if episodes is not None and episodes < 1:
-        raise InputError("--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1")
+        raise InputError(
+            "--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1"
+        )
     if env is not None or artifact.environment is not None:
-        return simulate(artifact, environment=env, episodes=EPISODES if episodes is None else episodes, seed=seed, progress=progress).census
+        return simulate(
+            artifact,
+            environment=env,
+            episodes=EPISODES if episodes is None else episodes,
+            seed=seed,
+            progress=progress,
+        ).census
     if episodes is not None:
         why = "it is counted on the decisions of its probe"
-        raise InputError("--episodes", "the artifact names no environment", got=episodes, why=why, fix=("--env ID", "leave --episodes away"))
+        raise InputError(
+            "--episodes",
+            "the artifact names no environment",
+            got=episodes,
+            why=why,
+            fix=("--env ID", "leave --episodes away"),
+        )
     return probe_census(artifact)
 
 
 def counted_on(artifact: Artifact, census: Census, env: str | None = None) -> str:
-    """What `measure_census` counted, in words: decisions in an environment, or recorded or synthetic ones of the probe."""
-    identifier = env if env is not None else None if artifact.environment is None else artifact.environment.id
+    """What `measure_census` counted, in words.
+
+    Decisions in an environment, or recorded or synthetic ones of the probe.
+    """
+    if env is not None:
+        identifier = env
+    elif artifact.environment is None:
+        identifier = None
+    else:
+        identifier = artifact.environment.id
     if identifier is not None:
         return f"{census.decisions} decisions in {identifier}"
-    kind = "synthetic" if str(artifact.calibration.get("source")).startswith("synthetic") else "recorded"
+    if str(artifact.calibration.get("source")).startswith("synthetic"):
+        kind = "synthetic"
+    else:
+        kind = "recorded"
     return f"{census.decisions} {kind} decisions of the probe"
 
 
@@ -306,28 +435,46 @@ def probe_census(artifact: Artifact) -> Census:
     """Counts of the recorded part of the probe."""
     recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
     with open_backend("fast", artifact) as backend:
-        return backend.trace(artifact.probe.observations[recorded], artifact.probe.flags[recorded]).census
+        return backend.trace(
+            artifact.probe.observations[recorded], artifact.probe.flags[recorded]
+        ).census
 
 
 def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
-    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of the probe.
+    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of
+    the probe.
 
-    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of their band. On a
-    microcontroller it is the dense source policy's. Raises InputError for a profile without times.
+    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of
+    their band. On a microcontroller it is the dense source policy's. Raises InputError for a
+    profile without times.
     """
     estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
     if estimate.latency_s is None:
-        raise InputError("--latency-from", "the profile has no times", got=profile, limit="a chip or a microcontroller", fix="--latency-from loihi1-davies")
+        raise InputError(
+            "--latency-from",
+            "the profile has no times",
+            got=profile,
+            limit="a chip or a microcontroller",
+            fix="--latency-from loihi1-davies",
+        )
     return estimate.latency_s + (0.0 if estimate.io_s is None else estimate.io_s[io == "system"])
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
-    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or, for a folder, empty.
+    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or, for
+    a folder, empty.
 
-    Raises InputError for an unknown format, a path that cannot be used or a neuron that the format does not carry.
+    Raises InputError for an unknown format, a path that cannot be used or a neuron that the format
+    does not carry.
     """
     if to not in FORMATS:
-        raise InputError("--to", "unknown export format", got=to, limit=", ".join(FORMATS), fix=did_you_mean(to, FORMATS) or "--to lava")
+        raise InputError(
+            "--to",
+            "unknown export format",
+            got=to,
+            limit=", ".join(FORMATS),
+            fix=did_you_mean(to, FORMATS) or "--to lava",
+        )
     if to == "nir":
         from export.nir.write import export_nir
 
@@ -349,32 +496,50 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:
-    """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field and array (docs/nir.md)."""
+    """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field
+    and array (docs/nir.md).
+    """
     from export.nir.read import load_nir as read
 
     return read(path)
 
 
 def is_exported_nir(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is NIR that `export(artifact, "nir", path)` wrote. Raises InputError for HDF5 that cannot be read safely."""
+    """Whether a file is NIR that `export(artifact, "nir", path)` wrote.
+
+    Raises InputError for HDF5 that cannot be read safely.
+    """
     from export.nir.read import holds_artifact
 
     return holds_artifact(path)
 
 
 def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **choices: Any) -> Any:
-    """Train a policy with TD3 and write it to `output`, a zip that `load_policy` reads; returns a TrainingResult.
+    """Train a policy with TD3 and write it to `output`, a zip that `load_policy` reads; returns a
+    TrainingResult.
 
-    `method` is proxy-target, spiking-td3 or td3. `choices` are the other fields of TrainingPlan (neuron, seed,
-    learning_starts, threads, ...) and the arguments of toolchain.training.run.train (resume, evaluate_every, ...).
-    Needs PyTorch and Stable-Baselines3; raises InputError where they are missing or a choice cannot be used.
+    `method` is proxy-target, spiking-td3 or td3. `choices` are the other fields of TrainingPlan
+    (neuron, seed, learning_starts, threads, ...) and the arguments of toolchain.training.run.train
+    (resume, evaluate_every, ...). Needs PyTorch and Stable-Baselines3; raises InputError where they
+    are missing or a choice cannot be used.
     """
     for package in ("torch", "stable_baselines3"):
         if importlib.util.find_spec(package) is None:
-            raise InputError("train", f"needs {package}, which is not installed", fix="pip install '.[torch,sb3]' in the clone")
+            raise InputError(
+                "train",
+                f"needs {package}, which is not installed",
+                fix="pip install '.[torch,sb3]' in the clone",
+            )
     from toolchain.training.run import TrainingPlan
     from toolchain.training.run import train as run
 
     own = {field.name for field in dataclasses.fields(TrainingPlan)}
-    plan = TrainingPlan(method, env, **{name: value for name, value in choices.items() if name in own})
-    return run(plan, steps, Path(output), **{name: value for name, value in choices.items() if name not in own})
+    plan = TrainingPlan(
+        method, env, **{name: value for name, value in choices.items() if name in own}
+    )
+    return run(
+        plan,
+        steps,
+        Path(output),
+        **{name: value for name, value in choices.items() if name not in own},
+    )

@@ -1,4 +1,7 @@
-"""`check` and `golden`: the public checkers and the vectors that they hold a backend against (docs/checkers.md)."""
+"""`check` and `golden`.
+
+The public checkers and the vectors that they hold a backend against (docs/checkers.md).
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,32 @@ import click
 from spikeport.options import as_json, checkpoint_options, read_options
 from spikeport.terminal import emit
 
-neurons_option = click.option("--neurons", metavar="a[,b...]", help="Only the vectors of these neurons.  [default: all]")
+neurons_option = click.option(
+    "--neurons", metavar="a[,b...]", help="Only the vectors of these neurons.  [default: all]"
+)
 
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--backend-command", metavar="CMD", help="Check a backend instead: a program that is called as CMD VECTORS RESULTS.")
-@click.option("--backend-class", metavar="MODULE:CLASS", help="Check a backend instead: a Python class; the module is imported.")
+@click.option(
+    "--backend-command",
+    metavar="CMD",
+    help="Check a backend instead: a program that is called as CMD VECTORS RESULTS.",
+)
+@click.option(
+    "--backend-class",
+    metavar="MODULE:CLASS",
+    help="Check a backend instead: a Python class; the module is imported.",
+)
 @neurons_option
-@click.option("--timeout", "timeout_s", default=300.0, show_default=True, metavar="S", help="Seconds that the program may run.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that the program may run.",
+)
 @checkpoint_options
 @as_json
 def check(
@@ -41,14 +61,23 @@ def check(
 
     subjects = [value for value in (file, backend_command, backend_class) if value is not None]
     if len(subjects) != 1:
-        raise InputError("check", "checks one thing", got=f"{len(subjects)} of them", limit="FILE, --backend-command or --backend-class", fix="name one")
+        raise InputError(
+            "check",
+            "checks one thing",
+            got=f"{len(subjects)} of them",
+            limit="FILE, --backend-command or --backend-class",
+            fix="name one",
+        )
     _refuse_foreign(file is not None)
     if file is not None:
         report = _check_file(file, env, given)
     else:
         from toolchain.checkers import check_backend
 
-        names = None if neurons is None else tuple(name.strip() for name in neurons.split(",") if name.strip())
+        if neurons is None:
+            names = None
+        else:
+            names = tuple(name.strip() for name in neurons.split(",") if name.strip())
         subject: Any = backend_command if backend_class is None else imported(backend_class)
         report = check_backend(subject, neurons=names, timeout_s=timeout_s)
     emit(as_json, report.to_json(), str(report))
@@ -62,12 +91,26 @@ def _refuse_foreign(is_file: bool) -> None:
 
     context = click.get_current_context()
     of_backends = {"neurons", "timeout_s"}
-    own = ({"file"} if is_file else {"backend_command", "backend_class"} | of_backends) | {"as_json"}
-    typed = [name for name in context.params if name not in own and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+    own = ({"file"} if is_file else {"backend_command", "backend_class"} | of_backends) | {
+        "as_json"
+    }
+    typed = [
+        name
+        for name in context.params
+        if name not in own
+        and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    ]
     foreign = [name for name in typed if (name in of_backends) == is_file]
     if foreign:
-        names = ", ".join({"timeout_s": "--timeout"}.get(name, "--" + name.replace("_", "-")) for name in foreign)
-        raise InputError("check", f"these options do not belong to a {'file' if is_file else 'backend'}", got=names, fix="leave them away")
+        names = ", ".join(
+            {"timeout_s": "--timeout"}.get(name, "--" + name.replace("_", "-")) for name in foreign
+        )
+        raise InputError(
+            "check",
+            f"these options do not belong to a {'file' if is_file else 'backend'}",
+            got=names,
+            fix="leave them away",
+        )
 
 
 def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
@@ -77,13 +120,18 @@ def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
     from toolchain.errors import InputError
 
     if is_artifact(file):
-        options = [name for name, value in given.items() if value is not None] + ([] if env is None else ["env"])
+        options = [name for name, value in given.items() if value is not None] + (
+            [] if env is None else ["env"]
+        )
         if options:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in options)
-            raise InputError(file.name, "an artifact says everything itself", got=names, fix="leave them away")
+            raise InputError(
+                file.name, "an artifact says everything itself", got=names, fix="leave them away"
+            )
         return check_artifact(file)
     choices = read_options(given)
-    low, high = choices.pop("action_low"), choices.pop("action_high")
+    low = choices.pop("action_low")
+    high = choices.pop("action_high")
     if env is None and low is None and high is None:
         policy = api.load_policy(file, **choices)
     else:
@@ -98,20 +146,47 @@ def imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of the user's raises whatever it likes when it is imported
+    except (
+        Exception
+    ) as error:  # a module of the user's raises whatever it likes when it is imported
         fix = "give MODULE:CLASS of a module that Python finds"
-        raise InputError("--backend-class", f"cannot be imported: {type(error).__name__} {error}", got=name, fix=fix) from None
+        raise InputError(
+            "--backend-class",
+            f"cannot be imported: {type(error).__name__} {error}",
+            got=name,
+            fix=fix,
+        ) from None
     if not callable(found):
-        raise InputError("--backend-class", "is no class", got=name, fix="name a class that implements toolchain.simulation.backend.Backend")
+        raise InputError(
+            "--backend-class",
+            "is no class",
+            got=name,
+            fix="name a class that implements toolchain.simulation.backend.Backend",
+        )
     return found
 
 
 @click.command()
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Absent or empty.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Absent or empty.",
+)
 @neurons_option
 def golden(output: Path, neurons: str | None) -> None:
-    """Write the golden vectors: what Lava computed, as JSON that any language reads (docs/checkers.md)."""
+    """Write the golden vectors.
+
+    What Lava computed, as JSON that any language reads (docs/checkers.md).
+    """
     from toolchain.checkers import write_vectors
 
-    cases = write_vectors(output, None if neurons is None else tuple(name.strip() for name in neurons.split(",") if name.strip()))
+    cases = write_vectors(
+        output,
+        None
+        if neurons is None
+        else tuple(name.strip() for name in neurons.split(",") if name.strip()),
+    )
     click.echo(f"wrote {len(cases)} vectors and README.md to {output}")

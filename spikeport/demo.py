@@ -1,4 +1,7 @@
-"""The demo: everything that Spikeport does, once, on the HalfCheetah-v5 policy that ships with it."""
+"""The demo.
+
+Everything that Spikeport does, once, on the HalfCheetah-v5 policy that ships with it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from toolchain.report import artifact_text, simulation_text, verification_text
 from toolchain.simulation.closed_loop import simulate
 from toolchain.simulation.verification import verify
 
-POLICY, ENVIRONMENT = "td3-HalfCheetah-v5.pt", "HalfCheetah-v5"
+POLICY = "td3-HalfCheetah-v5.pt"
+ENVIRONMENT = "HalfCheetah-v5"
 
 
 def shipped_policy() -> Path:
@@ -24,7 +28,9 @@ def shipped_policy() -> Path:
     path = Path(__file__).parent.parent / "examples" / "policies" / POLICY
     if path.is_file():
         return path
-    raise InputError("demo", f"{POLICY} is not there", fix="run the demo from a checkout: make demo")
+    raise InputError(
+        "demo", f"{POLICY} is not there", fix="run the demo from a checkout: make demo"
+    )
 
 
 def run(episodes: int, say: Callable[[str], None]) -> bool:
@@ -34,7 +40,9 @@ def run(episodes: int, say: Callable[[str], None]) -> bool:
     def heading(text: str) -> None:
         say(f"\n== {text}  [{time.perf_counter() - start:.0f} s]")
 
-    heading(f"1. A trained policy: {POLICY} (TD3, Stable-Baselines3) becomes an integer spiking network")
+    heading(
+        f"1. A trained policy: {POLICY} (TD3, Stable-Baselines3) becomes an integer spiking network"
+    )
     policy = api.load_policy(shipped_policy(), env=ENVIRONMENT)
     attempts: list = []
     artifact = api.convert(policy, env=ENVIRONMENT, attempts=attempts, progress=_dots)
@@ -56,7 +64,10 @@ def run(episodes: int, say: Callable[[str], None]) -> bool:
     say(simulation_text(simulation))
 
     heading("4. Energy and latency per decision; every constant has a source (docs/energy.md)")
-    period = artifact.environment.control_period_s if artifact.environment else None
+    if artifact.environment:
+        period = artifact.environment.control_period_s
+    else:
+        period = None
     estimates = api.estimate_energy(artifact, census=simulation.census, control_period_s=period)
     say(render_table(estimates, baseline_estimates(artifact.macs, period)))
     heading("done")

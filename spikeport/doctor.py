@@ -26,7 +26,10 @@ LAVA_DL = "lava-dl==0.6.0"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked for. `fix` is the exact command that mends it, empty where all is well."""
+    """One thing that was looked for.
+
+    `fix` is the exact command that mends it, empty where all is well.
+    """
 
     name: str
     ok: bool
@@ -37,7 +40,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Package:
-    """A distribution as pip knows it (`requirement`: name and lower bound) and the module it provides."""
+    """A distribution as pip knows it (`requirement`.
+
+    Name and lower bound) and the module it provides.
+    """
 
     requirement: str
     module: str
@@ -69,19 +75,37 @@ PACKAGES = (
 
 def diagnose() -> list[Check]:
     """Every check, the mandatory ones first. Never raises for something missing or broken."""
-    return [_python(), *map(_package, PACKAGES), _lava(), _lava_dl(), _fork(), _numba_cache(), _gpu()]
+    return [
+        _python(),
+        *map(_package, PACKAGES),
+        _lava(),
+        _lava_dl(),
+        _fork(),
+        _numba_cache(),
+        _gpu(),
+    ]
 
 
 def render(checks: list[Check]) -> str:
     """The checks as a table, each problem followed by its fix."""
-    name, found = (max((len(getattr(check, column)) for check in checks), default=0) for column in ("name", "found"))
+    name, found = (
+        max((len(getattr(check, column)) for check in checks), default=0)
+        for column in ("name", "found")
+    )
     lines = []
     for check in checks:
-        lines.append(f"{'ok' if check.ok else '--'}  {check.name:{name}}  {check.found:{found}}  {check.needed_for}")
+        lines.append(
+            f"{'ok' if check.ok else '--'}  {check.name:{name}}  {check.found:{found}} "
+            f" {check.needed_for}"
+        )
         if not check.ok:
             lines.append(f"    fix: {check.fix}")
     missing = sum(not check.ok for check in checks)
-    lines.append(f"{missing} of {len(checks)} checks failed" if missing else f"all {len(checks)} checks passed")
+    lines.append(
+        f"{missing} of {len(checks)} checks failed"
+        if missing
+        else f"all {len(checks)} checks passed"
+    )
     return "\n".join(lines)
 
 
@@ -92,13 +116,17 @@ def _check(name: str, problem: str, found: str, needed_for: str, fix: str) -> Ch
 
 def _python() -> Check:
     found = ".".join(map(str, sys.version_info[:3]))
-    problem = f"{found}, older than {'.'.join(map(str, MINIMUM_PYTHON))}" if sys.version_info[:2] < MINIMUM_PYTHON else ""
+    if sys.version_info[:2] < MINIMUM_PYTHON:
+        problem = f"{found}, older than {'.'.join(map(str, MINIMUM_PYTHON))}"
+    else:
+        problem = ""
     return _check("python", problem, found, "everything", "make setup PYTHON=python3.12")
 
 
 def _package(package: Package) -> Check:
     """Installed, locatable and new enough."""
-    version, problem = _version(package.name), _trouble(package.name, _locatable(package.module))
+    version = _version(package.name)
+    problem = _trouble(package.name, _locatable(package.module))
     minimum = package.requirement.partition(">=")[2]
     if not problem and _release(version) < _release(minimum):
         problem = f"{version}, older than {minimum}"
@@ -108,40 +136,96 @@ def _package(package: Package) -> Check:
 
 def _lava() -> Check:
     """The one version whose sources `lava_import` knows, and what it imports."""
-    version, expected = _version("lava-nc"), lava_import.REQUIREMENT.partition("==")[2]
-    problem = lava_import.lava_problem() or ("" if version == expected else f"{version or 'unknown version'} instead of {expected}")
-    return _check("lava-nc", problem, version, "the lava backends and their exports", lava_import.install_command())
+    version = _version("lava-nc")
+    expected = lava_import.REQUIREMENT.partition("==")[2]
+    problem = lava_import.lava_problem() or (
+        "" if version == expected else f"{version or 'unknown version'} instead of {expected}"
+    )
+    return _check(
+        "lava-nc",
+        problem,
+        version,
+        "the lava backends and their exports",
+        lava_import.install_command(),
+    )
 
 
 def _lava_dl() -> Check:
-    """lava-dl's reader of exported networks; its version bounds exclude every supported Python, like lava-nc's."""
-    problem = _trouble("lava-dl", lava_import.find_in_lava("lib/dl/netx") is not None) or _trouble("h5py", _locatable("h5py"))
+    """lava-dl's reader of exported networks.
+
+    Its version bounds exclude every supported Python, like lava-nc's.
+    """
+    problem = _trouble("lava-dl", lava_import.find_in_lava("lib/dl/netx") is not None) or _trouble(
+        "h5py", _locatable("h5py")
+    )
     fix = f"{_pip('h5py')} && {_pip('--no-deps', '--ignore-requires-python', LAVA_DL)}"
-    return _check("lava-dl", problem, _version("lava-dl"), "running netx exports (h5py: writing and reading netx)", fix)
+    return _check(
+        "lava-dl",
+        problem,
+        _version("lava-dl"),
+        "running netx exports (h5py: writing and reading netx)",
+        fix,
+    )
 
 
 def _fork() -> Check:
     methods = multiprocessing.get_all_start_methods()
-    problem = "" if "fork" in methods else f"only {', '.join(methods)}"
-    return _check("fork", problem, "available", "the lava backend (Lava starts its processes by fork)", "wsl --install  # then install Spikeport inside Linux")
+    if "fork" in methods:
+        problem = ""
+    else:
+        problem = f"only {', '.join(methods)}"
+    return _check(
+        "fork",
+        problem,
+        "available",
+        "the lava backend (Lava starts its processes by fork)",
+        "wsl --install  # then install Spikeport inside Linux",
+    )
 
 
 def _numba_cache() -> Check:
-    """Compiled kernels are kept in NUMBA_CACHE_DIR, else beside the source, else in the user's cache."""
-    beside = [Path(__file__).resolve().parents[1] / "toolchain", Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))]
-    folders = [Path(os.environ["NUMBA_CACHE_DIR"])] if os.environ.get("NUMBA_CACHE_DIR") else beside
+    """Compiled kernels are kept in NUMBA_CACHE_DIR, else beside the source, else in the user's
+    cache.
+    """
+    beside = [
+        Path(__file__).resolve().parents[1] / "toolchain",
+        Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")),
+    ]
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
+    else:
+        folders = beside
     writable = next((str(folder) for folder in folders if _writable(folder)), "")
-    problem = "" if writable else f"not writable: {', '.join(map(str, folders))}"
-    return _check("numba cache", problem, writable, "a fast start of the fast backend", 'export NUMBA_CACHE_DIR="$(mktemp -d)"')
+    if writable:
+        problem = ""
+    else:
+        problem = f"not writable: {', '.join(map(str, folders))}"
+    return _check(
+        "numba cache",
+        problem,
+        writable,
+        "a fast start of the fast backend",
+        'export NUMBA_CACHE_DIR="$(mktemp -d)"',
+    )
 
 
 def _gpu() -> Check:
     """Optional: nothing that Spikeport runs needs one, so this is never a problem."""
-    found, tool = "none", shutil.which("nvidia-smi")
+    found = "none"
+    tool = shutil.which("nvidia-smi")
     if tool:
         try:
-            answer = subprocess.run([tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10, check=False)
-            found = ", ".join(answer.stdout.split("\n")).strip(", ") if answer.returncode == 0 else "none that answers"
+            answer = subprocess.run(
+                [tool, "--query-gpu=name", "--format=csv,noheader"],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
+            if answer.returncode == 0:
+                found = ", ".join(answer.stdout.split("\n")).strip(", ")
+            else:
+                found = "none that answers"
         except (OSError, subprocess.TimeoutExpired):
             found = "none that answers"
     return Check("GPU", True, found or "none", "nothing (optional, speeds up training)", "")
@@ -151,19 +235,25 @@ def _version(distribution: str) -> str:
     """The installed version, or the empty string where the distribution or its metadata is missing."""
     try:
         found = metadata.distribution(distribution).metadata
-        return found["Version"] if "Version" in found else ""
+        if "Version" in found:
+            return found["Version"]
+        return ""
     except (metadata.PackageNotFoundError, OSError):
         return ""
 
 
 def _trouble(distribution: str, located: bool) -> str:
-    """What is wrong with an installed distribution whose module was `located` or not, or the empty string."""
+    """What is wrong with an installed distribution whose module was `located` or not, or the empty
+    string.
+    """
     version = _version(distribution)
     if version and located:
         return ""
     if not version and not located:
         return f"{distribution} is missing"
-    return f"damaged: {distribution} {version} without its module" if version else f"damaged: {distribution} without its metadata"
+    if version:
+        return f"damaged: {distribution} {version} without its module"
+    return f"damaged: {distribution} without its metadata"
 
 
 def _locatable(module: str) -> bool:
@@ -176,7 +266,9 @@ def _locatable(module: str) -> bool:
 def _release(version: str) -> tuple[int, ...]:
     """`2.13.0+cpu` -> (2, 13, 0)."""
     numbers = re.match(r"\d+(\.\d+)*", version)
-    return tuple(map(int, numbers.group().split("."))) if numbers else ()
+    if numbers:
+        return tuple(map(int, numbers.group().split(".")))
+    return ()
 
 
 def _writable(folder: Path) -> bool:

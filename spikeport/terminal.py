@@ -65,5 +65,10 @@ def emit(machine: bool, facts: dict[str, Any], text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A text without control characters: names that a file carries must not reach the terminal's escape codes."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    """A text without control characters.
+
+    Names that a file carries must not reach the terminal's escape codes.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )

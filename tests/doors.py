@@ -1,4 +1,5 @@
-"""Every door of Spikeport tried: formats in, formats out and backends, each with every neuron; docs/support.md is what came out.
+"""Every door of Spikeport tried: formats in, formats out and backends, each with every neuron;
+docs/support.md is what came out.
 
 A cell's outcome is `yes`, or why not and the way out, in Spikeport's own words.
 """
@@ -59,12 +60,18 @@ SEEDS: dict[str, hostile_seeds.Kind] = {
     "netx": KINDS["netx"],
 }
 EXPORTED = "NIR export"
-IN, OUT, ON = "in", "out", "backend"
+IN = "in"
+OUT = "out"
+ON = "backend"
 
 
 def cells() -> list[tuple[str, str, str]]:
     """(direction, format or backend, neuron) of every door."""
-    rows = [(IN, name) for name in (*SEEDS, EXPORTED)] + [(OUT, name) for name in api.FORMATS] + [(ON, name) for name in BACKENDS]
+    rows = (
+        [(IN, name) for name in (*SEEDS, EXPORTED)]
+        + [(OUT, name) for name in api.FORMATS]
+        + [(ON, name) for name in BACKENDS]
+    )
     return [(direction, name, neuron) for direction, name in rows for neuron in NEURONS]
 
 
@@ -103,8 +110,13 @@ def policy(name: str) -> Any:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         kind.make(folder)
-        bounds = {} if kind.actions is None else {"action_low": [-1.0] * kind.actions, "action_high": [1.0] * kind.actions}
-        return spikeport.load_policy(folder / (kind.opened or kind.target), **bounds, **dict(kind.options))
+        if kind.actions is None:
+            bounds = {}
+        else:
+            bounds = {"action_low": [-1.0] * kind.actions, "action_high": [1.0] * kind.actions}
+        return spikeport.load_policy(
+            folder / (kind.opened or kind.target), **bounds, **dict(kind.options)
+        )
 
 
 def _in(name: str, neuron: str, folder: Path) -> None:
@@ -126,14 +138,25 @@ def _in(name: str, neuron: str, folder: Path) -> None:
 @functools.cache
 def example(neuron: str) -> golden.Golden:
     """A recorded network of this neuron with a hidden layer."""
-    return golden.read(next(name for name in golden.names() if name.startswith(f"{neuron}-") and "no-hidden" not in name))
+    return golden.read(
+        next(
+            name
+            for name in golden.names()
+            if name.startswith(f"{neuron}-") and "no-hidden" not in name
+        )
+    )
 
 
 def exportable(neuron: str) -> Any:
-    """What is exported: the recorded network; of lif one that was converted, since NIR has decaying membranes only."""
+    """What is exported.
+
+    The recorded network; of lif one that was converted, since NIR has decaying membranes only.
+    """
     if neuron != "lif":
         return example(neuron).artifact
-    return spikeport.convert(policy("NIR graph"), observations=np.random.default_rng(0).normal(size=(200, 3)))
+    return spikeport.convert(
+        policy("NIR graph"), observations=np.random.default_rng(0).normal(size=(200, 3))
+    )
 
 
 def _on(name: str, neuron: str) -> None:
@@ -142,12 +165,21 @@ def _on(name: str, neuron: str) -> None:
     with backend_class(name)(case.artifact) as backend:
         trace = backend.trace(case.observations, case.flags)
     saturations = np.array([layer.saturations for layer in trace.census.layers])
-    problems, _ = differences(case, Integers([layer.payloads for layer in trace.layers], [layer.states for layer in trace.layers], saturations))
+    problems, _ = differences(
+        case,
+        Integers(
+            [layer.payloads for layer in trace.layers],
+            [layer.states for layer in trace.layers],
+            saturations,
+        ),
+    )
     assert not problems, problems
 
 
 def proofs() -> dict[tuple[str, str], list[str]]:
-    """The tests that carry `@pytest.mark.door(direction=..., format=...)`, by direction and format, as file::name."""
+    """The tests that carry `@pytest.mark.door(direction=..., format=...)`, by direction and format,
+    as file::name.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         for node in ast.parse(path.read_text()).body:
@@ -156,8 +188,10 @@ def proofs() -> dict[tuple[str, str], list[str]]:
             for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.door":
                     facts = {word.arg: ast.literal_eval(word.value) for word in mark.keywords}
-                    for name in [facts["format"]] if isinstance(facts["format"], str) else facts["format"]:
-                        found.setdefault((facts["direction"], name), []).append(f"{path.name}::{node.name}")
+                    for name in (
+                        [facts["format"]] if isinstance(facts["format"], str) else facts["format"]
+                    ):
+                        found.setdefault((facts["direction"], name), []).append(
+                            f"{path.name}::{node.name}"
+                        )
     return found
-
-

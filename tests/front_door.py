@@ -1,4 +1,7 @@
-"""The front door as a user meets it: commands in this process or in one of their own, artifacts converted once."""
+"""The front door as a user meets it.
+
+Commands in this process or in one of their own, artifacts converted once.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,19 @@ from toolchain.artifact import Artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "examples" / "policies"
-PENDULUM, PENDULUM_ENV = POLICIES / "td3-InvertedDoublePendulum-v5.zip", "InvertedDoublePendulum-v5"
-CHEETAH, CHEETAH_ENV = POLICIES / "td3-HalfCheetah-v5.pt", "HalfCheetah-v5"
+PENDULUM = POLICIES / "td3-InvertedDoublePendulum-v5.zip"
+PENDULUM_ENV = "InvertedDoublePendulum-v5"
+CHEETAH = POLICIES / "td3-HalfCheetah-v5.pt"
+CHEETAH_ENV = "HalfCheetah-v5"
 TOY_ENV = "tests.toy_environments:Drift-v0"
-STEPS, ERROR = 600, 0.05
-QUICK = ("--calibration-steps", str(STEPS), "--action-error", str(ERROR))  # a given error needs no closed-loop search
+STEPS = 600
+ERROR = 0.05
+QUICK = (
+    "--calibration-steps",
+    str(STEPS),
+    "--action-error",
+    str(ERROR),
+)  # a given error needs no closed-loop search
 
 
 def command(*arguments: object) -> Result:
@@ -67,14 +78,24 @@ def refusal(*arguments: object) -> str:
     result = command(*arguments)
     assert result.exit_code == 2, result.stdout + result.stderr
     assert result.stdout == ""
-    assert result.stderr.startswith(("InputError: ", "BackendError: ")) and result.stderr.count("\n") == 1
+    assert (
+        result.stderr.startswith(("InputError: ", "BackendError: "))
+        and result.stderr.count("\n") == 1
+    )
     assert " Fix: " in result.stderr
     return result.stderr
 
 
-def process(*arguments: object, folder: Path, code: str = "", seconds: float = 120.0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command (or Python `code` with these arguments) in a process of its own, in `folder`, without MuJoCo's or pytest's settings."""
-    start = [sys.executable, "-c", code] if code else [str(Path(sys.executable).with_name("spikeport"))]
+def process(
+    *arguments: object, folder: Path, code: str = "", seconds: float = 120.0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A command (or Python `code` with these arguments) in a process of its own, in `folder`,
+    without MuJoCo's or pytest's settings.
+    """
+    if code:
+        start = [sys.executable, "-c", code]
+    else:
+        start = [str(Path(sys.executable).with_name("spikeport"))]
     return subprocess.run(
         [*start, *map(str, arguments)],
         cwd=folder,
@@ -88,7 +109,10 @@ def process(*arguments: object, folder: Path, code: str = "", seconds: float = 1
 
 def listing(folder: Path) -> dict[str, bytes]:
     """Every file below `folder`, hidden ones too, and its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in sorted(folder.rglob("*"))}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 @functools.cache
@@ -109,11 +133,16 @@ TOY_OPTIONS = ("--activation", "tanh", "--squash", "tanh")
 
 @functools.cache
 def toy() -> Artifact:
-    """An artifact of the toy policy with tanh units, calibrated on recorded observations: it names no environment."""
+    """An artifact of the toy policy with tanh units, calibrated on recorded observations.
+
+    It names no environment.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "toy.pt"
         path.write_bytes(toy_checkpoint())
-        policy = spikeport.load_policy(path, activation="tanh", squash="tanh", action_low=-1.0, action_high=1.0)
+        policy = spikeport.load_policy(
+            path, activation="tanh", squash="tanh", action_low=-1.0, action_high=1.0
+        )
     return spikeport.convert(policy, observations=recorded(5))
 
 

@@ -8,9 +8,19 @@ import torch
 class Actor(torch.nn.Module):
     """x -> network(clip((x - mean) / sqrt(var + eps))) in one of several output forms."""
 
-    def __init__(self, network: torch.nn.Sequential, inputs: int, outputs: int, out: str, clip: float, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Sequential,
+        inputs: int,
+        outputs: int,
+        out: str,
+        clip: float,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
-        self.network, self.out, self.clip = network, out, clip
+        self.network = network
+        self.out = out
+        self.clip = clip
         self.register_buffer("mean", torch.randn(inputs, generator=generator))
         self.register_buffer("variance", torch.rand(inputs, generator=generator) + 0.1)
         self.register_buffer("scale", torch.rand(outputs, generator=generator) + 0.5)

@@ -1,6 +1,7 @@
 """Damage files and read them, in a process of its own with two GiB of address space.
 
-FOLDER/KIND holds the honest files; which file is damaged how follows from seed, kind and number alone.
+FOLDER/KIND holds the honest files; which file is damaged how follows from seed, kind and number
+alone.
 """
 
 from __future__ import annotations
@@ -27,12 +28,38 @@ from toolchain.conversion.calibration import from_arrays
 from toolchain.errors import InputError
 from toolchain.policies import EnvironmentFacts, hdf5_content, load_policy
 
-MEMORY, HANGS, LONGEST = 2 * 2**30, 60.0, 6000
-STARTS = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "subprocess.Popen", "socket.connect", "pty.spawn")
-CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate", "shutil.rmtree", "ctypes.dlopen")
+MEMORY = 2 * 2**30
+HANGS = 60.0
+LONGEST = 6000
+STARTS = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "os.forkpty",
+    "subprocess.Popen",
+    "socket.connect",
+    "pty.spawn",
+)
+CHANGES = (
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.chmod",
+    "os.truncate",
+    "shutil.rmtree",
+    "ctypes.dlopen",
+)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-watching, seen = False, list[str]()
-parent, seen_in_children = os.getpid(), mmap.mmap(-1, 1)  # shared with forked processes
+watching = False
+seen = list[str]()
+# shared with forked processes
+parent = os.getpid()
+seen_in_children = mmap.mmap(-1, 1)
 
 
 def own_fork() -> bool:
@@ -47,7 +74,13 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
     """The canary: what no reader does."""
     if not watching or event == "os.fork" and own_fork():
         return
-    if event in STARTS or event in CHANGES or event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING:
+    if (
+        event in STARTS
+        or event in CHANGES
+        or event == "open"
+        and isinstance(arguments[2], int)
+        and arguments[2] & WRITING
+    ):
         seen.append(f"{event} {arguments!a}"[:200])
         if os.getpid() != parent:
             seen_in_children[0] = 1
@@ -68,16 +101,26 @@ def read(kind: Kind, folder: Path) -> None:
     elif kind.reader == "observations":
         from_arrays(np.asarray(read_array(path, "--observations")), None, 2)
     else:
-        bound = None if kind.actions is None else np.ones(kind.actions)
+        if kind.actions is None:
+            bound = None
+        else:
+            bound = np.ones(kind.actions)
         facts = EnvironmentFacts("E-v1", None, 100, None if bound is None else -bound, bound)
-        options = dict(kind.options) | ({"normalizer": folder / kind.options["normalizer"]} if "normalizer" in kind.options else {})
+        options = dict(kind.options) | (
+            {"normalizer": folder / kind.options["normalizer"]}
+            if "normalizer" in kind.options
+            else {}
+        )
         policy = load_policy(path, environment=facts, **options)
         actions = policy.act(np.zeros((2, policy.observation.size)))
         assert actions.shape == (2, policy.action.channels)
 
 
 def outcome(kind: Kind, folder: Path) -> tuple[str, float]:
-    """`read`, `refused`, or what broke; and the seconds of processor time. What waits for ever is ended, with where it was."""
+    """`read`, `refused`, or what broke; and the seconds of processor time.
+
+    What waits for ever is ended, with where it was.
+    """
     faulthandler.dump_traceback_later(HANGS, exit=True)
     start = time.process_time()
     try:
@@ -85,7 +128,10 @@ def outcome(kind: Kind, folder: Path) -> tuple[str, float]:
         said = "read"
     except InputError as error:
         text = str(error)
-        said = "refused" if len(text) < LONGEST and error.where and str(folder) not in text else f"a bad message: {text[:300]}"
+        if len(text) < LONGEST and error.where and str(folder) not in text:
+            said = "refused"
+        else:
+            said = f"a bad message: {text[:300]}"
     except BaseException as error:  # the sweep reports everything else
         said = f"{type(error).__name__}: {str(error)[:300]}"
     seconds = time.process_time() - start
@@ -94,19 +140,31 @@ def outcome(kind: Kind, folder: Path) -> tuple[str, float]:
 
 
 def main(place: str, seed: int, count: int, names: list[str]) -> None:
-    """Print one JSON object: per kind how many were read and refused, the slowest, what broke; and what was started or written."""
+    """Print one JSON object.
+
+    Per kind how many were read and refused, the slowest, what broke; and what was started or
+    written.
+    """
     global watching
     folder = Path(place)
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    honest = {name: outcome(KINDS[name], folder / name)[0] for name in names}  # imports what it needs
-    result: dict[str, Any] = {name: {"honest": honest[name], "read": 0, "refused": 0, "slowest": 0.0, "broken": []} for name in names}
+    honest = {
+        name: outcome(KINDS[name], folder / name)[0] for name in names
+    }  # imports what it needs
+    result: dict[str, Any] = {
+        name: {"honest": honest[name], "read": 0, "refused": 0, "slowest": 0.0, "broken": []}
+        for name in names
+    }
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.addaudithook(watch)
     total = sum(KINDS[name].weight for name in names)
     for name in names:
-        kind, own, found = KINDS[name], folder / name, result[name]
-        target, index = own / kind.target, list(KINDS).index(name)
+        kind = KINDS[name]
+        own = folder / name
+        found = result[name]
+        target = own / kind.target
+        index = list(KINDS).index(name)
         data = target.read_bytes()
         for number in range(-(-count * kind.weight // total)):
             change = kind.changes[number % len(kind.changes)]
@@ -121,5 +179,12 @@ def main(place: str, seed: int, count: int, names: list[str]) -> None:
             else:
                 found["broken"].append(f"{number}: {said}")
         target.write_bytes(data)
-    print(json.dumps({"kinds": result, "seen": seen + ["in a child"] * seen_in_children[0], "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
-
+    print(
+        json.dumps(
+            {
+                "kinds": result,
+                "seen": seen + ["in a child"] * seen_in_children[0],
+                "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            }
+        )
+    )

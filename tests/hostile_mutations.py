@@ -15,7 +15,24 @@ from tests import spk_files
 from tests.policy_files import mutate, zip_bytes
 
 Change = Callable[[bytes, np.random.Generator], bytes]
-ODD: list[Any] = [None, True, -1, 0, 1e308, 2**40, "x", "", [], {}, [[1]], {"a": {}}, "[1. 2.", "<class 'gymnasium.spaces.box.Box'>", 10**400, ["nan"]]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    2**40,
+    "x",
+    "",
+    [],
+    {},
+    [[1]],
+    {"a": {}},
+    "[1. 2.",
+    "<class 'gymnasium.spaces.box.Box'>",
+    10**400,
+    ["nan"],
+]
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
@@ -40,7 +57,10 @@ def any_value(saved: Any, generator: np.random.Generator) -> None:
     target, key = places[generator.integers(len(places))]
     while isinstance(target[key], dict | list) and target[key] and generator.integers(4):
         target = target[key]
-        keys = list(target) if isinstance(target, dict) else list(range(len(target)))
+        if isinstance(target, dict):
+            keys = list(target)
+        else:
+            keys = list(range(len(target)))
         key = keys[generator.integers(len(keys))]
     target[key] = ODD[generator.integers(len(ODD))]
 
@@ -55,7 +75,19 @@ def json_value(data: bytes, generator: np.random.Generator) -> bytes:
 def model_value(data: bytes, generator: np.random.Generator) -> bytes:
     """Another value in what the reader takes from a Stable-Baselines3 zip's `data`."""
     saved = json.loads(data)
-    relevant = {key: saved[key] for key in saved if key in ("policy_class", "policy_kwargs", "observation_space", "action_space", "use_sde", "clip_range")}
+    relevant = {
+        key: saved[key]
+        for key in saved
+        if key
+        in (
+            "policy_class",
+            "policy_kwargs",
+            "observation_space",
+            "action_space",
+            "use_sde",
+            "clip_range",
+        )
+    }
     any_value(relevant, generator)
     return json.dumps(saved | relevant).encode()
 
@@ -63,9 +95,13 @@ def model_value(data: bytes, generator: np.random.Generator) -> bytes:
 def pickled_field(data: bytes, generator: np.random.Generator) -> bytes:
     """Damage in one of the pickles that a Stable-Baselines3 zip's `data` carries as text."""
     saved = json.loads(data)
-    fields = [value for value in saved.values() if isinstance(value, dict) and ":serialized:" in value]
+    fields = [
+        value for value in saved.values() if isinstance(value, dict) and ":serialized:" in value
+    ]
     field = fields[generator.integers(len(fields))]
-    field[":serialized:"] = base64.b64encode(mutate(base64.b64decode(field[":serialized:"]), generator)).decode()
+    field[":serialized:"] = base64.b64encode(
+        mutate(base64.b64decode(field[":serialized:"]), generator)
+    ).decode()
     return json.dumps(saved).encode()
 
 
@@ -80,7 +116,8 @@ def resealed_arrays(data: bytes, generator: np.random.Generator) -> bytes:
     """Damage in the bytes of one array of an artifact, its checksum right."""
     parts = spk_files.parsed(data)
     name = list(parts.arrays)[generator.integers(len(parts.arrays))]
-    values, raw = parts.arrays[name], bytearray(parts.arrays[name].tobytes())
+    values = parts.arrays[name]
+    raw = bytearray(parts.arrays[name].tobytes())
     for place in generator.integers(len(raw), size=4):
         raw[place] = generator.integers(256)
     parts.arrays[name] = np.frombuffer(bytes(raw), values.dtype).reshape(values.shape)
@@ -92,6 +129,20 @@ def toml_value(data: bytes, generator: np.random.Generator) -> bytes:
     lines = data.decode().splitlines()
     places = [index for index, line in enumerate(lines) if "=" in line]
     place = places[generator.integers(len(places))]
-    odd = ["nan", "-1", "inf", "true", '""', "[]", "{}", "1e400", '"pJ"', "9" * 5000, "9" * 400, "[[[[1]]]]", "1979-05-27"]
+    odd = [
+        "nan",
+        "-1",
+        "inf",
+        "true",
+        '""',
+        "[]",
+        "{}",
+        "1e400",
+        '"pJ"',
+        "9" * 5000,
+        "9" * 400,
+        "[[[[1]]]]",
+        "1979-05-27",
+    ]
     lines[place] = f"{lines[place].split('=')[0]}= {odd[generator.integers(len(odd))]}"
     return "\n".join(lines).encode()

@@ -1,4 +1,7 @@
-"""Honest files of every format that Spikeport reads, small, and how each is damaged: the table of the hostile sweep."""
+"""Honest files of every format that Spikeport reads, small, and how each is damaged.
+
+The table of the hostile sweep.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from tests.hostile_mutations import Change, inside, json_value, model_value, pickled_field, resealed_arrays, resealed_description, toml_value
+from tests.hostile_mutations import (
+    Change,
+    inside,
+    json_value,
+    model_value,
+    pickled_field,
+    resealed_arrays,
+    resealed_description,
+    toml_value,
+)
 from tests.policy_files import Payload, model, mutate, normalizer, pickled, state_dict, torch_bytes
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`make(folder)` writes the honest files; `target` is the one that is damaged, `opened` the one that is read, by `reader`."""
+    """`make(folder)` writes the honest files.
+
+    `target` is the one that is damaged, `opened` the one that is read, by `reader`.
+    """
 
     make: Callable[[Path], Any]
     target: str
@@ -26,7 +41,9 @@ class Kind:
     opened: str = ""
     changes: tuple[Change, ...] = (mutate,)
     weight: int = 1  # of the sweep's files
-    actions: int | None = 2  # channels of the environment that is told, bounds -1..1; None: none is told
+    actions: int | None = (
+        2  # channels of the environment that is told, bounds -1..1; None: none is told
+    )
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -48,7 +65,12 @@ def sb3(folder: Path) -> None:
     import torch
 
     bound = np.ones(2, np.float32)
-    model("PPO", low=-bound, high=bound, policy_kwargs={"net_arch": [4], "activation_fn": torch.nn.ReLU}).save(folder / "model.zip")
+    model(
+        "PPO",
+        low=-bound,
+        high=bound,
+        policy_kwargs={"net_arch": [4], "activation_fn": torch.nn.ReLU},
+    ).save(folder / "model.zip")
 
 
 def sb3_normalised(folder: Path) -> None:
@@ -66,7 +88,11 @@ def popsan(folder: Path) -> None:
 
 def popsan_with_sidecar(folder: Path) -> None:
     popsan(folder)
-    (folder / "actor.spikeport.json").write_text(json.dumps({"neuron": "lif", "timesteps": 3, "action_limit": [0.5, 2.0], "observation": "none"}))
+    (folder / "actor.spikeport.json").write_text(
+        json.dumps(
+            {"neuron": "lif", "timesteps": 3, "action_limit": [0.5, 2.0], "observation": "none"}
+        )
+    )
 
 
 def sddpg(folder: Path) -> None:
@@ -136,7 +162,11 @@ def npy(folder: Path) -> None:
 
 
 def npy_of_objects(folder: Path) -> None:
-    np.save(folder / "observations.npy", np.array([Payload(folder / "mark")] * 3, object), allow_pickle=True)
+    np.save(
+        folder / "observations.npy",
+        np.array([Payload(folder / "mark")] * 3, object),
+        allow_pickle=True,
+    )
 
 
 def artifact(folder: Path) -> None:
@@ -147,10 +177,14 @@ def artifact(folder: Path) -> None:
 
 
 def profile(folder: Path) -> None:
-    (folder / "chip.toml").write_bytes((resources.files("hardware_profiles") / "loihi2.toml").read_bytes())
+    (folder / "chip.toml").write_bytes(
+        (resources.files("hardware_profiles") / "loihi2.toml").read_bytes()
+    )
 
 
-def payload(name: str, make: Callable[[Path], bytes], beside: Callable[[Path], Any] = lambda folder: None) -> Callable[[Path], Any]:
+def payload(
+    name: str, make: Callable[[Path], bytes], beside: Callable[[Path], Any] = lambda folder: None
+) -> Callable[[Path], Any]:
     """A file that would create `mark` if it were executed."""
 
     def write(folder: Path) -> None:
@@ -160,11 +194,25 @@ def payload(name: str, make: Callable[[Path], bytes], beside: Callable[[Path], A
     return write
 
 
-PICKLE, SPK = inside("data.pkl"), (mutate, resealed_description, resealed_arrays)
-SB3_CHANGES = (mutate, inside("data"), inside("data", model_value), inside("data", pickled_field), inside("policy.pth", PICKLE))
+PICKLE = inside("data.pkl")
+SPK = (mutate, resealed_description, resealed_arrays)
+SB3_CHANGES = (
+    mutate,
+    inside("data"),
+    inside("data", model_value),
+    inside("data", pickled_field),
+    inside("policy.pth", PICKLE),
+)
 KINDS: dict[str, Kind] = {
-    "state dict": Kind(stored("actor.pt", lambda: state_dict(**ACTOR)), "actor.pt", changes=(mutate, PICKLE), weight=2),
-    "state dict, legacy": Kind(stored("actor.pt", lambda: state_dict(**ACTOR), legacy=True), "actor.pt"),
+    "state dict": Kind(
+        stored("actor.pt", lambda: state_dict(**ACTOR)),
+        "actor.pt",
+        changes=(mutate, PICKLE),
+        weight=2,
+    ),
+    "state dict, legacy": Kind(
+        stored("actor.pt", lambda: state_dict(**ACTOR), legacy=True), "actor.pt"
+    ),
     "safetensors": Kind(safetensors, "actor.safetensors"),
     "RSL-RL": Kind(library("RSL-RL 2"), "checkpoint.pt", actions=3),
     "rl_games": Kind(library("rl_games, plain"), "checkpoint.pt", actions=3),
@@ -173,35 +221,93 @@ KINDS: dict[str, Kind] = {
     "VecNormalize": Kind(sb3_normalised, "vecnormalize.pkl", opened="model.zip", weight=2),
     "mean_var": Kind(popsan, "actor_mean_var.p", opened="actor.pt"),
     "PopSAN": Kind(popsan, "actor.pt", changes=(mutate, PICKLE)),
-    "sidecar": Kind(popsan_with_sidecar, "actor.spikeport.json", opened="actor.pt", changes=(mutate, json_value)),
+    "sidecar": Kind(
+        popsan_with_sidecar, "actor.spikeport.json", opened="actor.pt", changes=(mutate, json_value)
+    ),
     "SDDPG weights": Kind(sddpg, "nav_weights.p"),
     "SDDPG biases": Kind(sddpg, "nav_bias.p", opened="nav_weights.p"),
-    "snnTorch": Kind(leaky, "leaky.pt", actions=None, options={"squash": "tanh", "action_limit": 1.0}),
+    "snnTorch": Kind(
+        leaky, "leaky.pt", actions=None, options={"squash": "tanh", "action_limit": 1.0}
+    ),
     "npz normaliser": Kind(
-        arrays_normaliser, "norm.npz", opened="actor.pt", changes=(mutate, inside("mean.npy"), inside("clip.npy")), options={"normalizer": "norm.npz"}
+        arrays_normaliser,
+        "norm.npz",
+        opened="actor.pt",
+        changes=(mutate, inside("mean.npy"), inside("clip.npy")),
+        options={"normalizer": "norm.npz"},
     ),
     "ONNX": Kind(onnx, "g.onnx", weight=3),
-    "TorchScript, scripted": Kind(graph("script"), "g.pt", actions=None, changes=(mutate, PICKLE, inside("linear.py"), inside("constants.pkl")), weight=2),
-    "TorchScript, traced": Kind(graph("trace"), "g.pt", actions=None, changes=(mutate, PICKLE, inside(".py")), weight=2),
+    "TorchScript, scripted": Kind(
+        graph("script"),
+        "g.pt",
+        actions=None,
+        changes=(mutate, PICKLE, inside("linear.py"), inside("constants.pkl")),
+        weight=2,
+    ),
+    "TorchScript, traced": Kind(
+        graph("trace"), "g.pt", actions=None, changes=(mutate, PICKLE, inside(".py")), weight=2
+    ),
     "torch.export": Kind(
         graph("export"),
         "g.pt",
         actions=None,
-        changes=(mutate, inside("model.json"), inside("model.json", json_value), inside("model_weights_config.json"), inside("weight_0")),
+        changes=(
+            mutate,
+            inside("model.json"),
+            inside("model.json", json_value),
+            inside("model_weights_config.json"),
+            inside("weight_0"),
+        ),
         weight=2,
     ),
     "netx": Kind(netx, "x.net", weight=2, actions=None, options={"squash": "none"}),
-    "netx sidecar": Kind(netx, "x.spikeport.json", opened="x.net", changes=(mutate, json_value), actions=None, options={"squash": "none"}),
+    "netx sidecar": Kind(
+        netx,
+        "x.spikeport.json",
+        opened="x.net",
+        changes=(mutate, json_value),
+        actions=None,
+        options={"squash": "none"},
+    ),
     "NIR graph": Kind(nir_graph, "x.nir", weight=2, actions=None, options={"squash": "none"}),
-    "NIR sidecar": Kind(nir_graph, "x.spikeport.json", opened="x.nir", changes=(mutate, json_value), actions=None, options={"squash": "none"}),
+    "NIR sidecar": Kind(
+        nir_graph,
+        "x.spikeport.json",
+        opened="x.nir",
+        changes=(mutate, json_value),
+        actions=None,
+        options={"squash": "none"},
+    ),
     "NIR export": Kind(nir_export, "a.nir", reader="nir", weight=2),
     "observations": Kind(npy, "observations.npy", reader="observations"),
     "artifact": Kind(artifact, "a.spk", reader="artifact", changes=SPK, weight=4),
     "hardware profile": Kind(profile, "chip.toml", reader="profile", changes=(mutate, toml_value)),
-    "payload, state dict": Kind(payload("a.pt", lambda mark: torch_bytes({**state_dict(**ACTOR), "x": Payload(mark)})), "a.pt", changes=(mutate, PICKLE)),
-    "payload, legacy": Kind(payload("a.pt", lambda mark: torch_bytes({**state_dict(**ACTOR), "x": Payload(mark)}, legacy=True)), "a.pt"),
-    "payload, VecNormalize": Kind(payload("vecnormalize.pkl", lambda mark: pickled(Payload(mark), 2), sb3), "vecnormalize.pkl", opened="model.zip"),
-    "payload, mean_var": Kind(payload("actor_mean_var.p", lambda mark: pickled([Payload(mark)], 2), popsan), "actor_mean_var.p", opened="actor.pt"),
-    "payload, SDDPG": Kind(payload("nav_bias.p", lambda mark: pickled([Payload(mark)], 3), sddpg), "nav_bias.p", opened="nav_weights.p"),
+    "payload, state dict": Kind(
+        payload("a.pt", lambda mark: torch_bytes({**state_dict(**ACTOR), "x": Payload(mark)})),
+        "a.pt",
+        changes=(mutate, PICKLE),
+    ),
+    "payload, legacy": Kind(
+        payload(
+            "a.pt",
+            lambda mark: torch_bytes({**state_dict(**ACTOR), "x": Payload(mark)}, legacy=True),
+        ),
+        "a.pt",
+    ),
+    "payload, VecNormalize": Kind(
+        payload("vecnormalize.pkl", lambda mark: pickled(Payload(mark), 2), sb3),
+        "vecnormalize.pkl",
+        opened="model.zip",
+    ),
+    "payload, mean_var": Kind(
+        payload("actor_mean_var.p", lambda mark: pickled([Payload(mark)], 2), popsan),
+        "actor_mean_var.p",
+        opened="actor.pt",
+    ),
+    "payload, SDDPG": Kind(
+        payload("nav_bias.p", lambda mark: pickled([Payload(mark)], 3), sddpg),
+        "nav_bias.p",
+        opened="nav_weights.p",
+    ),
     "payload, observations": Kind(npy_of_objects, "observations.npy", reader="observations"),
 }

@@ -1,4 +1,7 @@
-"""Random integer networks for tests: small, within the proof, covering every rule of contract sections 1-3."""
+"""Random integer networks for tests.
+
+Small, within the proof, covering every rule of contract sections 1-3.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ FLOAT = np.float64
 
 
 def random_table(rng: np.random.Generator, neurons: int, reach: int) -> ActivationTable:
-    """Any piecewise-linear map is legal; a jagged one shows an off-by-one that a smooth one hides."""
+    """Any piecewise-linear map is legal.
+
+    A jagged one shows an off-by-one that a smooth one hides.
+    """
     segments = int(rng.integers(1, 33))
     start = np.sort(rng.integers(-reach, reach + 1, (neurons, segments)), axis=1)
     start[:, 0] = -(2**23)
@@ -50,21 +56,40 @@ def random_layer(
     weights = rng.integers(-limit, limit + 1, (outputs, inputs))
     weights[rng.random(weights.shape) < 0.3] = 0
     bias = rng.integers(-2000, 2001, outputs)
-    across, readout = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1), neuron == READOUT
-    coding = Coding.DIFFERENTIAL if differential else Coding.ACROSS if across else Coding.RATE
+    across = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1)
+    readout = neuron == READOUT
+    if differential:
+        coding = Coding.DIFFERENTIAL
+    elif across:
+        coding = Coding.ACROSS
+    else:
+        coding = Coding.RATE
     kind = RowKind(coding, timesteps, readout, first)
     while True:  # coarser until the proof passes
         proof = bound_rows(weights, bias, low, high, kind)
         if max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT:
             break
-        weights, bias = weights // 2, bias // 2
+        weights = weights // 2
+        bias = bias // 2
     scale = np.maximum(np.abs(weights).sum(1), 1)
-    threshold = np.maximum(1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int))
-    spiking, spikes = not readout, SPIKES.get(neuron, Spikes(0, 1))
+    threshold = np.maximum(
+        1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int)
+    )
+    spiking = not readout
+    spikes = SPIKES.get(neuron, Spikes(0, 1))
     threshold = (threshold // spikes.levels).clip(1, kind.largest_lambda if differential else None)
-    table = random_table(rng, outputs, int(scale.max()) * 10) if spiking and activation not in ("relu", "identity") else None
-    top = rng.integers(1, 40, outputs) if neuron == "sdn@1" else np.full(outputs, spikes.high)
-    bottom = -rng.integers(0, 40, outputs) if neuron == "sdn@1" and activation != "relu" else np.full(outputs, spikes.low)
+    if spiking and activation not in ("relu", "identity"):
+        table = random_table(rng, outputs, int(scale.max()) * 10)
+    else:
+        table = None
+    if neuron == "sdn@1":
+        top = rng.integers(1, 40, outputs)
+    else:
+        top = np.full(outputs, spikes.high)
+    if neuron == "sdn@1" and activation != "relu":
+        bottom = -rng.integers(0, 40, outputs)
+    else:
+        bottom = np.full(outputs, spikes.low)
     return Layer(
         neuron=neuron,
         weights=weights.astype(np.int8),
@@ -96,42 +121,96 @@ def random_artifact(
 ) -> Artifact:
     """An artifact over a random network; `widths` runs from features to actions."""
     rng = np.random.default_rng(seed)
-    timesteps = 1 if neuron == "sdn@1" else timesteps
+    if neuron == "sdn@1":
+        timesteps = 1
+    else:
+        timesteps = timesteps
     limit = rng.integers(1, 200, widths[0])
-    low, high = -limit.astype(np.int64), limit.astype(np.int64)
+    low = -limit.astype(np.int64)
+    high = limit.astype(np.int64)
     layers: list[Layer] = []
     for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
-        kind = READOUT if index == len(widths) - 2 else neuron
+        if index == len(widths) - 2:
+            kind = READOUT
+        else:
+            kind = neuron
         differential = neuron == "dc@1" and len(widths) > 2
-        options: dict[str, Any] = {"first": index == 0, "activation": activation, "differential": differential}
+        options: dict[str, Any] = {
+            "first": index == 0,
+            "activation": activation,
+            "differential": differential,
+        }
         layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, **options))
-        low, high = layers[-1].payload_low.astype(np.int64), layers[-1].payload_high.astype(np.int64)
-    network = Network(Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)), tuple(layers), timesteps, alpha, resync_every)
-    features, size = widths[0], widths[0] - time_feature
-    normaliser: dict[str, Any] = (
-        {"mean": rng.normal(size=features), "variance": rng.uniform(0.5, 2, features), "epsilon": 1e-8, "clip": 3.0} if normalised else {}
+        low = layers[-1].payload_low.astype(np.int64)
+        high = layers[-1].payload_high.astype(np.int64)
+    network = Network(
+        Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)),
+        tuple(layers),
+        timesteps,
+        alpha,
+        resync_every,
     )
-    observation = ObservationContract(size=size, time_feature=TimeFeature(37) if time_feature else None, **normaliser)
+    features = widths[0]
+    size = widths[0] - time_feature
+    normaliser: dict[str, Any] = (
+        {
+            "mean": rng.normal(size=features),
+            "variance": rng.uniform(0.5, 2, features),
+            "epsilon": 1e-8,
+            "clip": 3.0,
+        }
+        if normalised
+        else {}
+    )
+    observation = ObservationContract(
+        size=size, time_feature=TimeFeature(37) if time_feature else None, **normaliser
+    )
     action = ActionContract(
         widths[-1],
         squash,
         rng.uniform(0.5, 2, widths[-1]),
         rng.normal(size=widths[-1]),
-        *((np.full(widths[-1], -1.0), np.full(widths[-1], 1.0)) if squash == "none" else (None, None)),
+        *(
+            (np.full(widths[-1], -1.0), np.full(widths[-1], 1.0))
+            if squash == "none"
+            else (None, None)
+        ),
     )
-    probe = Probe(observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8))
+    probe = Probe(
+        observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8)
+    )
     macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
-    return Artifact(network, observation, action, Provenance("random", "0" * 64, "test", "random"), probe, {"seeds": []}, source_macs=macs)
+    return Artifact(
+        network,
+        observation,
+        action,
+        Provenance("random", "0" * 64, "test", "random"),
+        probe,
+        {"seeds": []},
+        source_macs=macs,
+    )
 
 
-def leaky_artifact(seed: int, widths: tuple[int, ...] = (5, 9, 7, 3), shift: int = 0, *, integrating: bool = False) -> Artifact:
-    """An artifact of `leaky@1`, thresholds of either sign; `integrating`: membranes keep all and run into both ends of 24 bits."""
-    rng, artifact = np.random.default_rng(seed), random_artifact(seed, neuron="if@1", widths=widths, timesteps=1)
+def leaky_artifact(
+    seed: int, widths: tuple[int, ...] = (5, 9, 7, 3), shift: int = 0, *, integrating: bool = False
+) -> Artifact:
+    """An artifact of `leaky@1`, thresholds of either sign.
+
+    `integrating`: membranes keep all and run into both ends of 24 bits.
+    """
+    rng = np.random.default_rng(seed)
+    artifact = random_artifact(seed, neuron="if@1", widths=widths, timesteps=1)
     layers = list(artifact.network.layers)
     for index, layer in enumerate(layers[:-1]):
-        keep = rng.integers(0, 4097, layer.outputs) if not integrating else np.full(layer.outputs, 4096)
+        if not integrating:
+            keep = rng.integers(0, 4097, layer.outputs)
+        else:
+            keep = np.full(layer.outputs, 4096)
         threshold = layer.threshold * rng.choice((-1, 0, 1, 1, 1), layer.outputs) << shift
-        bias = layer.bias if not integrating else np.resize((STATE_LIMIT // 2, -STATE_LIMIT // 2, 100), layer.outputs)
+        if not integrating:
+            bias = layer.bias
+        else:
+            bias = np.resize((STATE_LIMIT // 2, -STATE_LIMIT // 2, 100), layer.outputs)
         layers[index] = dataclasses.replace(
             layer,
             neuron="leaky@1",
@@ -140,7 +219,9 @@ def leaky_artifact(seed: int, widths: tuple[int, ...] = (5, 9, 7, 3), shift: int
             threshold=threshold.astype(np.int32),
             leak=Leak(keep.astype(np.int32), shift),
         )
-    return dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
+    return dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers))
+    )
 
 
 def observation_stream(rng: np.random.Generator, decisions: int, size: int) -> np.ndarray:

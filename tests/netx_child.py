@@ -1,10 +1,14 @@
-"""Runs lava-dl in a process of its own, which is killed with all that it started when it takes too long.
+"""Runs lava-dl in a process of its own, which is killed with all that it started when it takes too
+long.
 
-    python netx_child.py FOLDER    runs what it finds in FOLDER:
-        slayer.json        [{file, widths, seed, ...}, ...]; slayer blocks, written to `file` by their own export_hdf5; their spikes for
-                           columns_<file>.npy [decisions, channels, T] go to slayer_<file>.npy
-        jobs.json          [{file, interval, offset}, ...]; columns_<i>.npy [channels, steps] -> spikes_<i>.npy [outputs, steps]
-        matrices.npz       weight matrices -> effective.npz, those with which a Dense of netx sums spikes
+python netx_child.py FOLDER    runs what it finds in FOLDER:
+    slayer.json        [{file, widths, seed, ...}, ...]; slayer blocks, written to `file` by their
+        own export_hdf5; their spikes for
+                       columns_<file>.npy [decisions, channels, T] go to slayer_<file>.npy
+    jobs.json          [{file, interval, offset}, ...]; columns_<i>.npy [channels, steps] ->
+        spikes_<i>.npy [outputs, steps]
+    matrices.npz       weight matrices -> effective.npz, those with which a Dense of netx sums
+        spikes
 """
 
 from __future__ import annotations
@@ -36,10 +40,15 @@ class Job:
 
 
 def run_netx(folder: Path, jobs: Sequence[Job]) -> list[np.ndarray]:
-    """The output spikes [outputs, steps] of each job; matrices.npz in the folder is answered, too."""
+    """The output spikes [outputs, steps] of each job.
+
+    Matrices.npz in the folder is answered, too.
+    """
     for index, job in enumerate(jobs):
         np.save(folder / f"columns_{index}.npy", job.columns)
-    listed = [{"file": str(job.file), "interval": job.interval, "offset": job.offset} for job in jobs]
+    listed = [
+        {"file": str(job.file), "interval": job.interval, "offset": job.offset} for job in jobs
+    ]
     (folder / "jobs.json").write_text(json.dumps(listed))
     supervised([str(Path(__file__)), str(folder)], folder)
     return [np.load(folder / f"spikes_{index}.npy") for index in range(len(jobs))]
@@ -49,7 +58,14 @@ def supervised(arguments: Sequence[str], folder: Path) -> str:
     """A Python program's output; its whole process group is killed at the end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with (folder / "log.txt").open("w") as log:
-        child = subprocess.Popen([sys.executable, *arguments], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        child = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             code = child.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -66,15 +82,20 @@ def supervised(arguments: Sequence[str], folder: Path) -> str:
 
 
 def import_netx(slayer: bool = False) -> None:
-    """lava-dl on this Python: `import_lava`, and without its object detection, which needs torchvision; without `slayer` that
-    is replaced, too, as it needs PyTorch and netx uses it for resonators alone."""
+    """lava-dl on this Python: `import_lava`, and without its object detection, which needs
+    torchvision; without `slayer` that is replaced, too, as it needs PyTorch and netx uses it for
+    resonators alone."""
     from export.lava.lava_import import import_lava
 
     import_lava()
-    parts = ["lava.lib.dl.slayer.object_detection"] if slayer else [f"lava.lib.dl.{name}" for name in ("slayer", "slayer.neuron", "slayer.neuron.rf")]
+    if slayer:
+        parts = ["lava.lib.dl.slayer.object_detection"]
+    else:
+        parts = [f"lava.lib.dl.{name}" for name in ("slayer", "slayer.neuron", "slayer.neuron.rf")]
     for name in parts:
         module = types.ModuleType(name)
-        module.__path__, module.__file__ = [], __file__
+        module.__path__ = []
+        module.__file__ = __file__
         module.neuron_params = None  # pyright: ignore
         sys.modules[name] = module
     if not slayer:
@@ -92,11 +113,16 @@ def run_jobs(folder: Path) -> None:
 
     for index, job in enumerate(json.loads((folder / "jobs.json").read_text())):
         columns = np.load(folder / f"columns_{index}.npy")
-        network = netx.hdf5.Network(net_config=job["file"], reset_interval=job["interval"], reset_offset=job["offset"])
-        source, sink = Source(data=columns), Sink(shape=network.out.shape, buffer=columns.shape[1])
+        network = netx.hdf5.Network(
+            net_config=job["file"], reset_interval=job["interval"], reset_offset=job["offset"]
+        )
+        source = Source(data=columns)
+        sink = Sink(shape=network.out.shape, buffer=columns.shape[1])
         source.s_out.connect(network.inp)
         network.out.connect(sink.a_in)
-        network.run(condition=RunSteps(columns.shape[1]), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        network.run(
+            condition=RunSteps(columns.shape[1]), run_cfg=Loihi2SimCfg(select_tag="fixed_pt")
+        )
         np.save(folder / f"spikes_{index}.npy", sink.data.get().astype(np.int64))
         network.stop()
 
@@ -110,13 +136,27 @@ def run_slayer(folder: Path) -> None:
         torch.manual_seed(spec["seed"])
         neuron = {name: spec[name] for name in ("threshold", "current_decay", "voltage_decay")}
         pairs = list(zip(spec["widths"][:-1], spec["widths"][1:], strict=True))
-        blocks = [slayer.block.cuba.Dense(neuron, a, b, weight_norm=spec["weight_norm"], delay=spec["delay"], delay_shift=spec["shift"]) for a, b in pairs]
+        blocks = [
+            slayer.block.cuba.Dense(
+                neuron,
+                a,
+                b,
+                weight_norm=spec["weight_norm"],
+                delay=spec["delay"],
+                delay_shift=spec["shift"],
+            )
+            for a, b in pairs
+        ]
         for block in blocks:
             block.synapse.weight.data.mul_(spec["gain"])
             if spec["weight_norm"]:
                 block.synapse.weight_g.data.mul_(spec["gain"])
         if spec["affine"]:
-            blocks.append(slayer.block.cuba.Affine(neuron, spec["widths"][-1], 2, dynamics=spec["affine"] == "dynamics"))
+            blocks.append(
+                slayer.block.cuba.Affine(
+                    neuron, spec["widths"][-1], 2, dynamics=spec["affine"] == "dynamics"
+                )
+            )
         signal = torch.FloatTensor(np.load(folder / f"columns_{spec['file']}.npy"))
         with torch.no_grad():
             for block in blocks[: len(pairs)]:
@@ -124,7 +164,10 @@ def run_slayer(folder: Path) -> None:
             if spec["affine"]:
                 blocks[-1](signal)
         np.save(folder / f"slayer_{spec['file']}.npy", signal.numpy().astype(np.int64))
-        torch.save(torch.nn.ModuleDict({"blocks": torch.nn.ModuleList(blocks)}).state_dict(), folder / f"{spec['file']}.pt")
+        torch.save(
+            torch.nn.ModuleDict({"blocks": torch.nn.ModuleList(blocks)}).state_dict(),
+            folder / f"{spec['file']}.pt",
+        )
         with h5py.File(folder / spec["file"], "w") as file:
             for index, block in enumerate(blocks):
                 block.export_hdf5(file.create_group(f"layer/{index}"))
@@ -138,13 +181,19 @@ def run_matrices(folder: Path) -> None:
     for name, weights in np.load(folder / "matrices.npz").items():
         made, bits, exponent, _ = optimize_weight_bits(weights.copy())
         mode = determine_sign_mode(made)
-        found[name] = np.right_shift(truncate_weights(clip_weights(made, mode, num_bits=8), mode, bits), -exponent)
+        found[name] = np.right_shift(
+            truncate_weights(clip_weights(made, mode, num_bits=8), mode, bits), -exponent
+        )
     np.savez(folder / "effective.npz", **found)
 
 
 def main(folder: Path) -> None:
     import_netx(slayer=(folder / "slayer.json").exists())
-    for name, run in (("slayer.json", run_slayer), ("jobs.json", run_jobs), ("matrices.npz", run_matrices)):
+    for name, run in (
+        ("slayer.json", run_slayer),
+        ("jobs.json", run_jobs),
+        ("matrices.npz", run_matrices),
+    ):
         if (folder / name).exists():
             run(folder)
 

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 T = 8
-SIDECAR: dict[str, Any] = {"timesteps": T, "encoder": "rate", "observation": "none", "netx": {"state": "reset", "decoder": "rate"}}
+SIDECAR: dict[str, Any] = {
+    "timesteps": T,
+    "encoder": "rate",
+    "observation": "none",
+    "netx": {"state": "reset", "decoder": "rate"},
+}
 WIDTHS = (3, 8, 4)
 
 
@@ -21,11 +26,22 @@ def network(rng: np.random.Generator, widths: tuple[int, ...] = WIDTHS) -> list[
                   "refDelay": 1, "gradedSpike": False}  # fmt: skip
         weight = (2 * rng.integers(-60, 128, (b, a))).astype(np.float32)
         weight[0, 0] = 254
-        blocks.append({"type": b"dense", "shape": np.array([b]), "inFeatures": a, "outFeatures": b, "weight": weight, "neuron": neuron})
+        blocks.append(
+            {
+                "type": b"dense",
+                "shape": np.array([b]),
+                "inFeatures": a,
+                "outFeatures": b,
+                "weight": weight,
+                "neuron": neuron,
+            }
+        )
     return blocks
 
 
-def written(path: Path, blocks: list[dict[str, Any]], sidecar: Any = SIDECAR, **others: Any) -> Path:
+def written(
+    path: Path, blocks: list[dict[str, Any]], sidecar: Any = SIDECAR, **others: Any
+) -> Path:
     import h5py
 
     with h5py.File(path, "w") as file:

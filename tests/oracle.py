@@ -1,8 +1,9 @@
-"""Contract sections 1-3 and 5 once more, in plain Python integers and nothing of ours: what every backend is held to.
+"""Contract sections 1-3 and 5 once more, in plain Python integers and nothing of ours: what every
+backend is held to.
 
-Written from the contract's words, neuron by neuron and timestep by timestep, with no numpy in the arithmetic, no
-batches and no 24- or 32-bit types. `events` counts how often each rule mattered, so that a test can tell whether a
-set of cases reaches all of them.
+Written from the contract's words, neuron by neuron and timestep by timestep, with no numpy in the
+arithmetic, no batches and no 24- or 32-bit types. `events` counts how often each rule mattered, so
+that a test can tell whether a set of cases reaches all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ Row = list[int]
 
 
 def clip(value: Any, low: Any, high: Any) -> Any:
-    return low if value < low else high if value > high else value
+    if value < low:
+        return low
+    if value > high:
+        return high
+    return value
 
 
 def shares(timesteps: int) -> int:
@@ -34,53 +39,99 @@ def shares(timesteps: int) -> int:
 
 
 class Neuron:
-    """One neuron of one layer. `coding` is how its network speaks: by a rate, by changes of a mean (dc), across decisions (sdn)."""
+    """One neuron of one layer.
 
-    def __init__(self, layer: Layer, index: int, timesteps: int, alpha: int, coding: str, events: Counter[str]) -> None:
-        self.kind, self.events, self.timesteps, self.alpha, self.coding = layer.neuron.split("@")[0], events, timesteps, alpha, coding
+    `coding` is how its network speaks: by a rate, by changes of a mean (dc), across decisions
+    (sdn).
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        index: int,
+        timesteps: int,
+        alpha: int,
+        coding: str,
+        events: Counter[str],
+    ) -> None:
+        self.kind = layer.neuron.split("@")[0]
+        self.events = events
+        self.timesteps = timesteps
+        self.alpha = alpha
+        self.coding = coding
         self.weights = [int(w) for w in layer.weights[index]]
         self.bias, self.threshold = int(layer.bias[index]), int(layer.threshold[index])
         self.low, self.high = int(layer.payload_low[index]), int(layer.payload_high[index])
-        self.activation, self.trigger, self.hold = layer.activation, layer.trigger, layer.hold_input
+        self.activation = layer.activation
+        self.trigger = layer.trigger
+        self.hold = layer.hold_input
         self.table: list[tuple[int, int, int]] = []
         if layer.table is not None:
             parts = (layer.table.start, layer.table.multiplier, layer.table.offset)
-            self.table = [(int(a), int(b), int(c)) for a, b, c in zip(*(part[index] for part in parts), strict=True)]
+            self.table = [
+                (int(a), int(b), int(c))
+                for a, b, c in zip(*(part[index] for part in parts), strict=True)
+            ]
             self.shift = int(layer.table.shift[index])
-        self.d = shares(timesteps) if coding == "differential" else 1
-        self.one = self.threshold * self.d  # what a payload of 1 is in the membrane: theta (if, snm), lambda (mt), D lambda (dc)
-        self.init, self.lo, self.hi = self.threshold // 2, 0, self.threshold
+        if coding == "differential":
+            self.d = shares(timesteps)
+        else:
+            self.d = 1
+        self.one = (
+            self.threshold * self.d
+        )  # what a payload of 1 is in the membrane: theta (if, snm), lambda (mt), D lambda (dc)
+        self.init = self.threshold // 2
+        self.lo = 0
+        self.hi = self.threshold
         if self.kind in ("mt", "dc"):
             theta = 8 * self.one
-            self.init, self.lo, self.hi = 0, -(theta // 2), theta // 2
+            self.init = 0
+            self.lo = -(theta // 2)
+            self.hi = theta // 2
         self.v = self.v0 = self.emitted = self.acc = self.ref = self.held = self.ein = self.eout = 0
         if layer.leak is not None:
-            self.keep, self.finer = int(layer.leak.keep[index]), 2**layer.leak.shift
+            self.keep = int(layer.leak.keep[index])
+            self.finer = 2**layer.leak.shift
         self.saturations = 0
 
     def open(self, starts: bool) -> None:
         """A decision begins."""
         self.t = 0
         if self.kind in WINDOWED:
-            self.v0 = self.init if starts else self.carried()
-            self.v, self.emitted = self.v0, 0
-            self.ein, self.eout = self.d * self.bias, 0
+            if starts:
+                self.v0 = self.init
+            else:
+                self.v0 = self.carried()
+            self.v = self.v0
+            self.emitted = 0
+            self.ein = self.d * self.bias
+            self.eout = 0
         elif self.kind == "leaky":
-            self.v = 0 if starts else self.v
+            if starts:
+                self.v = 0
+            else:
+                self.v = self.v
         elif self.coding == "rate":
             self.acc = self.timesteps * self.bias
         elif self.coding == "differential":
             self.acc = self.d * self.bias
         elif starts:
-            self.acc, self.ref = self.bias, 0
+            self.acc = self.bias
+            self.ref = 0
 
     def carried(self) -> int:
-        """1.5: dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, lo, hi)."""
+        """1.5.
+
+        Dv = max(v_end - v_start, -emitted); r = (a*dv + 32) >> 6; v_start' = clip(v_init + r, lo,
+        hi).
+        """
         residual = self.v - self.v0
         if residual < -self.emitted:
             residual = -self.emitted
             self.events[f"{self.kind} carry: dv is cut at -emitted"] += bool(self.alpha)
-            self.events[f"{self.kind} carry: dv is cut at -emitted, not at 0"] += bool(self.alpha) and residual < 0
+            self.events[f"{self.kind} carry: dv is cut at -emitted, not at 0"] += (
+                bool(self.alpha) and residual < 0
+            )
         r = math.floor((self.alpha * residual + 32) / 64)  # exact: below 2^53 and a power of two
         self.events["carry: negative"] += r < 0
         self.events["carry: rounded up"] += (self.alpha * residual) % 64 >= 32
@@ -106,14 +157,27 @@ class Neuron:
             self.events["dc readout: something comes after t = 1"] += self.t > 1 and arriving != 0
             arriving *= self.d // self.t
         self.acc += arriving
-        return 0 if self.kind == "readout" else self.change()
+        if self.kind == "readout":
+            return 0
+        return self.change()
 
     def leak(self, arriving: int) -> int:
-        """r = [v > theta]; v = sat(decay(v) + (W x << shift) + b - theta r), the decay towards zero; a spike if v > theta."""
+        """r = [v > theta].
+
+        V = sat(decay(v) + (W x << shift) + b - theta r), the decay towards zero; a spike if v >
+        theta.
+        """
         kept = abs(self.v) * self.keep // 4096
         late = self.v > self.threshold
-        wanted = (kept if self.v > 0 else -kept) + arriving * self.finer + self.bias - (self.threshold if late else 0)
-        self.events["leaky: decay of a negative membrane rounds"] += self.v < 0 and self.v * self.keep % 4096 != 0
+        wanted = (
+            (kept if self.v > 0 else -kept)
+            + arriving * self.finer
+            + self.bias
+            - (self.threshold if late else 0)
+        )
+        self.events["leaky: decay of a negative membrane rounds"] += (
+            self.v < 0 and self.v * self.keep % 4096 != 0
+        )
         self.events["leaky: keeps all"] += self.keep == 4096 and self.v != 0
         self.events["leaky: keeps nothing"] += self.keep == 0 and self.v != 0
         self.events["leaky: reset one step late"] += late and self.threshold > 0
@@ -128,10 +192,13 @@ class Neuron:
         return int(self.v > self.threshold)
 
     def fire(self, arriving: int) -> int:
-        kind, events = self.kind, self.events
+        kind = self.kind
+        events = self.events
         if kind == "dc":
             wanted = self.v + self.d * arriving + self.ein - self.eout
-            events["dc: input at t = 1 only is a mean later"] += self.t > 1 and arriving == 0 and self.ein != self.d * self.bias
+            events["dc: input at t = 1 only is a mean later"] += (
+                self.t > 1 and arriving == 0 and self.ein != self.d * self.bias
+            )
             events["dc: something comes after t = 1"] += self.t > 1 and arriving != 0
             events["dc: c grows by eout"] += self.eout > 0
             self.emitted += self.eout
@@ -141,7 +208,12 @@ class Neuron:
         self.saturations += self.v != wanted
         events[f"{kind}: membrane at the top"] += wanted > LARGEST
         events[f"{kind}: membrane at the bottom"] += wanted < -LARGEST
-        payload = {"if": self.spike, "snm": self.signed_spike, "mt": self.graded_spike, "dc": self.graded_spike}[kind]()
+        payload = {
+            "if": self.spike,
+            "snm": self.signed_spike,
+            "mt": self.graded_spike,
+            "dc": self.graded_spike,
+        }[kind]()
         events[f"{kind}: saturated and fired"] += payload > 0 and self.v != wanted
         events[f"{kind}: residue left"] += payload != 0 and self.v != payload * self.one
         self.v -= payload * self.one
@@ -168,11 +240,17 @@ class Neuron:
         self.events["snm: negative, n == 1"] += self.v < 0 and net == 1
         if self.v >= self.threshold:
             return 1
-        return -1 if self.v < 0 and net >= 1 else 0
+        if self.v < 0 and net >= 1:
+            return -1
+        return 0
 
     def graded_spike(self) -> int:
-        """The largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and so much sent, negative."""
-        kind, events, one = self.kind, self.events, self.one
+        """The largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and so much
+        sent, negative.
+        """
+        kind = self.kind
+        events = self.events
+        one = self.one
         up = [p for p in (8, 4, 2, 1) if 4 * self.v >= 3 * p * one]
         asked = [p for p in (8, 4, 2, 1) if 4 * self.v <= -3 * p * one]
         down = [p for p in asked if self.emitted >= p * one]
@@ -180,13 +258,23 @@ class Neuron:
             events[f"{kind}: +{p}"] += up[:1] == [p]
             events[f"{kind}: -{p}"] += down[:1] == [p]
             events[f"{kind}: 4v == 3 {p} lambda"] += 4 * self.v == 3 * p * one
-            events[f"{kind}: 4v == -3 {p} lambda"] += 4 * self.v == -3 * p * one and self.emitted >= p * one
-            events[f"{kind}: -{p} takes all that was sent"] += down[:1] == [p] and self.emitted == p * one
+            events[f"{kind}: 4v == -3 {p} lambda"] += (
+                4 * self.v == -3 * p * one and self.emitted >= p * one
+            )
+            events[f"{kind}: -{p} takes all that was sent"] += (
+                down[:1] == [p] and self.emitted == p * one
+            )
         events[f"{kind}: negative reduced, less was sent"] += bool(down) and down[0] < asked[0]
         events[f"{kind}: negative refused, nothing was sent"] += bool(asked) and not down
         if kind == "dc":
-            events["dc: a part of a unit is not enough"] += bool(asked) and 0 < self.emitted < asked[0] * one and self.emitted % one != 0
-        return up[0] if up else -down[0] if down else 0
+            events["dc: a part of a unit is not enough"] += (
+                bool(asked) and 0 < self.emitted < asked[0] * one and self.emitted % one != 0
+            )
+        if up:
+            return up[0]
+        if down:
+            return -down[0]
+        return 0
 
     def change(self) -> int:
         wanted = self.wanted()
@@ -212,7 +300,10 @@ class Neuron:
             self.events["table: at a half"] += product % 2**self.shift == 0
             return offset + product // 2**self.shift
         theta = self.threshold
-        value = max(self.acc, 0) if self.activation == "relu" else self.acc
+        if self.activation == "relu":
+            value = max(self.acc, 0)
+        else:
+            value = self.acc
         self.events["sdn: relu cuts"] += self.activation == "relu" and self.acc < 0
         self.events["sdn: identity below 0"] += value < 0
         self.events["sdn: at a half"] += (2 * value + theta) % (2 * theta) == 0
@@ -220,52 +311,88 @@ class Neuron:
 
     @property
     def state(self) -> int:
-        return self.v if self.kind in MEMBRANES else self.acc
+        if self.kind in MEMBRANES:
+            return self.v
+        return self.acc
 
 
 class Oracle:
-    """One environment. `decide` takes the flag of a decision: 0 carry, 1 episode start, 2 resync."""
+    """One environment.
+
+    `decide` takes the flag of a decision: 0 carry, 1 episode start, 2 resync.
+    """
 
     def __init__(self, artifact: Artifact) -> None:
-        self.artifact, network = artifact, artifact.network
+        self.artifact = artifact
+        network = artifact.network
         self.events: Counter[str] = Counter()
         hidden = {layer.neuron for layer in network.layers[:-1]}
         self.changes = network.timesteps == 1 and hidden <= {"sdn@1"}
-        coding = "across" if self.changes else "differential" if "dc@1" in hidden else "rate"
-        self.divisor = shares(network.timesteps) if coding == "differential" else network.timesteps
+        if self.changes:
+            coding = "across"
+        elif "dc@1" in hidden:
+            coding = "differential"
+        else:
+            coding = "rate"
+        if coding == "differential":
+            self.divisor = shares(network.timesteps)
+        else:
+            self.divisor = network.timesteps
         self.layers = [
-            [Neuron(layer, index, network.timesteps, network.alpha, coding, self.events) for index in range(layer.outputs)] for layer in network.layers
+            [
+                Neuron(layer, index, network.timesteps, network.alpha, coding, self.events)
+                for index in range(layer.outputs)
+            ]
+            for layer in network.layers
         ]
-        self.fan_out = [[int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)] for layer in network.layers]
+        self.fan_out = [
+            [int(np.count_nonzero(layer.weights[:, i])) for i in range(layer.inputs)]
+            for layer in network.layers
+        ]
         self.messages, self.synops = [0] * len(self.layers), [0] * len(self.layers)
         self.encoded_saturations = self.decisions = 0
-        self.number, self.announced = 0, [0] * network.layers[0].inputs
+        self.number = 0
+        self.announced = [0] * network.layers[0].inputs
         self.started: list[bool] = []  # of each decision: whether state started afresh
 
-    def decide(self, observation: Any, flag: int = 0) -> tuple[Row, list[list[Row]], list[list[Row]], list[float]]:
+    def decide(
+        self, observation: Any, flag: int = 0
+    ) -> tuple[Row, list[list[Row]], list[list[Row]], list[float]]:
         """Input payloads [in], payloads and states per layer [T][neurons], action [act]."""
         network = self.artifact.network
         if flag == 1:
             self.number = 0
-        due = network.resync_every > 0 and self.number > 0 and self.number % network.resync_every == 0
+        due = (
+            network.resync_every > 0 and self.number > 0 and self.number % network.resync_every == 0
+        )
         starts = flag != 0 or self.number == 0 or due
         self.events["resync asked for"] += flag == 2 and self.number > 0
         self.events["resync due"] += due
         self.events["episode start"] += self.number == 0
         self.started.append(starts)
         q = self.encode([float(x) for x in observation])
-        sent = [new - (0 if starts or not self.changes else old) for new, old in zip(q, self.announced, strict=True)]
-        self.announced, self.number, self.decisions = q, self.number + 1, self.decisions + 1
+        sent = [
+            new - (0 if starts or not self.changes else old)
+            for new, old in zip(q, self.announced, strict=True)
+        ]
+        self.announced = q
+        self.number = self.number + 1
+        self.decisions = self.decisions + 1
         for neurons in self.layers:
             for neuron in neurons:
                 neuron.open(starts)
         payloads: list[list[Row]] = [[] for _ in self.layers]
         states: list[list[Row]] = [[] for _ in self.layers]
         for t in range(network.timesteps):
-            arriving = sent if t == 0 else [0] * len(sent)
+            if t == 0:
+                arriving = sent
+            else:
+                arriving = [0] * len(sent)
             for index, neurons in enumerate(self.layers):
                 self.messages[index] += sum(p != 0 for p in arriving)
-                self.synops[index] += sum(fan for p, fan in zip(arriving, self.fan_out[index], strict=True) if p != 0)
+                self.synops[index] += sum(
+                    fan for p, fan in zip(arriving, self.fan_out[index], strict=True) if p != 0
+                )
                 arriving = [neuron.step(arriving) for neuron in neurons]
                 payloads[index].append(arriving)
                 states[index].append([neuron.state for neuron in neurons])
@@ -273,17 +400,29 @@ class Oracle:
 
     def encode(self, values: list[float]) -> Row:
         """1.3: q0 = clip(floor(x / scale + 0.5), -limit, limit) after the observation contract."""
-        contract, encoder, result = self.artifact.observation, self.artifact.network.encoder, []
+        contract = self.artifact.observation
+        encoder = self.artifact.network.encoder
+        result = []
         if contract.time_feature is not None:
-            values = [*values, 1.0 if contract.time_feature.test_mode else 1.0 - self.number / contract.time_feature.max_steps]
+            values = [
+                *values,
+                1.0
+                if contract.time_feature.test_mode
+                else 1.0 - self.number / contract.time_feature.max_steps,
+            ]
         for index, x in enumerate(values):
             if contract.mean is not None and contract.variance is not None:
-                x = (x - float(contract.mean[index])) / math.sqrt(float(contract.variance[index]) + contract.epsilon)
+                x = (x - float(contract.mean[index])) / math.sqrt(
+                    float(contract.variance[index]) + contract.epsilon
+                )
             if contract.clip is not None:
                 self.events["encode: normaliser clips"] += abs(x) > contract.clip
                 x = clip(x, -contract.clip, contract.clip)
-            steps, limit = x / float(encoder.scale[index]) + 0.5, int(encoder.limit[index])
-            self.events["encode: negative half"] += steps == math.floor(clip(steps, -1e9, 1e9)) and steps <= 0
+            steps = x / float(encoder.scale[index]) + 0.5
+            limit = int(encoder.limit[index])
+            self.events["encode: negative half"] += (
+                steps == math.floor(clip(steps, -1e9, 1e9)) and steps <= 0
+            )
             q = clip(steps if math.isinf(steps) else math.floor(steps), -limit, limit)
             saturated = math.isinf(steps) or math.floor(steps) != q
             self.events[f"encode: saturates {'above' if q > 0 else 'below'}"] += saturated
@@ -292,15 +431,28 @@ class Oracle:
         return result
 
     def decode(self, accumulators: Row) -> list[float]:
-        """1.3: action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips; or the number of the largest."""
-        action, result = self.artifact.action, []
+        """1.3.
+
+        Action = squash(acc * row_scale / divisor) * scale + offset, clipped if the policy clips; or
+        the number of the largest.
+        """
+        action = self.artifact.action
+        result = []
         if action.discrete:
-            values = [acc * float(scale) / self.divisor for acc, scale in zip(accumulators, self.artifact.network.layers[-1].row_scale, strict=True)]
+            values = [
+                acc * float(scale) / self.divisor
+                for acc, scale in zip(
+                    accumulators, self.artifact.network.layers[-1].row_scale, strict=True
+                )
+            ]
             self.events["decode: equal choices"] += values.count(max(values)) > 1
             return [float(values.index(max(values)))]
         for k, acc in enumerate(accumulators):
             y = acc * float(self.artifact.network.layers[-1].row_scale[k]) / self.divisor
-            y = math.tanh(y) if action.squash == "tanh" else y
+            if action.squash == "tanh":
+                y = math.tanh(y)
+            else:
+                y = y
             y = y * float(action.scale[k]) + float(action.offset[k])
             if action.low is not None and action.high is not None:
                 self.events["decode: clipped at low"] += y < action.low[k]
@@ -311,7 +463,8 @@ class Oracle:
 
     def census(self) -> Census:
         """Contract section 5."""
-        network, observation = self.artifact.network, self.artifact.observation
+        network = self.artifact.network
+        observation = self.artifact.observation
         steps = network.timesteps + len(network.layers)
         layers = []
         for index, layer in enumerate(network.layers):
@@ -329,12 +482,24 @@ class Oracle:
                 )
             )
         features = len(self.announced)
-        host = features * (1 if observation.mean is None else 2) + (1 if self.artifact.action.discrete else 2) * self.artifact.action.size
-        return Census(self.decisions, network.timesteps, steps, tuple(layers), self.encoded_saturations, self.artifact.source_macs, host)
+        host = (
+            features * (1 if observation.mean is None else 2)
+            + (1 if self.artifact.action.discrete else 2) * self.artifact.action.size
+        )
+        return Census(
+            self.decisions,
+            network.timesteps,
+            steps,
+            tuple(layers),
+            self.encoded_saturations,
+            self.artifact.source_macs,
+            host,
+        )
 
     def trace(self, observations: Any, flags: Any) -> Trace:
         """A stream of decisions, as a backend's `trace` gives it."""
-        inputs, actions = [], []
+        inputs = []
+        actions = []
         payloads: list[list[list[Row]]] = [[] for _ in self.layers]
         states: list[list[list[Row]]] = [[] for _ in self.layers]
         for observation, flag in zip(observations, flags, strict=True):
@@ -344,5 +509,8 @@ class Oracle:
             for index in range(len(self.layers)):
                 payloads[index].append(spoken[index])
                 states[index].append(after[index])
-        layers = tuple(LayerTrace(np.array(p, np.int32), np.array(s, np.int32)) for p, s in zip(payloads, states, strict=True))
+        layers = tuple(
+            LayerTrace(np.array(p, np.int32), np.array(s, np.int32))
+            for p, s in zip(payloads, states, strict=True)
+        )
         return Trace(np.array(inputs, np.int32), layers, np.array(actions), self.census())

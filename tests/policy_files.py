@@ -1,4 +1,7 @@
-"""Checkpoint files for the readers' tests: honest ones, edited ones, and ones that try to run code."""
+"""Checkpoint files for the readers' tests.
+
+Honest ones, edited ones, and ones that try to run code.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,27 @@ class Payload:
         return os.system, (f"touch {self.path}",)
 
 
-def model(algorithm: str, policy: str = "MlpPolicy", *, low: Any = LOW, high: Any = HIGH, size: int = 5, **arguments: Any) -> Any:
+def model(
+    algorithm: str,
+    policy: str = "MlpPolicy",
+    *,
+    low: Any = LOW,
+    high: Any = HIGH,
+    size: int = 5,
+    **arguments: Any,
+) -> Any:
     """An untrained Stable-Baselines3 or sb3-contrib model.
 
-    Its environment has `size` observation channels and the action bounds `low` and `high`, or the spaces that
-    `observation_space` and `action_space` give.
+    Its environment has `size` observation channels and the action bounds `low` and `high`, or the
+    spaces that `observation_space` and `action_space` give.
     """
     import gymnasium
     import sb3_contrib
     import stable_baselines3
 
-    observations = arguments.pop("observation_space", gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64))
+    observations = arguments.pop(
+        "observation_space", gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64)
+    )
     actions = arguments.pop("action_space", None) or gymnasium.spaces.Box(low, high)
     kind = getattr(stable_baselines3, algorithm, None) or getattr(sb3_contrib, algorithm)
     if algorithm in (*OFF_POLICY, "DQN", "QRDQN", "CrossQ"):
@@ -56,7 +69,9 @@ def still(observations: Any, actions: Any) -> Any:
         observation_space = observations
         action_space = actions
 
-        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        def reset(
+            self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        ) -> tuple[Any, dict[str, Any]]:
             super().reset(seed=seed)
             return self.observation_space.sample(), {}
 
@@ -67,13 +82,18 @@ def still(observations: Any, actions: Any) -> Any:
 
 
 def randomize(untrained: Any) -> Any:
-    """Random weights under which actions spread over their range, clip and squash as a trained actor's do."""
+    """Random weights under which actions spread over their range, clip and squash as a trained
+    actor's do.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in untrained.policy.parameters():
-            spread = 1.6 / parameter.shape[1] ** 0.5 if parameter.ndim == 2 else 0.3
+            if parameter.ndim == 2:
+                spread = 1.6 / parameter.shape[1] ** 0.5
+            else:
+                spread = 0.3
             parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
     return untrained
 
@@ -83,18 +103,28 @@ def normalizer(path: Path, size: int, *, seed: int = 0, **arguments: Any) -> Any
     import gymnasium
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-    environment = still(gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64), gymnasium.spaces.Box(-1, 1, (2,)))
+    environment = still(
+        gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float64),
+        gymnasium.spaces.Box(-1, 1, (2,)),
+    )
     generator = np.random.default_rng(seed)
     wrapped = VecNormalize(DummyVecEnv([lambda: environment]), **arguments)
     if wrapped.norm_obs:
-        wrapped.obs_rms.mean, wrapped.obs_rms.var = generator.normal(size=size), generator.uniform(0.01, 4.0, size)
+        wrapped.obs_rms.mean, wrapped.obs_rms.var = (
+            generator.normal(size=size),
+            generator.uniform(0.01, 4.0, size),
+        )
     wrapped.observation_space.seed(3)  # the pickle then holds a random generator as well
     wrapped.observation_space.sample()
     wrapped.save(str(path))
     return wrapped
 
 
-def state_dict(sizes: tuple[int, ...] = (4, 8, 6, 2), names: tuple[str, ...] = ("l1", "l2", "l3"), seed: int = 0) -> dict[str, Any]:
+def state_dict(
+    sizes: tuple[int, ...] = (4, 8, 6, 2),
+    names: tuple[str, ...] = ("l1", "l2", "l3"),
+    seed: int = 0,
+) -> dict[str, Any]:
     """Random linear layers of the given sizes under the given names."""
     import torch
 

@@ -1,7 +1,8 @@
-"""Counts of published spiking policies from their real weights: a float simulation for the held-out energy points.
+"""Counts of published spiking policies from their real weights: a float simulation for the held-out
+energy points.
 
-Both are current-based LIF networks with hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers in order
-within a timestep, all state zero at the start of a decision:
+Both are current-based LIF networks with hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers
+in order within a timestep, all state zero at the start of a decision:
 
     I = 0.5 I + W s + b;  V = 0.75 V (1 - s) + I;  s = V > 0.5
 """
@@ -16,7 +17,10 @@ import numpy as np
 from toolchain import gymnasium_bridge
 from toolchain.simulation.census import Census, LayerCensus
 
-TIMESTEPS, DECAY_I, DECAY_V, THRESHOLD = 5, 0.5, 0.75, 0.5
+TIMESTEPS = 5
+DECAY_I = 0.5
+DECAY_V = 0.75
+THRESHOLD = 0.5
 CHIP_STEPS = TIMESTEPS + 4  # the authors' schedule on Loihi
 
 
@@ -24,7 +28,10 @@ class SpikingCounts:
     """A CLIF network that counts what it does."""
 
     def __init__(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
-        self.weights, self.biases = [w.astype(np.float64) for w in weights], [b.astype(np.float64) for b in biases]
+        self.weights, self.biases = (
+            [w.astype(np.float64) for w in weights],
+            [b.astype(np.float64) for b in biases],
+        )
         self.fan_out = [np.count_nonzero(w, axis=0) for w in self.weights]
         self.messages, self.synops, self.sent = np.zeros((3, len(self.weights)), np.int64)
         self.decisions = 0
@@ -52,25 +59,41 @@ class SpikingCounts:
                         len(w) * CHIP_STEPS * self.decisions, 0)
             for i, w in enumerate(self.weights)
         )  # fmt: skip
-        return Census(self.decisions, TIMESTEPS, CHIP_STEPS, layers, 0, sum(w.size for w in self.weights), 0)
+        return Census(
+            self.decisions, TIMESTEPS, CHIP_STEPS, layers, 0, sum(w.size for w in self.weights), 0
+        )
 
 
 def popsan(folder: Path, decisions: int) -> tuple[Census, float]:
-    """PopSAN on HalfCheetah, closed loop with the authors' encoder, decoder and normaliser; census and return."""
+    """PopSAN on HalfCheetah, closed loop with the authors' encoder, decoder and normaliser.
+
+    Census and return.
+    """
     import torch
 
-    state = {name: tensor.numpy() for name, tensor in torch.load(folder / "popsan" / "model0_e100.pt", weights_only=True).items()}
+    state = {
+        name: tensor.numpy()
+        for name, tensor in torch.load(
+            folder / "popsan" / "model0_e100.pt", weights_only=True
+        ).items()
+    }
     mean, variance = arrays(folder / "popsan" / "model0_e100_mean_var.p")
     names = ("snn.hidden_layers.0", "snn.hidden_layers.1", "snn.out_pop_layer")
-    network = SpikingCounts([state[f"{name}.weight"] for name in names], [state[f"{name}.bias"] for name in names])
-    centre, spread = state["encoder.mean"][0], state["encoder.std"][0]
-    decode, offset = state["decoder.decoder.weight"][:, 0], state["decoder.decoder.bias"]
+    network = SpikingCounts(
+        [state[f"{name}.weight"] for name in names], [state[f"{name}.bias"] for name in names]
+    )
+    centre = state["encoder.mean"][0]
+    spread = state["encoder.std"][0]
+    decode = state["decoder.decoder.weight"][:, 0]
+    offset = state["decoder.decoder.bias"]
     env = gymnasium_bridge.make("HalfCheetah-v4", trusted=True)
-    observation, earned = env.reset(seed=1000)[0], 0.0
+    observation = env.reset(seed=1000)[0]
+    earned = 0.0
     for _ in range(decisions):
         normal = np.clip((observation - mean) / np.sqrt(variance + np.finfo(np.float32).eps), -3, 3)
         drive = np.exp(-0.5 * (normal[:, None] - centre) ** 2 / spread**2).ravel()
-        membrane, spikes = np.zeros(len(drive)), []
+        membrane = np.zeros(len(drive))
+        spikes = []
         for _ in range(TIMESTEPS):
             membrane += drive
             spikes.append((membrane > 0.999).astype(np.float64))
@@ -84,9 +107,15 @@ def popsan(folder: Path, decisions: int) -> tuple[Census, float]:
 
 
 def sddpg(folder: Path, decisions: int) -> Census:
-    """SDDPG on inputs drawn uniformly from [0, 1] and coded as Poisson spikes; its own observations need Gazebo."""
-    weights, biases = (arrays(folder / "sddpg" / f"sddpg_bw_5_{kind}.p") for kind in ("weights", "bias"))
-    network, rng = SpikingCounts(weights, biases), np.random.default_rng(0)
+    """SDDPG on inputs drawn uniformly from [0, 1] and coded as Poisson spikes.
+
+    Its own observations need Gazebo.
+    """
+    weights, biases = (
+        arrays(folder / "sddpg" / f"sddpg_bw_5_{kind}.p") for kind in ("weights", "bias")
+    )
+    network = SpikingCounts(weights, biases)
+    rng = np.random.default_rng(0)
     for _ in range(decisions):
         values = rng.random(weights[0].shape[1])
         network.decide((rng.random((TIMESTEPS, len(values))) < values).astype(np.float64))
@@ -99,7 +128,12 @@ def arrays(path: Path) -> list[np.ndarray]:
 
     class OnlyArrays(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> object:
-            if (module.split(".")[0], name) in {("numpy", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"), ("numpy", "scalar")}:
+            if (module.split(".")[0], name) in {
+                ("numpy", "_reconstruct"),
+                ("numpy", "ndarray"),
+                ("numpy", "dtype"),
+                ("numpy", "scalar"),
+            }:
                 return super().find_class(module.replace("numpy.core", "numpy._core"), name)
             raise pickle.UnpicklingError(f"{module}.{name}")
 

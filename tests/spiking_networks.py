@@ -1,4 +1,7 @@
-"""Networks of `lif@1` and observation streams for conformance; everything made here passes the artifact's own check."""
+"""Networks of `lif@1` and observation streams for conformance.
+
+Everything made here passes the artifact's own check.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from toolchain.spike_coding import ENCODER_UNITS, Dynamics, SpikeCoding
 
 @dataclass(frozen=True)
 class SpikingShape:
-    """`features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read `readers` neurons per action.
+    """`features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
+    `readers` neurons per action.
 
     size: `tiny` integers hit ties, `huge` ones come close to what the proof allows.
     """
@@ -64,54 +68,113 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     rng = np.random.default_rng(seed)
     features = shape.features + (shape.max_steps != 0)
     inputs = features * max(shape.population, 1)
-    units = 8 if shape.size == "tiny" else ENCODER_UNITS
+    if shape.size == "tiny":
+        units = 8
+    else:
+        units = ENCODER_UNITS
     encoder = Encoder(np.full(inputs, 1.0 / units), np.full(inputs, units, np.int32))
-    decoder = rng.normal(size=(shape.actions, shape.readers)), rng.normal(scale=0.2, size=shape.actions)
+    decoder = (
+        rng.normal(size=(shape.actions, shape.readers)),
+        rng.normal(scale=0.2, size=shape.actions),
+    )
     ends: dict[str, Any] = {}
     if shape.population:
-        ends = {"mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1), "std": rng.uniform(0.2, 1.5, (features, shape.population))}
-        ends["mean"][0, 0], ends["std"][0, -1] = 0.0, -0.5
-    threshold = 7 if shape.size == "tiny" else round(0.999 * units)
+        ends = {
+            "mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1),
+            "std": rng.uniform(0.2, 1.5, (features, shape.population)),
+        }
+        ends["mean"][0, 0] = 0.0
+        ends["std"][0, -1] = -0.5
+    if shape.size == "tiny":
+        threshold = 7
+    else:
+        threshold = round(0.999 * units)
     coding = SpikeCoding(threshold, *decoder, transform=shape.transform, **ends)
     widths = (inputs, *shape.hidden, shape.actions * shape.readers)
     steps = shape.timesteps + len(widths) - 1
-    layers = tuple(_layer(rng, shape, *pair, steps) for pair in zip(widths[:-1], widths[1:], strict=True))
+    layers = tuple(
+        _layer(rng, shape, *pair, steps) for pair in zip(widths[:-1], widths[1:], strict=True)
+    )
     network = Network(encoder, layers, shape.timesteps, spike_coding=coding)
     normaliser: dict[str, Any] = {}
     if shape.normaliser != "none":
-        normaliser = {"mean": rng.normal(size=features), "variance": rng.uniform(0.1, 4, features), "epsilon": 0.01, "clip": 1.5}
-    time = TimeFeature(max(shape.max_steps, 1), shape.max_steps < 0) if shape.max_steps else None
+        normaliser = {
+            "mean": rng.normal(size=features),
+            "variance": rng.uniform(0.1, 4, features),
+            "epsilon": 0.01,
+            "clip": 1.5,
+        }
+    if shape.max_steps:
+        time = TimeFeature(max(shape.max_steps, 1), shape.max_steps < 0)
+    else:
+        time = None
     observation = ObservationContract(shape.features, time_feature=time, **normaliser)
-    bounds = (np.full(shape.actions, -0.25), np.full(shape.actions, 0.3)) if shape.clip_action else (None, None)
-    action = ActionContract(shape.actions, shape.squash, rng.uniform(0.5, 2, shape.actions), rng.normal(scale=0.1, size=shape.actions), *bounds)
+    if shape.clip_action:
+        bounds = (np.full(shape.actions, -0.25), np.full(shape.actions, 0.3))
+    else:
+        bounds = (None, None)
+    action = ActionContract(
+        shape.actions,
+        shape.squash,
+        rng.uniform(0.5, 2, shape.actions),
+        rng.normal(scale=0.1, size=shape.actions),
+        *bounds,
+    )
     probe = Probe(np.zeros((2, shape.features)), np.ones(2, np.uint8))
     macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
-    artifact = Artifact(network, observation, action, Provenance("made", "0" * 64, "test", "made"), probe, {"seeds": []}, source_macs=macs)
+    artifact = Artifact(
+        network,
+        observation,
+        action,
+        Provenance("made", "0" * 64, "test", "made"),
+        probe,
+        {"seeds": []},
+        source_macs=macs,
+    )
     check(artifact, "a spiking network made for a test")
     return artifact
 
 
-def _layer(rng: np.random.Generator, shape: SpikingShape, inputs: int, outputs: int, steps: int) -> Layer:
-    largest = 2 if shape.size == "tiny" else 127
+def _layer(
+    rng: np.random.Generator, shape: SpikingShape, inputs: int, outputs: int, steps: int
+) -> Layer:
+    if shape.size == "tiny":
+        largest = 2
+    else:
+        largest = 127
     weights = rng.integers(-largest, largest + 1, (outputs, inputs))
-    weights += rng.integers(0, 2, weights.shape) * (largest // 4)  # more excitation than inhibition, or nothing would spike
+    weights += rng.integers(0, 2, weights.shape) * (
+        largest // 4
+    )  # more excitation than inhibition, or nothing would spike
     weights = weights.clip(-largest, largest)
     weights[rng.random(weights.shape) < 0.2] = 0
     if shape.size == "huge":
         weights[0] = -largest
-    decays = (4095, 0) if shape.size == "tiny" and not shape.in_current else (int(rng.choice((2047, 4095, 0, 700))), int(rng.choice((1024, 0, 4096, 333))))
+    if shape.size == "tiny" and not shape.in_current:
+        decays = (4095, 0)
+    else:
+        decays = (int(rng.choice((2047, 4095, 0, 700))), int(rng.choice((1024, 0, 4096, 333))))
     for exponent in range({"tiny": 0, "usual": 3, "huge": 7}[shape.size], -1, -1):
         dynamics = Dynamics(*decays, exponent, shape.in_current)
         if shape.in_current:
             bias = rng.integers(-largest, largest + 1, outputs)
         else:
-            bias = rng.integers(-200, 201, outputs) << int(rng.integers(0, 8)) if shape.size != "tiny" else rng.integers(-1, 2, outputs) * 64
+            if shape.size != "tiny":
+                bias = rng.integers(-200, 201, outputs) << int(rng.integers(0, 8))
+            else:
+                bias = rng.integers(-1, 2, outputs) * 64
         u, v = bound_membrane(weights, bias, dynamics, steps)
         if max(u.max(), v.max()) <= STATE_LIMIT:
             break
     drive = np.abs(weights).sum(1).mean() * 2**exponent
-    top = 4094 if shape.in_current else 2**17 - 1
-    threshold = int(rng.integers(1, 4)) if shape.size == "tiny" else int(np.clip(drive * rng.uniform(0.05, 0.5), 1, top))
+    if shape.in_current:
+        top = 4094
+    else:
+        top = 2**17 - 1
+    if shape.size == "tiny":
+        threshold = int(rng.integers(1, 4))
+    else:
+        threshold = int(np.clip(drive * rng.uniform(0.05, 0.5), 1, top))
     return Layer(
         neuron=LIF,
         weights=weights.astype(np.int8),
@@ -126,15 +189,29 @@ def _layer(rng: np.random.Generator, shape: SpikingShape, inputs: int, outputs: 
     )
 
 
-def spiking_stream(artifact: Artifact, seed: int, decisions: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Observations [decisions, obs] and flags: near the encoder's means, exact halves of its steps, its ends and far beyond."""
+def spiking_stream(
+    artifact: Artifact, seed: int, decisions: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Observations [decisions, obs] and flags.
+
+    Near the encoder's means, exact halves of its steps, its ends and far beyond.
+    """
     rng = np.random.default_rng(seed)
-    observation, scale = artifact.observation, float(artifact.network.encoder.scale[0])
-    size, rate = observation.size, artifact.network.spike_coding is not None and artifact.network.spike_coding.mean is None
-    values = rng.normal(size=(decisions, size)) * 1.5 if not rate else rng.uniform(-0.3, 1.4, (decisions, size))
+    observation = artifact.observation
+    scale = float(artifact.network.encoder.scale[0])
+    size = observation.size
+    rate = artifact.network.spike_coding is not None and artifact.network.spike_coding.mean is None
+    if not rate:
+        values = rng.normal(size=(decisions, size)) * 1.5
+    else:
+        values = rng.uniform(-0.3, 1.4, (decisions, size))
     kinds = rng.integers(8, size=decisions)
     values[kinds == 0] = rng.choice((-1e25, 0.0, 1e25, 3.0), (int((kinds == 0).sum()), size))
-    values[kinds == 1] = (np.floor(rng.uniform(-2, 10, (int((kinds == 1).sum()), size))) + 0.5) * scale
+    values[kinds == 1] = (
+        np.floor(rng.uniform(-2, 10, (int((kinds == 1).sum()), size))) + 0.5
+    ) * scale
     values[kinds == 3] = rng.choice((-1.5, 1.0), (int((kinds == 3).sum()), 1))
     values[kinds == 2] = rng.choice((0.0, 1.0, 0.875, 0.5), (int((kinds == 2).sum()), size))
-    return values * observation.divisor[:size] + observation.shift[:size], rng.choice(3, decisions, p=(0.8, 0.1, 0.1))
+    return values * observation.divisor[:size] + observation.shift[:size], rng.choice(
+        3, decisions, p=(0.8, 0.1, 0.1)
+    )

@@ -1,4 +1,7 @@
-"""A reader and a writer of `.spk` files made from docs/format.md alone: struct, json, hashlib and numpy."""
+"""A reader and a writer of `.spk` files made from docs/format.md alone.
+
+Struct, json, hashlib and numpy.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ class Parts:
 
     arrays: dict[str, NDArray[Any]]
     description: dict[str, Any]
-    metadata: dict[str, Any] = field(default_factory=dict)  # what else stands in the header, or overrides
+    metadata: dict[str, Any] = field(
+        default_factory=dict
+    )  # what else stands in the header, or overrides
 
 
 def canonical(value: Any) -> str:
@@ -44,8 +49,10 @@ def read(path: Path) -> Parts:
 def parsed(blob: bytes) -> Parts:
     """Content of a file's bytes, whose checksum is right."""
     (length,) = struct.unpack("<Q", blob[:8])
-    header, data = json.loads(blob[8 : 8 + length]), blob[8 + length :]
-    metadata, arrays = header.pop("__metadata__"), {}
+    header = json.loads(blob[8 : 8 + length])
+    data = blob[8 + length :]
+    metadata = header.pop("__metadata__")
+    arrays = {}
     for name, entry in header.items():
         first, end = entry["data_offsets"]
         arrays[name] = np.frombuffer(data[first:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
@@ -58,12 +65,24 @@ def parsed(blob: bytes) -> Parts:
 
 def encoded(parts: Parts, text: str | None = None) -> bytes:
     """A file of this content, checksum included; `text` replaces the description."""
-    text = canonical(parts.description) if text is None else text
-    metadata = {"format": "spikeport", "sha256": checksum(parts.arrays, text), "spikeport": text} | parts.metadata
+    if text is None:
+        text = canonical(parts.description)
+    else:
+        text = text
+    metadata = {
+        "format": "spikeport",
+        "sha256": checksum(parts.arrays, text),
+        "spikeport": text,
+    } | parts.metadata
     header: dict[str, Any] = {"__metadata__": metadata}
-    names, data = {value: key for key, value in TYPES.items()}, b""
+    names = {value: key for key, value in TYPES.items()}
+    data = b""
     for name, values in sorted(parts.arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
-        header[name] = {"dtype": names[values.dtype.str], "shape": list(values.shape), "data_offsets": [len(data), len(data) + values.nbytes]}
+        header[name] = {
+            "dtype": names[values.dtype.str],
+            "shape": list(values.shape),
+            "data_offsets": [len(data), len(data) + values.nbytes],
+        }
         data += values.tobytes()
     start = canonical(header).encode()
     start += b" " * (-len(start) % 8)

@@ -1,6 +1,7 @@
 """Write docs/support.md from what every door just said: python tests/support_matrix.py [--write]
 
-Without --write nothing is written; the exit code says whether the committed page is what comes out now.
+Without --write nothing is written; the exit code says whether the committed page is what comes out
+now.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["tests"].__path__):  # lava-dl installs a package `tests`
+if "tests" not in sys.modules or ROOT / "tests" not in map(
+    Path, sys.modules["tests"].__path__
+):  # lava-dl installs a package `tests`
     sys.path.insert(0, str(ROOT))
     sys.modules["tests"] = types.ModuleType("tests")
     sys.modules["tests"].__path__ = [str(ROOT / "tests")]
@@ -33,12 +36,22 @@ Outcomes = dict[tuple[str, str, str], str]
 def document(outcomes: Outcomes) -> str:
     """The page for the outcomes of all cells."""
     reasons = list(dict.fromkeys(said for said in outcomes.values() if said != YES))
-    parts, tests = [HEAD], proofs()
+    parts = [HEAD]
+    tests = proofs()
     for direction, title in TITLES.items():
         names = list(dict.fromkeys(name for way, name, _ in outcomes if way == direction))
-        parts.append(f"## {title}\n\n| | {' | '.join(NEURONS)} | tests |\n|---|{'---|' * len(NEURONS)}---|")
+        parts.append(
+            f"## {title}\n\n| | {' | '.join(NEURONS)} | tests |\n|---|{'---|' * len(NEURONS)}---|"
+        )
         for name in names:
-            row = [said if (said := outcomes[direction, name, neuron]) == YES else f"[{reasons.index(said) + 1}]" for neuron in NEURONS]
+            row = [
+                (
+                    said
+                    if (said := outcomes[direction, name, neuron]) == YES
+                    else f"[{reasons.index(said) + 1}]"
+                )
+                for neuron in NEURONS
+            ]
             proof = ", ".join(f"`{test}`" for test in tests.get((direction, name), []))
             parts.append(f"| {name} | {' | '.join(row)} | {proof} |")
         parts.append("")
@@ -50,7 +63,11 @@ def document(outcomes: Outcomes) -> str:
 def stated(text: str) -> Outcomes:
     """The outcomes that a page states, refusals in words."""
     before, _, after = text.partition("## Refusals\n")
-    reasons = {line.split(". ", 1)[0]: line.split(". ", 1)[1] for line in after.splitlines() if line[:1].isdigit()}
+    reasons = {
+        line.split(". ", 1)[0]: line.split(". ", 1)[1]
+        for line in after.splitlines()
+        if line[:1].isdigit()
+    }
     found: Outcomes = {}
     for direction, title in TITLES.items():
         rows = before.partition(f"## {title}\n")[2].partition("\n## ")[0].splitlines()
@@ -58,7 +75,10 @@ def stated(text: str) -> Outcomes:
             entries = [entry.strip() for entry in line.strip("|").split("|")]
             if line.startswith("|") and entries[0] and not entries[0].startswith("-"):
                 for neuron, said in zip(NEURONS, entries[1 : len(NEURONS) + 1], strict=True):
-                    found[direction, entries[0], neuron] = said if said == YES else reasons[said.strip("[]")]
+                    if said == YES:
+                        found[direction, entries[0], neuron] = said
+                    else:
+                        found[direction, entries[0], neuron] = reasons[said.strip("[]")]
     return found
 
 
@@ -68,10 +88,13 @@ def main(arguments: list[str]) -> int:
         PAGE.write_text(text)
         return 0
     same = PAGE.is_file() and PAGE.read_text() == text
-    print("up to date" if same else "docs/support.md is stale: python tests/support_matrix.py --write")
-    return 0 if same else 1
+    print(
+        "up to date" if same else "docs/support.md is stale: python tests/support_matrix.py --write"
+    )
+    if same:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-

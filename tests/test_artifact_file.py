@@ -33,7 +33,9 @@ def assert_equal(one: Any, two: Any, where: str = "artifact") -> None:
     elif dataclasses.is_dataclass(one):
         assert type(one) is type(two), where
         for field in dataclasses.fields(one):
-            assert_equal(getattr(one, field.name), getattr(two, field.name), f"{where}.{field.name}")
+            assert_equal(
+                getattr(one, field.name), getattr(two, field.name), f"{where}.{field.name}"
+            )
     elif isinstance(one, tuple):
         assert len(one) == len(two), where
         for index, (a, b) in enumerate(zip(one, two, strict=True)):
@@ -43,24 +45,48 @@ def assert_equal(one: Any, two: Any, where: str = "artifact") -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @settings(deadline=None, max_examples=120)
-@given(shape=shapes(), seed=st.integers(0, 2**32 - 1), source=st.booleans(), extensions=st.dictionaries(st.text(max_size=8), JSON, max_size=3))
-def test_round_trip(tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int, source: bool, extensions: dict[str, Any]) -> None:
+@given(
+    shape=shapes(),
+    seed=st.integers(0, 2**32 - 1),
+    source=st.booleans(),
+    extensions=st.dictionaries(st.text(max_size=8), JSON, max_size=3),
+)
+def test_round_trip(
+    tmp_path_factory: pytest.TempPathFactory,
+    shape: Shape,
+    seed: int,
+    source: bool,
+    extensions: dict[str, Any],
+) -> None:
     """Every field and array of any artifact comes back, and the same artifact is the same bytes."""
     artifact = dataclasses.replace(build(shape, seed), extensions=extensions)
     if source:
         rng = np.random.default_rng(seed)
         dense = [
-            DenseLayer(rng.normal(size=(b, a)).astype(np.float32), rng.normal(size=b).astype(np.float32), "elu")
+            DenseLayer(
+                rng.normal(size=(b, a)).astype(np.float32),
+                rng.normal(size=b).astype(np.float32),
+                "elu",
+            )
             for a, b in zip(shape.widths[:-1], shape.widths[1:], strict=True)
         ]
-        artifact = dataclasses.replace(artifact, source=Policy(tuple(dense), artifact.observation, artifact.action, artifact.provenance))
+        artifact = dataclasses.replace(
+            artifact,
+            source=Policy(tuple(dense), artifact.observation, artifact.action, artifact.provenance),
+        )
     path = tmp_path_factory.mktemp("spk") / "a.spk"
     save(artifact, path)
     blob = path.read_bytes()
@@ -73,7 +99,9 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed
 
 @settings(deadline=None, max_examples=30)
 @given(shape=shapes(), seed=st.integers(0, 2**32 - 1))
-def test_a_reader_and_a_writer_made_from_the_format_page_agree(tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int) -> None:
+def test_a_reader_and_a_writer_made_from_the_format_page_agree(
+    tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int
+) -> None:
     path = tmp_path_factory.mktemp("spk") / "a.spk"
     save(build(shape, seed), path)
     assert spk_files.encoded(spk_files.read(path)) == path.read_bytes()
@@ -81,7 +109,10 @@ def test_a_reader_and_a_writer_made_from_the_format_page_agree(tmp_path_factory:
 
 def test_source_environment_and_extensions_come_back(tmp_path: Path) -> None:
     artifact = small()
-    dense = (DenseLayer(np.ones((2, 3), np.float32), np.zeros(2, np.float32), "relu"), DenseLayer(np.ones((1, 2), np.float32), np.zeros(1, np.float32)))
+    dense = (
+        DenseLayer(np.ones((2, 3), np.float32), np.zeros(2, np.float32), "relu"),
+        DenseLayer(np.ones((1, 2), np.float32), np.zeros(1, np.float32)),
+    )
     artifact = dataclasses.replace(
         artifact,
         source=Policy(dense, artifact.observation, artifact.action, artifact.provenance),
@@ -96,7 +127,9 @@ def test_source_environment_and_extensions_come_back(tmp_path: Path) -> None:
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Edit the description and give it a right checksum, as somebody with a hex editor and patience would."""
+    """Edit the description and give it a right checksum, as somebody with a hex editor and patience
+    would.
+    """
     parts = spk_files.read(path)
     change(parts.description)
     path.write_bytes(spk_files.encoded(parts))
@@ -122,14 +155,26 @@ def set_in(*keys: Any, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_s": None, "versions": {}}
+ENVIRONMENT = {
+    "id": "os:Env-v0",
+    "kwargs": {},
+    "wrappers": [],
+    "control_period_s": None,
+    "versions": {},
+}
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (set_in("environment", value=ENVIRONMENT), "environment id 'os:Env-v0' carries a colon, which would import code"),
-        (set_in("version", value="2.0"), r"format version is not readable here \(got 2.0, limit 1.0 to 1.1\).*spikeport convert"),
+        (
+            set_in("environment", value=ENVIRONMENT),
+            "environment id 'os:Env-v0' carries a colon, which would import code",
+        ),
+        (
+            set_in("version", value="2.0"),
+            r"format version is not readable here \(got 2.0, limit 1.0 to 1.1\).*spikeport convert",
+        ),
         (set_in("version", value="1.2"), "format version is not readable here"),
         (set_in("version", value=1), "damaged description"),
         (set_in("timesteps", value=4), "sdn@1 has one timestep, not 4"),
@@ -144,28 +189,76 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (set_in("layers", 0, "table", value=True), "array layers.0.table.start is missing"),
         (set_in("layers", value=[]), "unknown arrays|no layer"),
         (set_in("source_macs", value=0), "multiply-adds are 0"),
-        (set_in("calibration", "seeds", value=["x"]), "calibration seeds is not a list of whole numbers"),
-        (set_in("calibration", "measured_action_error", value="x"), "calibration measured_action_error is not a number"),
+        (
+            set_in("calibration", "seeds", value=["x"]),
+            "calibration seeds is not a list of whole numbers",
+        ),
+        (
+            set_in("calibration", "measured_action_error", value="x"),
+            "calibration measured_action_error is not a number",
+        ),
         (set_in("observation", "clip", value="inf"), "'inf' is not a finite number"),
         (set_in("observation", "size", value=2), "does not fit|for 2"),
         (set_in("action", "squash", value="sin"), "unknown squash"),
         (set_in("provenance", "more", value=1), "unknown keys more in provenance"),
-        (lambda description: description.pop("memory"), "does not fit the format: KeyError 'memory'"),
-        (set_in("layers", 0, "more", value=1), r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input, table, dynamics, leak_shift\)"),
+        (
+            lambda description: description.pop("memory"),
+            "does not fit the format: KeyError 'memory'",
+        ),
+        (
+            set_in("layers", 0, "more", value=1),
+            (
+                r"unknown keys more in layer 0 \(limit neuron, activation, trigger, hold_input,"
+                r" table, dynamics, leak_shift\)"
+            ),
+        ),
         (set_in("observation", "more", value=1), "unknown keys more in observation"),
         (set_in("action", "more", value=1), "unknown keys more in action"),
-        (set_in("environment", value=ENVIRONMENT | {"more": 1}), "unknown keys more in environment"),
-        (set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": 0}), "the control period is 0.0 s, 1e-06..1e.06 expected"),
-        *((set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": period}), f"the control period is {text} s, 1e-06..1e.06 expected")
-          for period, text in ((1e-320, "1e-320"), (9e-7, "9e-07"), (1.1e6, "1100000.0"), (1e308, "1e.308"))),
-        (set_in("observation", "time_feature", value={"max_steps": 0, "test_mode": False}), "the time feature counts 0 steps, at least 1 expected"),
+        (
+            set_in("environment", value=ENVIRONMENT | {"more": 1}),
+            "unknown keys more in environment",
+        ),
+        (
+            set_in("environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": 0}),
+            "the control period is 0.0 s, 1e-06..1e.06 expected",
+        ),
+        *(
+            (
+                set_in(
+                    "environment", value=ENVIRONMENT | {"id": "Env-v0", "control_period_s": period}
+                ),
+                f"the control period is {text} s, 1e-06..1e.06 expected",
+            )
+            for period, text in (
+                (1e-320, "1e-320"),
+                (9e-7, "9e-07"),
+                (1.1e6, "1100000.0"),
+                (1e308, "1e.308"),
+            )
+        ),
+        (
+            set_in("observation", "time_feature", value={"max_steps": 0, "test_mode": False}),
+            "the time feature counts 0 steps, at least 1 expected",
+        ),
         (set_in("observation", "clip", value=0), "the observation's clip is 0.0, above 0 expected"),
-        (set_in("observation", "clip", value=-1.5), "the observation's clip is -1.5, above 0 expected"),
-        (set_in("observation", "epsilon", value=float("nan")), "damaged description: NaN is not a number of JSON"),
-        (set_in("calibration", "ratio", value=float("inf")), "damaged description: Infinity is not a number of JSON"),
+        (
+            set_in("observation", "clip", value=-1.5),
+            "the observation's clip is -1.5, above 0 expected",
+        ),
+        (
+            set_in("observation", "epsilon", value=float("nan")),
+            "damaged description: NaN is not a number of JSON",
+        ),
+        (
+            set_in("calibration", "ratio", value=float("inf")),
+            "damaged description: Infinity is not a number of JSON",
+        ),
         (set_in("observation", "size", value=-1), "-1 observation channels"),
         (set_in("observation", "size", value=2**50), "for 1125899906842624 channels"),
-        (set_in("observation", "size", value=2**60), "1152921504606846976 is not an integer in range"),
+        (
+            set_in("observation", "size", value=2**60),
+            "1152921504606846976 is not an integer in range",
+        ),
         (set_in("action", "size", value=-1), "scale does not fit the action"),
         (set_in("observation", "names", value="abc"), "'abc' is not a list of texts"),
         (set_in("provenance", "file", value=7), "is not a list of texts"),
@@ -184,7 +277,9 @@ ENVIRONMENT = {"id": "os:Env-v0", "kwargs": {}, "wrappers": [], "control_period_
         (lambda description: description.clear(), "damaged description: 'version'"),
     ],
 )
-def test_edited_descriptions_are_refused(tmp_path: Path, change: Callable[[dict[str, Any]], None], text: str) -> None:
+def test_edited_descriptions_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], text: str
+) -> None:
     path = tmp_path / "a.spk"
     save(small(), path)
     rewritten(path, change)
@@ -193,20 +288,37 @@ def test_edited_descriptions_are_refused(tmp_path: Path, change: Callable[[dict[
 
 
 def test_the_format_page_names_what_a_file_holds(tmp_path: Path) -> None:
-    artifact = random_artifact(0, activation="tanh", time_feature=True, normalised=True, squash="none")
-    dense = tuple(DenseLayer(np.zeros((layer.outputs, layer.inputs), np.float32), np.zeros(layer.outputs, np.float32)) for layer in artifact.network.layers)
+    artifact = random_artifact(
+        0, activation="tanh", time_feature=True, normalised=True, squash="none"
+    )
+    dense = tuple(
+        DenseLayer(
+            np.zeros((layer.outputs, layer.inputs), np.float32), np.zeros(layer.outputs, np.float32)
+        )
+        for layer in artifact.network.layers
+    )
     artifact = dataclasses.replace(
-        artifact, source=Policy(dense, artifact.observation, artifact.action, artifact.provenance), environment=EnvironmentRecord("Hopper-v5")
+        artifact,
+        source=Policy(dense, artifact.observation, artifact.action, artifact.provenance),
+        environment=EnvironmentRecord("Hopper-v5"),
     )
     save(artifact, tmp_path / "a.spk")
     parts = spk_files.read(tmp_path / "a.spk")
     page = (Path(__file__).parents[1] / "docs" / "format.md").read_text()
     for name in parts.arrays:
         family, _, last = re.sub(r"\.\d+\.", ".{l}.", name).rpartition(".")
-        assert f"`{family}.{last}`" in page or (f"`{family}." in page and f"`.{last}`" in page), name
+        assert f"`{family}.{last}`" in page or (f"`{family}." in page and f"`.{last}`" in page), (
+            name
+        )
     for name, entry in parts.description.items():
         assert f"`{name}`" in page, name
-        for facts in entry if name == "layers" else [entry] if name in ("observation", "action", "provenance", "environment") else []:
+        for facts in (
+            entry
+            if name == "layers"
+            else [entry]
+            if name in ("observation", "action", "provenance", "environment")
+            else []
+        ):
             listed = re.search(rf"`{name}` \| [^\n]*?`{{([^}}]*)}}`", page)
             assert listed and set(listed[1].split(", ")) == set(facts), name
 

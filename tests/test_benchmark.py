@@ -1,4 +1,6 @@
-"""The benchmark runs, its result has the documented form, and docs/benchmark.md is what it generates."""
+"""The benchmark runs, its result has the documented form, and docs/benchmark.md is what it
+generates.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,18 @@ from toolchain.errors import CheckFailed, InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmark.md"
-needs_contenders = pytest.mark.skipif(bool(missing_libraries()), reason=f"not installed: {', '.join(missing_libraries())} (`make setup`)")
+needs_contenders = pytest.mark.skipif(
+    bool(missing_libraries()),
+    reason=f"not installed: {', '.join(missing_libraries())} (`make setup`)",
+)
 SPREAD = {"median", "low", "high", "minimum"}
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "benchmarks" / "benchmark.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=300
+    )
 
 
 def expected_shape(public: Path | None) -> list[tuple[tuple[str, ...], ...]]:
@@ -33,7 +40,11 @@ def expected_shape(public: Path | None) -> list[tuple[tuple[str, ...], ...]]:
     from benchmarks.targets import target_names
 
     decisions = [(row.runs, row.network, str(row.batch)) for row in decision_rows(public)]
-    return [(DECISION_COLUMNS, *decisions), (LOOP_COLUMNS, *loop_rows(public)), (TARGET_COLUMNS, *((name,) for name in target_names(public)))]
+    return [
+        (DECISION_COLUMNS, *decisions),
+        (LOOP_COLUMNS, *loop_rows(public)),
+        (TARGET_COLUMNS, *((name,) for name in target_names(public))),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +66,38 @@ def test_a_quick_run_has_every_row(quick: tuple[dict[str, Any], str]) -> None:
 @needs_contenders
 def test_the_json_result_has_its_fields(quick: tuple[dict[str, Any], str]) -> None:
     result = quick[0]
-    assert set(result) == {"schema", "quick", "machine", "method", "decisions", "closed_loops", "targets"} and result["quick"] is True
+    assert (
+        set(result)
+        == {"schema", "quick", "machine", "method", "decisions", "closed_loops", "targets"}
+        and result["quick"] is True
+    )
     assert set(result["machine"]) == {
         "processor", "cores", "usable_cores", "pinned", "system", "python", "libraries", "date", "load_before", "load_after",
     }  # fmt: skip
     assert set(result["method"]) == {"rounds", "loop_rounds", "core_share", "policy"}
     for row in result["decisions"]:
-        assert set(row) == {"runs", "network", "batch", "seconds", "against_fast"} and set(row["seconds"]) == SPREAD
-        assert 0 < row["seconds"]["minimum"] <= row["seconds"]["low"] <= row["seconds"]["median"] <= row["seconds"]["high"] < 1
+        assert (
+            set(row) == {"runs", "network", "batch", "seconds", "against_fast"}
+            and set(row["seconds"]) == SPREAD
+        )
+        assert (
+            0
+            < row["seconds"]["minimum"]
+            <= row["seconds"]["low"]
+            <= row["seconds"]["median"]
+            <= row["seconds"]["high"]
+            < 1
+        )
     for row in result["closed_loops"]:
         assert set(row) == {"environment", "way", "limit", "loop", "decide", "alone", "ratio"}
         assert all(set(row[name]) == SPREAD for name in ("loop", "decide", "alone", "ratio"))
     for row in result["targets"]:
         assert set(row) == {"name", "measured", "bound", "at_least", "unit", "met"}
-        assert row["met"] == ((row["measured"] >= row["bound"]) if row["at_least"] else (row["measured"] <= row["bound"]))
+        assert row["met"] == (
+            (row["measured"] >= row["bound"])
+            if row["at_least"]
+            else (row["measured"] <= row["bound"])
+        )
     assert all(row["against_fast"] == 1 for row in result["decisions"] if row["runs"] == "`fast`")
 
 
@@ -76,11 +105,15 @@ def test_the_json_result_has_its_fields(quick: tuple[dict[str, Any], str]) -> No
 def test_the_page_has_the_tables_that_are_generated() -> None:
     from benchmarks.report import generated_part, shape
 
-    assert shape(generated_part(PAGE.read_text("utf-8"))) == expected_shape(Path("anywhere")), "stale: run `python benchmarks/benchmark.py --write-docs`"
+    assert shape(generated_part(PAGE.read_text("utf-8"))) == expected_shape(Path("anywhere")), (
+        "stale: run `python benchmarks/benchmark.py --write-docs`"
+    )
 
 
 @needs_contenders
-def test_the_page_is_written_between_its_marks(quick: tuple[dict[str, Any], str], tmp_path: Path) -> None:
+def test_the_page_is_written_between_its_marks(
+    quick: tuple[dict[str, Any], str], tmp_path: Path
+) -> None:
     from benchmarks.report import BEGIN, END, generated_part, write_document
 
     page = tmp_path / "page.md"
@@ -95,7 +128,9 @@ def test_the_page_is_written_between_its_marks(quick: tuple[dict[str, Any], str]
         write_document(quick[0], page)
 
 
-@pytest.mark.parametrize(("arguments", "policies"), [(("--quick", "--write-docs"), str(ROOT)), (("--write-docs",), "")])
+@pytest.mark.parametrize(
+    ("arguments", "policies"), [(("--quick", "--write-docs"), str(ROOT)), (("--write-docs",), "")]
+)
 def test_the_page_takes_full_runs_only(arguments: tuple[str, ...], policies: str) -> None:
     before = PAGE.read_bytes()
     done = run(*arguments, SPIKEPORT_POLICIES=policies)
@@ -111,7 +146,12 @@ def test_a_missed_target_is_told_and_told_apart() -> None:
 
     times = {row: np.full(3, 5e-6 if row.runs == FAST else 2e-3) for row in CONTENDERS}
     spread = Spread.of(np.ones(3))
-    loops = [LoopResult("Hopper-v4", "one episode", limit, spread, spread, spread, Spread.of(np.full(3, 1.2))) for limit in (1.15, 1.3)]
+    loops = [
+        LoopResult(
+            "Hopper-v4", "one episode", limit, spread, spread, spread, Spread.of(np.full(3, 1.2))
+        )
+        for limit in (1.15, 1.3)
+    ]
     assert [target.met for target in judge(times, loops)] == [True, True, True, True, False, True]
 
 
@@ -122,7 +162,9 @@ def test_times_are_divided_by_timed_decisions_only() -> None:
 
     seen: list[int] = []
     restarts: list[int] = []
-    contender = Contender(Row("a", "b"), seen.append, list(range(6)), lambda: restarts.append(len(seen)), Turn(3, 1))
+    contender = Contender(
+        Row("a", "b"), seen.append, list(range(6)), lambda: restarts.append(len(seen)), Turn(3, 1)
+    )
     times, share = measure([contender], 4, lambda done, total: None)
     assert seen == [0, 1, 2] + 2 * [0, 1, 2, 3, 4, 5]
     assert restarts == [0, 3, 9]
@@ -149,7 +191,8 @@ def test_the_eager_networks_must_equal_the_reference() -> None:
     artifact = random_artifact(3, neuron="if@1", timesteps=8, alpha=32)
     observations = observation_stream(np.random.default_rng(3), 60, artifact.observation.size)
     trace = reference_trace("if", artifact, observations)
-    eager, tuned = EagerNetwork(artifact).eval(), TunedNetwork(artifact, 1)
+    eager = EagerNetwork(artifact).eval()
+    tuned = TunedNetwork(artifact, 1)
     for program in (eager, tuned):
         same_spikes(program, trace, observations)
     tuned.restart()

@@ -1,4 +1,7 @@
-"""`check_backend` and the golden vectors: right backends pass, wrong ones are told where, in Python, plain integers and C."""
+"""`check_backend` and the golden vectors.
+
+Right backends pass, wrong ones are told where, in Python, plain integers and C.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,11 @@ def test_plain_integers_pass() -> None:
     assert report.passed, str(report)
     assert [check.name for check in report.checks] == ["command ends", *case_names(("if",))]
     assert sum(int(check.detail.split()[0]) for check in report.checks[1:]) == sum(
-        case.recorded[key].size for name in case_names(("if",)) for case in [golden.read(name)] for key in case.recorded if key[:4] in ("payl", "stat", "satu")
+        case.recorded[key].size
+        for name in case_names(("if",))
+        for case in [golden.read(name)]
+        for key in case.recorded
+        if key[:4] in ("payl", "stat", "satu")
     )
 
 
@@ -60,7 +67,9 @@ MISTAKES: list[tuple[str, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("before", "after", "told"), MISTAKES, ids=[case[1].strip() or "no bias" for case in MISTAKES])
+@pytest.mark.parametrize(
+    ("before", "after", "told"), MISTAKES, ids=[case[1].strip() or "no bias" for case in MISTAKES]
+)
 def test_a_mistake_is_told_where(tmp_path: Path, before: str, after: str, told: str) -> None:
     report = check_backend(wrong_plain(tmp_path, before, after), neurons=["if"])
     assert not report.passed
@@ -87,7 +96,11 @@ def test_a_backend_in_c(tmp_path: Path) -> None:
         assert not before or source.count(before) == 1, before
         program = tmp_path / f"backend{number}"
         program.with_suffix(".c").write_text(source.replace(before, after) if before else source)
-        subprocess.run(["cc", "-O1", "-Wall", "-o", str(program), str(program.with_suffix(".c"))], check=True, timeout=60)
+        subprocess.run(
+            ["cc", "-O1", "-Wall", "-o", str(program), str(program.with_suffix(".c"))],
+            check=True,
+            timeout=60,
+        )
         report = check_backend(str(program), neurons=["sdn"])
         assert report.passed == (after in ("", ">> shift) + 0 * k")), (before, str(report))
 
@@ -114,11 +127,11 @@ RESULTS: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("line", "told"), RESULTS, ids=[case[1][:30] for case in RESULTS])
 def test_results_that_do_not_fit(tmp_path: Path, line: str, told: str) -> None:
     (tmp_path / "b.py").write_text(
-        f"import json, pathlib, sys\nsys.path.insert(0, {str(PLAIN.parent)!r})\nfrom plain_backend import run\n"
-        "vectors, results = map(pathlib.Path, sys.argv[1:])\ntext = None\n"
-        "for path in vectors.glob('if-t1-a0.json'):\n"
-        "    case = json.loads(path.read_text())\n    assert 'expected' not in case\n    good = run(case)\n"
-        f"    {line}\n    if text is not None: (results / path.name).write_text(text)\n"
+        f"import json, pathlib, sys\nsys.path.insert(0, {str(PLAIN.parent)!r})\nfrom plain_backend"
+        " import run\nvectors, results = map(pathlib.Path, sys.argv[1:])\ntext = None\nfor path in"
+        " vectors.glob('if-t1-a0.json'):\n    case = json.loads(path.read_text())\n    assert"
+        f" 'expected' not in case\n    good = run(case)\n    {line}\n    if text is not None:"
+        " (results / path.name).write_text(text)\n"
     )
     report = check_backend([sys.executable, str(tmp_path / "b.py")], neurons=["if"])
     found = next(check for check in report.checks if check.name == "if-t1-a0")
@@ -126,13 +139,31 @@ def test_results_that_do_not_fit(tmp_path: Path, line: str, told: str) -> None:
 
 
 def test_commands_that_fail(tmp_path: Path) -> None:
-    dies = check_backend([sys.executable, "-c", "import sys; sys.exit('out of \\x1b[31mink')"], neurons=["mt"])
-    assert not dies.passed and re.search(r"exit code 1 after .* its last words: out of", dies.checks[0].detail)
-    hangs = check_backend(f"{sys.executable} -c 'import time; time.sleep(60)'", neurons=["mt"], timeout_s=0.5)
+    dies = check_backend(
+        [sys.executable, "-c", "import sys; sys.exit('out of \\x1b[31mink')"], neurons=["mt"]
+    )
+    assert not dies.passed and re.search(
+        r"exit code 1 after .* its last words: out of", dies.checks[0].detail
+    )
+    hangs = check_backend(
+        f"{sys.executable} -c 'import time; time.sleep(60)'", neurons=["mt"], timeout_s=0.5
+    )
     assert hangs.checks[0].detail == "still running after 0.5 s; its process group was ended"
-    with pytest.raises(InputError, match=r"^--backend-command: cannot be started: No such file or directory \(got ./absent, limit a program"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"^--backend-command: cannot be started: No such file or directory \(got ./absent,"
+            r" limit a program"
+        ),
+    ):
         check_backend("./absent", neurons=["mt"])
-    with pytest.raises(InputError, match=r"^--neurons: no vectors for this neuron \(got izhikevich, limit dc, if, leaky, lif, mt, sdn, snm\)"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"^--neurons: no vectors for this neuron \(got izhikevich, limit dc, if, leaky, lif,"
+            r" mt, sdn, snm\)"
+        ),
+    ):
         check_backend(FastBackend, neurons=["izhikevich"])
     with pytest.raises(InputError, match="^--backend-command: names no program"):
         check_backend("")
@@ -144,14 +175,17 @@ def test_our_backends_pass() -> None:
     report = check_backend(FastBackend)
     assert report.passed, str(report)
     assert {check.name for check in report.checks} >= {"interface", *golden.names()}
-    assert {check.name.split(":")[0] for check in report.checks if ":" in check.name} == set(neurons())
+    assert {check.name.split(":")[0] for check in report.checks if ":" in check.name} == set(
+        neurons()
+    )
     report.raise_if_failed()
 
 
 class Wrong(Backend):
     """The reference with one fault."""
 
-    name, fault = "wrong", ""
+    name = "wrong"
+    fault = ""
 
     def __init__(self, artifact: Any, rows: int = 1) -> None:
         if rows < 1 and self.fault == "no rows":
@@ -162,7 +196,11 @@ class Wrong(Backend):
     def reset(self, mask: Any = None) -> None:
         if self.fault == "reset of all":
             mask = None
-        self.inner.reset(mask if self.fault != "any mask" or mask is None else np.resize(np.asarray(mask, bool), self.rows))
+        self.inner.reset(
+            mask
+            if self.fault != "any mask" or mask is None
+            else np.resize(np.asarray(mask, bool), self.rows)
+        )
 
     def resync(self, mask: Any = None) -> None:
         (self.inner.reset if self.fault == "resync is a reset" else self.inner.resync)(mask)
@@ -171,7 +209,9 @@ class Wrong(Backend):
         if self.fault == "sensor faults pass":
             observations = np.nan_to_num(observations)
         actions = self.inner.decide(observations, active)
-        return np.nan_to_num(actions) if self.fault == "zeros for rows at rest" else actions
+        if self.fault == "zeros for rows at rest":
+            return np.nan_to_num(actions)
+        return actions
 
     def trace(self, observations: Any, flags: Any) -> Trace:
         if self.fault == "trace in the rows":
@@ -180,7 +220,12 @@ class Wrong(Backend):
         if self.fault == "dies":
             raise BackendError("chip", "lost the link")
         if self.fault == "actions of float32":
-            found = Trace(found.inputs, found.layers, found.actions.astype(np.float32).astype(np.float64), found.census)
+            found = Trace(
+                found.inputs,
+                found.layers,
+                found.actions.astype(np.float32).astype(np.float64),
+                found.census,
+            )
         if self.fault == "inputs":
             found = Trace(found.inputs + 1, found.layers, found.actions, found.census)
         return found
@@ -190,15 +235,30 @@ class Wrong(Backend):
 
 
 FAULTS: dict[str, tuple[str, str]] = {
-    "reset of all": ("mt: rows are independent", r"action of decision \d+, row \d \(active\), channel \d: expected .*, got"),
+    "reset of all": (
+        "mt: rows are independent",
+        r"action of decision \d+, row \d \(active\), channel \d: expected .*, got",
+    ),
     "resync is a reset": ("mt: rows are independent", "action of decision"),
-    "zeros for rows at rest": ("mt: rows are independent", r"\(not active\), channel 0: expected nan, got 0\.0"),
-    "sensor faults pass": ("mt: non-finite observations", r"nan in channel 0: an InputError that names the channel was expected, got an answer"),
+    "zeros for rows at rest": (
+        "mt: rows are independent",
+        r"\(not active\), channel 0: expected nan, got 0\.0",
+    ),
+    "sensor faults pass": (
+        "mt: non-finite observations",
+        r"nan in channel 0: an InputError that names the channel was expected, got an answer",
+    ),
     "trace in the rows": ("mt: a trace leaves the rows alone", "decision 4 differs after a trace"),
-    "actions of float32": ("mt: host, normaliser and tanh", r"action, decision \d+, place \(\d+,\): expected .*, got"),
+    "actions of float32": (
+        "mt: host, normaliser and tanh",
+        r"action, decision \d+, place \(\d+,\): expected .*, got",
+    ),
     "dies": ("mt-t1-a0", "BackendError: chip: lost the link"),
     "inputs": ("mt-t1-a0", "the encoder's payloads differ"),
-    "any mask": ("mt: shapes and masks", "a mask that is too long for reset: an InputError was expected, got an answer"),
+    "any mask": (
+        "mt: shapes and masks",
+        "a mask that is too long for reset: an InputError was expected, got an answer",
+    ),
     "no rows": ("mt: shapes and masks", "0 rows: an InputError was expected, got an answer"),
 }
 
@@ -223,9 +283,15 @@ def test_what_is_no_backend_is_told_first() -> None:
         def missing(cls) -> str:
             return "the chip is not plugged in"
 
-    for factory, told in ((Absent, "cannot run here: the chip is not plugged in"), (dict, "TypeError"), (lambda artifact: open("/dev/null"), "no toolchain")):
+    for factory, told in (
+        (Absent, "cannot run here: the chip is not plugged in"),
+        (dict, "TypeError"),
+        (lambda artifact: open("/dev/null"), "no toolchain"),
+    ):
         report = check_backend(factory, neurons=["mt"])
-        assert [check.name for check in report.checks] == ["interface"] and told in str(report), str(report)
+        assert [check.name for check in report.checks] == ["interface"] and told in str(report), (
+            str(report)
+        )
 
 
 @pytest.mark.parametrize("name", golden.names())
@@ -234,7 +300,9 @@ def test_vectors_say_what_was_recorded(name: str) -> None:
     text = json.dumps(vector(case, name, expected=True))
 
     def whole(value: Any) -> bool:
-        return all(map(whole, value.values() if isinstance(value, dict) else value)) if isinstance(value, dict | list) else isinstance(value, int | str)
+        if isinstance(value, dict | list):
+            return all(map(whole, value.values() if isinstance(value, dict) else value))
+        return isinstance(value, int | str)
 
     found = json.loads(text)
     assert whole(found)
@@ -248,7 +316,9 @@ def test_vectors_say_what_was_recorded(name: str) -> None:
 def test_vectors_on_disk(tmp_path: Path) -> None:
     target = tmp_path / "vectors"
     assert write_vectors(target, ("mt",)) == case_names(("mt",))
-    assert sorted(path.stem for path in target.iterdir()) == sorted(["README", *case_names(("mt",))])
+    assert sorted(path.stem for path in target.iterdir()) == sorted(
+        ["README", *case_names(("mt",))]
+    )
     page = (target / "README.md").read_text()
     for known in neurons():
         assert f"### {known}@1" in page
@@ -263,19 +333,49 @@ def test_commands(tmp_path: Path) -> None:
     facts = answer("check", "--backend-command", f"{sys.executable} {PLAIN}", "--neurons", "if")
     assert facts["kind"] == "backend" and facts["passed"] and len(facts["checks"]) == 12
     wrong = wrong_plain(tmp_path, "int(v > theta)", "int(v >= theta)")
-    assert answer("check", "--backend-command", wrong, "--neurons", "if", exit_code=1)["passed"] is False
-    told = command("check", "--backend-class", "toolchain.simulation.reference:ReferenceBackend", "--neurons", "if")
+    assert (
+        answer("check", "--backend-command", wrong, "--neurons", "if", exit_code=1)["passed"]
+        is False
+    )
+    told = command(
+        "check",
+        "--backend-class",
+        "toolchain.simulation.reference:ReferenceBackend",
+        "--neurons",
+        "if",
+    )
     assert told.exit_code == 0 and told.stdout.startswith("backend ReferenceBackend\nok ")
     done = command("golden", "-o", tmp_path / "v", "--neurons", "if")
     assert done.exit_code == 0 and "wrote 11 vectors and README.md" in done.stdout
     for arguments, text in (
-        (("check",), r"check: checks one thing \(got 0 of them, limit FILE, --backend-command or --backend-class\)"),
-        (("check", "x.spk", "--backend-command", "true"), r"check: checks one thing \(got 2 of them"),
+        (
+            ("check",),
+            (
+                r"check: checks one thing \(got 0 of them, limit FILE, --backend-command or"
+                r" --backend-class\)"
+            ),
+        ),
+        (
+            ("check", "x.spk", "--backend-command", "true"),
+            r"check: checks one thing \(got 2 of them",
+        ),
         (("check", "x.spk", "--neurons", "if"), r"do not belong to a file \(got --neurons\)"),
-        (("check", "--backend-command", "true", "--squash", "tanh"), r"do not belong to a backend \(got --squash\)"),
-        (("check", "--backend-class", "absent:B"), r"--backend-class: cannot be imported: ModuleNotFoundError"),
-        (("check", "--backend-class", "json:nothing"), r"--backend-class: cannot be imported: AttributeError"),
-        (("check", "--backend-class", "sys:path"), r"--backend-class: is no class \(got sys:path\)"),
+        (
+            ("check", "--backend-command", "true", "--squash", "tanh"),
+            r"do not belong to a backend \(got --squash\)",
+        ),
+        (
+            ("check", "--backend-class", "absent:B"),
+            r"--backend-class: cannot be imported: ModuleNotFoundError",
+        ),
+        (
+            ("check", "--backend-class", "json:nothing"),
+            r"--backend-class: cannot be imported: AttributeError",
+        ),
+        (
+            ("check", "--backend-class", "sys:path"),
+            r"--backend-class: is no class \(got sys:path\)",
+        ),
     ):
         assert re.search(text, refusal(*arguments)), arguments
 
@@ -285,5 +385,7 @@ def test_the_document_shows_what_happens(tmp_path: Path) -> None:
     assert f"writes {len(golden.names())} cases" in DOCUMENT
     report = check_backend([sys.executable, str(PLAIN)], neurons=["if"])
     assert "\n".join(str(report).splitlines()[2:]) in DOCUMENT
-    wrong = check_backend(wrong_plain(tmp_path, "int(v > theta)", "int(v >= theta)"), neurons=["if"])
+    wrong = check_backend(
+        wrong_plain(tmp_path, "int(v > theta)", "int(v >= theta)"), neurons=["if"]
+    )
     assert next(line for line in str(wrong).splitlines() if line.startswith("FAILED")) in DOCUMENT

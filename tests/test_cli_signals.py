@@ -1,4 +1,7 @@
-"""A signal to `spikeport simulate --backend lava`: within ten seconds no process and no shared memory of it is left."""
+"""A signal to `spikeport simulate --backend lava`.
+
+Within ten seconds no process and no shared memory of it is left.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,17 @@ import spikeport
 from export.lava import lava_import
 from tests.front_door import ROOT, pendulum
 
-SHARED, SECONDS = Path("/dev/shm"), 10.0
+SHARED = Path("/dev/shm")
+SECONDS = 10.0
 pytestmark = [
-    pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`"),
-    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc: leftover processes cannot be looked for"),
+    pytest.mark.skipif(
+        not lava_import.lava_available(),
+        reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`",
+    ),
+    pytest.mark.skipif(
+        not Path("/proc/self/environ").exists(),
+        reason="no /proc: leftover processes cannot be looked for",
+    ),
 ]
 
 
@@ -33,9 +43,25 @@ class Run:
         self.mark = secrets.token_hex(12)
         (folder / "cwd").mkdir()
         self.folder = folder / "cwd"
-        start = [str(Path(sys.executable).with_name("spikeport")), "simulate", str(folder / "p.spk"), "--backend", "lava", "--episodes", "500", "--json"]
+        start = [
+            str(Path(sys.executable).with_name("spikeport")),
+            "simulate",
+            str(folder / "p.spk"),
+            "--backend",
+            "lava",
+            "--episodes",
+            "500",
+            "--json",
+        ]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "SPIKEPORT_TEST_MARK": self.mark}
-        self.process = subprocess.Popen(start, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            start,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def processes(self) -> dict[int, str]:
         """Every process of this run and its command line."""
@@ -43,13 +69,18 @@ class Run:
         for entry in Path("/proc").iterdir():
             try:
                 if entry.name.isdigit() and self.mark.encode() in (entry / "environ").read_bytes():
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = (
+                        (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    )
             except OSError:
                 continue  # it ended meanwhile
         return found
 
     def token(self) -> str:
-        """The name that all shared memory and folders of this run begin with; empty before there is one."""
+        """The name that all shared memory and folders of this run begin with.
+
+        Empty before there is one.
+        """
         named = [re.search(r"\bspk[0-9a-f]{10}\b", text) for text in self.processes().values()]
         return next((match.group() for match in named if match), "")
 
@@ -68,7 +99,10 @@ class Run:
     def left(self, token: str) -> list[str]:
         """What is still there of the run."""
         places = [SHARED, Path("/tmp"), Path(os.environ.get("TMPDIR", "/tmp"))]
-        return [*self.processes().values(), *(str(path) for place in places if place.is_dir() for path in place.glob(f"*{token}*"))]
+        return [
+            *self.processes().values(),
+            *(str(path) for place in places if place.is_dir() for path in place.glob(f"*{token}*")),
+        ]
 
 
 @pytest.fixture
@@ -80,7 +114,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
     started.process.communicate(timeout=30)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name
+)
 def test_nothing_is_left(run: Run, number: signal.Signals) -> None:
     token = run.wait_until_lava_runs()
     assert len(run.left(token)) > 4
@@ -91,7 +127,11 @@ def test_nothing_is_left(run: Run, number: signal.Signals) -> None:
         time.sleep(0.05)
     assert run.left(token) == []
     output, error = run.process.communicate(timeout=SECONDS)
-    assert run.process.returncode == {signal.SIGINT: 130}.get(number, -number) and output == "" and "Traceback" not in error
+    assert (
+        run.process.returncode == {signal.SIGINT: 130}.get(number, -number)
+        and output == ""
+        and "Traceback" not in error
+    )
     assert list(run.folder.iterdir()) == []
 
 

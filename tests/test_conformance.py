@@ -1,4 +1,7 @@
-"""Every backend against the oracle: the same integers on every neuron and timestep, the same actions and counts."""
+"""Every backend against the oracle.
+
+The same integers on every neuron and timestep, the same actions and counts.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +41,28 @@ from toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (
-    *("sdn, three activations", "if, four layers", "if, no hidden layer", "if, membranes at both ends"),
-    *("snm, four layers", "mt, tiny", "dc, T = 3, tiny", "dc, T = 6, huge", "lif, tiny", "lif, huge, bias in the current"),
+    *(
+        "sdn, three activations",
+        "if, four layers",
+        "if, no hidden layer",
+        "if, membranes at both ends",
+    ),
+    *(
+        "snm, four layers",
+        "mt, tiny",
+        "dc, T = 3, tiny",
+        "dc, T = 6, huge",
+        "lif, tiny",
+        "lif, huge, bias in the current",
+    ),
     *("leaky, tiny", "leaky, huge"),
 )
 SEEDS = st.integers(0, 2**32 - 1)
 RATE = Shape("if@1", (4, 6, 5, 2), timesteps=5, alpha=32)
 CHANGES = Shape(widths=(4, 6, 5, 2), activations=("relu", "tanh"), trigger=2, resync_every=4)
-SHAPES = {"if": RATE, "sdn": CHANGES} | {kind: dataclasses.replace(RATE, neuron=f"{kind}@1", late=True) for kind in ("snm", "mt", "dc")}
+SHAPES = {"if": RATE, "sdn": CHANGES} | {
+    kind: dataclasses.replace(RATE, neuron=f"{kind}@1", late=True) for kind in ("snm", "mt", "dc")
+}
 SHAPES["leaky"] = Shape("leaky@1", (4, 6, 5, 2), resync_every=4)
 
 
@@ -77,9 +94,20 @@ def test_the_cases_reach_every_rule() -> None:
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
     assert {1, 3, 4, 6, 7, 8, 12} <= {network.timesteps for network in networks}
     for neuron in SPIKES:
-        assert {0, 19, 32, 63, 64} <= {network.alpha for network in networks if network.neuron == neuron}, neuron
-    assert {network.timesteps for network in networks if network.neuron == "dc@1"} == set(DIFFERENTIAL_TIMESTEPS)
-    thresholds = np.concatenate([layer.threshold for network in networks for layer in network.layers[:-1] if layer.table is None and layer.leak is None])
+        assert {0, 19, 32, 63, 64} <= {
+            network.alpha for network in networks if network.neuron == neuron
+        }, neuron
+    assert {network.timesteps for network in networks if network.neuron == "dc@1"} == set(
+        DIFFERENTIAL_TIMESTEPS
+    )
+    thresholds = np.concatenate(
+        [
+            layer.threshold
+            for network in networks
+            for layer in network.layers[:-1]
+            if layer.table is None and layer.leak is None
+        ]
+    )
     assert thresholds.min() == 1 and thresholds.max() == STATE_LIMIT
 
 
@@ -99,7 +127,9 @@ def test_lava_direct_equals_the_oracle(shape: Shape, seed: int) -> None:
     artifact = build(shape, seed)
     observations, flags = stream(artifact, seed, 12)
     with open_or_skip("lava-direct", artifact) as backend:
-        assert not difference(Oracle(artifact).trace(observations, flags), backend.trace(observations, flags))
+        assert not difference(
+            Oracle(artifact).trace(observations, flags), backend.trace(observations, flags)
+        )
 
 
 @settings(max_examples=200, deadline=None)
@@ -120,7 +150,9 @@ def test_onnx_equals_the_oracle(shape: Shape, seed: int) -> None:
     artifact = build(shape, seed)
     observations, flags = stream(artifact, seed, 12)
     with open_or_skip("onnx", artifact) as backend:
-        assert not difference(Oracle(artifact).trace(observations, flags), backend.trace(observations, flags))
+        assert not difference(
+            Oracle(artifact).trace(observations, flags), backend.trace(observations, flags)
+        )
 
 
 @settings(max_examples=30, deadline=None)
@@ -175,17 +207,27 @@ def test_rows_of_lif_are_independent(shape: SpikingShape, seed: int, rows: int) 
         check_rows(backend, build_spiking(shape, seed), rows, seed, decisions=8)
 
 
-@pytest.mark.parametrize(("backend", "rows"), [("reference", 3), ("fast", 3), ("lava-direct", 1), ("onnx", 1), ("onnx", 3)])
+@pytest.mark.parametrize(
+    ("backend", "rows"),
+    [("reference", 3), ("fast", 3), ("lava-direct", 1), ("onnx", 1), ("onnx", 3)],
+)
 def test_non_finite_observations_change_nothing_on_lif(backend: str, rows: int) -> None:
     check_refusal(backend, build_spiking(SpikingShape(), 4), rows)
 
 
 @pytest.mark.parametrize("in_current", [False, True])
 def test_idle_activity_on_lava_is_what_the_oracle_counts(in_current: bool) -> None:
-    """With a silent start and a silent end nothing is cut off, so both counts are equal to the last synop."""
+    """With a silent start and a silent end nothing is cut off, so both counts are equal to the last
+    synop.
+    """
     artifact = build_spiking(SpikingShape(population=0, in_current=in_current, hidden=(6, 6)), 3)
-    layers = [dataclasses.replace(layer, bias=np.zeros_like(layer.bias)) for layer in artifact.network.layers]
-    artifact = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
+    layers = [
+        dataclasses.replace(layer, bias=np.zeros_like(layer.bias))
+        for layer in artifact.network.layers
+    ]
+    artifact = dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers))
+    )
     observations = np.array([[0.0] * 3, [1.0] * 3, [0.6, 0.9, 0.3], [1.0, 0.2, 1.0], [0.0] * 3])
     flags = np.array([1, 0, 0, 0, 0])
     expected = SpikingOracle(artifact).trace(observations, flags).census
@@ -201,7 +243,18 @@ def test_pauses_starts_and_resyncs_on_lavas_runtime(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize(("backend", "rows"), [("reference", 1), ("reference", 3), ("fast", 1), ("fast", 3), ("lava-direct", 1), ("onnx", 1), ("onnx", 3)])
+@pytest.mark.parametrize(
+    ("backend", "rows"),
+    [
+        ("reference", 1),
+        ("reference", 3),
+        ("fast", 1),
+        ("fast", 3),
+        ("lava-direct", 1),
+        ("onnx", 1),
+        ("onnx", 3),
+    ],
+)
 def test_non_finite_observations_change_nothing(backend: str, rows: int, shape: Shape) -> None:
     check_refusal(backend, build(shape, 4), rows)
 
@@ -214,11 +267,18 @@ def test_non_finite_observations_change_nothing_on_lavas_runtime(kind: str) -> N
 @pytest.mark.parametrize("backend", IN_PROCESS)
 def test_a_trace_leaves_the_backends_own_rows_alone(backend: str) -> None:
     wanted = case("sdn relu")
-    with open_or_skip(backend, wanted.artifact) as opened, open_backend("reference", wanted.artifact) as undisturbed:
+    with (
+        open_or_skip(backend, wanted.artifact) as opened,
+        open_backend("reference", wanted.artifact) as undisturbed,
+    ):
         for index, values in enumerate(wanted.observations[:8]):
             if index == 4:
-                assert not difference(wanted.expected, opened.trace(wanted.observations, wanted.flags))
-            np.testing.assert_array_equal(opened.decide(values[None]), undisturbed.decide(values[None]))
+                assert not difference(
+                    wanted.expected, opened.trace(wanted.observations, wanted.flags)
+                )
+            np.testing.assert_array_equal(
+                opened.decide(values[None]), undisturbed.decide(values[None])
+            )
         assert opened.census() == undisturbed.census()
 
 
@@ -228,7 +288,13 @@ def test_a_trace_refuses_non_finite_observations_too(backend: str) -> None:
     observations[4, 2] = np.inf
     flags = np.array([1, 0, 1, 0, 0, 0])
     with open_or_skip(backend, build(RATE, 0)) as opened:
-        with pytest.raises(InputError, match="observation of decision 2: channel 2 is not finite .got inf, limit finite numbers.*Fix: filter"):
+        with pytest.raises(
+            InputError,
+            match=(
+                "observation of decision 2: channel 2 is not finite .got inf, limit finite"
+                " numbers.*Fix: filter"
+            ),
+        ):
             opened.trace(observations, flags)
         assert len(opened.trace(observations[:4], flags[:4]).actions) == 4
         assert opened.census().decisions == 0
@@ -241,8 +307,13 @@ def test_a_trace_refuses_non_finite_observations_too(backend: str) -> None:
     st.integers(1, 40_000),
     st.integers(-50, 50),
 )
-def test_encode_saturates_every_finite_number(value: float, scale: float, limit: int, halves: int) -> None:
-    """q0 = clip(floor(x / scale + 0.5)): numbers beyond any integer type keep their sign, halves go up."""
+def test_encode_saturates_every_finite_number(
+    value: float, scale: float, limit: int, halves: int
+) -> None:
+    """q0 = clip(floor(x / scale + 0.5)).
+
+    Numbers beyond any integer type keep their sign, halves go up.
+    """
     artifact = passing(limit, scale)
     observations = np.array([[value], [halves / 2 * scale], [1e20], [-1e20], [1.7e308], [-1.7e308]])
     flags = np.ones(len(observations), np.int64)
@@ -254,8 +325,11 @@ def test_encode_saturates_every_finite_number(value: float, scale: float, limit:
 
 def passing(limit: int, scale: float) -> Artifact:
     """One channel straight into a readout."""
-    one, nothing = np.ones(1), np.zeros(1, np.int32)
-    layer = Layer(READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity")
+    one = np.ones(1)
+    nothing = np.zeros(1, np.int32)
+    layer = Layer(
+        READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity"
+    )
     return around(Network(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1))
 
 
@@ -270,23 +344,43 @@ def test_the_exported_host_equals_the_oracle(name: str) -> None:
 
 @pytest.mark.parametrize("backend", IN_PROCESS)
 def test_at_least_one_row(backend: str) -> None:
-    with pytest.raises(InputError, match=f"backend {backend}: cannot run this many environments at once .got 0, limit 1 to"):
+    with pytest.raises(
+        InputError,
+        match=f"backend {backend}: cannot run this many environments at once .got 0, limit 1 to",
+    ):
         backend_class(backend)(build(RATE, 0), 0)
 
 
 @pytest.mark.parametrize("backend", ["lava-direct", "lava"])
 def test_lava_runs_one_row(backend: str) -> None:
-    with pytest.raises(InputError, match=f"backend {backend}: .*got 2, limit 1 to 1.*Fix: use rows=1 or the fast backend"):
+    with pytest.raises(
+        InputError,
+        match=f"backend {backend}: .*got 2, limit 1 to 1.*Fix: use rows=1 or the fast backend",
+    ):
         backend_class(backend)(build(RATE, 0), 2)
 
 
 @pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
-@pytest.mark.parametrize("mask", [np.ones(2, bool), np.ones(4, bool), np.array([1, 0, 1]), np.ones((3, 1), bool)], ids=["short", "long", "numbers", "column"])
+@pytest.mark.parametrize(
+    "mask",
+    [np.ones(2, bool), np.ones(4, bool), np.array([1, 0, 1]), np.ones((3, 1), bool)],
+    ids=["short", "long", "numbers", "column"],
+)
 def test_masks_must_fit(backend: str, mask: np.ndarray) -> None:
     artifact = build(RATE, 0)
     with open_backend(backend, artifact, 3) as opened:
-        for call in (opened.reset, opened.resync, lambda mask: opened.decide(np.zeros((3, artifact.observation.size)), mask)):
-            with pytest.raises(InputError, match=r"backend: mask does not fit .got .*, limit bool .3,..\. Fix: give one bool per environment"):
+        for call in (
+            opened.reset,
+            opened.resync,
+            lambda mask: opened.decide(np.zeros((3, artifact.observation.size)), mask),
+        ):
+            with pytest.raises(
+                InputError,
+                match=(
+                    r"backend: mask does not fit .got .*, limit bool .3,..\. Fix: give one bool per"
+                    r" environment"
+                ),
+            ):
                 call(mask)
         assert opened.census().decisions == 0
 
@@ -294,12 +388,19 @@ def test_masks_must_fit(backend: str, mask: np.ndarray) -> None:
 @pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("shape", [(4,), (1, 3), (1, 5), (2, 4), (1, 4, 1)])
 def test_observations_must_fit(backend: str, shape: tuple[int, ...]) -> None:
-    with open_backend(backend, build(RATE, 0)) as opened, pytest.raises(InputError, match=r"decide: observations do not fit the policy .*limit \(1, 4\)"):
+    with (
+        open_backend(backend, build(RATE, 0)) as opened,
+        pytest.raises(
+            InputError, match=r"decide: observations do not fit the policy .*limit \(1, 4\)"
+        ),
+    ):
         opened.decide(np.zeros(shape))
 
 
 def test_unknown_backend_is_told_the_nearest() -> None:
-    with pytest.raises(InputError, match="backend: unknown backend .got lava-dirct.*did you mean 'lava-direct'"):
+    with pytest.raises(
+        InputError, match="backend: unknown backend .got lava-dirct.*did you mean 'lava-direct'"
+    ):
         backend_class("lava-dirct")
 
 
@@ -310,12 +411,20 @@ def test_many_more_networks(backend: str) -> None:
     rng = np.random.default_rng(20)
     for seed in range(400):
         neuron = str(rng.choice(NEURONS))
-        rate, differential, leaky = neuron not in ("sdn@1", "leaky@1"), neuron == "dc@1", neuron == "leaky@1"
+        rate = neuron not in ("sdn@1", "leaky@1")
+        differential = neuron == "dc@1"
+        leaky = neuron == "leaky@1"
         shape = Shape(
             neuron=neuron,
             widths=tuple(rng.integers(1, 33, int(rng.integers(2 + leaky, 6))).tolist()),
-            activations=("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist()),
-            timesteps=int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33)) if rate else 1,
+            activations=(
+                ("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist())
+            ),
+            timesteps=(
+                int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33))
+                if rate
+                else 1
+            ),
             alpha=int(rng.integers(65)) if rate else 0,
             resync_every=int(rng.choice([0, 0, 3])),
             size=str(rng.choice(["tiny", "usual", "huge"])),
@@ -324,4 +433,6 @@ def test_many_more_networks(backend: str) -> None:
         )
         wanted = made(shape, seed, 30)
         with open_or_skip(backend, wanted.artifact) as opened:
-            assert not difference(wanted.expected, opened.trace(wanted.observations, wanted.flags)), (shape, seed)
+            assert not difference(
+                wanted.expected, opened.trace(wanted.observations, wanted.flags)
+            ), (shape, seed)

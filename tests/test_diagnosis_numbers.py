@@ -25,15 +25,25 @@ TOY = "tests.toy_environments:Drift-v0"
 
 
 def observations(rows: int = 40) -> np.ndarray:
-    return np.cumsum(np.random.default_rng(5).normal(scale=0.3, size=(rows, plant.CHANNELS)), axis=0)
+    return np.cumsum(
+        np.random.default_rng(5).normal(scale=0.3, size=(rows, plant.CHANNELS)), axis=0
+    )
 
 
-@pytest.mark.parametrize(("neuron", "timesteps"), [("sdn", None), ("if", 8), ("snm", 4), ("mt", 4), ("dc", 4)])
+@pytest.mark.parametrize(
+    ("neuron", "timesteps"), [("sdn", None), ("if", 8), ("snm", 4), ("mt", 4), ("dc", 4)]
+)
 def test_values_give_the_readout_that_was_decoded(neuron: str, timesteps: int | None) -> None:
-    """bias + weights @ values, in the readout's scale, is exactly what the host turned into actions; so it is after a resync."""
+    """bias + weights @ values, in the readout's scale, is exactly what the host turned into
+    actions; so it is after a resync.
+    """
     artifact = plant.steering(neuron, timesteps)
-    artifact = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, resync_every=7))
-    signals = listen(open_backend("fast", artifact), [observations(), observations(25)[::-1].copy()], 60)
+    artifact = dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, resync_every=7)
+    )
+    signals = listen(
+        open_backend("fast", artifact), [observations(), observations(25)[::-1].copy()], 60
+    )
     assert len(signals.actions) == 55 and [len(value) for value in signals.values] == [55] * 3
     layer = artifact.network.layers[-1]
     output = (signals.values[-1] @ layer.weights.T.astype(float) + layer.bias) * layer.row_scale
@@ -41,11 +51,16 @@ def test_values_give_the_readout_that_was_decoded(neuron: str, timesteps: int | 
 
 
 @pytest.mark.parametrize(("neuron", "timesteps"), [("sdn", None), ("if", 8), ("dc", 4)])
-def test_stages_lead_from_the_float_layer_to_the_decoded_values(neuron: str, timesteps: int | None) -> None:
-    artifact, policy = plant.steering(neuron, timesteps), plant.steering_policy()
+def test_stages_lead_from_the_float_layer_to_the_decoded_values(
+    neuron: str, timesteps: int | None
+) -> None:
+    artifact = plant.steering(neuron, timesteps)
+    policy = plant.steering_policy()
     signals = listen(open_backend("fast", artifact), [observations()], 40)
     worths = all_worths(artifact.network, policy)
-    for stages in layer_stages(artifact.network, policy, signals, worths, drive_errors(artifact.network, policy, signals)):
+    for stages in layer_stages(
+        artifact.network, policy, signals, worths, drive_errors(artifact.network, policy, signals)
+    ):
         arriving = signals.values[stages.index] * worths[stages.index]
         dense = policy.layers[stages.index]
         wanted = arriving @ dense.weight.T.astype(float) + dense.bias
@@ -54,20 +69,31 @@ def test_stages_lead_from_the_float_layer_to_the_decoded_values(neuron: str, tim
         if hidden:
             layer = artifact.network.layers[stages.index]
             assert stages.steps[-1] == pytest.approx(signals.values[stages.index + 1] * layer.unit)
-            assert worths[stages.index + 1] == pytest.approx(layer.unit) and stages.gain == pytest.approx(np.ones(layer.outputs))
+            assert worths[stages.index + 1] == pytest.approx(
+                layer.unit
+            ) and stages.gain == pytest.approx(np.ones(layer.outputs))
 
 
 def test_quantum_of_sdn_is_within_half_a_step() -> None:
-    artifact, policy = plant.steering(), plant.steering_policy()
+    artifact = plant.steering()
+    policy = plant.steering_policy()
     signals = listen(open_backend("fast", artifact), [observations()], 40)
-    stages = layer_stages(artifact.network, policy, signals, all_worths(artifact.network, policy), drive_errors(artifact.network, policy, signals))
+    stages = layer_stages(
+        artifact.network,
+        policy,
+        signals,
+        all_worths(artifact.network, policy),
+        drive_errors(artifact.network, policy, signals),
+    )
     for found, layer in zip(stages[:-1], artifact.network.layers, strict=False):
         assert (np.abs(found.steps[4] - found.steps[3]) <= layer.unit * 0.5 + 1e-9).all()
 
 
 def test_folded_worth_sees_another_unit_and_no_rounding() -> None:
-    artifact, policy = plant.steering(), plant.steering_policy()
-    layer, unit = artifact.network.layers[1], artifact.network.layers[0].unit
+    artifact = plant.steering()
+    policy = plant.steering_policy()
+    layer = artifact.network.layers[1]
+    unit = artifact.network.layers[0].unit
     assert np.array_equal(folded_worth(layer, policy.layers[1], unit), unit)
     assert folded_worth(layer, policy.layers[1], 4 * unit) == pytest.approx(unit, rel=0.15)
     coarse = plant.coarse_weights(artifact, 1).network.layers[1]
@@ -76,10 +102,14 @@ def test_folded_worth_sees_another_unit_and_no_rounding() -> None:
 
 
 def test_published_measures_by_hand() -> None:
-    """Two decisions of one channel: error 0.5, then the ANN would correct by 0.25 while the spiking network goes on."""
+    """Two decisions of one channel.
+
+    Error 0.5, then the ANN would correct by 0.25 while the spiking network goes on.
+    """
     policy = plant.steering_policy()
     policy = dataclasses.replace(policy, action=dataclasses.replace(policy.action, size=2))
-    here, other = observations(2), observations(2) + 1.0
+    here = observations(2)
+    other = observations(2) + 1.0
     advice = policy.act(here, np.arange(2))
     there = policy.act(other[:1], np.array([1]))
     actions = advice + np.array([[0.5, 0.0], [0.1, 0.2]])
@@ -109,16 +139,25 @@ def test_contract_fit() -> None:
 
 @pytest.mark.parametrize("identifier", [TOY, "InvertedDoublePendulum-v5"])
 def test_a_shadow_steps_as_the_environment_would_and_leaves_it_alone(identifier: str) -> None:
-    env, same = make(identifier, trusted=True), make(identifier, trusted=True)
+    env = make(identifier, trusted=True)
+    same = make(identifier, trusted=True)
     env.reset(seed=4)
     same.reset(seed=4)
-    shadow, rng = Shadow(env, lambda: make(identifier, trusted=True)), np.random.default_rng(0)
+    shadow = Shadow(env, lambda: make(identifier, trusted=True))
+    rng = np.random.default_rng(0)
     for _ in range(5):
-        asked, taken = (rng.uniform(-1, 1, env.action_space.shape).astype(np.float32) for _ in range(2))
+        asked, taken = (
+            rng.uniform(-1, 1, env.action_space.shape).astype(np.float32) for _ in range(2)
+        )
         answer = shadow.step(taken)
         shadow.step(asked)
-        step, plain = env.step(taken), same.step(taken)
-        assert answer is not None and np.array_equal(answer[0], step[0]) and answer[1] == float(step[1])
+        step = env.step(taken)
+        plain = same.step(taken)
+        assert (
+            answer is not None
+            and np.array_equal(answer[0], step[0])
+            and answer[1] == float(step[1])
+        )
         assert np.array_equal(step[0], plain[0]) and step[1] == plain[1]
     for thing in (shadow, env, same):
         thing.close()

@@ -15,8 +15,8 @@ from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = (
-    "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch stable-baselines3 sb3-contrib onnx onnxruntime nir lava-nc lava-dl "
-    "fork"
+    "python numpy scipy numba safetensors gymnasium mujoco threadpoolctl optuna torch"
+    " stable-baselines3 sb3-contrib onnx onnxruntime nir lava-nc lava-dl fork"
 )
 
 
@@ -32,14 +32,32 @@ def test_every_check_is_there_and_says_how_to_mend() -> None:
 
 
 def alone(code: str, *options: str) -> str:
-    """The output of `code` in a fresh interpreter in which `spikeport` is a bare package: what the doctor imports, not what the public API does."""
-    bare = "import sys, types; package = types.ModuleType('spikeport'); package.__path__ = ['spikeport']; sys.modules['spikeport'] = package\n"
-    return subprocess.run([sys.executable, *options, "-c", bare + code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    """The output of `code` in a fresh interpreter in which `spikeport` is a bare package.
+
+    What the doctor imports, not what the public API does.
+    """
+    bare = (
+        "import sys, types; package = types.ModuleType('spikeport'); package.__path__ ="
+        " ['spikeport']; sys.modules['spikeport'] = package\n"
+    )
+    return subprocess.run(
+        [sys.executable, *options, "-c", bare + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
 
 
 def test_nothing_heavy_is_imported() -> None:
     heavy = {"numpy", "numba", "torch", "mujoco", "gymnasium", "onnx", "lava"}
-    assert alone(f"from spikeport import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))").strip() == "set()"
+    assert (
+        alone(
+            f"from spikeport import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
+        ).strip()
+        == "set()"
+    )
 
 
 def test_nothing_installed() -> None:
@@ -51,7 +69,9 @@ def test_nothing_installed() -> None:
 
 
 def test_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda name: "0.9.1" if name == "numpy" else "99.0+local")
+    monkeypatch.setattr(
+        doctor, "_version", lambda name: "0.9.1" if name == "numpy" else "99.0+local"
+    )
     check = found("numpy")
     assert not check.ok and check.found == "0.9.1, older than 1.26"
     assert check.fix.endswith("-m pip install --force-reinstall 'numpy>=1.26'")
@@ -62,10 +82,15 @@ def test_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metadata without a module, and a folder of metadata with nothing in it."""
     (tmp_path / "gone-1.0.dist-info").mkdir()
-    (tmp_path / "gone-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")
+    (tmp_path / "gone-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n"
+    )
     (tmp_path / "empty-1.0.dist-info").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    packages = (doctor.Package("gone>=1.0", "no_such_module", "a test"), doctor.Package("empty>=1.0", "no_such_module", "a test"))
+    packages = (
+        doctor.Package("gone>=1.0", "no_such_module", "a test"),
+        doctor.Package("empty>=1.0", "no_such_module", "a test"),
+    )
     monkeypatch.setattr(doctor, "PACKAGES", packages)
     assert found("gone").found == "damaged: gone 1.0 without its module"
     assert found("empty").found == "empty is missing"
@@ -104,9 +129,15 @@ def test_requirements_are_those_of_the_metadata() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    texts = [config["options"]["install_requires"], *(extras[name] for name in ("torch", "sb3", "onnx", "nir"))]
+    texts = [
+        config["options"]["install_requires"],
+        *(extras[name] for name in ("torch", "sb3", "onnx", "nir")),
+    ]
     declared = [line for text in texts for line in text.split()]
-    assert {package.requirement for package in doctor.PACKAGES} == set(declared) - {"tqdm>=4.60", "click>=8.1"}
+    assert {package.requirement for package in doctor.PACKAGES} == set(declared) - {
+        "tqdm>=4.60",
+        "click>=8.1",
+    }
     pins = (ROOT / "constraints.txt").read_text().split()
     assert lava_import.REQUIREMENT in pins and doctor.LAVA_DL in pins
     lava_needs = {line.partition(">")[0] for line in extras["lava"].split()} | {"numpy", "scipy"}

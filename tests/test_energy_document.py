@@ -1,4 +1,6 @@
-"""docs/energy.md holds what the profiles and the code say now, docs/assessment.md what its benchmark writes."""
+"""docs/energy.md holds what the profiles and the code say now, docs/assessment.md what its
+benchmark writes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "energy.md"
 
 def test_the_page_is_not_stale() -> None:
     text = PAGE.read_text("utf-8")
-    assert regenerated(text) == text, "stale: run `python -m toolchain.energy.document docs/energy.md`"
+    assert regenerated(text) == text, (
+        "stale: run `python -m toolchain.energy.document docs/energy.md`"
+    )
 
 
 def test_every_source_is_on_the_page() -> None:
@@ -37,8 +41,15 @@ def test_the_assessment_has_the_shape_that_its_benchmark_writes() -> None:
     assert head in table and head in inherited.split("###")[0]
     assert "loihi2" not in table and "| loihi2 |" in inherited
     for network in NETWORKS:
-        assert f"### {network}: " in part and f"| {network} | loihi1-davies |" in table and f"| {network} | asic45 |" in table
-    assert all(f"| source | {name} | {runs} |" in table for name, runs in [(name, DENSE) for name in BASELINES] + [("asic45", SPARSE)])
+        assert (
+            f"### {network}: " in part
+            and f"| {network} | loihi1-davies |" in table
+            and f"| {network} | asic45 |" in table
+        )
+    assert all(
+        f"| source | {name} | {runs} |" in table
+        for name, runs in [(name, DENSE) for name in BASELINES] + [("asic45", SPARSE)]
+    )
 
 
 def test_the_limits_come_first() -> None:

@@ -1,4 +1,7 @@
-"""Every neuron on every profile: priced or refused in words, by `energy`, by `assess` and as a latency."""
+"""Every neuron on every profile.
+
+Priced or refused in words, by `energy`, by `assess` and as a latency.
+"""
 
 from __future__ import annotations
 
@@ -56,15 +59,30 @@ def test_the_table_of_state_words_is_complete() -> None:
 
 
 def test_an_update_of_leaky_by_hand() -> None:
-    """Against `if` with as many timesteps: one multiplication of 3.1 pJ and one addition of 0.1 pJ more per neuron; one word of state each."""
+    """Against `if` with as many timesteps.
+
+    One multiplication of 3.1 pJ and one addition of 0.1 pJ more per neuron; one word of state each.
+    """
     plain = random_artifact(3, neuron="if@1", widths=(4, 8, 6, 2), timesteps=1)
-    same = dataclasses.replace(plain, network=dataclasses.replace(plain.network, layers=tuple(
-        dataclasses.replace(layer, neuron=LEAKY) if index < 2 else layer for index, layer in enumerate(plain.network.layers))))  # fmt: skip
+    same = dataclasses.replace(
+        plain,
+        network=dataclasses.replace(
+            plain.network,
+            layers=tuple(
+                # fmt: skip
+                dataclasses.replace(layer, neuron=LEAKY) if index < 2 else layer
+                for index, layer in enumerate(plain.network.layers)
+            ),
+        ),
+    )
     census = counted(plain, (30, 80, 40), synops=(90, 160, 80))
     asic = load_profile("asic45")
-    ours, theirs = spiking_terms(census, same.network, asic), spiking_terms(census, plain.network, asic)
+    ours = spiking_terms(census, same.network, asic)
+    theirs = spiking_terms(census, plain.network, asic)
     assert ours["operations"].value - theirs["operations"].value == pytest.approx((8 + 6) * 3.2e-12)
-    assert {name: part for name, part in ours.items() if name != "operations"} == {name: part for name, part in theirs.items() if name != "operations"}
+    assert {name: part for name, part in ours.items() if name != "operations"} == {
+        name: part for name, part in theirs.items() if name != "operations"
+    }
 
 
 def test_what_loihi_1_cannot_do_for_leaky() -> None:
@@ -80,16 +98,27 @@ def test_leaky_at_the_command(tmp_path: Path) -> None:
     assert {e["profile"] for e in answer("assess", path)["estimates"]} >= {"asic45"}
 
 
-@pytest.mark.parametrize(("source", "kind"), [("synthetic rates in 0..1", "synthetic"), ("observations", "recorded"), (None, "recorded")])
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("synthetic rates in 0..1", "synthetic"), ("observations", "recorded"), (None, "recorded")],
+)
 def test_what_was_counted_is_said(source: str | None, kind: str) -> None:
     artifact = dataclasses.replace(small(LEAKY), calibration={"seeds": [], "source": source})
     assert spikeport.estimate_energy(artifact)[0].census["decisions"] == 1
-    assert api.counted_on(artifact, api.probe_census(artifact)) == f"1 {kind} decisions of the probe"
+    assert (
+        api.counted_on(artifact, api.probe_census(artifact)) == f"1 {kind} decisions of the probe"
+    )
     assert api.assess(artifact).counted_on == f"1 {kind} decisions of the probe"
     assert f"Counted on 1 {kind} decisions of the probe." in render_assessment(api.assess(artifact))
 
 
 def test_episodes_need_an_environment() -> None:
     for run in (spikeport.estimate_energy, api.assess):
-        with pytest.raises(InputError, match=r"^--episodes: the artifact names no environment \(got 3\).*Fix: --env ID or leave --episodes away"):
+        with pytest.raises(
+            InputError,
+            match=(
+                r"^--episodes: the artifact names no environment \(got 3\).*Fix: --env ID or leave"
+                r" --episodes away"
+            ),
+        ):
             run(small(LEAKY), episodes=3)

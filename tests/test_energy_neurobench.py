@@ -3,13 +3,14 @@
 Where the two count alike, and where they do not:
 
 - a synop is a non-zero payload times a non-zero weight in both; biases are counted in neither;
-- NeuroBench calls it an effective AC if every value that its layer receives is -1, 0 or 1, over the whole batch, else
+- NeuroBench calls it an effective AC if every value that its layer receives is -1, 0 or 1, over the
+whole batch, else
   an effective MAC: sigma-delta changes, powers of two and the input are MACs there, synops here;
-- it counts a held input in each of the T timesteps, we once, since it is sent once and latched on the chip;
-- a sample there is a whole sequence: for sdn an episode, for the others a decision.
+- it counts a held input in each of the T timesteps, we once, since it is sent once and latched on
+the chip; - a sample there is a whole sequence: for sdn an episode, for the others a decision.
 
-`test_neurobench.py` has the fixture and if@1 step by step; here the payloads of our trace are replayed through
-torch layers with the artifact's weights, and sdn is a torch model of its own.
+`test_neurobench.py` has the fixture and if@1 step by step; here the payloads of our trace are
+replayed through torch layers with the artifact's weights, and sdn is a torch model of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from toolchain.simulation.reference import ReferenceBackend
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("snntorch", reason="snntorch is not installed: make setup")
-neurobench_models = pytest.importorskip("neurobench.models", reason="neurobench is not installed: make setup")
+neurobench_models = pytest.importorskip(
+    "neurobench.models", reason="neurobench is not installed: make setup"
+)
 workload = pytest.importorskip("neurobench.metrics.workload")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -41,7 +44,8 @@ def linear_of(weights: np.ndarray) -> Any:
 
 def measure(module: Any, inputs: np.ndarray) -> dict[str, float]:
     """NeuroBench's SynapticOperations of one batch, per sample."""
-    model, metric = neurobench_models.TorchModel(module), workload.SynapticOperations()
+    model = neurobench_models.TorchModel(module)
+    metric = workload.SynapticOperations()
     batch = torch.tensor(inputs, dtype=torch.float64)
     model.register_hooks()
     found = metric(model, model(batch), (batch, None))
@@ -50,11 +54,15 @@ def measure(module: Any, inputs: np.ndarray) -> dict[str, float]:
 
 
 class Replay(torch.nn.Module):
-    """An artifact's weight layers, each fed with the payloads [batch, T, in] that our trace recorded."""
+    """An artifact's weight layers, each fed with the payloads [batch, T, in] that our trace
+    recorded.
+    """
 
     def __init__(self, artifact: Artifact, payloads: list[np.ndarray]) -> None:
         super().__init__()
-        self.linear = torch.nn.ModuleList(linear_of(layer.weights) for layer in artifact.network.layers)
+        self.linear = torch.nn.ModuleList(
+            linear_of(layer.weights) for layer in artifact.network.layers
+        )
         self.payloads = [torch.tensor(values, dtype=torch.float64) for values in payloads]
 
     def forward(self, inputs: Any) -> Any:
@@ -69,12 +77,21 @@ BINARY = {"if@1": True, "snm@1": True, "mt@1": False, "dc@1": False}
 
 @pytest.mark.parametrize("neuron", BINARY)
 def test_rate_neurons(neuron: str) -> None:
-    """The input once, hidden payloads in every timestep: MACs + ACs are our synops, split by what payloads are."""
+    """The input once, hidden payloads in every timestep:
+
+    MACs + ACs are our synops, split by what payloads are.
+    """
     artifact = random_artifact(3, neuron=neuron, widths=(5, 30, 20, 3), timesteps=4)
-    trace = ReferenceBackend(artifact).trace(observation_stream(np.random.default_rng(1), DECISIONS, 5), np.ones(DECISIONS, np.uint8))
-    found = measure(Replay(artifact, [layer.payloads for layer in trace.layers[:-1]]), trace.inputs[:, None])
+    trace = ReferenceBackend(artifact).trace(
+        observation_stream(np.random.default_rng(1), DECISIONS, 5), np.ones(DECISIONS, np.uint8)
+    )
+    found = measure(
+        Replay(artifact, [layer.payloads for layer in trace.layers[:-1]]), trace.inputs[:, None]
+    )
     first, *rest = [layer.synops / DECISIONS for layer in trace.census.layers]
-    assert found["Effective_MACs"] + found["Effective_ACs"] == pytest.approx(first + sum(rest), rel=1e-12)
+    assert found["Effective_MACs"] + found["Effective_ACs"] == pytest.approx(
+        first + sum(rest), rel=1e-12
+    )
     assert sum(rest) > 0
     assert found["Effective_ACs"] == pytest.approx(sum(rest) if BINARY[neuron] else 0.0, rel=1e-12)
     assert found["Dense"] == 5 * 30 + 4 * (30 * 20 + 20 * 3)
@@ -83,15 +100,25 @@ def test_rate_neurons(neuron: str) -> None:
 @pytest.mark.parametrize("neuron", BINARY)
 def test_a_held_input_is_counted_in_every_timestep_there(neuron: str) -> None:
     artifact = random_artifact(4, neuron=neuron, widths=(5, 30, 20, 3), timesteps=4)
-    trace = ReferenceBackend(artifact).trace(observation_stream(np.random.default_rng(2), DECISIONS, 5), np.ones(DECISIONS, np.uint8))
+    trace = ReferenceBackend(artifact).trace(
+        observation_stream(np.random.default_rng(2), DECISIONS, 5), np.ones(DECISIONS, np.uint8)
+    )
     payloads = [layer.payloads for layer in trace.layers[:-1]]
-    once, held = (measure(Replay(artifact, payloads), np.repeat(trace.inputs[:, None], times, axis=1)) for times in (1, 4))
+    once, held = (
+        measure(Replay(artifact, payloads), np.repeat(trace.inputs[:, None], times, axis=1))
+        for times in (1, 4)
+    )
     first = trace.census.layers[0].synops / DECISIONS
-    assert sum(held[name] - once[name] for name in ("Effective_MACs", "Effective_ACs")) == pytest.approx(3 * first, rel=1e-12)
+    assert sum(
+        held[name] - once[name] for name in ("Effective_MACs", "Effective_ACs")
+    ) == pytest.approx(3 * first, rel=1e-12)
 
 
 class SigmaDelta(torch.nn.Module):
-    """sdn@1 in torch: layers on changes, accumulators over the sequence; inputs [batch, decisions, in] are changes."""
+    """sdn@1 in torch.
+
+    Layers on changes, accumulators over the sequence; inputs [batch, decisions, in] are changes.
+    """
 
     def __init__(self, artifact: Artifact) -> None:
         super().__init__()
@@ -104,7 +131,10 @@ class SigmaDelta(torch.nn.Module):
             accumulated = linear(changes).cumsum(1) + torch.tensor(layer.bias, dtype=torch.float64)
             if index == len(self.layers) - 1:
                 break
-            theta, top = (torch.tensor(values, dtype=torch.float64) for values in (layer.threshold, layer.payload_high))
+            theta, top = (
+                torch.tensor(values, dtype=torch.float64)
+                for values in (layer.threshold, layer.payload_high)
+            )
             q = torch.floor((2 * accumulated.clamp(min=0) + theta) / (2 * theta)).clamp(max=top)
             changes = torch.diff(q, dim=1, prepend=torch.zeros_like(q[:, :1]))
         return accumulated
@@ -115,15 +145,23 @@ def test_sigma_delta_as_a_torch_model(seed: int) -> None:
     """Actions and synops of whole episodes; all are MACs there, since changes are graded."""
     artifact = random_artifact(seed, neuron="sdn@1", widths=(5, 30, 20, 3))
     plain = tuple(dataclasses.replace(layer, trigger=1) for layer in artifact.network.layers)
-    artifact = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=plain, resync_every=0))
+    artifact = dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=plain, resync_every=0)
+    )
     flags = np.zeros(DECISIONS, np.uint8)
     flags[0] = 1
     traces = [
-        ReferenceBackend(artifact).trace(observation_stream(np.random.default_rng(10 * seed + episode), DECISIONS, 5), flags) for episode in range(4)
+        ReferenceBackend(artifact).trace(
+            observation_stream(np.random.default_rng(10 * seed + episode), DECISIONS, 5), flags
+        )
+        for episode in range(4)
     ]
-    module, inputs = SigmaDelta(artifact), np.stack([trace.inputs for trace in traces]).astype(np.float64)
+    module = SigmaDelta(artifact)
+    inputs = np.stack([trace.inputs for trace in traces]).astype(np.float64)
     found = measure(module, inputs)
-    assert found["Effective_MACs"] + found["Effective_ACs"] == pytest.approx(sum(trace.census.synops for trace in traces) / 4, rel=1e-12)
+    assert found["Effective_MACs"] + found["Effective_ACs"] == pytest.approx(
+        sum(trace.census.synops for trace in traces) / 4, rel=1e-12
+    )
     assert found["Effective_MACs"] > 0 == found["Effective_ACs"]
     assert found["Dense"] == DECISIONS * (5 * 30 + 30 * 20 + 20 * 3)
     outputs = module(torch.tensor(inputs)).detach().numpy()

@@ -1,4 +1,7 @@
-"""Where a format does not carry a neuron, the refusal names formats that do: whoever follows it succeeds."""
+"""Where a format does not carry a neuron, the refusal names formats that do.
+
+Whoever follows it succeeds.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,25 @@ from toolchain.neurons import HIDDEN_NEURONS
 
 
 def example(neuron: str) -> Artifact:
-    return leaky_artifact(3) if neuron == "leaky@1" else random_artifact(3, neuron=neuron, timesteps=4)
+    if neuron == "leaky@1":
+        return leaky_artifact(3)
+    return random_artifact(3, neuron=neuron, timesteps=4)
 
 
-REFUSED = [(name, neuron) for name, neurons in carried().items() for neuron in HIDDEN_NEURONS if neuron not in neurons]
+REFUSED = [
+    (name, neuron)
+    for name, neurons in carried().items()
+    for neuron in HIDDEN_NEURONS
+    if neuron not in neurons
+]
 
 
 def test_every_format_is_in_the_table() -> None:
-    assert set(carried()) == set(api.FORMATS) and ("nir", "leaky@1") in REFUSED and ("netx", "sdn@1") in REFUSED
+    assert (
+        set(carried()) == set(api.FORMATS)
+        and ("nir", "leaky@1") in REFUSED
+        and ("netx", "sdn@1") in REFUSED
+    )
 
 
 @pytest.mark.parametrize(("name", "neuron"), REFUSED)
@@ -40,4 +54,6 @@ def test_a_refusal_names_ways_that_work(name: str, neuron: str, tmp_path: Path) 
 
 
 def test_a_neuron_that_nothing_carries() -> None:
-    assert ways_out("izh@1", "onnx") == ("convert with --neuron sdn",) and ways_out("izh@1", "netx") == ("reconvert the policy with another --neuron",)
+    assert ways_out("izh@1", "onnx") == ("convert with --neuron sdn",) and ways_out(
+        "izh@1", "netx"
+    ) == ("reconvert the policy with another --neuron",)

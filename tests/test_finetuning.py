@@ -1,4 +1,7 @@
-"""Compensation never costs calibration error; fine-tuning lowers the action's error, alike for a seed, or says what it needs."""
+"""Compensation never costs calibration error.
+
+Fine-tuning lowers the action's error, alike for a seed, or says what it needs.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,22 @@ def toy_policy(activation: str = "relu", squash: str = "tanh") -> Policy:
     widths = (4, 24, 24, 2)
     layers = [
         DenseLayer(
-            (rng.normal(size=(b, a)) / np.sqrt(a) * 1.5).astype(np.float32), rng.normal(size=b).astype(np.float32) * 0.3, "identity" if b == 2 else activation
+            (rng.normal(size=(b, a)) / np.sqrt(a) * 1.5).astype(np.float32),
+            rng.normal(size=b).astype(np.float32) * 0.3,
+            "identity" if b == 2 else activation,
         )
         for a, b in zip(widths[:-1], widths[1:], strict=True)
     ]
-    bounds = {"low": np.full(2, -1.0), "high": np.ones(2)} if squash == "none" else {}
-    return Policy(tuple(layers), ObservationContract(4), ActionContract(2, squash, np.ones(2), np.zeros(2), **bounds), Provenance("toy", "0" * 64, "t", "t"))
+    if squash == "none":
+        bounds = {"low": np.full(2, -1.0), "high": np.ones(2)}
+    else:
+        bounds = {}
+    return Policy(
+        tuple(layers),
+        ObservationContract(4),
+        ActionContract(2, squash, np.ones(2), np.zeros(2), **bounds),
+        Provenance("toy", "0" * 64, "t", "t"),
+    )
 
 
 def walk(seed: int = 0, count: int = 1500) -> np.ndarray:
@@ -63,9 +76,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @given(seed=st.integers(0, 10**6), ridge=st.floats(1e-6, 1e3))
 def test_least_squares_never_costs_calibration_error(seed: int, ridge: float) -> None:
     rng = np.random.default_rng(seed)
-    states = np.round(rng.normal(size=(300, 12)) @ rng.normal(size=(12, 12)) * rng.uniform(0.1, 9, 12))
+    states = np.round(
+        rng.normal(size=(300, 12)) @ rng.normal(size=(12, 12)) * rng.uniform(0.1, 9, 12)
+    )
     states[:, 3] = 0
-    folded, importance = rng.normal(size=(5, 12)), rng.uniform(0.01, 1, 300)
+    folded = rng.normal(size=(5, 12))
+    importance = rng.uniform(0.01, 1, 300)
     wanted = states @ folded.T + rng.normal(size=(300, 5)) * 3 + rng.normal(size=5)
     weights, bias = compensated_rows(folded, states, wanted, importance, ridge)
     share = (importance / importance.sum())[:, None]
@@ -82,8 +98,10 @@ def test_least_squares_never_costs_calibration_error(seed: int, ridge: float) ->
 @given(seed=st.integers(0, 10**6), bits=st.integers(2, 8))
 def test_refinement_never_costs_error(seed: int, bits: int) -> None:
     rng = np.random.default_rng(seed)
-    states, rows = np.round(rng.normal(size=(200, 9)) @ rng.normal(size=(9, 9)) * 5), rng.normal(size=(4, 10))
-    moments, limit = augmented_moments(states) + 0.01 * np.eye(10), 2 ** (bits - 1) - 1
+    states = np.round(rng.normal(size=(200, 9)) @ rng.normal(size=(9, 9)) * 5)
+    rows = rng.normal(size=(4, 10))
+    moments = augmented_moments(states) + 0.01 * np.eye(10)
+    limit = 2 ** (bits - 1) - 1
     scale = np.abs(rows[:, :-1]).max(1) / limit
     start = np.rint(rows / scale[:, None]).astype(np.int64)
     better, better_scale = refined(start, scale, rows, moments, limit, np.zeros(4))
@@ -98,18 +116,29 @@ def test_refinement_never_costs_error(seed: int, bits: int) -> None:
 
 @pytest.mark.parametrize("bits", [4, 6])
 def test_rounding_upstream_is_made_up_for(bits: int) -> None:
-    """Inputs that were rounded coarsely: fitted rows come nearer to the float pre-activations than the folded ones."""
+    """Inputs that were rounded coarsely.
+
+    Fitted rows come nearer to the float pre-activations than the folded ones.
+    """
     rng = np.random.default_rng(bits)
     latent = rng.normal(size=(2000, 5))
     features = np.maximum(latent @ rng.normal(size=(5, 40)), 0)
     unit = np.full(40, 0.8)
-    values = np.rint((features + 0.3 * features[:, ::-1]) / unit).astype(np.int64)  # an error that other features can correct
+    values = np.rint((features + 0.3 * features[:, ::-1]) / unit).astype(
+        np.int64
+    )  # an error that other features can correct
     dense = DenseLayer(rng.normal(size=(6, 40)).astype(np.float32), np.zeros(6, np.float32))
     wanted = features @ dense.weight.T.astype(float)
     signal = InputSignal(values, unit, np.zeros(40, np.int64), np.full(40, 60))
     rows = round_layer(dense, signal, wanted, bits, RowKind(Coding.ACROSS))
     folded = dense.weight * unit
-    plain = quantise_rows(folded, wanted.mean(0) - folded @ values.mean(0), augmented_moments(values), bits, np.zeros(6))
+    plain = quantise_rows(
+        folded,
+        wanted.mean(0) - folded @ values.mean(0),
+        augmented_moments(values),
+        bits,
+        np.zeros(6),
+    )
 
     def error(weights: np.ndarray, bias: np.ndarray, scale: np.ndarray) -> float:
         return float((((values @ weights.T + bias) * scale - wanted) ** 2).mean())
@@ -123,28 +152,44 @@ def measured(artifact: Artifact, policy: Policy, states: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("activation", "squash"), [("relu", "tanh"), ("elu", "none")])
-def test_finetuning_lowers_the_error_on_new_states(short: None, activation: str, squash: str) -> None:
-    policy, options = toy_policy(activation, squash), ConversionOptions(weight_bits=2)
+def test_finetuning_lowers_the_error_on_new_states(
+    short: None, activation: str, squash: str
+) -> None:
+    policy = toy_policy(activation, squash)
+    options = ConversionOptions(weight_bits=2)
     plain = api.convert(policy, observations=walk(count=3000), options=options)
-    tuned = api.convert(policy, observations=walk(count=3000), options=dataclasses.replace(options, finetune=True))
+    tuned = api.convert(
+        policy, observations=walk(count=3000), options=dataclasses.replace(options, finetune=True)
+    )
     assert measured(tuned, policy, walk(9)) < 0.9 * measured(plain, policy, walk(9))
-    assert tuned.calibration["finetuned"] and tuned.calibration["finetune_steps"] == 600 and "finetuned" not in plain.calibration
+    assert (
+        tuned.calibration["finetuned"]
+        and tuned.calibration["finetune_steps"] == 600
+        and "finetuned" not in plain.calibration
+    )
     assert max(np.abs(layer.weights).max() for layer in tuned.network.layers) == 1
     prove(tuned.network)
 
 
 def test_finetuning_is_deterministic(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune_module, "STEPS", 60)
-    one, two = (api.convert(toy_policy(), observations=walk(), weight_bits=4, finetune=True, seed=3) for _ in range(2))
+    one, two = (
+        api.convert(toy_policy(), observations=walk(), weight_bits=4, finetune=True, seed=3)
+        for _ in range(2)
+    )
     for a, b in zip(one.network.layers, two.network.layers, strict=True):
         for name in ("weights", "bias", "threshold", "row_scale"):
             assert np.array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(
+    short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(conversion_loop, "EPISODES", 2)
     monkeypatch.setattr(finetune_module, "STEPS", 100)
-    file = conversion_loop.__file__.replace("toolchain/conversion_loop.py", "examples/policies/td3-InvertedDoublePendulum-v5.zip")
+    file = conversion_loop.__file__.replace(
+        "toolchain/conversion_loop.py", "examples/policies/td3-InvertedDoublePendulum-v5.zip"
+    )
     policy = api.load_policy(file, env="InvertedDoublePendulum-v5")
     stages: list[str] = []
     artifact = api.convert(
@@ -157,14 +202,24 @@ def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(short: None, monkey
         progress=lambda stage, done, total: stages.append(stage),
     )
     seeds = artifact.calibration["seeds"]
-    assert len(seeds) == len(set(seeds)) >= 1 + 2 * 3 + 2  # calibration, noisy and own states, before and after
+    assert (
+        len(seeds) == len(set(seeds)) >= 1 + 2 * 3 + 2
+    )  # calibration, noisy and own states, before and after
     assert any(stage.startswith("finetune: round 2 of 2") for stage in stages)
     assert len(artifact.calibration["finetune_mean_returns"]) == 2
 
 
 @pytest.mark.parametrize(
     ("options", "text"),
-    [({"neuron": "if", "finetune": True}, r"--finetune: distils into sdn's integers only \(got --neuron if, limit sdn\).*Fix: --neuron sdn or leave")],
+    [
+        (
+            {"neuron": "if", "finetune": True},
+            (
+                r"--finetune: distils into sdn's integers only \(got --neuron if, limit sdn\).*Fix:"
+                r" --neuron sdn or leave"
+            ),
+        )
+    ],
 )
 def test_only_sdn_is_finetuned(options: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
@@ -184,4 +239,6 @@ def test_squash_in_torch_is_the_action_contract() -> None:
     student = type("Student", (), {"torch": torch})()
     outputs = np.array([[-3.0, 0.2], [0.5, 9.0]])
     values = training.squashed(student, policy, torch.tensor(outputs, dtype=torch.float32))
-    np.testing.assert_allclose(values.numpy(), policy.action.apply(outputs) / (policy.action.range / 2), rtol=1e-6)
+    np.testing.assert_allclose(
+        values.numpy(), policy.action.apply(outputs) / (policy.action.range / 2), rtol=1e-6
+    )

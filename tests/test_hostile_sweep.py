@@ -1,6 +1,8 @@
-"""The hostile sweep: damaged files of every format (tests/hostile_seeds.py) are read or refused with a clear error.
+"""The hostile sweep: damaged files of every format (tests/hostile_seeds.py) are read or refused
+with a clear error.
 
-No other exception, no crash, no file over ten seconds, no more than 2 GiB of address space, nothing started or written.
+No other exception, no crash, no file over ten seconds, no more than 2 GiB of address space, nothing
+started or written.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ for package in ("torch", "stable_baselines3", "onnx", "h5py", "nir", "snntorch",
     pytest.importorskip(package)
 
 ROOT = Path(__file__).resolve().parents[1]
-SEED, SAMPLE, ALL, PARTS = 2026, 400, 10_000, 4
+SEED = 2026
+SAMPLE = 400
+ALL = 10_000
+PARTS = 4
 # lava-dl installs a package `tests`, which would shadow this folder.
 CHILD = f"""
 import sys, types
@@ -40,20 +45,37 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, kind in KINDS.items():
         (folder / name).mkdir()
         kind.make(folder / name)
-        assert (folder / name / kind.target).is_file() and (folder / name / (kind.opened or kind.target)).is_file(), name
+        assert (folder / name / kind.target).is_file() and (
+            folder / name / (kind.opened or kind.target)
+        ).is_file(), name
     return folder
 
 
 def sweep(folder: Path, seed: int, count: int, *names: str) -> dict[str, Any]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     command = [sys.executable, "-c", CHILD, str(folder), str(seed), str(count), *names]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=1500, env=environment, cwd=ROOT, check=False)
+    ran = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        env=environment,
+        cwd=ROOT,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr[-3000:]
     found = json.loads(ran.stdout)
     assert found["seen"] == [], found["seen"][:5]
     assert not list(folder.rglob("mark"))
     for name, kind in found["kinds"].items():
-        assert kind["honest"] == ("refused" if name in HONEST_REFUSALS else "read"), (name, kind["honest"])
+        assert kind["honest"] == ("refused" if name in HONEST_REFUSALS else "read"), (
+            name,
+            kind["honest"],
+        )
         assert kind["broken"] == [], (name, kind["broken"][:5])
         assert kind["slowest"] < 10, (name, kind["slowest"])
     return found
@@ -61,9 +83,14 @@ def sweep(folder: Path, seed: int, count: int, *names: str) -> dict[str, Any]:
 
 def test_a_sample(seeds: Path) -> None:
     found = sweep(seeds, SEED, SAMPLE)
-    total = {outcome: sum(kind[outcome] for kind in found["kinds"].values()) for outcome in ("read", "refused")}
+    total = {
+        outcome: sum(kind[outcome] for kind in found["kinds"].values())
+        for outcome in ("read", "refused")
+    }
     assert set(found["kinds"]) == set(KINDS) and sum(total.values()) >= SAMPLE
-    assert total["refused"] > SAMPLE // 2 and total["read"] > 10  # the damage bites, and not everything is refused
+    assert (
+        total["refused"] > SAMPLE // 2 and total["read"] > 10
+    )  # the damage bites, and not everything is refused
 
 
 @pytest.mark.slow

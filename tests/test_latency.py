@@ -1,4 +1,7 @@
-"""Late actions: how a latency becomes control steps and substeps, and what reaches the environment."""
+"""Late actions.
+
+How a latency becomes control steps and substeps, and what reaches the environment.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("latency", "substeps", "late", "part", "applied"), CASES)
-def test_a_latency_is_rounded_up(latency: float, substeps: int, late: int, part: int, applied: float) -> None:
+def test_a_latency_is_rounded_up(
+    latency: float, substeps: int, late: int, part: int, applied: float
+) -> None:
     delay = delay_of(latency, 0.05, substeps)
     assert (delay.late, delay.part, delay.applied_s) == (late, part, pytest.approx(applied))
 
@@ -45,10 +50,13 @@ class Recorder:
     def __init__(self, frame_skip: int = 0) -> None:
         import gymnasium
 
-        self.action_space = gymnasium.spaces.Box(np.array([0.5], np.float32), np.array([9.0], np.float32))
+        self.action_space = gymnasium.spaces.Box(
+            np.array([0.5], np.float32), np.array([9.0], np.float32)
+        )
         self.reached: list[list[float]] = []
         if frame_skip:
-            self.frame_skip, self.do_simulation = frame_skip, self._simulate
+            self.frame_skip = frame_skip
+            self.do_simulation = self._simulate
 
     @property
     def unwrapped(self) -> Recorder:
@@ -79,8 +87,13 @@ REACHED = [
 
 
 @pytest.mark.parametrize(("latency", "reached"), REACHED)
-def test_the_last_action_whose_latency_has_passed_is_in_force(latency: float, reached: list[list[float]]) -> None:
-    """Four substeps a second of control; before the first action, zeros clipped to the bounds. A reset forgets all."""
+def test_the_last_action_whose_latency_has_passed_is_in_force(
+    latency: float, reached: list[list[float]]
+) -> None:
+    """Four substeps a second of control; before the first action, zeros clipped to the bounds.
+
+    A reset forgets all.
+    """
     inner = Recorder(4)
     env = Delayed(inner, delay_of(latency, 1.0, substeps_of(inner)))
     for _ in range(2):
@@ -101,10 +114,13 @@ def test_without_substeps_whole_control_steps() -> None:
 
 def test_two_parts_of_one_action_are_the_whole() -> None:
     """MuJoCo: splitting a control step changes nothing where both parts have the same action."""
-    plain, split = (gymnasium_bridge.make("InvertedDoublePendulum-v5", trusted=True) for _ in range(2))
+    plain, split = (
+        gymnasium_bridge.make("InvertedDoublePendulum-v5", trusted=True) for _ in range(2)
+    )
     late = Delayed(split, delay_of(0.01, 0.05, substeps_of(split)))
     assert late.delay.part == 1
-    start, late_start = plain.reset(seed=3)[0], late.reset(seed=3)[0]
+    start = plain.reset(seed=3)[0]
+    late_start = late.reset(seed=3)[0]
     assert np.array_equal(start, late_start)
     none = np.zeros(1, np.float32)
     for _ in range(10):
@@ -122,16 +138,28 @@ def spk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_latency_changes_nothing() -> None:
-    plain, late = (spikeport.simulate(pendulum(), episodes=2, latency_s=latency) for latency in (None, 0.0))
+    plain, late = (
+        spikeport.simulate(pendulum(), episodes=2, latency_s=latency) for latency in (None, 0.0)
+    )
     assert np.array_equal(plain.returns, late.returns)
     assert plain.to_json()["latency_s"] is None and late.to_json()["latency_applied_s"] == 0.0
 
 
 def test_return_against_latency() -> None:
-    """The pendulum that its policy balances falls when actions come a control step late; the source's are on time."""
-    runs = [spikeport.simulate(pendulum(), episodes=2, latency_s=latency, compare=True) for latency in (0.0, 0.05)]
+    """The pendulum that its policy balances falls when actions come a control step late.
+
+    The source's are on time.
+    """
+    runs = [
+        spikeport.simulate(pendulum(), episodes=2, latency_s=latency, compare=True)
+        for latency in (0.0, 0.05)
+    ]
     assert runs[1].returns.mean() < 0.5 * runs[0].returns.mean()
-    assert runs[0].ann is not None and runs[1].ann is not None and np.array_equal(runs[0].ann.returns, runs[1].ann.returns)
+    assert (
+        runs[0].ann is not None
+        and runs[1].ann is not None
+        and np.array_equal(runs[0].ann.returns, runs[1].ann.returns)
+    )
 
 
 def test_the_latency_of_a_profile() -> None:
@@ -139,14 +167,31 @@ def test_the_latency_of_a_profile() -> None:
     artifact = pendulum()
     chip = api.price(api.probe_census(artifact), artifact, ("loihi1-davies",), None)[0]
     assert chip.latency_s is not None and chip.io_s == pytest.approx((16.5e-6, 4.26e-3))
-    assert api.modelled_latency(artifact, "loihi1-davies") == pytest.approx(chip.latency_s + 16.5e-6)
-    assert api.modelled_latency(artifact, "loihi1-davies", "system") == pytest.approx(chip.latency_s + 4.26e-3)
-    assert api.modelled_latency(artifact, "stm32l4r5") == pytest.approx(artifact.macs / (132.077 * 264_192))
+    assert api.modelled_latency(artifact, "loihi1-davies") == pytest.approx(
+        chip.latency_s + 16.5e-6
+    )
+    assert api.modelled_latency(artifact, "loihi1-davies", "system") == pytest.approx(
+        chip.latency_s + 4.26e-3
+    )
+    assert api.modelled_latency(artifact, "stm32l4r5") == pytest.approx(
+        artifact.macs / (132.077 * 264_192)
+    )
 
 
 def test_the_command(spk: Path) -> None:
-    facts = answer("simulate", spk, "--episodes", 1, "--latency-from", "loihi1-davies", "--latency-io", "system")
-    assert facts["latency_s"] == pytest.approx(api.modelled_latency(pendulum(), "loihi1-davies", "system"))
+    facts = answer(
+        "simulate",
+        spk,
+        "--episodes",
+        1,
+        "--latency-from",
+        "loihi1-davies",
+        "--latency-io",
+        "system",
+    )
+    assert facts["latency_s"] == pytest.approx(
+        api.modelled_latency(pendulum(), "loihi1-davies", "system")
+    )
     assert facts["latency_applied_s"] == pytest.approx(0.01)
     text = command("simulate", spk, "--episodes", 1, "--latency-from", "stm32l4r5").stdout
     assert "applied as 10 ms of a control period of 50 ms" in text

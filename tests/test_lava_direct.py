@@ -1,4 +1,7 @@
-"""`lava-direct`: Lava's process models in this process, integer by integer equal to the reference."""
+"""`lava-direct`:
+
+Lava's process models in this process, integer by integer equal to the reference.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from toolchain.simulation.backend import Trace
 from toolchain.simulation.lava_direct import LavaDirectBackend
 from toolchain.simulation.reference import ReferenceBackend
 
-needs_lava = pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`")
+needs_lava = pytest.mark.skipif(
+    not lava_import.lava_available(),
+    reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`",
+)
 
 KINDS: dict[str, dict[str, Any]] = {
     "relu": {},
@@ -30,11 +36,36 @@ KINDS: dict[str, dict[str, Any]] = {
     "one layer": {"widths": (4, 2)},
     "four layers": {"widths": (4, 6, 5, 4, 2), "normalised": True},
     "if T=1": {"neuron": "if@1", "timesteps": 1, "alpha": 64},
-    "if T=4": {"neuron": "if@1", "timesteps": 4, "alpha": 19, "time_feature": True, "normalised": True},
-    "if T=8": {"neuron": "if@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32, "resync_every": 5},
+    "if T=4": {
+        "neuron": "if@1",
+        "timesteps": 4,
+        "alpha": 19,
+        "time_feature": True,
+        "normalised": True,
+    },
+    "if T=8": {
+        "neuron": "if@1",
+        "timesteps": 8,
+        "widths": (4, 6, 5, 4, 2),
+        "alpha": 32,
+        "resync_every": 5,
+    },
     "snm T=1": {"neuron": "snm@1", "timesteps": 1, "alpha": 64},
-    "snm T=8": {"neuron": "snm@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32, "resync_every": 5},
-    "mt T=4": {"neuron": "mt@1", "timesteps": 4, "widths": (4, 6, 5, 4, 2), "alpha": 19, "time_feature": True, "normalised": True},
+    "snm T=8": {
+        "neuron": "snm@1",
+        "timesteps": 8,
+        "widths": (4, 6, 5, 4, 2),
+        "alpha": 32,
+        "resync_every": 5,
+    },
+    "mt T=4": {
+        "neuron": "mt@1",
+        "timesteps": 4,
+        "widths": (4, 6, 5, 4, 2),
+        "alpha": 19,
+        "time_feature": True,
+        "normalised": True,
+    },
     "dc T=2": {"neuron": "dc@1", "timesteps": 2, "alpha": 64, "resync_every": 5},
     "dc T=8": {"neuron": "dc@1", "timesteps": 8, "widths": (4, 6, 5, 4, 2), "alpha": 32},
     "if one layer": {"neuron": "if@1", "timesteps": 3, "widths": (4, 2)},
@@ -44,7 +75,9 @@ KINDS: dict[str, dict[str, Any]] = {
 def stream(artifact: Artifact, seed: int, decisions: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Observations and flags with episode starts and resyncs."""
     rng = np.random.default_rng(seed)
-    return observation_stream(rng, decisions, artifact.observation.size), rng.choice(3, decisions, p=(0.8, 0.1, 0.1))
+    return observation_stream(rng, decisions, artifact.observation.size), rng.choice(
+        3, decisions, p=(0.8, 0.1, 0.1)
+    )
 
 
 def assert_equal(got: Trace, expected: Trace) -> None:
@@ -58,7 +91,10 @@ def assert_equal(got: Trace, expected: Trace) -> None:
 
 def with_network(network: Network, seed: int = 0) -> Artifact:
     """A random artifact's contracts around another network."""
-    return dataclasses.replace(random_artifact(seed, widths=(network.widths[0], network.widths[-1]), squash="none"), network=network)
+    return dataclasses.replace(
+        random_artifact(seed, widths=(network.widths[0], network.widths[-1]), squash="none"),
+        network=network,
+    )
 
 
 @needs_lava
@@ -68,7 +104,10 @@ def test_trace_equals_the_reference(kind: str, seed: int) -> None:
     artifact = random_artifact(seed, **KINDS[kind])
     observations, flags = stream(artifact, seed)
     with LavaDirectBackend(artifact) as backend:
-        assert_equal(backend.trace(observations, flags), ReferenceBackend(artifact).trace(observations, flags))
+        assert_equal(
+            backend.trace(observations, flags),
+            ReferenceBackend(artifact).trace(observations, flags),
+        )
 
 
 @needs_lava
@@ -95,7 +134,14 @@ def test_saturating_membranes_and_debts_beyond_32_bits() -> None:
         artifact = with_network(network)
         limits = network.encoder.limit
         observations = np.random.default_rng(2).choice((-1, 0, 0.7, 1), (12, 2)) * limits
-        observations[:6] = limits, (limits[0], -limits[1]), limits, (0, 0), (-limits[0], limits[1]), (0, 0)
+        observations[:6] = (
+            limits,
+            (limits[0], -limits[1]),
+            limits,
+            (0, 0),
+            (-limits[0], limits[1]),
+            (0, 0),
+        )
         flags = np.array([1] + [0] * 11)
         expected = ReferenceBackend(artifact).trace(observations, flags)
         assert expected.census.saturations > 0
@@ -107,16 +153,23 @@ def test_saturating_membranes_and_debts_beyond_32_bits() -> None:
 def test_what_arrives_outside_the_window_is_ignored(kind: str) -> None:
     artifact = random_artifact(7, **KINDS[kind])
     observations, _ = stream(artifact, 7, 12)
-    backend, reference = LavaDirectBackend(artifact), ReferenceBackend(artifact)
+    backend = LavaDirectBackend(artifact)
+    reference = ReferenceBackend(artifact)
     for observation in observations:
         for synapse in backend.models[1::2]:
-            synapse.a_buff[:] = 1_000_003  # leaves with the decision's step 0, before any window opens
-        np.testing.assert_array_equal(backend.decide(observation[None]), reference.decide(observation[None]))
+            synapse.a_buff[:] = (
+                1_000_003  # leaves with the decision's step 0, before any window opens
+            )
+        np.testing.assert_array_equal(
+            backend.decide(observation[None]), reference.decide(observation[None])
+        )
 
 
 @needs_lava
 def test_models_are_lavas_own_and_nothing_of_the_process_changes() -> None:
-    artifact, handlers, method = random_artifact(0), logging.root.handlers[:], multiprocessing.get_start_method(allow_none=True)
+    artifact = random_artifact(0)
+    handlers = logging.root.handlers[:]
+    method = multiprocessing.get_start_method(allow_none=True)
     backend = LavaDirectBackend(artifact)
     from lava.magma.core.process.process import ProcessServer
     from lava.proc.dense.models import PyDenseModelBitAcc
@@ -137,14 +190,22 @@ def test_many_random_networks() -> None:
     for seed in range(300):
         rate = bool(rng.integers(2))
         widths = tuple(rng.integers(1, 9, int(rng.integers(2, 6))).tolist())
-        choice = (
-            {"neuron": "if@1", "timesteps": int(rng.integers(1, 17)), "alpha": int(rng.integers(65))}
-            if rate
-            else {"activation": str(rng.choice(["relu", "identity", "tanh"]))}
+        if rate:
+            choice = {
+                "neuron": "if@1",
+                "timesteps": int(rng.integers(1, 17)),
+                "alpha": int(rng.integers(65)),
+            }
+        else:
+            choice = {"activation": str(rng.choice(["relu", "identity", "tanh"]))}
+        artifact = random_artifact(
+            seed, widths=widths, resync_every=int(rng.choice([0, 0, 3])), **choice
         )
-        artifact = random_artifact(seed, widths=widths, resync_every=int(rng.choice([0, 0, 3])), **choice)
         observations, flags = stream(artifact, seed, 25)
-        assert_equal(LavaDirectBackend(artifact).trace(observations, flags), ReferenceBackend(artifact).trace(observations, flags))
+        assert_equal(
+            LavaDirectBackend(artifact).trace(observations, flags),
+            ReferenceBackend(artifact).trace(observations, flags),
+        )
 
 
 def test_missing_lava_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +215,13 @@ def test_missing_lava_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
         lava_import.import_lava()
 
     monkeypatch.setattr(lava_direct, "import_lava", missing)
-    with pytest.raises(BackendError, match="backend lava-direct: lava-nc is not installed.*--ignore-requires-python lava-nc==0.10.0`"):
+    with pytest.raises(
+        BackendError,
+        match=(
+            "backend lava-direct: lava-nc is not installed.*--ignore-requires-python"
+            " lava-nc==0.10.0`"
+        ),
+    ):
         LavaDirectBackend(random_artifact(0))
 
 
@@ -162,7 +229,18 @@ def test_one_environment_and_known_neurons_only() -> None:
     artifact = random_artifact(0)
     with pytest.raises(InputError, match="got 2, limit 1 to 1"):
         LavaDirectBackend(artifact, rows=2)
-    layers = tuple(dataclasses.replace(layer, neuron="lif@9") if index == 0 else layer for index, layer in enumerate(artifact.network.layers))
-    other = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=layers))
-    with pytest.raises(InputError, match=r"backend lava-direct: has no counterpart for the artifact's neurons .got lif@9.*Fix: --backend fast"):
+    layers = tuple(
+        dataclasses.replace(layer, neuron="lif@9") if index == 0 else layer
+        for index, layer in enumerate(artifact.network.layers)
+    )
+    other = dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=layers)
+    )
+    with pytest.raises(
+        InputError,
+        match=(
+            r"backend lava-direct: has no counterpart for the artifact's neurons .got lif@9.*Fix:"
+            r" --backend fast"
+        ),
+    ):
         LavaDirectBackend(other)

@@ -11,7 +11,10 @@ import pytest
 from export.lava import lava_import
 
 ROOT = Path(__file__).resolve().parents[1]
-needs_lava = pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`")
+needs_lava = pytest.mark.skipif(
+    not lava_import.lava_available(),
+    reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`",
+)
 
 IMPORT = """
 import multiprocessing, sys
@@ -47,13 +50,23 @@ assert multiprocessing.get_start_method(allow_none=True) == {expected!r}
 
 def python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter at the root of the checkout; a hanging Lava is killed."""
-    return subprocess.run([sys.executable, *options, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @needs_lava
 @pytest.mark.parametrize("method", [None, "spawn", "fork", "forkserver"])
 def test_start_method_survives_import_and_run(method: str | None) -> None:
-    before = f"multiprocessing.set_start_method({method!r})" if method else ""
+    if method:
+        before = f"multiprocessing.set_start_method({method!r})"
+    else:
+        before = ""
     done = python((IMPORT + RUN).format(before=before, expected=method))
     assert done.returncode == 0, done.stderr
 
@@ -67,7 +80,11 @@ def test_start_method_can_be_chosen_afterwards() -> None:
 
 @needs_lava
 def test_byte_encoder_hashes_as_it_compares() -> None:
-    code = IMPORT.format(before="", expected=None) + "from lava.magma.compiler.var_model import ByteEncoder as B\nassert hash(B()) == hash(B()) and B() == B()"
+    code = (
+        IMPORT.format(before="", expected=None)
+        + "from lava.magma.compiler.var_model import ByteEncoder as B\nassert hash(B()) =="
+        " hash(B()) and B() == B()"
+    )
     done = python(code)
     assert done.returncode == 0, done.stderr
 
@@ -77,14 +94,25 @@ def test_another_lava_is_named(tmp_path: Path) -> None:
     package = tmp_path / "lava" / "magma" / "compiler"
     package.mkdir(parents=True)
     (package / "var_model.py").write_text("class ByteEncoder: ...\n")
-    done = python(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom export.lava.lava_import import import_lava\nimport_lava()")
-    assert "ImportError: lava.magma.compiler.var_model: another lava-nc than expected" in done.stderr
+    done = python(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom export.lava.lava_import import"
+        " import_lava\nimport_lava()"
+    )
+    assert (
+        "ImportError: lava.magma.compiler.var_model: another lava-nc than expected" in done.stderr
+    )
     assert lava_import.REQUIREMENT in done.stderr
 
 
 def test_standard_library_alone_says_what_to_install() -> None:
-    """-S leaves out site-packages: no Lava, no numpy, no Spikeport; the file is loaded as an export's copy would be."""
-    code = "import sys; sys.path.insert(0, 'export/lava')\nimport lava_import\nassert not lava_import.lava_available()\nlava_import.import_lava()"
+    """-S leaves out site-packages.
+
+    No Lava, no numpy, no Spikeport; the file is loaded as an export's copy would be.
+    """
+    code = (
+        "import sys; sys.path.insert(0, 'export/lava')\nimport lava_import\nassert not"
+        " lava_import.lava_available()\nlava_import.import_lava()"
+    )
     done = python(code, "-S")
     assert "ImportError: lava: lava-nc is not installed" in done.stderr
     assert "-m pip install --no-deps --ignore-requires-python lava-nc==0.10.0`" in done.stderr
@@ -93,6 +121,9 @@ def test_standard_library_alone_says_what_to_install() -> None:
 def test_missing_needs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lava_import, "find_in_lava", lambda path: Path(path))
     monkeypatch.setattr(lava_import, "NEEDS", {"numpy": "numpy", "asteval": "no_such_module"})
-    assert lava_import.lava_problem() == "lava-nc needs packages that are not installed (got no asteval)"
+    assert (
+        lava_import.lava_problem()
+        == "lava-nc needs packages that are not installed (got no asteval)"
+    )
     with pytest.raises(ImportError, match="got no asteval"):
         lava_import.import_lava()

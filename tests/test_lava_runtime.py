@@ -1,4 +1,8 @@
-"""`lava`: the real runtime equals the reference, and whatever goes wrong, it ends with a message and leaves nothing."""
+"""`lava`.
+
+The real runtime equals the reference, and whatever goes wrong, it ends with a message and leaves
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,14 @@ from toolchain.simulation.lava_runtime import LavaBackend, backend
 from toolchain.simulation.reference import ReferenceBackend
 
 ROOT = Path(__file__).resolve().parents[1]
-needs_lava = pytest.mark.skipif(not lava_import.lava_available(), reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`")
-needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc: leftover processes cannot be looked for")
+needs_lava = pytest.mark.skipif(
+    not lava_import.lava_available(),
+    reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`",
+)
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(),
+    reason="no /proc: leftover processes cannot be looked for",
+)
 
 KINDS: dict[str, dict[str, Any]] = {
     "table": {"activation": "tanh", "resync_every": 7},
@@ -38,7 +48,9 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def stream(artifact: Artifact, seed: int, decisions: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return observation_stream(rng, decisions, artifact.observation.size), rng.choice(3, decisions, p=(0.8, 0.1, 0.1))
+    return observation_stream(rng, decisions, artifact.observation.size), rng.choice(
+        3, decisions, p=(0.8, 0.1, 0.1)
+    )
 
 
 def leftovers(token: str) -> list[str]:
@@ -54,7 +66,10 @@ def leftovers(token: str) -> list[str]:
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         try:
-            if token.encode() in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
+            if (
+                token.encode()
+                in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            ):
                 found.append(f"process {process.name}: {(process / 'cmdline').read_bytes()[:80]!r}")
         except OSError:
             pass  # it ended meanwhile
@@ -78,7 +93,9 @@ def opened(artifact: Artifact, **options: Any) -> tuple[LavaBackend, str]:
 
 def children(token: str) -> list[int]:
     """Process numbers of Lava's processes: those forked from the worker."""
-    workers = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and is_worker(p, token)]
+    workers = [
+        int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and is_worker(p, token)
+    ]
     first = min(workers)
     return [number for number in workers if number != first]
 
@@ -94,7 +111,10 @@ def is_worker(process: Path, token: str) -> bool:
 def script(tmp_path: Path, body: str) -> Callable[[], list[str]]:
     """A worker command whose worker does `body` first: the way to make Lava misbehave."""
     file = tmp_path / "worker_that_misbehaves.py"
-    before = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom export.lava import worker\nfrom export.lava.lava_import import import_lava"
+    before = (
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom export.lava import worker\nfrom"
+        " export.lava.lava_import import import_lava"
+    )
     file.write_text(f"{before}\n{body}\nworker.main(*map(int, sys.argv[1:5]), sys.argv[5])\n")
     return lambda: [sys.executable, str(file)]
 
@@ -106,7 +126,8 @@ def test_trace_equals_the_reference(kind: str, monkeypatch: pytest.MonkeyPatch) 
     artifact = random_artifact(3, **KINDS[kind])
     observations, flags = stream(artifact, 3, 30)
     with LavaBackend(artifact) as lava:
-        got, expected = lava.trace(observations, flags), ReferenceBackend(artifact).trace(observations, flags)
+        got = lava.trace(observations, flags)
+        expected = ReferenceBackend(artifact).trace(observations, flags)
     np.testing.assert_array_equal(got.inputs, expected.inputs)
     for layer, other in zip(got.layers, expected.layers, strict=True):
         np.testing.assert_array_equal(layer.payloads, other.payloads)
@@ -130,7 +151,10 @@ def test_closed_loop_equals_the_reference_and_close_leaves_nothing() -> None:
         for each in (lava, reference):
             if flag:
                 (each.reset if flag == 1 else each.resync)()
-        np.testing.assert_array_equal(lava.decide(observation[None], np.array([acts])), reference.decide(observation[None], np.array([acts])))
+        np.testing.assert_array_equal(
+            lava.decide(observation[None], np.array([acts])),
+            reference.decide(observation[None], np.array([acts])),
+        )
     assert lava.census() == reference.census()
     assert leftovers(token)
     lava.close()
@@ -171,7 +195,14 @@ while {loop}:
 
 def start_parent(cwd: Path, *, loop: bool, fork: bool = False) -> tuple[subprocess.Popen[str], str]:
     code = PARENT.format(root=str(ROOT), tests=str(ROOT / "tests"), loop=loop, fork=fork)
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert parent.stdout is not None
     return parent, parent.stdout.readline().strip()
 
@@ -191,7 +222,11 @@ def test_interpreter_exit_without_close_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals_to_the_parent_leave_nothing(number: signal.Signals, tmp_path: Path) -> None:
     parent, token = start_parent(tmp_path, loop=True)
-    assert token and any("process" in rest for rest in leftovers(token)) and any("/dev/shm" in rest for rest in leftovers(token))
+    assert (
+        token
+        and any("process" in rest for rest in leftovers(token))
+        and any("/dev/shm" in rest for rest in leftovers(token))
+    )
     parent.send_signal(number)
     try:
         parent.communicate(timeout=60)  # a busy machine takes its time
@@ -237,7 +272,11 @@ def test_time_limit_ends_a_hanging_runtime() -> None:
         os.kill(number, signal.SIGSTOP)
     begin = time.monotonic()
     with pytest.raises(
-        BackendError, match=r"no answer.*got none after 1\.. s, limit 1 s.*Fix: set SPIKEPORT_LAVA_TIME_LIMIT to more seconds or --backend lava-direct"
+        BackendError,
+        match=(
+            r"no answer.*got none after 1\.. s, limit 1 s.*Fix: set SPIKEPORT_LAVA_TIME_LIMIT to"
+            r" more seconds or --backend lava-direct"
+        ),
     ):
         lava.decide(np.zeros((1, artifact.observation.size)))
     assert time.monotonic() - begin < 8
@@ -263,7 +302,10 @@ def test_process_that_cannot_be_built_gives_its_traceback() -> None:
     wrong = dataclasses.replace(artifact.network.layers[0], payload_low=np.zeros(3, np.int32))
     network = dataclasses.replace(artifact.network, layers=(wrong, *artifact.network.layers[1:]))
     lava = LavaBackend(dataclasses.replace(artifact, network=network))
-    with pytest.raises(BackendError, match="(?s)a Lava process failed with ValueError: could not broadcast.*py_builder.py") as caught:
+    with pytest.raises(
+        BackendError,
+        match="(?s)a Lava process failed with ValueError: could not broadcast.*py_builder.py",
+    ) as caught:
         lava.decide(np.zeros((1, artifact.observation.size)))
     assert caught.value.exit_code == 2
 
@@ -284,21 +326,38 @@ LavaNetwork.start = spoiled
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (SPOIL.format(process="synapses[1]", parameter="weight_exp"), "(?s)a Lava process failed with TypeError.*lava/proc/dense/models.py"),
-        (SPOIL.format(process="neurons[0]", parameter="window"), "(?s)a Lava process failed with AttributeError.*sigma_delta/process.py"),
-        ("print('last words', flush=True)\nsys.exit(3)", "(?s)the Lava runtime's process ended .got exit code 3.*last words"),
-        ("import export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}", "(?s)a Lava process failed with ModuleNotFoundError.*Traceback"),
+        (
+            SPOIL.format(process="synapses[1]", parameter="weight_exp"),
+            "(?s)a Lava process failed with TypeError.*lava/proc/dense/models.py",
+        ),
+        (
+            SPOIL.format(process="neurons[0]", parameter="window"),
+            "(?s)a Lava process failed with AttributeError.*sigma_delta/process.py",
+        ),
+        (
+            "print('last words', flush=True)\nsys.exit(3)",
+            "(?s)the Lava runtime's process ended .got exit code 3.*last words",
+        ),
+        (
+            "import export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}",
+            "(?s)a Lava process failed with ModuleNotFoundError.*Traceback",
+        ),
     ],
     ids=["stock Dense raises", "neurons raise", "worker exits", "Lava cannot be imported"],
 )
-def test_failures_of_the_worker_are_told(body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_of_the_worker_are_told(
+    body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "worker_command", script(tmp_path, body))
-    before, begin = set(os.listdir("/dev/shm")), time.monotonic()
+    before = set(os.listdir("/dev/shm"))
+    begin = time.monotonic()
     lava = LavaBackend(random_artifact(0))
     with pytest.raises(BackendError, match=told):
         lava.decide(np.zeros((1, lava.artifact.observation.size)))
     assert time.monotonic() - begin < 20  # Lava itself would wait for ever
-    assert not [name for name in set(os.listdir("/dev/shm")) - before if name.startswith(("psm_", "sem.mp"))]
+    assert not [
+        name for name in set(os.listdir("/dev/shm")) - before if name.startswith(("psm_", "sem.mp"))
+    ]
 
 
 @needs_lava
@@ -312,14 +371,20 @@ def test_time_limit_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_time_limit_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("soon", "-1", "nan"):
         monkeypatch.setenv(backend.TIME_LIMIT_VARIABLE, text)
-        with pytest.raises(InputError, match=f"SPIKEPORT_LAVA_TIME_LIMIT: not a number of seconds .got '{text}'"):
+        with pytest.raises(
+            InputError, match=f"SPIKEPORT_LAVA_TIME_LIMIT: not a number of seconds .got '{text}'"
+        ):
             LavaBackend(random_artifact(0))
 
 
 def test_missing_lava_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "lava_problem", lambda: "lava-nc is not installed")
     with pytest.raises(
-        BackendError, match="backend lava: lava-nc is not installed. Lava runs the exported network. Fix: `.*--ignore-requires-python lava-nc==0.10.0`"
+        BackendError,
+        match=(
+            "backend lava: lava-nc is not installed. Lava runs the exported network. Fix:"
+            " `.*--ignore-requires-python lava-nc==0.10.0`"
+        ),
     ):
         LavaBackend(random_artifact(0))
 
@@ -333,10 +398,17 @@ def test_messages_carry_arrays_as_bytes_and_never_objects() -> None:
     reading, writing = os.pipe()
     channel = Channel(reading, writing)
     try:
-        sent = {"a": np.arange(6, dtype=np.int32).reshape(2, 3), "b": np.zeros((0, 4)), "c": np.array(7, np.int8)}
+        sent = {
+            "a": np.arange(6, dtype=np.int32).reshape(2, 3),
+            "b": np.zeros((0, 4)),
+            "c": np.array(7, np.int8),
+        }
         channel.send({"text": "é"}, sent)
         header, arrays = channel.receive()
-        assert header == {"text": "é"} and all(np.array_equal(arrays[name], sent[name]) and arrays[name].dtype == sent[name].dtype for name in sent)
+        assert header == {"text": "é"} and all(
+            np.array_equal(arrays[name], sent[name]) and arrays[name].dtype == sent[name].dtype
+            for name in sent
+        )
         with pytest.raises(TimeoutError):
             channel.receive(time.monotonic() + 0.05)
         with pytest.raises(TimeoutError):

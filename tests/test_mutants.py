@@ -7,7 +7,19 @@ import pytest
 from export.lava.lava_import import lava_problem
 from export.onnx.requirement import onnx_problem
 from tests.mutants.mutant import Mutant
-from tests.mutants.runner import MUTANTS, NOTHING, PARTS, ROOT, TABLE, copy_of_packages, described, run_checks, table, try_all, try_mutant
+from tests.mutants.runner import (
+    MUTANTS,
+    NOTHING,
+    PARTS,
+    ROOT,
+    TABLE,
+    copy_of_packages,
+    described,
+    run_checks,
+    table,
+    try_all,
+    try_mutant,
+)
 
 SAMPLE = (
     "if: fires strictly above theta",

@@ -1,4 +1,8 @@
-"""`--to netx`: lava-dl's own Network runs the file with the reference's spikes; what it has no place for is refused by name."""
+"""`--to netx`.
+
+Lava-dl's own Network runs the file with the reference's spikes; what it has no place for is refused
+by name.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +39,30 @@ from export.netx.blocks import ALWAYS_ON, blocks_of  # noqa: E402
 from export.netx.write import export_netx  # noqa: E402
 
 needs_netx = pytest.mark.skipif(
-    not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None, reason="lava-nc or lava-dl is not installed (`spikeport doctor`)"
+    not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None,
+    reason="lava-nc or lava-dl is not installed (`spikeport doctor`)",
 )
 DECISIONS = 12
 DOCUMENTED = "clif, population"  # the documentation's program runs it
 
 
 def expressible(artifact: Artifact) -> Artifact:
-    """The artifact with biases on the membrane that are multiples of 64, and a weight above zero in every layer."""
+    """The artifact with biases on the membrane that are multiples of 64, and a weight above zero in
+    every layer.
+    """
     layers = []
     for layer in artifact.network.layers:
-        weights, bias = layer.weights.copy(), layer.bias
+        weights = layer.weights.copy()
+        bias = layer.bias
         weights[0, 0] = max(weights[0, 0], 1)
         if layer.dynamics is not None and not layer.dynamics.bias_in_current:
-            bias = (np.abs(bias) >> 6).clip(0, 4095) * np.sign(bias) << 6  # never larger, so the range proof still holds
+            bias = (np.abs(bias) >> 6).clip(0, 4095) * np.sign(
+                bias
+            ) << 6  # never larger, so the range proof still holds
         layers.append(dataclasses.replace(layer, weights=weights, bias=bias))
-    found = dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
+    found = dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers))
+    )
     check(found, "made expressible")
     return found
 
@@ -59,14 +71,24 @@ CASES: dict[str, Artifact] = {
     "clif, rates": spiking_artifact(1, "clif", (4, 20, 15, 4)),
     DOCUMENTED: spiking_artifact(2, "clif", (3, 12, 6), population=4),
     "clif, large exponents": build_spiking(SpikingShape(hidden=(9, 8), size="huge"), 5),
-    "lif, other decays": expressible(build_spiking(SpikingShape(hidden=(12, 9), in_current=False, timesteps=7, population=0), 7)),
-    "lif, one layer": expressible(build_spiking(SpikingShape(hidden=(), in_current=False, timesteps=4), 3)),
+    "lif, other decays": expressible(
+        build_spiking(SpikingShape(hidden=(12, 9), in_current=False, timesteps=7, population=0), 7)
+    ),
+    "lif, one layer": expressible(
+        build_spiking(SpikingShape(hidden=(), in_current=False, timesteps=4), 3)
+    ),
 }
 
 
-def columns(artifact: Artifact, channels: np.ndarray, observations: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Input [channels, steps] with noise outside the windows, and the reference's output spikes [decisions, T, neurons]."""
-    network, period, timesteps = artifact.network, artifact.network.chip_steps, artifact.network.timesteps
+def columns(
+    artifact: Artifact, channels: np.ndarray, observations: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Input [channels, steps] with noise outside the windows, and the reference's output spikes
+    [decisions, T, neurons].
+    """
+    network = artifact.network
+    period = artifact.network.chip_steps
+    timesteps = artifact.network.timesteps
     trace = ReferenceBackend(artifact).trace(observations, np.ones(len(observations), np.int64))
     assert network.spike_coding is not None
     spikes = encoder_spikes(trace.inputs, network.spike_coding.threshold, timesteps)
@@ -87,9 +109,14 @@ def windows(artifact: Artifact, spikes: np.ndarray) -> np.ndarray:
 @pytest.mark.door(direction="out", format="netx")
 @needs_netx
 def test_netx_runs_the_reference(tmp_path: Path) -> None:
-    """Every spike of every window; a reset one step early is noticed. `netx_weights` is what netx makes of weights."""
+    """Every spike of every window; a reset one step early is noticed.
+
+    `netx_weights` is what netx makes of weights.
+    """
     np.savez(tmp_path / "matrices.npz", **matrices())
-    jobs, wanted, artifacts = [], [], []
+    jobs = []
+    wanted = []
+    artifacts = []
     cases = {name: artifact for name, artifact in CASES.items() if name != DOCUMENTED}
     for index, artifact in enumerate(cases.values()):
         export_netx(artifact, tmp_path / f"{index}.net")
@@ -99,7 +126,9 @@ def test_netx_runs_the_reference(tmp_path: Path) -> None:
         wanted.append(spikes)
         artifacts.append(artifact)
     found = run_netx(tmp_path, [*jobs, dataclasses.replace(jobs[0], offset=0)])
-    for name, artifact, spikes, expected in zip(cases, artifacts, found[: len(jobs)], wanted, strict=True):
+    for name, artifact, spikes, expected in zip(
+        cases, artifacts, found[: len(jobs)], wanted, strict=True
+    ):
         assert np.array_equal(windows(artifact, spikes), expected), name
         assert 0 < expected.mean() < 1, name
     assert not np.array_equal(windows(artifacts[0], found[-1]), wanted[0])
@@ -111,8 +140,12 @@ def test_netx_runs_the_reference(tmp_path: Path) -> None:
 def test_netx_runs_popsan(policies: Path, tmp_path: Path) -> None:
     """The published PopSAN actor on HalfCheetah, on states about its normaliser's mean."""
     bounds = {"action_low": -np.ones(6), "action_high": np.ones(6)}
-    policy = load_policy(policies / "popsan" / "model0_e100.pt", environment=EnvironmentFacts(observation_size=17, **bounds))
-    rng, contract = np.random.default_rng(0), policy.observation
+    policy = load_policy(
+        policies / "popsan" / "model0_e100.pt",
+        environment=EnvironmentFacts(observation_size=17, **bounds),
+    )
+    rng = np.random.default_rng(0)
+    contract = policy.observation
     observations = contract.shift + contract.divisor * rng.normal(size=(120, 17)).clip(-3, 3)
     artifact = spikeport.convert(policy, observations=observations)
     export_netx(artifact, tmp_path / "a.net")
@@ -126,8 +159,15 @@ def test_netx_runs_popsan(policies: Path, tmp_path: Path) -> None:
 def matrices() -> dict[str, np.ndarray]:
     """Weight matrices of every kind of sign and step, with the ones that netx changes."""
     rng = np.random.default_rng(0)
-    found = {f"random {i}": rng.integers(low, high + 1, (3, 4)) * step for i in range(200) for low, high, step in [_range(rng)]}
-    found |= {f"none positive {n}": np.array([[-n, 0], [0, 0]]) for n in (1, 2, 4, 3, 64, 128, 254, 255, 256)}
+    found = {
+        f"random {i}": rng.integers(low, high + 1, (3, 4)) * step
+        for i in range(200)
+        for low, high, step in [_range(rng)]
+    }
+    found |= {
+        f"none positive {n}": np.array([[-n, 0], [0, 0]])
+        for n in (1, 2, 4, 3, 64, 128, 254, 255, 256)
+    }
     found |= {f"all negative {n}": np.array([[-n, -2]]) for n in (1, 64, 100, 128, 255, 256)}
     return {name: weights for name, weights in found.items() if weights.any()}
 
@@ -139,7 +179,11 @@ def compare_weights(effective: Any) -> None:
         if weights.max() <= 254 and weights.min() >= -256:
             assert np.array_equal(netx_weights(weights), effective[name]), (name, weights)
         same = np.array_equal(weights, effective[name])
-        assert same == (weights_problem(weights) == "") or (same and weights.max() == 255), (name, weights, effective[name])
+        assert same == (weights_problem(weights) == "") or (same and weights.max() == 255), (
+            name,
+            weights,
+            effective[name],
+        )
         changed += not same
     assert 5 < changed < len(effective) // 2
 
@@ -165,15 +209,30 @@ def test_copies_sum_to_the_weights(shape: SpikingShape, seed: int) -> None:
     senders = made.channels
     for layer, block in zip(artifact.network.layers, made.blocks, strict=True):
         dynamics = layer.dynamics
-        assert dynamics is not None and np.abs(block.weights).max() <= 254 and block.weights.shape == (len(block.neurons), len(senders))
+        assert (
+            dynamics is not None
+            and np.abs(block.weights).max() <= 254
+            and block.weights.shape == (len(block.neurons), len(senders))
+        )
         for row, neuron in enumerate(block.neurons):
-            own = layer.weights[neuron].astype(np.int64) if neuron != ALWAYS_ON else np.zeros(layer.inputs, np.int64)
+            if neuron != ALWAYS_ON:
+                own = layer.weights[neuron].astype(np.int64)
+            else:
+                own = np.zeros(layer.inputs, np.int64)
             found = [block.weights[row, senders == sender].sum() for sender in range(layer.inputs)]
             assert np.array_equal(found, own << dynamics.weight_exponent)
             constant = block.weights[row, senders == ALWAYS_ON].sum()
-            added = 0 if neuron == ALWAYS_ON or not dynamics.bias_in_current else int(layer.bias[neuron]) << dynamics.weight_exponent
+            if neuron == ALWAYS_ON or not dynamics.bias_in_current:
+                added = 0
+            else:
+                added = int(layer.bias[neuron]) << dynamics.weight_exponent
             assert constant == added
-            bias = layer.threshold[0] + 1 if neuron == ALWAYS_ON else 0 if dynamics.bias_in_current else layer.bias[neuron] // 64
+            if neuron == ALWAYS_ON:
+                bias = layer.threshold[0] + 1
+            elif dynamics.bias_in_current:
+                bias = 0
+            else:
+                bias = layer.bias[neuron] // 64
             assert block.bias[row] == bias
         senders = block.neurons
     assert np.array_equal(senders, np.arange(artifact.network.layers[-1].outputs))
@@ -182,28 +241,62 @@ def test_copies_sum_to_the_weights(shape: SpikingShape, seed: int) -> None:
 def with_layer(artifact: Artifact, index: int, **changes: Any) -> Artifact:
     layers = list(artifact.network.layers)
     layers[index] = dataclasses.replace(layers[index], **changes)
-    return dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers)))
+    return dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers))
+    )
 
 
 def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lif, clif = CASES["lif, other decays"], CASES["clif, rates"]
+    lif = CASES["lif, other decays"]
+    clif = CASES["clif, rates"]
     fine = with_layer(lif, 0, bias=lif.network.layers[0].bias + 1)
     fine = with_layer(fine, 1, bias=np.full(9, 5000 << 6, np.int32))
-    empty = with_layer(clif, 1, weights=np.zeros_like(clif.network.layers[1].weights), bias=np.zeros_like(clif.network.layers[1].bias))
+    empty = with_layer(
+        clif,
+        1,
+        weights=np.zeros_like(clif.network.layers[1].weights),
+        bias=np.zeros_like(clif.network.layers[1].bias),
+    )
     last = lif.network.layers[2]
     assert last.dynamics is not None
-    negative = with_layer(lif, 2, weights=np.full_like(last.weights, -64), dynamics=dataclasses.replace(last.dynamics, weight_exponent=0))
+    negative = with_layer(
+        lif,
+        2,
+        weights=np.full_like(last.weights, -64),
+        dynamics=dataclasses.replace(last.dynamics, weight_exponent=0),
+    )
     refused = [
-        (rate_artifact(1), r"--to netx: netx has no block for if@1 \(limit lif@1\).*Fix: --to lava or --to onnx"),
-        (fine, r"2 problems: layer 0: 12 of 12 biases are no multiples of 64, as bias_exp is 6 in netx; layer 1: biases exceed 4095 << 6\."),
+        (
+            rate_artifact(1),
+            r"--to netx: netx has no block for if@1 \(limit lif@1\).*Fix: --to lava or --to onnx",
+        ),
+        (
+            fine,
+            (
+                r"2 problems: layer 0: 12 of 12 biases are no multiples of 64, as bias_exp is 6 in"
+                r" netx; layer 1: biases exceed 4095 << 6\."
+            ),
+        ),
         (empty, r"layer 1: all weights are zero, which netx cannot load"),
-        (negative, r"layer 2: weights -\d+..-\d+ are none above zero, and netx clips their most negative ones"),
+        (
+            negative,
+            (
+                r"layer 2: weights -\d+..-\d+ are none above zero, and netx clips their most"
+                r" negative ones"
+            ),
+        ),
     ]
     for artifact, message in refused:
         with pytest.raises(InputError, match=message):
             export_netx(artifact, tmp_path / "a.net")
     monkeypatch.setattr("export.netx.blocks.LARGEST_NETWORK", 100)
-    with pytest.raises(InputError, match=r"a block would be too large \(got \d+ weights with weight exponents \d, \d, \d, limit 100\)"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"a block would be too large \(got \d+ weights with weight exponents \d, \d, \d, limit"
+            r" 100\)"
+        ),
+    ):
         export_netx(clif, tmp_path / "a.net")
     assert not list(tmp_path.iterdir())
 
@@ -219,9 +312,23 @@ def test_file_and_description(tmp_path: Path) -> None:
         about = json.loads(file.attrs["spikeport"])
         neuron = {name: value[()] for name, value in file["layer/0/neuron"].items()}
     assert (about["format"], about["artifact_sha256"]) == ("spikeport-netx", checksum(artifact))
-    assert about["run"] == {"reset_interval": 7, "reset_offset": 1} and about["output"] == {"first_column": 2} and about["timesteps"] == 5
-    assert about["input"]["channels"][-1] == ALWAYS_ON and np.shape(about["encode"]["mean"]) == (3, 4)
-    assert neuron == {"type": b"CUBA", "iDecay": 2048, "vDecay": 1024, "vThMant": artifact.network.layers[0].threshold[0], "refDelay": 1, "gradedSpike": False}
+    assert (
+        about["run"] == {"reset_interval": 7, "reset_offset": 1}
+        and about["output"] == {"first_column": 2}
+        and about["timesteps"] == 5
+    )
+    assert about["input"]["channels"][-1] == ALWAYS_ON and np.shape(about["encode"]["mean"]) == (
+        3,
+        4,
+    )
+    assert neuron == {
+        "type": b"CUBA",
+        "iDecay": 2048,
+        "vDecay": 1024,
+        "vThMant": artifact.network.layers[0].threshold[0],
+        "refDelay": 1,
+        "gradedSpike": False,
+    }
     result = command("export", tmp_path / "a.spk", "--to", "netx", "-o", tmp_path / "a.net")
     assert result.exit_code == 2 and "a.net: exists already" in result.stderr
     result = command("convert", tmp_path / "a.net", "-o", tmp_path / "c.spk")
@@ -231,24 +338,40 @@ def test_file_and_description(tmp_path: Path) -> None:
 def test_a_large_description(tmp_path: Path) -> None:
     """More than the 64 KiB that HDF5 keeps beside an object."""
     artifact = CASES["clif, rates"]
-    artifact = dataclasses.replace(artifact, observation=dataclasses.replace(artifact.observation, names=("x" * 20_000,) * 4))
+    artifact = dataclasses.replace(
+        artifact, observation=dataclasses.replace(artifact.observation, names=("x" * 20_000,) * 4)
+    )
     export_netx(artifact, tmp_path / "a.net")
     with h5py.File(tmp_path / "a.net") as file:
         text = file.attrs["spikeport"]
-    assert len(text) > 2**16 and json.loads(text)["encode"]["names"] == list(artifact.observation.names)
+    assert len(text) > 2**16 and json.loads(text)["encode"]["names"] == list(
+        artifact.observation.names
+    )
 
 
 @needs_netx
 def test_the_program_in_the_documentation(tmp_path: Path) -> None:
     """docs/exports.md gives every action of the reference, bit by bit."""
-    programs = [text for text in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "exports.md").read_text(), re.DOTALL) if "netx" in text]
+    programs = [
+        text
+        for text in re.findall(
+            r"```python\n(.*?)```", (ROOT / "docs" / "exports.md").read_text(), re.DOTALL
+        )
+        if "netx" in text
+    ]
     assert len(programs) == 1
     artifact = CASES[DOCUMENTED]
     export_netx(artifact, tmp_path / "policy.net")
     observations = spiking_stream(artifact, 3, 12)[0]
     np.save(tmp_path / "observations.npy", observations)
-    before = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\nfrom netx_child import import_netx\nimport_netx()\n"
-    after = "np.save('actions.npy', [decide(row, index) for index, row in enumerate(np.load('observations.npy'))])\nnetwork.stop()\n"
+    before = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\nfrom netx_child import"
+        " import_netx\nimport_netx()\n"
+    )
+    after = (
+        "np.save('actions.npy', [decide(row, index) for index, row in"
+        " enumerate(np.load('observations.npy'))])\nnetwork.stop()\n"
+    )
     (tmp_path / "program.py").write_text(before + programs[0] + after)
     supervised([str(tmp_path / "program.py")], tmp_path)
     with artifact.controller("reference") as controller:

@@ -1,4 +1,7 @@
-"""`--to nir` and back: equal artifacts, graphs that nir reads, and what does not fit is refused by name."""
+"""`--to nir` and back.
+
+Equal artifacts, graphs that nir reads, and what does not fit is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,19 @@ def with_everything(seed: int, **options: Any) -> Artifact:
     rng = np.random.default_rng(seed)
     widths = artifact.network.widths
     dense = tuple(
-        DenseLayer(rng.normal(size=(b, a)).astype(np.float32), rng.normal(size=b).astype(np.float32), "relu" if index < len(widths) - 2 else "identity")
+        DenseLayer(
+            rng.normal(size=(b, a)).astype(np.float32),
+            rng.normal(size=b).astype(np.float32),
+            "relu" if index < len(widths) - 2 else "identity",
+        )
         for index, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
     )
     return dataclasses.replace(
         artifact,
         source=Policy(dense, artifact.observation, artifact.action, artifact.provenance),
-        environment=EnvironmentRecord("Toy-v0", {"x": [1, None]}, ("TimeLimit",), 0.02, {"numpy": "2"}),
+        environment=EnvironmentRecord(
+            "Toy-v0", {"x": [1, None]}, ("TimeLimit",), 0.02, {"numpy": "2"}
+        ),
         calibration={"seeds": [1000000], "steps": 7, "alpha": 0.5},
         extensions={"lab": {"who": "\u00e4 / b"}},
     )
@@ -58,11 +67,29 @@ def with_everything(seed: int, **options: Any) -> Artifact:
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
 @pytest.mark.door(direction="in", format="NIR export")
-def test_round_trip(tmp_path_factory: pytest.TempPathFactory, seed: int, timesteps: int, alpha: int, hidden: list[int], flags: tuple[bool, ...]) -> None:
-    """artifact -> NIR -> artifact: every field and array, and the same `.spk`, byte for byte; also after nir has read and written it."""
+def test_round_trip(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    timesteps: int,
+    alpha: int,
+    hidden: list[int],
+    flags: tuple[bool, ...],
+) -> None:
+    """artifact -> NIR -> artifact.
+
+    Every field and array, and the same `.spk`, byte for byte; also after nir has read and written
+    it.
+    """
     time, normalised, tanh = flags
-    options: dict[str, Any] = {"time_feature": time, "normalised": normalised, "squash": "tanh" if tanh else "none", "resync_every": seed % 5}
-    artifact = with_everything(seed, timesteps=timesteps, alpha=alpha, widths=(4, *hidden, 2), **options)
+    options: dict[str, Any] = {
+        "time_feature": time,
+        "normalised": normalised,
+        "squash": "tanh" if tanh else "none",
+        "resync_every": seed % 5,
+    }
+    artifact = with_everything(
+        seed, timesteps=timesteps, alpha=alpha, widths=(4, *hidden, 2), **options
+    )
     folder = tmp_path_factory.mktemp("nir")
     export_nir(artifact, folder / "a.nir")
     nir.write(folder / "b.nir", nir.read(folder / "a.nir"))
@@ -90,15 +117,27 @@ def test_without_source(tmp_path: Path) -> None:
 
 @pytest.mark.door(direction="out", format="nir")
 def test_graph_as_nir_reads_it(tmp_path: Path) -> None:
-    """A chain of Affine and IF with thresholds 1; the parameters are the integers over theta, or times the row's scale."""
+    """A chain of Affine and IF with thresholds 1.
+
+    The parameters are the integers over theta, or times the row's scale.
+    """
     artifact = rate_artifact(2, widths=(5, 9, 7, 3))
     export_nir(artifact, tmp_path / "a.nir")
     graph = nir.read(tmp_path / "a.nir")
     chain = ["input", "affine_0", "if_0", "affine_1", "if_1", "affine_2", "output"]
-    assert sorted(graph.nodes) == sorted(chain) and sorted(graph.edges) == sorted(zip(chain[:-1], chain[1:], strict=True))
+    assert sorted(graph.nodes) == sorted(chain) and sorted(graph.edges) == sorted(
+        zip(chain[:-1], chain[1:], strict=True)
+    )
     first, second, last = artifact.network.layers
-    for name, layer, unit in (("0", first, 1 / first.threshold), ("1", second, 1 / second.threshold), ("2", last, last.row_scale)):
-        columns = artifact.network.encoder.scale if name == "0" else 1.0
+    for name, layer, unit in (
+        ("0", first, 1 / first.threshold),
+        ("1", second, 1 / second.threshold),
+        ("2", last, last.row_scale),
+    ):
+        if name == "0":
+            columns = artifact.network.encoder.scale
+        else:
+            columns = 1.0
         weight = graph.nodes[f"affine_{name}"].weight
         assert weight.dtype == np.float32
         np.testing.assert_allclose(weight / unit[:, None] * columns, layer.weights, atol=1e-4)
@@ -113,11 +152,25 @@ def test_contract_says_what_nodes_cannot(tmp_path: Path) -> None:
     artifact = rate_artifact(2, timesteps=6, alpha=19, resync_every=7)
     export_nir(artifact, tmp_path / "a.nir")
     contract = json.loads(nir.read(tmp_path / "a.nir").metadata["spikeport"]["contract"])
-    time, membrane = contract["time"], contract["membrane"]
-    assert (time["timesteps_per_decision"], time["layer_delay"], time["chip_layer_delay"], time["chip_steps_per_decision"]) == (6, 0, 1, 9)
+    time = contract["time"]
+    membrane = contract["membrane"]
+    assert (
+        time["timesteps_per_decision"],
+        time["layer_delay"],
+        time["chip_layer_delay"],
+        time["chip_steps_per_decision"],
+    ) == (6, 0, 1, 9)
     assert (time["dt"], time["resync_every"]) == (1.0, 7)
-    assert (membrane["reset"], membrane["reset_delay"], membrane["fires"], membrane["v_init"]) == ("subtract", 0, "v > theta", "theta // 2")
-    assert membrane["update_order"] == ["integrate", "saturate", "compare", "reset"] and membrane["carry_over"]["alpha"] == 19
+    assert (membrane["reset"], membrane["reset_delay"], membrane["fires"], membrane["v_init"]) == (
+        "subtract",
+        0,
+        "v > theta",
+        "theta // 2",
+    )
+    assert (
+        membrane["update_order"] == ["integrate", "saturate", "compare", "reset"]
+        and membrane["carry_over"]["alpha"] == 19
+    )
     assert contract["readout"]["divisor"] == 6 and contract["readout"]["squash"] == "tanh"
     assert contract["integers"]["state_bits"] == 24 and contract["neuron"] == "if@1"
 
@@ -125,14 +178,25 @@ def test_contract_says_what_nodes_cannot(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"neuron": "sdn@1"}, r"--to nir: NIR has no node for sdn@1 \(limit if@1, lif@1\)\. its .* Fix: --to lava or --to onnx or convert with --neuron if"),
+        (
+            {"neuron": "sdn@1"},
+            (
+                r"--to nir: NIR has no node for sdn@1 \(limit if@1, lif@1\)\. its .* Fix: --to lava"
+                r" or --to onnx or convert with --neuron if"
+            ),
+        ),
         ({"neuron": "snm@1", "timesteps": 4}, r"NIR has no node for snm@1"),
         ({"neuron": "mt@1", "timesteps": 4}, r"NIR has no node for mt@1"),
         ({"neuron": "dc@1", "timesteps": 4}, r"NIR has no node for dc@1"),
-        ({"neuron": "if@1", "timesteps": 4, "widths": (3, 2)}, r"a policy without hidden layers has no neuron to write"),
+        (
+            {"neuron": "if@1", "timesteps": 4, "widths": (3, 2)},
+            r"a policy without hidden layers has no neuron to write",
+        ),
     ],
 )
-def test_neurons_without_node_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_neurons_without_node_are_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         export_nir(random_artifact(0, **options), tmp_path / "a.nir")
     assert not list(tmp_path.iterdir())
@@ -140,10 +204,18 @@ def test_neurons_without_node_are_refused(tmp_path: Path, options: dict[str, Any
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.nir").write_text("mine")
-    with pytest.raises(InputError, match=r"a\.nir: exists already\. an export never overwrites anything\. Fix: give -o a path that does not exist\."):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"a\.nir: exists already\. an export never overwrites anything\. Fix: give -o a path"
+            r" that does not exist\."
+        ),
+    ):
         export_nir(rate_artifact(), tmp_path / "a.nir")
     assert (tmp_path / "a.nir").read_text() == "mine"
-    with pytest.raises(InputError, match=r"gone/a\.nir: cannot be written: its folder does not exist"):
+    with pytest.raises(
+        InputError, match=r"gone/a\.nir: cannot be written: its folder does not exist"
+    ):
         export_nir(rate_artifact(), tmp_path / "gone" / "a.nir")
 
 
@@ -173,25 +245,71 @@ def flip_integer(file: Any) -> None:
 
 def delayed_reset(file: Any) -> None:
     entry = file["node/metadata/spikeport"]
-    replace(entry, "contract", entry["contract"][()].decode().replace('"reset_delay":0', '"reset_delay":1'))
+    replace(
+        entry,
+        "contract",
+        entry["contract"][()].decode().replace('"reset_delay":0', '"reset_delay":1'),
+    )
 
 
 EDITS = {
-    "a weight": (scale_weight, r"a\.nir: affine_1\.weight differs from its integers in 1 of 63 numbers\. the graph was edited .* remove the metadata"),
+    "a weight": (
+        scale_weight,
+        (
+            r"a\.nir: affine_1\.weight differs from its integers in 1 of 63 numbers\. the graph was"
+            r" edited .* remove the metadata"
+        ),
+    ),
     "an integer": (flip_integer, r"a\.nir: checksum does not match its content"),
     "the contract": (delayed_reset, r"a\.nir: the contract differs in membrane\."),
-    "no JSON": (lambda f: replace(f["node/metadata/spikeport"], "contract", "{"), r"the contract differs in all of it: it is not JSON"),
-    "threshold": (lambda f: replace(f["node/nodes/if_0"], "v_threshold", np.full(9, 2, np.float32)), r"if_0\.v_threshold differs from its integers in 9 of 9"),
-    "a node's type": (lambda f: replace(f["node/nodes/if_0"], "type", "LIF"), r"a\.nir: node if_0 is not IF\."),
-    "a node more": (lambda f: f["node/nodes"].create_group("x"), r"a\.nir: node x is not the artifact's\."),
-    "an end": (lambda f: replace(f["node/nodes/output"], "shape", np.array([4])), r"node output is not Output of 3 channels"),
-    "a cycle": (lambda f: f["node/edges"].__setitem__((0, 0), "if_1"), r"a\.nir: the edges are not one chain from input to output"),
-    "version": (lambda f: replace(f["node/metadata/spikeport"], "version", "9.0"), r"written by another version \(got spikeport-nir 9\.0, limit .* 1\.0\)"),
-    "no checksum": (lambda f: f["node/metadata/spikeport"].pop("sha256"), r"a\.nir: metadata spikeport/sha256 is missing or no text"),
-    "no arrays": (lambda f: f["node/metadata/spikeport"].pop("arrays"), r"metadata spikeport/arrays is missing"),
-    "an array": (lambda f: f["node/metadata/spikeport/arrays"].pop("layers.1.bias"), r"checksum does not match"),
-    "stranger": (lambda f: f["node"].pop("metadata"), r"a\.nir: holds no artifact: Spikeport did not write it .* Fix: `spikeport convert FILE`"),
-    "no graph": (lambda f: replace(f["node"], "type", "IF"), r"a\.nir: an HDF5 file, but no NIR graph in it \(got entries node, version"),
+    "no JSON": (
+        lambda f: replace(f["node/metadata/spikeport"], "contract", "{"),
+        r"the contract differs in all of it: it is not JSON",
+    ),
+    "threshold": (
+        lambda f: replace(f["node/nodes/if_0"], "v_threshold", np.full(9, 2, np.float32)),
+        r"if_0\.v_threshold differs from its integers in 9 of 9",
+    ),
+    "a node's type": (
+        lambda f: replace(f["node/nodes/if_0"], "type", "LIF"),
+        r"a\.nir: node if_0 is not IF\.",
+    ),
+    "a node more": (
+        lambda f: f["node/nodes"].create_group("x"),
+        r"a\.nir: node x is not the artifact's\.",
+    ),
+    "an end": (
+        lambda f: replace(f["node/nodes/output"], "shape", np.array([4])),
+        r"node output is not Output of 3 channels",
+    ),
+    "a cycle": (
+        lambda f: f["node/edges"].__setitem__((0, 0), "if_1"),
+        r"a\.nir: the edges are not one chain from input to output",
+    ),
+    "version": (
+        lambda f: replace(f["node/metadata/spikeport"], "version", "9.0"),
+        r"written by another version \(got spikeport-nir 9\.0, limit .* 1\.0\)",
+    ),
+    "no checksum": (
+        lambda f: f["node/metadata/spikeport"].pop("sha256"),
+        r"a\.nir: metadata spikeport/sha256 is missing or no text",
+    ),
+    "no arrays": (
+        lambda f: f["node/metadata/spikeport"].pop("arrays"),
+        r"metadata spikeport/arrays is missing",
+    ),
+    "an array": (
+        lambda f: f["node/metadata/spikeport/arrays"].pop("layers.1.bias"),
+        r"checksum does not match",
+    ),
+    "stranger": (
+        lambda f: f["node"].pop("metadata"),
+        r"a\.nir: holds no artifact: Spikeport did not write it .* Fix: `spikeport convert FILE`",
+    ),
+    "no graph": (
+        lambda f: replace(f["node"], "type", "IF"),
+        r"a\.nir: an HDF5 file, but no NIR graph in it \(got entries node, version",
+    ),
 }
 
 
@@ -209,7 +327,9 @@ def test_all_differences_at_once(tmp_path: Path) -> None:
         edited(tmp_path / "a.nir", EDITS[name][0])
     with pytest.raises(InputError) as error:
         load_nir(tmp_path / "a.nir")
-    assert re.search(r"3 problems: affine_1\.weight .*; the edges .*; the contract", str(error.value))
+    assert re.search(
+        r"3 problems: affine_1\.weight .*; the edges .*; the contract", str(error.value)
+    )
 
 
 def test_what_is_no_nir(tmp_path: Path) -> None:

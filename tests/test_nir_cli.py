@@ -24,16 +24,28 @@ def folder(tmp_path: Path) -> Path:
 
 def test_there_and_back(folder: Path) -> None:
     said = answer("convert", folder / "a.nir", "-o", folder / "b.spk")
-    assert said["output"] == "b.spk" and (folder / "a.spk").read_bytes() == (folder / "b.spk").read_bytes()
+    assert (
+        said["output"] == "b.spk"
+        and (folder / "a.spk").read_bytes() == (folder / "b.spk").read_bytes()
+    )
     assert_equal(spikeport.load(folder / "a.spk"), spikeport.load_nir(folder / "a.nir"))
     shown = answer("inspect", folder / "a.nir")
     assert shown == answer("inspect", folder / "a.spk")
 
 
 def test_options_are_not_dropped(folder: Path) -> None:
-    result = command("convert", folder / "a.nir", "-o", folder / "b.spk", "--neuron", "sdn", "--no-source")
-    wanted = "InputError: a.nir: holds a finished artifact, which is given back as it is (got --neuron, --no-source, limit -o and --json alone)."
-    assert result.exit_code == 2 and result.stderr.startswith(wanted) and not (folder / "b.spk").exists()
+    result = command(
+        "convert", folder / "a.nir", "-o", folder / "b.spk", "--neuron", "sdn", "--no-source"
+    )
+    wanted = (
+        "InputError: a.nir: holds a finished artifact, which is given back as it is (got --neuron,"
+        " --no-source, limit -o and --json alone)."
+    )
+    assert (
+        result.exit_code == 2
+        and result.stderr.startswith(wanted)
+        and not (folder / "b.spk").exists()
+    )
 
 
 def test_export_overwrites_nothing(folder: Path) -> None:
@@ -44,4 +56,6 @@ def test_export_overwrites_nothing(folder: Path) -> None:
 def test_nir_of_nobody(folder: Path) -> None:
     (folder / "c.nir").write_bytes((folder / "a.nir").read_bytes()[:3000])
     result = command("convert", folder / "c.nir", "-o", folder / "b.spk", "--env", "Toy-v0")
-    assert result.exit_code == 2 and result.stderr.startswith("InputError: c.nir: the HDF5 file is damaged.")
+    assert result.exit_code == 2 and result.stderr.startswith(
+        "InputError: c.nir: the HDF5 file is damaged."
+    )

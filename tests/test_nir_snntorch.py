@@ -1,4 +1,7 @@
-"""The exported graph in snnTorch's own importer: it loads, and what deviates is explained to the last spike."""
+"""The exported graph in snnTorch's own importer.
+
+It loads, and what deviates is explained to the last spike.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def both(artifact: Artifact, remedies: Remedies, folder: Path, seed: int = 0):
     """Integer spikes and outputs, and snnTorch's, for the same features."""
     if not (folder / "a.nir").exists():
         export_nir(artifact, folder / "a.nir")
-    observations = observation_stream(np.random.default_rng(seed), DECISIONS, artifact.observation.size)
+    observations = observation_stream(
+        np.random.default_rng(seed), DECISIONS, artifact.observation.size
+    )
     starts = np.arange(DECISIONS) % 17 == 0
     with ReferenceBackend(artifact) as backend:
         trace = backend.trace(observations, starts.astype(np.uint8))
@@ -38,20 +43,33 @@ def both(artifact: Artifact, remedies: Remedies, folder: Path, seed: int = 0):
 def busy(artifact: Artifact) -> Artifact:
     """Thresholds of the second layer so low that a membrane stays above one after a spike."""
     first, second, last = artifact.network.layers
-    lower = dataclasses.replace(second, threshold=np.maximum(second.threshold // 8, 1).astype(np.int32))
-    return dataclasses.replace(artifact, network=dataclasses.replace(artifact.network, layers=(first, lower, last)))
+    lower = dataclasses.replace(
+        second, threshold=np.maximum(second.threshold // 8, 1).astype(np.int32)
+    )
+    return dataclasses.replace(
+        artifact, network=dataclasses.replace(artifact.network, layers=(first, lower, last))
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_deviation_is_explained(tmp_path: Path, seed: int) -> None:
-    """With all sources of deviation switched off snnTorch's spikes and sums are the integer network's, every one."""
+    """With all sources of deviation switched off snnTorch's spikes and sums are the integer
+    network's, every one.
+    """
     artifact = rate_artifact(seed, widths=(5, 12, 9, 3), timesteps=8, alpha=(0, 19, 32, 64)[seed])
-    artifact = busy(artifact) if seed % 2 else artifact
+    if seed % 2:
+        artifact = busy(artifact)
+    else:
+        artifact = artifact
     trace, run = both(artifact, Remedies.all(), tmp_path, seed)
     assert sum(int(layer.payloads.sum()) for layer in trace.layers) > 1000
     for layer, spikes in zip(trace.layers[:-1], run.spikes, strict=True):
         assert np.array_equal(layer.payloads, spikes)
-    readout = trace.layers[-1].states[:, -1] * artifact.network.layers[-1].row_scale / artifact.network.divisor
+    readout = (
+        trace.layers[-1].states[:, -1]
+        * artifact.network.layers[-1].row_scale
+        / artifact.network.divisor
+    )
     np.testing.assert_allclose(run.outputs, readout, rtol=1e-12)
 
 
@@ -60,11 +78,17 @@ def test_every_source_matters(tmp_path: Path, source: str) -> None:
     """Each source of deviation alone changes spikes: none of the switches is idle."""
     artifact = busy(rate_artifact(4, widths=(5, 12, 9, 3), timesteps=8, alpha=32))
     trace, run = both(artifact, Remedies.all().without(source), tmp_path)
-    assert any((layer.payloads != spikes).any() for layer, spikes in zip(trace.layers[:-1], run.spikes, strict=True))
+    assert any(
+        (layer.payloads != spikes).any()
+        for layer, spikes in zip(trace.layers[:-1], run.spikes, strict=True)
+    )
 
 
 def test_importer_needs_hidden_state(tmp_path: Path) -> None:
-    """As imported, an IF neuron returns a pair that the next Linear cannot take: the one setting that docs/nir.md asks for."""
+    """As imported, an IF neuron returns a pair that the next Linear cannot take.
+
+    The one setting that docs/nir.md asks for.
+    """
     import nir
     import torch
     from snntorch.import_nir import import_from_nir

@@ -1,4 +1,7 @@
-"""Damaged and hostile graphs: an InputError that names the place, in time, within memory, nothing executed."""
+"""Damaged and hostile graphs.
+
+An InputError that names the place, in time, within memory, nothing executed.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,11 @@ def refusal(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
         load_policy(path, **options)
     assert time.perf_counter() - start < SECONDS
-    assert caught.value.where.startswith(path.name) and caught.value.fix and str(path.parent) not in str(caught.value)
+    assert (
+        caught.value.where.startswith(path.name)
+        and caught.value.fix
+        and str(path.parent) not in str(caught.value)
+    )
     assert len(str(caught.value)) < 5000
     return str(caught.value)
 
@@ -61,18 +68,36 @@ UNSUPPORTED: list[tuple[str, list[tuple[Any, ...]], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("nodes", "text"), [case[1:] for case in UNSUPPORTED], ids=[case[0] for case in UNSUPPORTED])
-def test_unsupported_graphs_are_refused_by_name(tmp_path: Path, nodes: list[tuple[Any, ...]], text: str) -> None:
-    weights = dense() | {"zero": np.array(0.0), "one": np.array(1.0), "square": np.eye(4), "flat": np.array([2, 7])}
-    assert re.search(text, refusal(write(tmp_path / "g.onnx", graph(nodes, weights, domains=("com.example",)))))
+@pytest.mark.parametrize(
+    ("nodes", "text"), [case[1:] for case in UNSUPPORTED], ids=[case[0] for case in UNSUPPORTED]
+)
+def test_unsupported_graphs_are_refused_by_name(
+    tmp_path: Path, nodes: list[tuple[Any, ...]], text: str
+) -> None:
+    weights = dense() | {
+        "zero": np.array(0.0),
+        "one": np.array(1.0),
+        "square": np.eye(4),
+        "flat": np.array([2, 7]),
+    }
+    assert re.search(
+        text, refusal(write(tmp_path / "g.onnx", graph(nodes, weights, domains=("com.example",))))
+    )
 
 
 def test_control_flow_is_named(tmp_path: Path) -> None:
     from onnx import TensorProto, helper
 
-    branch = helper.make_graph([helper.make_node("Identity", ["obs"], ["out"])], "b", [], [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)])
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["obs"], ["out"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+    )
     nodes = [GEMM, ("If", "yes", "action", {"then_branch": branch, "else_branch": branch})]
-    assert "node 1: If is control flow" in refusal(write(tmp_path / "g.onnx", graph(nodes, dense() | {"yes": np.array(True)})))
+    assert "node 1: If is control flow" in refusal(
+        write(tmp_path / "g.onnx", graph(nodes, dense() | {"yes": np.array(True)}))
+    )
 
 
 def huge(model: Any) -> None:
@@ -131,22 +156,36 @@ def outer(model: Any) -> None:
     """A product of a column and a row that would have 2**50 entries."""
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((1, 5), np.float32), "row"))
     for number in range(40):
-        reads = "row" if number == 0 else f"wide{number - 1}"
-        model.graph.node.insert(number, onnx.helper.make_node("Concat", [reads, reads], [f"wide{number}"], axis=1))
+        if number == 0:
+            reads = "row"
+        else:
+            reads = f"wide{number - 1}"
+        model.graph.node.insert(
+            number, onnx.helper.make_node("Concat", [reads, reads], [f"wide{number}"], axis=1)
+        )
     model.graph.node[40].input[1] = "wide39"
 
 
 def long(model: Any) -> None:
     for number in range(6000):
-        model.graph.node.append(onnx.helper.make_node("Identity", ["action" if number == 0 else f"i{number - 1}"], [f"i{number}"]))
+        model.graph.node.append(
+            onnx.helper.make_node(
+                "Identity", ["action" if number == 0 else f"i{number - 1}"], [f"i{number}"]
+            )
+        )
     model.graph.output[0].name = "i5999"
 
 
 def doubled(model: Any) -> None:
     """A signal joined with itself, again and again."""
     for number in range(40):
-        reads = "obs" if number == 0 else f"c{number - 1}"
-        model.graph.node.insert(number, onnx.helper.make_node("Concat", [reads, reads], [f"c{number}"], axis=1))
+        if number == 0:
+            reads = "obs"
+        else:
+            reads = f"c{number - 1}"
+        model.graph.node.insert(
+            number, onnx.helper.make_node("Concat", [reads, reads], [f"c{number}"], axis=1)
+        )
     model.graph.node[40].input[0] = "c39"
 
 
@@ -161,7 +200,9 @@ DAMAGED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "text"), DAMAGED, ids=[getattr(case[0], "__name__", "opset") for case in DAMAGED])
+@pytest.mark.parametrize(
+    ("change", "text"), DAMAGED, ids=[getattr(case[0], "__name__", "opset") for case in DAMAGED]
+)
 def test_damaged_models(tmp_path: Path, change: Any, text: str) -> None:
     assert re.search(text, refusal(write(tmp_path / "g.onnx", edited(change))))
 
@@ -169,7 +210,10 @@ def test_damaged_models(tmp_path: Path, change: Any, text: str) -> None:
 def test_cut_and_strange_files(tmp_path: Path) -> None:
     data = small_onnx()
     for length in (3, 10, len(data) // 2, len(data) - 1):
-        assert re.search("the ONNX file is damaged|opset|not a valid|unknown content", refusal(write(tmp_path / "g.onnx", data[:length])))
+        assert re.search(
+            "the ONNX file is damaged|opset|not a valid|unknown content",
+            refusal(write(tmp_path / "g.onnx", data[:length])),
+        )
     assert "unknown content" in refusal(write(tmp_path / "g.onnx", b"not a graph at all"))
     nested = b""
     for _ in range(3000):  # graph within graph within graph
@@ -180,11 +224,25 @@ def test_cut_and_strange_files(tmp_path: Path) -> None:
 def varint(number: int) -> bytes:
     found = b""
     while number > 127:
-        found, number = found + bytes([number & 127 | 128]), number >> 7
+        found = found + bytes([number & 127 | 128])
+        number = number >> 7
     return found + bytes([number])
 
 
-@pytest.mark.parametrize("location", ["/etc/hostname", "../secret.bin", "a/../../secret.bin", "link.bin", "folder", "absent.bin", "", "C:\\x", "pipe"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/etc/hostname",
+        "../secret.bin",
+        "a/../../secret.bin",
+        "link.bin",
+        "folder",
+        "absent.bin",
+        "",
+        "C:\\x",
+        "pipe",
+    ],
+)
 def test_external_data_outside_the_folder(tmp_path: Path, location: str) -> None:
     (tmp_path / "secret.bin").write_bytes(bytes(10_000))
     folder = tmp_path / "model"

@@ -1,4 +1,7 @@
-"""Stable-Baselines3 zips: the reader's actions are the library's own `predict(deterministic=True)`."""
+"""Stable-Baselines3 zips.
+
+The reader's actions are the library's own `predict(deterministic=True)`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.policy_files import HIGH, LOW, OFF_POLICY, ON_POLICY, edit_json, edit_tensors, model, normalizer, randomize
+from tests.policy_files import (
+    HIGH,
+    LOW,
+    OFF_POLICY,
+    ON_POLICY,
+    edit_json,
+    edit_tensors,
+    model,
+    normalizer,
+    randomize,
+)
 from toolchain.errors import InputError
 from toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
 
@@ -20,12 +33,18 @@ pytest.importorskip("sb3_contrib")
 TOLERANCE = 1e-5  # of the action's range
 
 
-def assert_same_actions(policy: Policy, trained: Any, *, normalize: Any = None, scale: float = 2.0) -> None:
+def assert_same_actions(
+    policy: Policy, trained: Any, *, normalize: Any = None, scale: float = 2.0
+) -> None:
     """64 random observations, actions compared relative to the width of each channel."""
     observations = np.random.default_rng(1).normal(0.0, scale, (64, policy.observation.size))
-    inputs = observations if normalize is None else normalize(observations)
+    if normalize is None:
+        inputs = observations
+    else:
+        inputs = normalize(observations)
     expected = trained.predict(inputs, deterministic=True)[0]
-    low, high = trained.action_space.low, trained.action_space.high
+    low = trained.action_space.low
+    high = trained.action_space.high
     deviation = np.abs(policy.act(observations) - expected) / (high - low)
     assert deviation.max() <= TOLERANCE
     assert np.ptp(expected, axis=0).min() > 0.1  # the comparison is not of constants
@@ -39,11 +58,25 @@ def saved(tmp_path: Path, algorithm: str, **arguments: Any) -> tuple[Any, Path]:
 
 CASES = [
     *((name, {}) for name in ON_POLICY + OFF_POLICY),
-    *((name, {"policy_kwargs": {"net_arch": [16], "activation_fn": torch.nn.ELU}}) for name in ON_POLICY + OFF_POLICY),
-    *(("PPO", {"policy_kwargs": {"activation_fn": getattr(torch.nn, name)}}) for name in ("ReLU", "SiLU", "GELU", "LeakyReLU", "Sigmoid", "Softplus", "Tanh")),
+    *(
+        (name, {"policy_kwargs": {"net_arch": [16], "activation_fn": torch.nn.ELU}})
+        for name in ON_POLICY + OFF_POLICY
+    ),
+    *(
+        ("PPO", {"policy_kwargs": {"activation_fn": getattr(torch.nn, name)}})
+        for name in ("ReLU", "SiLU", "GELU", "LeakyReLU", "Sigmoid", "Softplus", "Tanh")
+    ),
     ("PPO", {"policy_kwargs": {"net_arch": {"pi": [12, 7], "vf": [4]}}}),
     ("A2C", {"policy_kwargs": {"net_arch": []}}),
-    ("SAC", {"policy_kwargs": {"net_arch": {"pi": [12, 9, 7], "qf": [4]}, "activation_fn": torch.nn.Tanh}}),
+    (
+        "SAC",
+        {
+            "policy_kwargs": {
+                "net_arch": {"pi": [12, 9, 7], "qf": [4]},
+                "activation_fn": torch.nn.Tanh,
+            }
+        },
+    ),
     ("TD3", {"policy_kwargs": {"net_arch": []}}),
     ("TQC", {"policy_kwargs": {"net_arch": [], "n_quantiles": 5}}),
     ("PPO", {"use_sde": True}),
@@ -59,7 +92,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("algorithm", "arguments"), CASES, ids=lambda value: value if isinstance(value, str) else re.sub(r"[^\w,.]+", "-", str(value))[:60])
+@pytest.mark.parametrize(
+    ("algorithm", "arguments"),
+    CASES,
+    ids=lambda value: (
+        value if isinstance(value, str) else re.sub(r"[^\w,.]+", "-", str(value))[:60]
+    ),
+)
 @pytest.mark.door(direction="in", format="SB3 zip")
 def test_actions_equal_predict(tmp_path: Path, algorithm: str, arguments: dict[str, Any]) -> None:
     trained, path = saved(tmp_path, algorithm, **arguments)
@@ -101,7 +140,11 @@ def test_normalizer_of_another_policy(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "PPO")
     normalizer(tmp_path / "vecnormalize.pkl", 6)
     with pytest.raises(
-        InputError, match=r"vecnormalize\.pkl: the normaliser does not fit the policy \(got 6 channels, limit 5 inputs of model\.zip\).*--normalizer none"
+        InputError,
+        match=(
+            r"vecnormalize\.pkl: the normaliser does not fit the policy \(got 6 channels, limit 5"
+            r" inputs of model\.zip\).*--normalizer none"
+        ),
     ):
         load_policy(path)
 
@@ -111,7 +154,11 @@ def test_several_normalizers(tmp_path: Path) -> None:
     normalizer(tmp_path / "vecnormalize.pkl", 5)
     normalizer(tmp_path / "vec_normalize.pkl", 5, seed=2)
     with pytest.raises(
-        InputError, match=r"model\.zip: several normalisers lie beside the checkpoint \(got vecnormalize\.pkl, vec_normalize\.pkl.*--normalizer FILE"
+        InputError,
+        match=(
+            r"model\.zip: several normalisers lie beside the checkpoint \(got vecnormalize\.pkl,"
+            r" vec_normalize\.pkl.*--normalizer FILE"
+        ),
     ):
         load_policy(path)
 
@@ -149,14 +196,25 @@ def test_time_feature(tmp_path: Path) -> None:
     policy = load_policy(path, environment=EnvironmentFacts("Still-v0", 5, 200, LOW, HIGH))
     assert policy.observation.size == 5
     assert any(
-        re.match(r"assumed by family: input 6 is the remaining time 1 - decision / 200 \(RL Zoo TimeFeatureWrapper; .*6 inputs, Still-v0 5", text)
+        re.match(
+            r"assumed by family: input 6 is the remaining time 1 - decision / 200 \(RL Zoo"
+            r" TimeFeatureWrapper; .*6 inputs, Still-v0 5",
+            text,
+        )
         for text in policy.provenance.assumptions
     )
-    observations, decisions = np.random.default_rng(0).normal(size=(64, 5)), np.arange(64)
+    observations = np.random.default_rng(0).normal(size=(64, 5))
+    decisions = np.arange(64)
     full = np.concatenate([observations, 1 - decisions[:, None] / 200], axis=1)
     expected = trained.predict(wrapped.normalize_obs(full), deterministic=True)[0]
     assert np.abs(policy.act(observations, decisions) - expected).max() < 1e-5
-    with pytest.raises(InputError, match=r"episode's length is not known \(got 6 inputs, limit 5 observation channels of Still-v0\)"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"episode's length is not known \(got 6 inputs, limit 5 observation channels of"
+            r" Still-v0\)"
+        ),
+    ):
         load_policy(path, environment=EnvironmentFacts("Still-v0", 5))
 
 
@@ -175,7 +233,10 @@ def test_wrong_observation_size(tmp_path: Path, name: str, identifier: str, fix:
     path = path.rename(tmp_path / name)
     with pytest.raises(
         InputError,
-        match=re.escape(f"{name}: the policy does not fit the environment (got 5 inputs, limit 8 observation channels of {identifier or 'the environment'})"),
+        match=re.escape(
+            f"{name}: the policy does not fit the environment (got 5 inputs, limit 8 observation"
+            f" channels of {identifier or 'the environment'})"
+        ),
     ) as caught:
         load_policy(path, environment=EnvironmentFacts(identifier, 8, 1000, LOW, HIGH))
     assert caught.value.fix.startswith(fix)
@@ -192,15 +253,26 @@ BOUNDS = [
     (
         "differ",
         {"environment": EnvironmentFacts("E-v1", 5, None, LOW, HIGH + 1)},
-        r"model\.zip: the checkpoint and E-v1 give different action bounds \(got high \[1\.7, .*limit high \[2\.7",
+        (
+            r"model\.zip: the checkpoint and E-v1 give different action bounds \(got high \[1\.7,"
+            r" .*limit high \[2\.7"
+        ),
     ),
     (
         "count",
         {"environment": EnvironmentFacts("E-v1", 5, None, LOW[:2], HIGH[:2])},
         r"actions do not fit the environment \(got 3 outputs, limit 2 action channels of E-v1",
     ),
-    ("squash", {"squash": "clip"}, r"--squash differs from what the policy does \(got clip, limit tanh\)"),
-    ("limit", {"action_limit": 1.0}, r"--action-limit differs from the action bounds \(got 1\.0, limit low"),
+    (
+        "squash",
+        {"squash": "clip"},
+        r"--squash differs from what the policy does \(got clip, limit tanh\)",
+    ),
+    (
+        "limit",
+        {"action_limit": 1.0},
+        r"--action-limit differs from the action bounds \(got 1\.0, limit low",
+    ),
     ("limit text", {"action_limit": "x"}, r"--action-limit is not a number \(got 'x'\)"),
 ]
 
@@ -214,7 +286,9 @@ def test_disagreements(tmp_path: Path, label: str, options: dict[str, Any], text
 
 def test_activation_option_against_the_file(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "SAC", policy_kwargs={"activation_fn": torch.nn.ELU})
-    with pytest.raises(InputError, match=r"--activation differs from what the file records \(got relu, limit elu\)"):
+    with pytest.raises(
+        InputError, match=r"--activation differs from what the file records \(got relu, limit elu\)"
+    ):
         load_policy(path, activation="relu")
 
 
@@ -227,14 +301,28 @@ def test_many_channels(tmp_path: Path) -> None:
 def test_abridged_bounds_come_from_the_environment(tmp_path: Path) -> None:
     trained, path = saved(tmp_path, "SAC")
     edit_json(path, lambda data: data["action_space"].update(low="[-0.4 ... -1.]"))
-    with pytest.raises(InputError, match=r"the action bounds are not readable in the checkpoint\. Fix: --env ID or --action-low and --action-high"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"the action bounds are not readable in the checkpoint\. Fix: --env ID or --action-low"
+            r" and --action-high"
+        ),
+    ):
         load_policy(path)
-    assert_same_actions(load_policy(path, environment=EnvironmentFacts(action_low=LOW, action_high=HIGH)), trained)
+    assert_same_actions(
+        load_policy(path, environment=EnvironmentFacts(action_low=LOW, action_high=HIGH)), trained
+    )
 
 
 def test_spaces_as_one_line_of_text(tmp_path: Path) -> None:
     trained, path = saved(tmp_path, "SAC", low=-np.ones(2, np.float32), high=np.ones(2, np.float32))
-    edit_json(path, lambda data: data.update(action_space="Box(-1.0, 1.0, (2,), float32)", observation_space="Box(-inf, inf, (5,), float64)"))
+    edit_json(
+        path,
+        lambda data: data.update(
+            action_space="Box(-1.0, 1.0, (2,), float32)",
+            observation_space="Box(-inf, inf, (5,), float64)",
+        ),
+    )
     assert_same_actions(load_policy(path), trained)
 
 
@@ -244,7 +332,11 @@ def test_shared_layers_of_old_versions(tmp_path: Path) -> None:
 
     def share(tensors: dict[str, Any]) -> None:
         for part in ("weight", "bias"):
-            tensors[f"mlp_extractor.shared_net.0.{part}"] = tensors.pop(f"mlp_extractor.policy_net.0.{part}")
-            tensors[f"mlp_extractor.policy_net.0.{part}"] = tensors.pop(f"mlp_extractor.policy_net.2.{part}")
+            tensors[f"mlp_extractor.shared_net.0.{part}"] = tensors.pop(
+                f"mlp_extractor.policy_net.0.{part}"
+            )
+            tensors[f"mlp_extractor.policy_net.0.{part}"] = tensors.pop(
+                f"mlp_extractor.policy_net.2.{part}"
+            )
 
     assert_same_actions(load_policy(edit_tensors(path, share)), trained)

@@ -1,4 +1,7 @@
-"""One file of every format that cannot be taken: refused in under two seconds, with everything that is wrong with it in one error."""
+"""One file of every format that cannot be taken.
+
+Refused in under two seconds, with everything that is wrong with it in one error.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,11 @@ def facts(path: Path, **options: Any) -> Callable[[], Any]:
 
 
 def foreign_entries() -> dict[str, Any]:
-    more = {"conv.weight": torch.zeros(2, 2, 3, 3), "lstm.weight_ih_l0": torch.zeros(4, 4), "norm.running_mean": torch.zeros(3)}
+    more = {
+        "conv.weight": torch.zeros(2, 2, 3, 3),
+        "lstm.weight_ih_l0": torch.zeros(4, 4),
+        "norm.running_mean": torch.zeros(3),
+    }
     return state_dict() | more
 
 
@@ -57,7 +64,9 @@ def sb3(folder: Path) -> Callable[[], Any]:
 
 
 def vec_normalize(folder: Path) -> Callable[[], Any]:
-    model("PPO", low=-np.ones(2, np.float32), high=np.ones(2, np.float32)).save(folder / "model.zip")
+    model("PPO", low=-np.ones(2, np.float32), high=np.ones(2, np.float32)).save(
+        folder / "model.zip"
+    )
     wrapped = normalizer(folder / "vecnormalize.pkl", 5)
     wrapped.obs_rms.mean, wrapped.epsilon = np.full(4, np.nan), np.ones(2)
     wrapped.save(str(folder / "vecnormalize.pkl"))
@@ -84,7 +93,11 @@ def sddpg(folder: Path) -> Callable[[], Any]:
 
 
 def onnx(folder: Path) -> Callable[[], Any]:
-    nodes = [("LSTM", "obs,w0,w0", "h", {"hidden_size": 3}), ("Conv", "h,w0", "i"), ("ArgMax", "i", "action")]
+    nodes = [
+        ("LSTM", "obs,w0,w0", "h", {"hidden_size": 3}),
+        ("Conv", "h,w0", "i"),
+        ("ArgMax", "i", "action"),
+    ]
     return facts(write(folder / "g.onnx", graph(nodes, dense())))
 
 
@@ -92,7 +105,11 @@ def traced(form: str) -> Callable[[Path], Callable[[], Any]]:
     class Unsupported(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.one, self.other, self.norm = torch.nn.Linear(4, 4), torch.nn.Linear(4, 2), torch.nn.LayerNorm(4)
+            self.one, self.other, self.norm = (
+                torch.nn.Linear(4, 4),
+                torch.nn.Linear(4, 2),
+                torch.nn.LayerNorm(4),
+            )
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.softmax(self.other(torch.sin(self.norm(self.one(x)))), -1)
@@ -103,7 +120,10 @@ def traced(form: str) -> Callable[[Path], Callable[[], Any]]:
 def nir_graph(folder: Path) -> Callable[[], Any]:
     import nir
 
-    nodes = chain("LIF") | {"n": nir.Threshold(np.ones(8)), "m": nir.LI(tau=np.ones(4), r=np.ones(4), v_leak=np.zeros(4))}
+    nodes = chain("LIF") | {
+        "n": nir.Threshold(np.ones(8)),
+        "m": nir.LI(tau=np.ones(4), r=np.ones(4), v_leak=np.zeros(4)),
+    }
     return facts(written(folder, nodes), squash="none")
 
 
@@ -119,46 +139,118 @@ def artifact(folder: Path) -> Callable[[], Any]:
 
 def profile(folder: Path) -> Callable[[], Any]:
     text = (resources.files("hardware_profiles") / "loihi2.toml").read_text()
-    wrong = text.replace('kind = "inherited"', 'kind = "guess"', 2).replace('unit = "pJ"', 'unit = "furlong"', 1)
+    wrong = text.replace('kind = "inherited"', 'kind = "guess"', 2).replace(
+        'unit = "pJ"', 'unit = "furlong"', 1
+    )
     return lambda: parse_profile(wrong, "x.toml")
 
 
-ENTRIES = ("unknown key conv.weight", "unknown key lstm.weight_ih_l0", "unknown key norm.running_mean")
+ENTRIES = (
+    "unknown key conv.weight",
+    "unknown key lstm.weight_ih_l0",
+    "unknown key norm.running_mean",
+)
 OPERATIONS = ("layer_norm is not supported", "sin is not supported", "softmax is not supported")
 FILES: dict[str, tuple[Callable[[Path], Callable[[], Any]], tuple[str, ...]]] = {
-    "state dict": (lambda folder: facts(write(folder / "a.pt", torch_bytes(foreign_entries()))), ENTRIES),
-    "state dict, legacy": (lambda folder: facts(write(folder / "a.pt", torch_bytes(foreign_entries(), legacy=True))), ENTRIES),
+    "state dict": (
+        lambda folder: facts(write(folder / "a.pt", torch_bytes(foreign_entries()))),
+        ENTRIES,
+    ),
+    "state dict, legacy": (
+        lambda folder: facts(write(folder / "a.pt", torch_bytes(foreign_entries(), legacy=True))),
+        ENTRIES,
+    ),
     "safetensors": (safetensors, ENTRIES),
-    "SB3 zip": (sb3, ("the features extractor <class 'x.CNN'> is not supported", "unknown activation", "observation_space has the shape [3, 4]")),
-    "VecNormalize": (vec_normalize, ("are not two flat arrays of one size", "epsilon and clip are not single numbers", "has non-finite values")),
-    "npz normaliser": (npz, ("var is missing", "epsilon is missing", "clip is missing", "unknown array 'foo.npy'")),
+    "SB3 zip": (
+        sb3,
+        (
+            "the features extractor <class 'x.CNN'> is not supported",
+            "unknown activation",
+            "observation_space has the shape [3, 4]",
+        ),
+    ),
+    "VecNormalize": (
+        vec_normalize,
+        (
+            "are not two flat arrays of one size",
+            "epsilon and clip are not single numbers",
+            "has non-finite values",
+        ),
+    ),
+    "npz normaliser": (
+        npz,
+        ("var is missing", "epsilon is missing", "clip is missing", "unknown array 'foo.npy'"),
+    ),
     "sidecar": (
-        lambda folder: popsan(folder, sidecar={"neuron": "lstm", "timesteps": -3, "bogus": 1, "action_limit": "x"}),
+        lambda folder: popsan(
+            folder, sidecar={"neuron": "lstm", "timesteps": -3, "bogus": 1, "action_limit": "x"}
+        ),
         ("unknown key 'bogus'", "neuron is 'lstm'", "timesteps is -3", "action_limit is x"),
     ),
     "mean_var": (
         lambda folder: popsan(folder, statistics=[np.full(2, np.nan), -np.ones(4)]),
-        ("does not fit the policy (got (2,) and (4,), limit (3,))", "must be finite, the variance not negative (got smallest variance -1)"),
+        (
+            "does not fit the policy (got (2,) and (4,), limit (3,))",
+            "must be finite, the variance not negative (got smallest variance -1)",
+        ),
     ),
     "SDDPG": (
         sddpg,
-        ("2 weights and 1 biases", "layer 1 has a weight of shape (2, 5) where 3 inputs", "layer 0 has a bias of shape (2,)", "layer 1 weight has non-finite"),
+        (
+            "2 weights and 1 biases",
+            "layer 1 has a weight of shape (2, 5) where 3 inputs",
+            "layer 0 has a bias of shape (2,)",
+            "layer 1 weight has non-finite",
+        ),
     ),
-    "ONNX": (onnx, ("node 0: LSTM is recurrent", "node 1: Conv is a convolution", "node 2: ArgMax makes discrete actions")),
+    "ONNX": (
+        onnx,
+        (
+            "node 0: LSTM is recurrent",
+            "node 1: Conv is a convolution",
+            "node 2: ArgMax makes discrete actions",
+        ),
+    ),
     "TorchScript, scripted": (traced("script"), OPERATIONS),
     "TorchScript, traced": (traced("trace"), OPERATIONS),
     "torch.export": (traced("export"), OPERATIONS),
     "NIR graph": (nir_graph, ("m is LI", "n is Threshold")),
     "NIR sidecar": (
         lambda folder: facts(written(folder, chain("LIF"), sidecar={}), squash="none"),
-        tuple(f"{name} is not declared" for name in ("timesteps", "encoder", "nir.dt", "nir.integration", "nir.reset", "nir.state", "nir.layer_delay")),
+        tuple(
+            f"{name} is not declared"
+            for name in (
+                "timesteps",
+                "encoder",
+                "nir.dt",
+                "nir.integration",
+                "nir.reset",
+                "nir.state",
+                "nir.layer_delay",
+            )
+        ),
     ),
     "observations": (
         lambda folder: lambda: from_arrays(np.full((7, 3), "a"), None, 2),
         ("array does not fit the policy (got <U1 (7, 3), limit float (N, 2))",),
     ),
-    "artifact": (artifact, ("layer 0: row scales and units must be", "encoder scales must be", "alpha 99/64", "multiply-adds are 0")),
-    "hardware profile": (profile, ("unit is 'furlong'", "energy.synop: kind is 'guess'", "energy.neuron_active: kind is 'guess'")),
+    "artifact": (
+        artifact,
+        (
+            "layer 0: row scales and units must be",
+            "encoder scales must be",
+            "alpha 99/64",
+            "multiply-adds are 0",
+        ),
+    ),
+    "hardware profile": (
+        profile,
+        (
+            "unit is 'furlong'",
+            "energy.synop: kind is 'guess'",
+            "energy.neuron_active: kind is 'guess'",
+        ),
+    ),
 }
 
 
@@ -171,5 +263,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, name: str) -> 
         read()
     seconds = time.perf_counter() - start
     assert seconds < SECONDS
-    assert [problem for problem in problems if problem not in str(refused.value)] == [], str(refused.value)
+    assert [problem for problem in problems if problem not in str(refused.value)] == [], str(
+        refused.value
+    )
     assert refused.value.fix

@@ -1,4 +1,7 @@
-"""The committed tables have the rows and columns that their programs write; the integers follow the float equations."""
+"""The committed tables have the rows and columns that their programs write.
+
+The integers follow the float equations.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,28 @@ RECORD = (fidelity_document.DOCUMENT,)
 def committed(name: str) -> list[list[str]]:
     """Cells of the generated table `name`, header first, wherever it stands."""
     record = name in ("summary", "oracle")
-    begin, end = (fidelity_document.BEGIN, fidelity_document.END) if record else (results.BEGIN, results.END)
-    texts = [text for document in (RECORD if record else results.DOCUMENTS) if begin.format(name) in (text := document.read_text())]
+    begin, end = (
+        (fidelity_document.BEGIN, fidelity_document.END) if record else (results.BEGIN, results.END)
+    )
+    texts = [
+        text
+        for document in (RECORD if record else results.DOCUMENTS)
+        if begin.format(name) in (text := document.read_text())
+    ]
     assert len(texts) == 1, f"the table {name} stands in {len(texts)} documents"
     block = texts[0].split(begin.format(name))[1].split(end.format(name))[0].strip()
     lines = [line for line in block.splitlines() if not set(line) <= set("|- ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize(("name", "columns"), [("sdn", results.SDN_COLUMNS), ("rate", results.RATE_COLUMNS), ("readme", results.README_COLUMNS)])
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("sdn", results.SDN_COLUMNS),
+        ("rate", results.RATE_COLUMNS),
+        ("readme", results.README_COLUMNS),
+    ],
+)
 def test_committed_table(name: str, columns: tuple[str, ...]) -> None:
     header, *body = committed(name)
     assert header == list(columns)
@@ -36,7 +52,10 @@ def test_committed_table(name: str, columns: tuple[str, ...]) -> None:
 def test_committed_table_of_record() -> None:
     header, *body = committed("summary")
     assert header == list(fidelity_document.SUMMARY_COLUMNS)
-    assert [tuple(row[:2]) for row in body] == [("sdn", "1"), *((neuron, str(timesteps)) for neuron, timesteps in fidelity.CELLS)]
+    assert [tuple(row[:2]) for row in body] == [
+        ("sdn", "1"),
+        *((neuron, str(timesteps)) for neuron, timesteps in fidelity.CELLS),
+    ]
     header, *body = committed("oracle")
     assert header == list(fidelity_document.ORACLE_COLUMNS)
     cells = [f"{neuron} T={timesteps}" for neuron, timesteps in fidelity.ORACLE_CELLS]
@@ -44,15 +63,37 @@ def test_committed_table_of_record() -> None:
     assert {row[0] for row in body} >= set(OWN)
 
 
-@pytest.mark.parametrize(("neuron", "timesteps", "alpha"), [("if", 16, 0.0), ("if", 16, 0.5), ("snm", 8, 0.5), ("mt", 4, 0.25), ("dc", 4, 0.0), ("dc", 2, 0.5)])
-def test_neurons_follow_the_float_equations_on_their_own_numbers(neuron: str, timesteps: int, alpha: float) -> None:
-    """Hardly an action differs from the papers' float equations: only where the rounding of alpha's residual meets a threshold."""
+@pytest.mark.parametrize(
+    ("neuron", "timesteps", "alpha"),
+    [
+        ("if", 16, 0.0),
+        ("if", 16, 0.5),
+        ("snm", 8, 0.5),
+        ("mt", 4, 0.25),
+        ("dc", 4, 0.0),
+        ("dc", 2, 0.5),
+    ],
+)
+def test_neurons_follow_the_float_equations_on_their_own_numbers(
+    neuron: str, timesteps: int, alpha: float
+) -> None:
+    """Hardly an action differs from the papers' float equations.
+
+    Only where the rounding of alpha's residual meets a threshold.
+    """
     case = next(case for case in policies.found() if "Pendulum" in case.name)
     policy = case.load()
     env = gymnasium_bridge.make(case.environment, trusted=True)
     states = from_environment(policy, env, 150, 7)
     env.close()
-    artifact = api.convert(policy, env=case.environment, neuron=neuron, timesteps=timesteps, alpha=alpha, calibration_steps=500)
+    artifact = api.convert(
+        policy,
+        env=case.environment,
+        neuron=neuron,
+        timesteps=timesteps,
+        alpha=alpha,
+        calibration_steps=500,
+    )
     own, weights = fidelity.oracle_errors(artifact, policy, states)
     assert own < 1e-3
     assert own < weights < 0.1

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-for package in ("torch", "stable_baselines3", "onnx", "onnxruntime", "h5py", "nir", "snntorch", "safetensors"):
+for package in (
+    "torch",
+    "stable_baselines3",
+    "onnx",
+    "onnxruntime",
+    "h5py",
+    "nir",
+    "snntorch",
+    "safetensors",
+):
     pytest.importorskip(package)
 
 from tests.doors import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
@@ -21,7 +30,9 @@ STALE = "python tests/support_matrix.py --write"
 
 
 def tried(cell: tuple[str, str, str]) -> object:
-    return pytest.param(*cell, id=" ".join(cell), marks=[pytest.mark.slow] if cell[:2] == (ON, "lava") else [])
+    return pytest.param(
+        *cell, id=" ".join(cell), marks=[pytest.mark.slow] if cell[:2] == (ON, "lava") else []
+    )
 
 
 @pytest.mark.parametrize(("direction", "name", "neuron"), [tried(cell) for cell in cells()])
@@ -53,4 +64,6 @@ def test_the_tests_that_are_named_exist(direction: str) -> None:
     for (way, _), tests in proofs().items():
         for test in tests if way == direction else []:
             file, name = test.split("::")
-            assert inspect.isfunction(getattr(importlib.import_module(f"tests.{Path(file).stem}"), name))
+            assert inspect.isfunction(
+                getattr(importlib.import_module(f"tests.{Path(file).stem}"), name)
+            )

@@ -1,4 +1,7 @@
-"""ReLU networks in one autograd node: equal to torch's module by module, in float64, and with bfloat16 products where nothing is rounded."""
+"""ReLU networks in one autograd node.
+
+Equal to torch's module by module, in float64, and with bfloat16 products where nothing is rounded.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,20 @@ def results(network: nn.Sequential, outputs: Tensor, x: Tensor, gradient: Tensor
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 7), st.integers(1, 80), st.integers(1, 5), st.booleans(), st.integers(0, 2**32 - 1))
-def test_whole_numbers_pass_exactly(hidden: list[int], rows: int, inputs: int, outputs: int, bfloat16: bool, seed: int) -> None:
-    """Weights -1, 0, 1 keep all sums that bfloat16 must hold below 2^8, so its rounding changes nothing."""
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.integers(1, 7),
+    st.integers(1, 80),
+    st.integers(1, 5),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_whole_numbers_pass_exactly(
+    hidden: list[int], rows: int, inputs: int, outputs: int, bfloat16: bool, seed: int
+) -> None:
+    """Weights -1, 0, 1 keep all sums that bfloat16 must hold below 2^8, so its rounding changes
+    nothing.
+    """
     torch.manual_seed(seed)
     made = network((inputs, *hidden, outputs), (-1.0, 0.0, 1.0), torch.float32)
     first = made[0]
@@ -43,22 +57,36 @@ def test_whole_numbers_pass_exactly(hidden: list[int], rows: int, inputs: int, o
     first.weight.data[:, 3:] = 0  # of many inputs, three count
     x = torch.randint(-1, 2, (rows, inputs)).float().requires_grad_()
     gradient = torch.randint(-1, 2, (rows, outputs)).float()
-    for mine, theirs in zip(results(made, dense(made, x, bfloat16), x, gradient), results(made, made(x), x, gradient), strict=True):
+    for mine, theirs in zip(
+        results(made, dense(made, x, bfloat16), x, gradient),
+        results(made, made(x), x, gradient),
+        strict=True,
+    ):
         assert torch.equal(mine, theirs)
 
 
 def test_bfloat16_products_round_as_torch_rounds_them() -> None:
-    """The compiled way and torch's own operations with the same products: apart by roundings, both near float32."""
+    """The compiled way and torch's own operations with the same products.
+
+    Apart by roundings, both near float32.
+    """
     torch.manual_seed(0)
     made = network((17, 300, 300, 6), tuple(torch.randn(1000).mul(0.08).tolist()), torch.float32)
-    x, gradient = torch.randn(256, 17, requires_grad=True), torch.randn(256, 6)
+    x = torch.randn(256, 17, requires_grad=True)
+    gradient = torch.randn(256, 6)
     first, _, second, _, last = made
 
     def plain(x: Tensor) -> Tensor:
-        hidden = torch.relu(nn.functional.linear(torch.relu(first(x)).bfloat16(), second.weight.bfloat16(), second.bias.bfloat16()))
+        hidden = torch.relu(
+            nn.functional.linear(
+                torch.relu(first(x)).bfloat16(), second.weight.bfloat16(), second.bias.bfloat16()
+            )
+        )
         return last(hidden.float())
 
-    exact, rounded, ours = (results(made, outputs, x, gradient) for outputs in (made(x), plain(x), dense(made, x, True)))
+    exact, rounded, ours = (
+        results(made, outputs, x, gradient) for outputs in (made(x), plain(x), dense(made, x, True))
+    )
     for wanted, theirs, mine in zip(exact, rounded, ours, strict=True):
         error, theirs_error = ((value - wanted).norm() for value in (mine, theirs))
         assert error <= 1.2 * theirs_error + 1e-6 * wanted.norm()  # no worse than torch's
@@ -68,7 +96,8 @@ def test_bfloat16_products_round_as_torch_rounds_them() -> None:
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_a_network_that_does_not_learn_gets_no_gradient(bfloat16: bool) -> None:
     """An actor learns through a critic whose own parameters stay as they are."""
-    made, x = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32), torch.randn(4, 5, requires_grad=True)
+    made = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32)
+    x = torch.randn(4, 5, requires_grad=True)
     dense(made, x, bfloat16, learns=False).sum().backward()
     assert x.grad is not None and all(parameter.grad is None for parameter in made.parameters())
     (gradient,) = torch.autograd.grad(dense(made, x, bfloat16).sum(), [x])
@@ -76,26 +105,30 @@ def test_a_network_that_does_not_learn_gets_no_gradient(bfloat16: bool) -> None:
 
 
 def test_nothing_is_rounded_where_no_product_lies_between_hidden_layers() -> None:
-    made, x = network((5, 7, 2), (0.1, 0.3), torch.float32), torch.randn(4, 5)
+    made = network((5, 7, 2), (0.1, 0.3), torch.float32)
+    x = torch.randn(4, 5)
     torch.testing.assert_close(dense(made, x, True), made(x))
 
 
 def test_a_second_derivative_is_refused() -> None:
     """Not silently left out."""
-    made, x = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32), torch.randn(4, 5, requires_grad=True)
+    made = network((5, 8, 8, 1), (-1.0, 1.0), torch.float32)
+    x = torch.randn(4, 5, requires_grad=True)
     (gradient,) = torch.autograd.grad(dense(made, x, True).pow(2).sum(), [x], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
 
 def test_float64_is_never_rounded() -> None:
-    made, x = network((5, 7, 6, 2), (0.1, 0.3), torch.float64), torch.randn(4, 5, dtype=torch.float64)
+    made = network((5, 7, 6, 2), (0.1, 0.3), torch.float64)
+    x = torch.randn(4, 5, dtype=torch.float64)
     torch.testing.assert_close(dense(made, x, True), made(x))
 
 
 def test_memory_ends_with_its_graph() -> None:
     """Without help from the collector of cycles."""
-    made, found = network((5, 7, 2), (0.1, 0.3), torch.float32), list[weakref.ref[Any]]()
+    made = network((5, 7, 2), (0.1, 0.3), torch.float32)
+    found = list[weakref.ref[Any]]()
     gc.disable()
     try:
         for _ in range(3):

@@ -42,7 +42,10 @@ def test_adaptive_stays_within_its_limits(returns: list[float]) -> None:
     ("make", "said"),
     [
         (lambda: Fixed(0.0), "slope schedule fixed: slopes from 0 to 0, 0 < low <= high expected"),
-        (lambda: Interval(every=0, steps=0, low=5, high=2), "3 problems: slopes from 5 to 2, .*; every is 0, at least 1 expected; steps is 0"),
+        (
+            lambda: Interval(every=0, steps=0, low=5, high=2),
+            "3 problems: slopes from 5 to 2, .*; every is 0, at least 1 expected; steps is 0",
+        ),
         (lambda: Adaptive(-1, 3), "slope schedule adaptive: slopes from -1 to 3"),
     ],
 )
@@ -60,7 +63,16 @@ def test_a_callback_steepens_the_actor_while_it_trains() -> None:
     from toolchain.training.surrogates import FastSigmoid
 
     kwargs = {"net_arch": [8], "population": 3, "surrogate": FastSigmoid(25.0)}
-    model = SpikingTD3("MlpPolicy", make_vec_env(Drift, seed=0), learning_starts=10, batch_size=8, buffer_size=200, policy_kwargs=kwargs, seed=0, device="cpu")
+    model = SpikingTD3(
+        "MlpPolicy",
+        make_vec_env(Drift, seed=0),
+        learning_starts=10,
+        batch_size=8,
+        buffer_size=200,
+        policy_kwargs=kwargs,
+        seed=0,
+        device="cpu",
+    )
     callback = SlopeCallback(Interval(every=1, steps=3, low=1, high=100))
     model.learn(20, callback=callback)
     assert model.actor.mu.kind.surrogate == FastSigmoid(1.0)

@@ -1,4 +1,7 @@
-"""Kernels' parts on several threads, and what goes without autograd's graph: the same numbers as by one thread and by the graph."""
+"""Kernels' parts on several threads, and what goes without autograd's graph.
+
+The same numbers as by one thread and by the graph.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ def counter(typing: Any, array: Any) -> Any:
     """The address of what counts the references to an array, 0 where nothing does."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.ptrtoint(context.make_array(signature.args[0])(context, builder, value=given[0]).meminfo, ir.IntType(64))
+        return builder.ptrtoint(
+            context.make_array(signature.args[0])(context, builder, value=given[0]).meminfo,
+            ir.IntType(64),
+        )
 
     return types.int64(array), generate
 
@@ -124,18 +130,26 @@ def test_every_part_runs_once_and_gets_what_was_given(there: bool, count: int) -
     """Fewer parts than threads, as many, and more; arrays, tuples of them, and numbers."""
     crew = (team() if there else 0, count)
     for parts in (0, 1, 2, 3, 17, 1000):
-        times, given, found = np.zeros(parts, np.int64), np.arange(parts, dtype=np.float32), np.zeros(parts, np.float32)
+        times = np.zeros(parts, np.int64)
+        given = np.arange(parts, dtype=np.float32)
+        found = np.zeros(parts, np.float32)
         references = [sys.getrefcount(part) for part in (times, given, found)]
         noted(crew, parts, times, (given, found), np.float32(2))
         assert (times == 1).all() and (found == 2 * given + parts).all()
         assert references == [sys.getrefcount(part) for part in (times, given, found)]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere torch's OpenMP has no such entry, and parts run one by one")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="elsewhere torch's OpenMP has no such entry, and parts run one by one",
+)
 def test_parts_run_in_the_threads_of_torch(two_threads: None) -> None:
     """By the number that OpenMP gives each of them."""
-    number: Any = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so")).omp_get_thread_num
-    number.argtypes, number.restype = [], ctypes.c_int
+    number: Any = ctypes.CDLL(
+        str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so")
+    ).omp_get_thread_num
+    number.argtypes = []
+    number.restype = ctypes.c_int
 
     @compiled
     def work(part: Any, parts: Any, who: Any, waste: Any) -> None:
@@ -150,7 +164,8 @@ def test_parts_run_in_the_threads_of_torch(two_threads: None) -> None:
         run(crew, who.size, (who, waste))
 
     assert threads() == (team(), 2) and team()
-    who, waste = np.full(64, -1), np.zeros(64)
+    who = np.full(64, -1)
+    waste = np.zeros(64)
     go(threads(), who, waste)
     assert set(who) == {0, 1}
     go((team(), 1), who, waste)
@@ -173,17 +188,26 @@ def states(made: SpikingTD3) -> dict[str, torch.Tensor]:
     found = {name: value.detach().clone() for name, value in made.policy.state_dict().items()}
     for name, part in (("actor", made.actor), ("critic", made.critic), ("proxy", made.proxy)):
         if part is not None:
-            found |= {f"{name} {key} {k}": value.clone() for k, state in part.optimizer.state_dict()["state"].items() for key, value in state.items()}
+            found |= {
+                f"{name} {key} {k}": value.clone()
+                for k, state in part.optimizer.state_dict()["state"].items()
+                for key, value in state.items()
+            }
     return found
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("kind", [SpikingTD3, ProxyTargetTD3])
 @pytest.mark.parametrize("neuron", ["lif", "clif", "dn"])
-def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuron: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_graph_networks_learn_the_same(
+    kind: type[SpikingTD3], neuron: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Weights, targets and Adam's moments after two steps, of which one improves the actor."""
-    options = {"neuron": neuron, "net_arch": [48, 32]} | ({"proxy_arch": [40, 24]} if kind is ProxyTargetTD3 else {})
-    made, before = model(kind, **options), torch.get_num_threads()
+    options = {"neuron": neuron, "net_arch": [48, 32]} | (
+        {"proxy_arch": [40, 24]} if kind is ProxyTargetTD3 else {}
+    )
+    made = model(kind, **options)
+    before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         made.train(2, 128)
@@ -194,7 +218,8 @@ def test_without_the_graph_networks_learn_the_same(kind: type[SpikingTD3], neuro
     other = model(kind, **options)
     assert type(other._learner(128)) is GraphLearner
     other.train(2, 128)
-    mine, theirs = states(made), states(other)
+    mine = states(made)
+    theirs = states(other)
     assert mine.keys() == theirs.keys()
     for name, value in mine.items():
         scale = theirs[name].abs().max().clamp(min=1e-3)
@@ -210,23 +235,51 @@ class OwnLinear(torch.nn.Linear):
 
 CHANGES = {  # and whether a plain learner serves afterwards
     "frozen": (lambda made: made.actor.mu.encoder.mean.requires_grad_(False), False),
-    "optimiser": (lambda made: setattr(made.critic, "optimizer", torch.optim.SGD(made.critic.parameters(), 0.1)), True),
-    "parameter": (lambda made: setattr(made.critic.q_networks[0][0], "weight", torch.nn.Parameter(torch.zeros(16, 23))), True),
+    "optimiser": (
+        lambda made: setattr(
+            made.critic, "optimizer", torch.optim.SGD(made.critic.parameters(), 0.1)
+        ),
+        True,
+    ),
+    "parameter": (
+        lambda made: setattr(
+            made.critic.q_networks[0][0], "weight", torch.nn.Parameter(torch.zeros(16, 23))
+        ),
+        True,
+    ),
     "activation": (lambda made: made.critic.q_networks[0].__setitem__(1, torch.nn.Tanh()), False),
     "more modules": (lambda made: made.critic.q_networks[0].append(torch.nn.Tanh()), False),
-    "hook": (lambda made: made.critic.q_networks[0][0].register_forward_hook(lambda *_: None), False),
-    "gradient hook": (lambda made: made.critic.q_networks[0][0].weight.register_hook(lambda gradient: gradient), False),
-    "weight norm": (lambda made: [torch.nn.utils.parametrizations.weight_norm(part.q_networks[0][0]) for part in (made.critic, made.critic_target)], False),
+    "hook": (
+        lambda made: made.critic.q_networks[0][0].register_forward_hook(lambda *_: None),
+        False,
+    ),
+    "gradient hook": (
+        lambda made: made.critic.q_networks[0][0].weight.register_hook(lambda gradient: gradient),
+        False,
+    ),
+    "weight norm": (
+        lambda made: [
+            torch.nn.utils.parametrizations.weight_norm(part.q_networks[0][0])
+            for part in (made.critic, made.critic_target)
+        ],
+        False,
+    ),
     "subclass": (lambda made: made.critic.q_networks[0].__setitem__(0, OwnLinear(23, 16)), False),
     "bfloat16": (lambda made: setattr(made, "bfloat16", True), True),
-    "actor": (lambda made: setattr(made.actor, "mu", torch.nn.Sequential(torch.nn.Linear(17, 6), torch.nn.Tanh())), False),
+    "actor": (
+        lambda made: setattr(
+            made.actor, "mu", torch.nn.Sequential(torch.nn.Linear(17, 6), torch.nn.Tanh())
+        ),
+        False,
+    ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_learner_serves_as_long_as_nothing_it_holds_is_replaced(change: str) -> None:
     made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
-    before, (make, plain) = made._learner(64), CHANGES[change]
+    before = made._learner(64)
+    make, plain = CHANGES[change]
     assert isinstance(before, PlainLearner) and made._learner(64) is before
     make(made)
     after = made._learner(64)
@@ -256,24 +309,33 @@ def test_a_frozen_actor_stays_while_its_critics_learn() -> None:
     made.actor.requires_grad_(False)
     before = states(made)
     made.train(2, 64)
-    moved = {name for name, value in made.policy.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {
+        name
+        for name, value in made.policy.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
     assert moved and not any(name.startswith("actor.") for name in moved)
 
 
 def test_what_improves_the_actor_leaves_the_critics_gradients_alone() -> None:
     made = model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16])
     made.train(1, 64)
-    learner, found = made._learner(64), [parameter.grad.clone() for parameter in made.critic.parameters()]
+    learner = made._learner(64)
+    found = [parameter.grad.clone() for parameter in made.critic.parameters()]
     data = made.replay_buffer.sample(64)
     learner.improve(data.observations, learner.actions(data.observations, improve=True))
-    assert all(torch.equal(parameter.grad, before) for parameter, before in zip(made.critic.parameters(), found, strict=True))
+    assert all(
+        torch.equal(parameter.grad, before)
+        for parameter, before in zip(made.critic.parameters(), found, strict=True)
+    )
 
 
 def test_learners_in_several_threads_learn_as_they_do_alone(two_threads: None) -> None:
     """Each with minibatches of its own, as NumPy's and torch's random numbers are the process's."""
     generator = torch.Generator().manual_seed(3)
     batch = [torch.randn((128, width), generator=generator) for width in (17, 6)]
-    made, gate = [model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16]) for _ in range(4)], threading.Barrier(3, timeout=60)
+    made = [model(ProxyTargetTD3, net_arch=[16], proxy_arch=[16]) for _ in range(4)]
+    gate = threading.Barrier(3, timeout=60)
 
     def train(each: SpikingTD3, wait: bool = True) -> None:
         torch.set_num_threads(2)  # of OpenMP, each thread has a number of its own
@@ -312,18 +374,27 @@ def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
         torch.testing.assert_close(states(again)[name], value, msg=name)
 
 
-@pytest.mark.parametrize("options", [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}],
+    ids=str,
+)
 def test_steps_are_those_of_adam(options: dict[str, Any], two_threads: None) -> None:
     """A learning rate that changes, and a state that is loaded between."""
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (7,), (1,))]
     mine, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
     gradients = [torch.empty_like(part) for part in start]
-    ours, adam = (torch.optim.Adam(parameters, lr=0.01, fused=True, **options) for parameters in (mine, theirs))
+    ours, adam = (
+        torch.optim.Adam(parameters, lr=0.01, fused=True, **options)
+        for parameters in (mine, theirs)
+    )
     steady = SteadyAdam(ours, mine, gradients)
     for index in range(9):
         for parameter, gradient in zip(theirs, gradients, strict=True):
-            parameter.grad = gradient.copy_(torch.randn(gradient.shape, generator=generator)).clone()
+            parameter.grad = gradient.copy_(
+                torch.randn(gradient.shape, generator=generator)
+            ).clone()
         for optimiser in (ours, adam):
             optimiser.param_groups[0]["lr"] = 0.01 / (1 + index)
         if index == 5:
@@ -344,11 +415,15 @@ def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
     found = []
     for steady in (True, False):
         first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
-        adam, gradients = torch.optim.Adam([first, second], lr=0.1, fused=True), [torch.ones(2), torch.ones(2)]
+        adam = torch.optim.Adam([first, second], lr=0.1, fused=True)
+        gradients = [torch.ones(2), torch.ones(2)]
         second.grad = gradients[1]
         for _ in range(5):
             adam.step()
-        step = SteadyAdam(adam, [first, second], gradients).step if steady else adam.step
+        if steady:
+            step = SteadyAdam(adam, [first, second], gradients).step
+        else:
+            step = adam.step
         first.grad = gradients[0]
         for _ in range(4):
             step()
@@ -357,7 +432,8 @@ def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
 
 
 def test_hooks_of_an_optimiser_are_called() -> None:
-    parameter, called = torch.nn.Parameter(torch.zeros(3)), list[int]()
+    parameter = torch.nn.Parameter(torch.zeros(3))
+    called = list[int]()
     adam = torch.optim.Adam([parameter], fused=True)
     adam.register_step_post_hook(lambda *_: called.append(1))
     steady = SteadyAdam(adam, [parameter], [torch.ones(3)])

@@ -1,4 +1,7 @@
-"""The gates of tuning, and the two levers of conversion that it needs: event curves and a price on synapses."""
+"""The gates of tuning, and the two levers of conversion that it needs.
+
+Event curves and a price on synapses.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,14 @@ def test_lost_episodes_of_a_steady_source() -> None:
         returns[:lost] = 880.0
         assert extra_weak(returns, source) == lost
         assert safe(returns, source, 0.99).holds is holds
-    for lost, dropped in ((1, False), (2, True)):  # at a loss rate of 1 %, one of 12 comes in 11 cases of 100, two in one of 150
-        assert bool(hopeless(np.where(np.arange(12) < lost, 800.0, 1100.0), STEADY[:12], 0.9)) is dropped
+    for lost, dropped in (
+        (1, False),
+        (2, True),
+    ):  # at a loss rate of 1 %, one of 12 comes in 11 cases of 100, two in one of 150
+        assert (
+            bool(hopeless(np.where(np.arange(12) < lost, 800.0, 1100.0), STEADY[:12], 0.9))
+            is dropped
+        )
 
 
 def test_a_bimodal_source_is_compared_by_failures_and_medians() -> None:
@@ -48,8 +57,14 @@ def test_a_bimodal_source_is_compared_by_failures_and_medians() -> None:
     assert safe(never, BIMODAL, 0.99).holds  # fewer failures than the source's are welcome
     often = np.where(np.arange(108) % 3 == 0, 200.0, 1000.0)
     assert not safe(often, BIMODAL, 0.99).holds
-    assert median_ratio(0.95 * BIMODAL, BIMODAL) == pytest.approx(0.95, abs=0.005) and not safe(0.95 * BIMODAL, BIMODAL, 0.99).holds
-    assert median_ratio(np.zeros(108), BIMODAL) is None and not safe(np.zeros(108), BIMODAL, 0.99).holds
+    assert (
+        median_ratio(0.95 * BIMODAL, BIMODAL) == pytest.approx(0.95, abs=0.005)
+        and not safe(0.95 * BIMODAL, BIMODAL, 0.99).holds
+    )
+    assert (
+        median_ratio(np.zeros(108), BIMODAL) is None
+        and not safe(np.zeros(108), BIMODAL, 0.99).holds
+    )
 
 
 def test_hopeless_needs_evidence() -> None:
@@ -60,8 +75,12 @@ def test_hopeless_needs_evidence() -> None:
 
 
 def test_event_curves_count_what_a_neuron_would_send() -> None:
-    """A ramp of 100 states over 0..1 crosses each resolution once; a trigger of 4 sends a quarter of that."""
-    values, starts = np.linspace(0, 1, 101)[:, None], np.arange(101) == 0
+    """A ramp of 100 states over 0..1 crosses each resolution once.
+
+    A trigger of 4 sends a quarter of that.
+    """
+    values = np.linspace(0, 1, 101)[:, None]
+    starts = np.arange(101) == 0
     curves = event_curves(values, starts, 1)
     coarse = int(np.argmin(np.abs(curves.theta[:, 0] - 0.1)))
     assert curves.events[coarse, 0] * 101 == pytest.approx(1 / curves.theta[coarse, 0], abs=1)
@@ -85,7 +104,9 @@ def test_event_thresholds_spend_their_budget(pendulum: tuple) -> None:
     statistics = measure(*pendulum)
     fine, coarse = (event_thresholds(statistics, error) for error in (0.02, 0.2))
     assert all((big >= small - 1e-12).mean() > 0.9 for big, small in zip(coarse, fine, strict=True))
-    split = event_thresholds(statistics, 0.2, (16.0, *(1.0,) * (len(coarse) - 1)), (2,) * (len(coarse) - 1))
+    split = event_thresholds(
+        statistics, 0.2, (16.0, *(1.0,) * (len(coarse) - 1)), (2,) * (len(coarse) - 1)
+    )
     assert split[0].mean() > event_thresholds(statistics, 0.2, (1.0,) * len(coarse))[0].mean()
 
 
@@ -98,29 +119,48 @@ def test_a_search_keeps_the_shaken_states_of_its_last_conversion_alone(pendulum:
 
 
 def test_a_price_leaves_synapses_out_and_the_rest_makes_up_for_them() -> None:
-    states = np.rint(40 * (RNG.normal(size=(2000, 6)) @ RNG.normal(size=(6, 20)) + 0.1 * RNG.normal(size=(2000, 20))))
-    weights, bias, moments = RNG.normal(size=(6, 20)), RNG.normal(size=6), augmented_moments(states)
+    states = np.rint(
+        40
+        * (
+            RNG.normal(size=(2000, 6)) @ RNG.normal(size=(6, 20))
+            + 0.1 * RNG.normal(size=(2000, 20))
+        )
+    )
+    weights = RNG.normal(size=(6, 20))
+    bias = RNG.normal(size=6)
+    moments = augmented_moments(states)
     plain = quantise_rows(weights, bias, moments, 8, np.zeros(6))
     free = quantise_rows(weights, bias, moments, 8, np.zeros(6), np.zeros((6, 20)))
     assert all(np.array_equal(one, other) for one, other in zip(plain, free, strict=True))
     wanted = states @ weights.T + bias
     spread = wanted.var(0).mean()
-    integers, integer_bias, scale = quantise_rows(weights, bias, moments, 8, np.zeros(6), np.full((6, 20), 0.003 * spread))
+    integers, integer_bias, scale = quantise_rows(
+        weights, bias, moments, 8, np.zeros(6), np.full((6, 20), 0.003 * spread)
+    )
     left_out = integers == 0
     assert 0.2 < left_out.mean() < 0.9 and (plain[0] == 0).mean() < 0.05
 
     def error(matrix: np.ndarray, offset: np.ndarray, unit: np.ndarray) -> float:
         return float((((states @ matrix.T + offset) * unit - wanted) ** 2).mean())
 
-    assert error(integers, integer_bias, scale) < 0.5 * error(np.where(left_out, 0, plain[0]), plain[1], plain[2])
+    assert error(integers, integer_bias, scale) < 0.5 * error(
+        np.where(left_out, 0, plain[0]), plain[1], plain[2]
+    )
 
 
 def test_thrift_is_an_option_of_convert(pendulum: tuple) -> None:
     for rule in ("sensitivity", "events"):
-        options = [ConversionOptions(action_error=0.1, thrift=thrift, allocation=rule) for thrift in (0.0, 0.1, 1.0)]
+        options = [
+            ConversionOptions(action_error=0.1, thrift=thrift, allocation=rule)
+            for thrift in (0.0, 0.1, 1.0)
+        ]
         synops = []
         for chosen in options:
             artifact = convert(*pendulum, chosen)
             with open_backend("fast", artifact) as backend:
-                synops.append(backend.trace(artifact.probe.observations[:224], artifact.probe.flags[:224]).census.synops)
+                synops.append(
+                    backend.trace(
+                        artifact.probe.observations[:224], artifact.probe.flags[:224]
+                    ).census.synops
+                )
         assert synops[0] > 1.05 * synops[1] > 1.05 * 1.05 * synops[2]

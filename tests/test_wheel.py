@@ -18,19 +18,37 @@ PACKAGES = ("spikeport", "toolchain", "export", "hardware_profiles")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy, so that the checkout gets no build folder."""
-    source, output = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    source = tmp_path_factory.mktemp("source")
+    output = tmp_path_factory.mktemp("wheel")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(output), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(output),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return next(output.glob("spikeport-*.whl"))
 
 
 def test_every_file_of_the_packages_is_inside(wheel: Path) -> None:
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = (
+        path
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     assert {path.relative_to(ROOT).as_posix() for path in files} - inside == set()
@@ -48,8 +66,17 @@ sys.path.insert(0, {str(site)!r})
 names = {PACKAGES!r}
 print(json.dumps([importlib.import_module(name).__file__ for name in names]))
 """
-    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert [Path(file) for file in json.loads(done.stdout)] == [site / package / "__init__.py" for package in PACKAGES]
+    assert [Path(file) for file in json.loads(done.stdout)] == [
+        site / package / "__init__.py" for package in PACKAGES
+    ]
     entry_points = next(site.glob("*.dist-info")) / "entry_points.txt"
     assert "spikeport = spikeport.cli:main" in entry_points.read_text()

@@ -10,32 +10,58 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-CHANNELS, ACTIONS = 5, 2
+CHANNELS = 5
+ACTIONS = 2
 
 
 class Drift(gymnasium.Env):
-    """A point that drifts and is pushed; the reward is how near to zero it stays. Episodes of `length` decisions.
+    """A point that drifts and is pushed; the reward is how near to zero it stays. Episodes of
+    `length` decisions.
 
     `reward` replaces that reward, `broken` makes the second observation NaN.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 40}
 
-    def __init__(self, length: int = 30, reward: float | None = None, broken: bool = False, render_mode: str | None = None) -> None:
+    def __init__(
+        self,
+        length: int = 30,
+        reward: float | None = None,
+        broken: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (CHANNELS,), np.float64)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTIONS,), np.float32)
-        self.length, self.reward, self.broken, self.render_mode = length, reward, broken, render_mode
+        self.length = length
+        self.reward = reward
+        self.broken = broken
+        self.render_mode = render_mode
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.decisions, self.place = 0, self.np_random.normal(size=CHANNELS)
         return self.place.copy(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self.decisions += 1
-        self.place = 0.9 * self.place + 0.3 * np.resize(action, CHANNELS) + 0.1 * self.np_random.normal(size=CHANNELS)
-        reward = 1.0 - float(np.abs(self.place).mean()) if self.reward is None else self.reward
-        return self.place * (np.nan if self.broken else 1.0), reward, False, self.decisions >= self.length, {}
+        self.place = (
+            0.9 * self.place
+            + 0.3 * np.resize(action, CHANNELS)
+            + 0.1 * self.np_random.normal(size=CHANNELS)
+        )
+        if self.reward is None:
+            reward = 1.0 - float(np.abs(self.place).mean())
+        else:
+            reward = self.reward
+        return (
+            self.place * (np.nan if self.broken else 1.0),
+            reward,
+            False,
+            self.decisions >= self.length,
+            {},
+        )
 
     def render(self) -> np.ndarray:
         """A grey picture that brightens."""
@@ -53,7 +79,10 @@ class Scaled(gymnasium.ObservationWrapper):
 
 
 class Sides(gymnasium.Env):
-    """A point that is pushed left (0) or right (1); the reward is 1 where the push was towards zero."""
+    """A point that is pushed left (0) or right (1).
+
+    The reward is 1 where the push was towards zero.
+    """
 
     metadata: dict[str, Any] = {"render_modes": [], "render_fps": 40}
 
@@ -61,7 +90,9 @@ class Sides(gymnasium.Env):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float64)
         self.action_space = gymnasium.spaces.Discrete(2)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.decisions, self.place = 0, self.np_random.normal(size=4)
         return self.place.copy(), {}
@@ -70,7 +101,10 @@ class Sides(gymnasium.Env):
         if not self.action_space.contains(action):
             raise TypeError(f"{action!r} is no choice")
         reward = float((self.place.sum() > 0) == bool(action))
-        self.decisions, self.place = self.decisions + 1, self.place + 0.2 * self.np_random.normal(size=4)
+        self.decisions, self.place = (
+            self.decisions + 1,
+            self.place + 0.2 * self.np_random.normal(size=4),
+        )
         return self.place.copy(), reward, False, self.decisions >= 30, {}
 
 

@@ -35,10 +35,18 @@ _ALL = (
     Activation("identity", lambda x: x, np.ones_like),
     Activation("relu", lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(x.dtype)),
     Activation("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    Activation("elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.where(x > 0, 1, np.exp(np.minimum(x, 0))).astype(x.dtype)),
+    Activation(
+        "elu",
+        lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        lambda x: np.where(x > 0, 1, np.exp(np.minimum(x, 0))).astype(x.dtype),
+    ),
     Activation("silu", lambda x: x * expit(x), lambda x: expit(x) * (1 + x * (1 - expit(x)))),
     Activation("gelu", lambda x: 0.5 * x * (1.0 + erf(x * INVERSE_SQRT2)), _gelu_derivative),
-    Activation("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x).astype(x.dtype), lambda x: np.where(x > 0, 1, 0.01).astype(x.dtype)),
+    Activation(
+        "leaky_relu",
+        lambda x: np.where(x > 0, x, 0.01 * x).astype(x.dtype),
+        lambda x: np.where(x > 0, 1, 0.01).astype(x.dtype),
+    ),
     Activation("sigmoid", expit, lambda x: expit(x) * (1 - expit(x))),
     Activation("softplus", lambda x: np.logaddexp(0, x).astype(x.dtype), expit),
 )

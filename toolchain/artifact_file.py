@@ -1,7 +1,8 @@
 """Artifacts on disk: the `.spk` format, specified in docs/format.md.
 
-A safetensors container: tensors by name, and three metadata strings: `format` (`spikeport`), `sha256` over
-everything else, and `spikeport`, the canonical JSON of all that is not an array. Loading executes nothing.
+A safetensors container: tensors by name, and three metadata strings: `format` (`spikeport`),
+`sha256` over everything else, and `spikeport`, the canonical JSON of all that is not an array.
+Loading executes nothing.
 """
 
 from __future__ import annotations
@@ -61,8 +62,16 @@ def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
     try:
         text = canonical_json(description)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(where, f"cannot be written as JSON: {error}", fix="keep finite numbers, text, lists and dicts in calibration and extensions") from None
-    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}, {"format": FORMAT, "sha256": _digest(tensors, text), FORMAT: text}
+        raise InputError(
+            where,
+            f"cannot be written as JSON: {error}",
+            fix="keep finite numbers, text, lists and dicts in calibration and extensions",
+        ) from None
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}, {
+        "format": FORMAT,
+        "sha256": _digest(tensors, text),
+        FORMAT: text,
+    }
 
 
 def checksum(artifact: Artifact) -> str:
@@ -74,7 +83,8 @@ def checksum(artifact: Artifact) -> str:
 def load(path: str | os.PathLike[str]) -> Artifact:
     """Read and validate an artifact.
 
-    Raises InputError that names the first thing found wrong, or all violations of the network's rules.
+    Raises InputError that names the first thing found wrong, or all violations of the network's
+    rules.
     """
     source = Path(path)
     tensors, metadata = _read(source)
@@ -84,13 +94,23 @@ def load(path: str | os.PathLike[str]) -> Artifact:
 def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifact:
     """The artifact of what `to_parts` gave, validated. Raises InputError as `load` does."""
     if metadata.get("format") != FORMAT or FORMAT not in metadata:
-        raise InputError(where, "not a Spikeport artifact", got=f"format {metadata.get('format')!r}", limit=repr(FORMAT), fix=RECONVERT)
+        raise InputError(
+            where,
+            "not a Spikeport artifact",
+            got=f"format {metadata.get('format')!r}",
+            limit=repr(FORMAT),
+            fix=RECONVERT,
+        )
     try:
         description = json.loads(metadata[FORMAT], parse_constant=_no_constant)
         version = tuple(int(part) for part in description["version"].split("."))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(where, f"damaged description: {error}", fix=RECONVERT) from None
-    if description["version"] != ".".join(map(str, version)) or len(version) != 2 or not (VERSION[0], 0) <= version <= VERSION:
+    if (
+        description["version"] != ".".join(map(str, version))
+        or len(version) != 2
+        or not (VERSION[0], 0) <= version <= VERSION
+    ):
         raise InputError(
             where,
             "format version is not readable here",
@@ -112,7 +132,11 @@ def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifa
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError(where, f"the description does not fit the format: {type(error).__name__} {error}", fix=RECONVERT) from None
+        raise InputError(
+            where,
+            f"the description does not fit the format: {type(error).__name__} {error}",
+            fix=RECONVERT,
+        ) from None
     check(artifact, where)
     return artifact
 
@@ -122,20 +146,29 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     try:
         with open_regular(path) as stream:
             length = struct.unpack("<Q", stream.read(8))[0]
-            header = json.loads(stream.read(length)) if length < MAX_BYTES else {}
+            if length < MAX_BYTES:
+                header = json.loads(stream.read(length))
+            else:
+                header = {}
         return header["__metadata__"]["format"] == FORMAT
     except (OSError, struct.error, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
 def check_writable(target: Path) -> None:
-    """Raise InputError early where `save` could not write later: the temporary file beside the target is made and removed."""
+    """Raise InputError early where `save` could not write later.
+
+    The temporary file beside the target is made and removed.
+    """
     _refuse_special(target)
     _temporary_beside(target).unlink(missing_ok=True)
 
 
 def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
-    """Call `write(temporary)` in the target's folder, then rename; on failure nothing is left behind."""
+    """Call `write(temporary)` in the target's folder, then rename.
+
+    On failure nothing is left behind.
+    """
     temporary = _temporary_beside(target)
     try:
         _refuse_special(target)
@@ -153,8 +186,18 @@ def _refuse_special(target: Path) -> None:
     link = os.path.islink(target)
     special = link or target.exists() and not target.is_file()
     if special or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-        reason = "it is a symbolic link" if link else "it is a folder" if target.is_dir() else "it is no file"
-        reason = reason if special else "its folder is read-only" if target.parent.is_dir() else "its folder does not exist"
+        if link:
+            reason = "it is a symbolic link"
+        elif target.is_dir():
+            reason = "it is a folder"
+        else:
+            reason = "it is no file"
+        if special:
+            reason = reason
+        elif target.parent.is_dir():
+            reason = "its folder is read-only"
+        else:
+            reason = "its folder does not exist"
         raise _unwritable(target, reason)
 
 
@@ -169,7 +212,10 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def _unwritable(target: Path, reason: str) -> InputError:
-    fix = "give -o the path that the link leads to" if os.path.islink(target) else "give -o a path in an existing folder that you may write to"
+    if os.path.islink(target):
+        fix = "give -o the path that the link leads to"
+    else:
+        fix = "give -o a path in an existing folder that you may write to"
     return InputError(str(target), f"cannot be written: {reason}", fix=fix)
 
 
@@ -209,21 +255,47 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
         with open_regular(source) as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > MAX_BYTES:
-                raise InputError(source.name, "too large for an artifact", got=f"{size} bytes", limit=MAX_BYTES, fix=RECONVERT)
+                raise InputError(
+                    source.name,
+                    "too large for an artifact",
+                    got=f"{size} bytes",
+                    limit=MAX_BYTES,
+                    fix=RECONVERT,
+                )
             blob = stream.read()
     except OSError as error:
-        raise InputError(str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
+        raise InputError(
+            str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file"
+        ) from None
     _refuse_other_kinds(FileContent(source, blob, ""))
     try:
         length = struct.unpack("<Q", blob[:8])[0]
-        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__") if length <= len(blob) - 8 else None
+        if length <= len(blob) - 8:
+            metadata = json.loads(blob[8 : 8 + length]).get("__metadata__")
+        else:
+            metadata = None
         return deserialise(blob), metadata or {}
-    except (SafetensorError, ValueError, struct.error, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(source.name, f"not a readable artifact: {type(error).__name__} {error}", fix=f"give a .spk file; if it was one, {RECONVERT}") from None
+    except (
+        SafetensorError,
+        ValueError,
+        struct.error,
+        AttributeError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:
+        raise InputError(
+            source.name,
+            f"not a readable artifact: {type(error).__name__} {error}",
+            fix=f"give a .spk file; if it was one, {RECONVERT}",
+        ) from None
 
 
 def _refuse_other_kinds(content: FileContent) -> None:
-    """Raise InputError where a file is a checkpoint or a graph; a safetensors file says in its header what it is."""
+    """Raise InputError where a file is a checkpoint or a graph.
+
+    A safetensors file says in its header what it is.
+    """
     try:
         kind = detect_format(content)
     except InputError:
@@ -234,10 +306,13 @@ def _refuse_other_kinds(content: FileContent) -> None:
 
 def _not_converted(where: str, kind: str) -> InputError:
     call = f"spikeport convert {where} -o policy.spk{'' if kind == KINDS['nir'] else ' --env ID'}"
-    return InputError(where, "not an artifact", got=kind, limit="a .spk file", fix=f"convert it first: `{call}`")
+    return InputError(
+        where, "not an artifact", got=kind, limit="a .spk file", fix=f"convert it first: `{call}`"
+    )
 
 
-# --- to and from parts ------------------------------------------------------------------------------
+# --- to and from parts
+# ------------------------------------------------------------------------------
 
 LAYER_ARRAYS = {
     "weights": np.int8,
@@ -248,9 +323,24 @@ LAYER_ARRAYS = {
     "payload_high": np.int32,
     "unit": np.float64,
 }
-TABLE_ARRAYS = {"start": np.int32, "multiplier": np.int32, "offset": np.int32, "shift": np.int32, "error_bound": np.float64}
-PROVENANCE = ("file", "sha256", "format", "family", "normalizer_file", "normalizer_sha256", "assumptions")
-OBSERVATION_ARRAYS, ACTION_ARRAYS = ("mean", "variance"), ("scale", "offset", "low", "high")
+TABLE_ARRAYS = {
+    "start": np.int32,
+    "multiplier": np.int32,
+    "offset": np.int32,
+    "shift": np.int32,
+    "error_bound": np.float64,
+}
+PROVENANCE = (
+    "file",
+    "sha256",
+    "format",
+    "family",
+    "normalizer_file",
+    "normalizer_sha256",
+    "assumptions",
+)
+OBSERVATION_ARRAYS = ("mean", "variance")
+ACTION_ARRAYS = ("scale", "offset", "low", "high")
 KNOWN_KEYS = {
     "version",
     "layers",
@@ -273,30 +363,70 @@ SPIKE_ARRAYS = ("mean", "std", "decoder_weights", "decoder_bias")
 
 
 def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
-    network, tensors = artifact.network, {}
-    tensors["encoder.scale"], tensors["encoder.limit"] = network.encoder.scale.astype(np.float64), network.encoder.limit.astype(np.int32)
+    network = artifact.network
+    tensors = {}
+    tensors["encoder.scale"], tensors["encoder.limit"] = (
+        network.encoder.scale.astype(np.float64),
+        network.encoder.limit.astype(np.int32),
+    )
     layers = []
     for index, layer in enumerate(network.layers):
-        tensors |= {f"layers.{index}.{name}": getattr(layer, name).astype(kind) for name, kind in LAYER_ARRAYS.items()}
+        tensors |= {
+            f"layers.{index}.{name}": getattr(layer, name).astype(kind)
+            for name, kind in LAYER_ARRAYS.items()
+        }
         if layer.table is not None:
-            tensors |= {f"layers.{index}.table.{name}": getattr(layer.table, name).astype(kind) for name, kind in TABLE_ARRAYS.items()}
+            tensors |= {
+                f"layers.{index}.table.{name}": getattr(layer.table, name).astype(kind)
+                for name, kind in TABLE_ARRAYS.items()
+            }
         layers.append(
-            {"neuron": layer.neuron, "activation": layer.activation, "trigger": layer.trigger, "hold_input": layer.hold_input, "table": layer.table is not None}
-            | ({} if layer.dynamics is None else {"dynamics": {name: getattr(layer.dynamics, name) for name in DYNAMICS}})
+            {
+                "neuron": layer.neuron,
+                "activation": layer.activation,
+                "trigger": layer.trigger,
+                "hold_input": layer.hold_input,
+                "table": layer.table is not None,
+            }
+            | (
+                {}
+                if layer.dynamics is None
+                else {"dynamics": {name: getattr(layer.dynamics, name) for name in DYNAMICS}}
+            )
             | ({} if layer.leak is None else {"leak_shift": layer.leak.shift})
         )
         if layer.leak is not None:
             tensors[f"layers.{index}.leak_keep"] = layer.leak.keep.astype(np.int32)
     coding = network.spike_coding
     if coding is not None:
-        tensors |= {f"spike_coding.{name}": value.astype(np.float64) for name in SPIKE_ARRAYS if (value := getattr(coding, name)) is not None}
-    tensors["probe.observations"], tensors["probe.flags"] = artifact.probe.observations.astype(np.float64), artifact.probe.flags.astype(np.uint8)
-    for prefix, contract, names in (("observation", artifact.observation, OBSERVATION_ARRAYS), ("action", artifact.action, ACTION_ARRAYS)):
-        tensors |= {f"{prefix}.{name}": getattr(contract, name).astype(np.float64) for name in names if getattr(contract, name) is not None}
+        tensors |= {
+            f"spike_coding.{name}": value.astype(np.float64)
+            for name in SPIKE_ARRAYS
+            if (value := getattr(coding, name)) is not None
+        }
+    tensors["probe.observations"], tensors["probe.flags"] = (
+        artifact.probe.observations.astype(np.float64),
+        artifact.probe.flags.astype(np.uint8),
+    )
+    for prefix, contract, names in (
+        ("observation", artifact.observation, OBSERVATION_ARRAYS),
+        ("action", artifact.action, ACTION_ARRAYS),
+    ):
+        tensors |= {
+            f"{prefix}.{name}": getattr(contract, name).astype(np.float64)
+            for name in names
+            if getattr(contract, name) is not None
+        }
     if artifact.source is not None:
         for index, dense in enumerate(artifact.source.layers):
-            tensors |= {f"source.{index}.{name}": getattr(dense, name).astype(np.float32) for name in source_arrays(dense)}
-    observation, action, provenance, environment = artifact.observation, artifact.action, artifact.provenance, artifact.environment
+            tensors |= {
+                f"source.{index}.{name}": getattr(dense, name).astype(np.float32)
+                for name in source_arrays(dense)
+            }
+    observation = artifact.observation
+    action = artifact.action
+    provenance = artifact.provenance
+    environment = artifact.environment
     time = observation.time_feature
     description = {
         "version": ".".join(map(str, VERSION)),
@@ -310,21 +440,37 @@ def _to_parts(artifact: Artifact) -> tuple[Tensors, dict[str, Any]]:
             "clip": observation.clip,
             "names": list(observation.names),
             "units": list(observation.units),
-            "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+            "time_feature": (
+                None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode}
+            ),
         },
-        "action": {"size": action.size, "squash": action.squash, "names": list(action.names), "units": list(action.units)},
-        "provenance": {name: getattr(provenance, name) for name in PROVENANCE} | {"assumptions": list(provenance.assumptions)},
+        "action": {
+            "size": action.size,
+            "squash": action.squash,
+            "names": list(action.names),
+            "units": list(action.units),
+        },
+        "provenance": (
+            {name: getattr(provenance, name) for name in PROVENANCE}
+            | {"assumptions": list(provenance.assumptions)}
+        ),
         "calibration": artifact.calibration,
-        "environment": None
-        if environment is None
-        else {
-            "id": environment.id,
-            "kwargs": environment.kwargs,
-            "wrappers": list(environment.wrappers),
-            "control_period_s": environment.control_period_s,
-            "versions": environment.versions,
-        },
-        "spike_coding": None if coding is None else {"threshold": coding.threshold, "transform": coding.transform},
+        "environment": (
+            None
+            if environment is None
+            else {
+                "id": environment.id,
+                "kwargs": environment.kwargs,
+                "wrappers": list(environment.wrappers),
+                "control_period_s": environment.control_period_s,
+                "versions": environment.versions,
+            }
+        ),
+        "spike_coding": (
+            None
+            if coding is None
+            else {"threshold": coding.threshold, "transform": coding.transform}
+        ),
         "source": None if artifact.source is None else source_layers(artifact.source),
         "source_macs": artifact.source_macs,
         "memory": artifact.memory,
@@ -338,19 +484,46 @@ def _take(tensors: Tensors, name: str, kind: type | None = None) -> NDArray[Any]
         raise InputError("artifact", f"array {name} is missing", fix=RECONVERT)
     value = tensors.pop(name)
     if kind is not None and value.dtype != kind:
-        raise InputError("artifact", f"array {name} has the wrong type", got=value.dtype, limit=np.dtype(kind), fix=RECONVERT)
+        raise InputError(
+            "artifact",
+            f"array {name} has the wrong type",
+            got=value.dtype,
+            limit=np.dtype(kind),
+            fix=RECONVERT,
+        )
     return value
 
 
 def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
-    encoder = Encoder(_take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32))
+    encoder = Encoder(
+        _take(tensors, "encoder.scale", np.float64), _take(tensors, "encoder.limit", np.int32)
+    )
     layers = []
     for index, entry in enumerate(description["layers"]):
-        _only(entry, f"layer {index}", "neuron", "activation", "trigger", "hold_input", "table", "dynamics", "leak_shift")
-        table = (
-            ActivationTable(**{name: _take(tensors, f"layers.{index}.table.{name}", kind) for name, kind in TABLE_ARRAYS.items()}) if entry["table"] else None
+        _only(
+            entry,
+            f"layer {index}",
+            "neuron",
+            "activation",
+            "trigger",
+            "hold_input",
+            "table",
+            "dynamics",
+            "leak_shift",
         )
-        arrays = {name: _take(tensors, f"layers.{index}.{name}", kind) for name, kind in LAYER_ARRAYS.items()}
+        if entry["table"]:
+            table = ActivationTable(
+                **{
+                    name: _take(tensors, f"layers.{index}.table.{name}", kind)
+                    for name, kind in TABLE_ARRAYS.items()
+                }
+            )
+        else:
+            table = None
+        arrays = {
+            name: _take(tensors, f"layers.{index}.{name}", kind)
+            for name, kind in LAYER_ARRAYS.items()
+        }
         layers.append(
             Layer(
                 neuron=str(entry["neuron"]),
@@ -358,46 +531,104 @@ def _from_parts(tensors: Tensors, description: dict[str, Any]) -> Artifact:
                 trigger=_integer(entry["trigger"]),
                 hold_input=bool(entry["hold_input"]),
                 table=table,
-                leak=None if "leak_shift" not in entry else Leak(_take(tensors, f"layers.{index}.leak_keep", np.int32), _integer(entry["leak_shift"])),
-                dynamics=None if entry.get("dynamics") is None else _dynamics(entry["dynamics"], index),
+                leak=(
+                    None
+                    if "leak_shift" not in entry
+                    else Leak(
+                        _take(tensors, f"layers.{index}.leak_keep", np.int32),
+                        _integer(entry["leak_shift"]),
+                    )
+                ),
+                dynamics=(
+                    None if entry.get("dynamics") is None else _dynamics(entry["dynamics"], index)
+                ),
                 **arrays,
             )
         )
-    coding, facts = None, description.get("spike_coding")
+    coding = None
+    facts = description.get("spike_coding")
     if facts is not None:
         _only(facts, "spike coding", "threshold", "transform")
-        arrays = {name: _take(tensors, f"spike_coding.{name}", np.float64) for name in SPIKE_ARRAYS if f"spike_coding.{name}" in tensors}
-        coding = SpikeCoding(_integer(facts["threshold"]), transform=str(facts["transform"]), **arrays)
-    timesteps, alpha, resync_every = (_integer(description[name]) for name in ("timesteps", "alpha", "resync_every"))
+        arrays = {
+            name: _take(tensors, f"spike_coding.{name}", np.float64)
+            for name in SPIKE_ARRAYS
+            if f"spike_coding.{name}" in tensors
+        }
+        coding = SpikeCoding(
+            _integer(facts["threshold"]), transform=str(facts["transform"]), **arrays
+        )
+    timesteps, alpha, resync_every = (
+        _integer(description[name]) for name in ("timesteps", "alpha", "resync_every")
+    )
     network = Network(encoder, tuple(layers), timesteps, alpha, resync_every, coding)
-    facts = _only(description["observation"], "observation", "size", "epsilon", "clip", "names", "units", "time_feature")
-    time = None if facts["time_feature"] is None else _only(facts["time_feature"], "time feature", "max_steps", "test_mode")
+    facts = _only(
+        description["observation"],
+        "observation",
+        "size",
+        "epsilon",
+        "clip",
+        "names",
+        "units",
+        "time_feature",
+    )
+    if facts["time_feature"] is None:
+        time = None
+    else:
+        time = _only(facts["time_feature"], "time feature", "max_steps", "test_mode")
     observation = ObservationContract(
         size=_integer(facts["size"]),
         epsilon=_number(facts["epsilon"]),
         clip=None if facts["clip"] is None else _number(facts["clip"]),
         names=_texts(facts["names"]),
         units=_texts(facts["units"]),
-        time_feature=None if time is None else TimeFeature(_integer(time["max_steps"]), bool(time["test_mode"])),
-        **{name: _take(tensors, f"observation.{name}", np.float64) for name in OBSERVATION_ARRAYS if f"observation.{name}" in tensors},
+        time_feature=(
+            None
+            if time is None
+            else TimeFeature(_integer(time["max_steps"]), bool(time["test_mode"]))
+        ),
+        **{
+            name: _take(tensors, f"observation.{name}", np.float64)
+            for name in OBSERVATION_ARRAYS
+            if f"observation.{name}" in tensors
+        },
     )
     facts = _only(description["action"], "action", "size", "squash", "names", "units")
-    arrays = {name: _take(tensors, f"action.{name}", np.float64) for name in ACTION_ARRAYS if f"action.{name}" in tensors}
-    action = ActionContract(size=_integer(facts["size"]), squash=facts["squash"], names=_texts(facts["names"]), units=_texts(facts["units"]), **arrays)
+    arrays = {
+        name: _take(tensors, f"action.{name}", np.float64)
+        for name in ACTION_ARRAYS
+        if f"action.{name}" in tensors
+    }
+    action = ActionContract(
+        size=_integer(facts["size"]),
+        squash=facts["squash"],
+        names=_texts(facts["names"]),
+        units=_texts(facts["units"]),
+        **arrays,
+    )
     facts = _only(description["provenance"], "provenance", *PROVENANCE)
     _texts([value for name, value in facts.items() if name != "assumptions"])
     provenance = Provenance(**{**facts, "assumptions": _texts(facts["assumptions"])})
     source = None
     if description["source"] is not None:
-        source = read_source(tensors, description["source"], network, observation, action, provenance)
+        source = read_source(
+            tensors, description["source"], network, observation, action, provenance
+        )
     facts = description["environment"]
     environment = None
     if facts is not None:
-        period = _only(facts, "environment", "id", "kwargs", "wrappers", "control_period_s", "versions")["control_period_s"]
+        period = _only(
+            facts, "environment", "id", "kwargs", "wrappers", "control_period_s", "versions"
+        )["control_period_s"]
         environment = EnvironmentRecord(
-            str(facts["id"]), dict(facts["kwargs"]), _texts(facts["wrappers"]), None if period is None else _number(period), dict(facts["versions"])
+            str(facts["id"]),
+            dict(facts["kwargs"]),
+            _texts(facts["wrappers"]),
+            None if period is None else _number(period),
+            dict(facts["versions"]),
         )
-    probe = Probe(_take(tensors, "probe.observations", np.float64), _take(tensors, "probe.flags", np.uint8))
+    probe = Probe(
+        _take(tensors, "probe.observations", np.float64), _take(tensors, "probe.flags", np.uint8)
+    )
     if tensors:
         raise InputError("artifact", f"unknown arrays {', '.join(sorted(tensors))}", fix=RECONVERT)
     unknown = {name: value for name, value in description.items() if name not in KNOWN_KEYS}
@@ -426,10 +657,18 @@ def _dynamics(facts: dict[str, Any], index: int) -> Dynamics:
 
 
 def _only(facts: dict[str, Any], where: str, *names: str) -> dict[str, Any]:
-    """`facts`, or an InputError: inside an entry nothing unknown could be kept, so nothing is dropped."""
+    """`facts`, or an InputError.
+
+    Inside an entry nothing unknown could be kept, so nothing is dropped.
+    """
     unknown = sorted(set(facts) - set(names))
     if unknown:
-        raise InputError("artifact", f"unknown keys {', '.join(unknown)} in {where}", limit=", ".join(names), fix=RECONVERT)
+        raise InputError(
+            "artifact",
+            f"unknown keys {', '.join(unknown)} in {where}",
+            limit=", ".join(names),
+            fix=RECONVERT,
+        )
     return facts
 
 

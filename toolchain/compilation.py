@@ -1,7 +1,8 @@
 """numba's compiler with a cache on disk that no change of compiled code escapes.
 
-numba asks whether the file has changed that a function stands in. But its machine code holds functions and constants of other files, too,
-and a stale kernel gives wrong numbers without a word. So what is cached here is stamped with the contents of all these files together.
+numba asks whether the file has changed that a function stands in. But its machine code holds
+functions and constants of other files, too, and a stale kernel gives wrong numbers without a word.
+So what is cached here is stamped with the contents of all these files together.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def stamp() -> str:
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba.njit with these options and the cache. With a version of numba whose cache is made otherwise, nothing is cached."""
+    """numba.njit with these options and the cache.
+
+    With a version of numba whose cache is made otherwise, nothing is cached.
+    """
 
     def make(function: Callable[..., Any]) -> Any:
         found: Any = numba.njit(cache=True, **options)(function)
@@ -53,6 +57,12 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def _stamp_files(cache: Any) -> None:
-    """Have the stamp in the names of index and data: whoever is killed between the two, or compiles at once, leaves no mixture."""
-    kind, name = type(cache._cache_file), cache._impl.filename_base
-    cache._cache_file = kind(cache_path=cache.cache_path, filename_base=f"{name}.{stamp()[:16]}", source_stamp=stamp())
+    """Have the stamp in the names of index and data.
+
+    Whoever is killed between the two, or compiles at once, leaves no mixture.
+    """
+    kind = type(cache._cache_file)
+    name = cache._impl.filename_base
+    cache._cache_file = kind(
+        cache_path=cache.cache_path, filename_base=f"{name}.{stamp()[:16]}", source_stamp=stamp()
+    )

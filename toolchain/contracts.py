@@ -1,7 +1,7 @@
 """What surrounds a policy's network: how an observation goes in and how an action comes out.
 
-Both contracts are data. They belong to the policy and to the artifact made from it, and are the only
-floating-point arithmetic left at run time (contract section 1.3).
+Both contracts are data. They belong to the policy and to the artifact made from it, and are the
+only floating-point arithmetic left at run time (contract section 1.3).
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ class TimeFeature:
 
     def value(self, decision: NDArray[np.int64]) -> Float:
         """The channel for decision numbers counted from 0 at an episode's start."""
-        return np.ones(decision.shape) if self.test_mode else 1.0 - decision / self.max_steps
+        if self.test_mode:
+            return np.ones(decision.shape)
+        return 1.0 - decision / self.max_steps
 
 
 @dataclass(frozen=True, eq=False)
 class ObservationContract:
     """x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip), float64.
 
-    `size` counts the environment's channels, `features` those the network sees (one more with a time
-    feature). Without a normaliser mean = 0, divisor = 1 and nothing is clipped.
+    `size` counts the environment's channels, `features` those the network sees (one more with a
+    time feature). Without a normaliser mean = 0, divisor = 1 and nothing is clipped.
     """
 
     size: int
@@ -60,7 +62,11 @@ class ObservationContract:
                     fix="give the normaliser that was saved with this policy",
                 )
         if (self.mean is None) != (self.variance is None):
-            raise InputError("observation contract", "a normaliser needs mean and variance", fix="give both or neither")
+            raise InputError(
+                "observation contract",
+                "a normaliser needs mean and variance",
+                fix="give both or neither",
+            )
 
     @property
     def features(self) -> int:
@@ -69,12 +75,16 @@ class ObservationContract:
     @property
     def shift(self) -> Float:
         """What is subtracted from each feature, [features]."""
-        return np.zeros(self.features) if self.mean is None else self.mean
+        if self.mean is None:
+            return np.zeros(self.features)
+        return self.mean
 
     @property
     def divisor(self) -> Float:
         """What each feature is divided by, [features]."""
-        return np.ones(self.features) if self.variance is None else np.sqrt(self.variance + self.epsilon)
+        if self.variance is None:
+            return np.ones(self.features)
+        return np.sqrt(self.variance + self.epsilon)
 
     def apply(self, observations: Float, decisions: NDArray[np.int64]) -> Float:
         """Network inputs [n, features] of observations [n, size] at decision numbers [n]."""
@@ -82,15 +92,18 @@ class ObservationContract:
         if self.time_feature is not None:
             values = np.concatenate([values, self.time_feature.value(decisions)[:, None]], axis=1)
         values = (values - self.shift) / self.divisor
-        return values if self.clip is None else np.clip(values, -self.clip, self.clip)
+        if self.clip is None:
+            return values
+        return np.clip(values, -self.clip, self.clip)
 
 
 @dataclass(frozen=True, eq=False)
 class ActionContract:
     """action = squash(y) * scale + offset, then clipped to [low, high] where the policy clips.
 
-    y [size] is the output of the network's last linear layer; squash is `tanh`, `none` or `argmax`. With `argmax` the
-    action is discrete: the number of the largest y, the lowest one of several that are equal; scale is 1, offset 0.
+    y [size] is the output of the network's last linear layer; squash is `tanh`, `none` or `argmax`.
+    With `argmax` the action is discrete: the number of the largest y, the lowest one of several
+    that are equal; scale is 1, offset 0.
     """
 
     size: int
@@ -105,15 +118,30 @@ class ActionContract:
     def __post_init__(self) -> None:
         if self.squash not in ("tanh", "none", "argmax"):
             fix = ("--squash tanh", "--squash none", "--squash argmax")
-            raise InputError("action contract", "unknown squash", got=self.squash, limit="tanh, none or argmax", fix=fix)
+            raise InputError(
+                "action contract",
+                "unknown squash",
+                got=self.squash,
+                limit="tanh, none or argmax",
+                fix=fix,
+            )
         for name in ("scale", "offset", "low", "high"):
             value = getattr(self, name)
             if value is not None and value.shape != (self.size,):
                 raise InputError(
-                    "action contract", f"{name} does not fit the action", got=value.shape, limit=(self.size,), fix="give one number per action channel"
+                    "action contract",
+                    f"{name} does not fit the action",
+                    got=value.shape,
+                    limit=(self.size,),
+                    fix="give one number per action channel",
                 )
 
-        if self.discrete and (self.low is not None or self.high is not None or (self.scale != 1).any() or self.offset.any()):
+        if self.discrete and (
+            self.low is not None
+            or self.high is not None
+            or (self.scale != 1).any()
+            or self.offset.any()
+        ):
             raise InputError(
                 "action contract",
                 "a discrete action has scale 1, offset 0 and no bounds",
@@ -129,11 +157,16 @@ class ActionContract:
     @property
     def channels(self) -> int:
         """Numbers in one action: 1 for a discrete one, else `size`."""
-        return 1 if self.discrete else self.size
+        if self.discrete:
+            return 1
+        return self.size
 
     @property
     def range(self) -> Float:
-        """Width of each action channel, [size]: what relative errors of a continuous action are measured against."""
+        """Width of each action channel, [size].
+
+        What relative errors of a continuous action are measured against.
+        """
         if self.low is not None and self.high is not None:
             return self.high - self.low
         return 2.0 * np.abs(self.scale)
@@ -142,6 +175,11 @@ class ActionContract:
         """Actions [n, channels] of network outputs [n, size]."""
         if self.discrete:
             return outputs.argmax(-1)[:, None].astype(np.float64)
-        values = np.tanh(outputs) if self.squash == "tanh" else outputs
+        if self.squash == "tanh":
+            values = np.tanh(outputs)
+        else:
+            values = outputs
         values = values * self.scale + self.offset
-        return values if self.low is None else np.clip(values, self.low, self.high)
+        if self.low is None:
+            return values
+        return np.clip(values, self.low, self.high)

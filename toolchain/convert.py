@@ -40,12 +40,22 @@ class ConversionOptions:
     timesteps: int | None = None
     alpha: float | None = None
     weight_bits: int = 8
-    action_error: float | None = None  # None: DEFAULT_ACTION_ERROR, tightened where the closed loop asks for it
-    error_shares: tuple[float, ...] = ()  # of the squared action error: input, then hidden layers; (): what costs least
+    action_error: float | None = (
+        None  # None: DEFAULT_ACTION_ERROR, tightened where the closed loop asks for it
+    )
+    error_shares: tuple[
+        float, ...
+    ] = ()  # of the squared action error: input, then hidden layers; (): what costs least
     triggers: tuple[int, ...] = ()  # sdn, per hidden layer; (): 1 each
-    allocation: str = "sensitivity"  # sdn: thresholds from the closed formula, or from measured `events`
-    thrift: float = 0.0  # sdn: squared action error that a synop per MAC saved is worth; 0 keeps every synapse
-    threshold_shares: tuple[float, ...] = ()  # dc: of the largest activation, the best for each neuron; (): the closed loop chooses
+    allocation: str = (
+        "sensitivity"  # sdn: thresholds from the closed formula, or from measured `events`
+    )
+    thrift: float = (
+        0.0  # sdn: squared action error that a synop per MAC saved is worth; 0 keeps every synapse
+    )
+    threshold_shares: tuple[
+        float, ...
+    ] = ()  # dc: of the largest activation, the best for each neuron; (): the closed loop chooses
     resync_every: int = 0
     prune_dead: bool = False
     keep_source: bool = True
@@ -55,20 +65,36 @@ class ConversionOptions:
         if self.neuron not in (*SHORT_NAMES, *TRAINED):
             known = (*SHORT_NAMES, *TRAINED)
             fix = did_you_mean(self.neuron, known) or "--neuron sdn"
-            raise InputError("--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=fix)
+            raise InputError(
+                "--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=fix
+            )
         if not 2 <= self.weight_bits <= 8:
             raise InputError(
                 "--weight-bits",
                 "weights need a width that holds something",
                 got=self.weight_bits,
                 limit="2..8",
-                why="symmetric weights of 1 bit are all zero" if self.weight_bits < 2 else "a synapse has 8 bits",
+                why="symmetric weights of 1 bit are all zero"
+                if self.weight_bits < 2
+                else "a synapse has 8 bits",
                 fix="--weight-bits 8",
             )
         if not 1e-6 <= self.wanted_error <= 10:
-            raise InputError("--action-error", "not a usable error", got=self.action_error, limit="1e-6..10", fix="--action-error 0.1")
+            raise InputError(
+                "--action-error",
+                "not a usable error",
+                got=self.action_error,
+                limit="1e-6..10",
+                fix="--action-error 0.1",
+            )
         if not 0 <= self.alpha_64ths <= 64:
-            raise InputError("--alpha", "the residual's share is out of range", got=self.alpha, limit="0..1", fix="--alpha 0.5")
+            raise InputError(
+                "--alpha",
+                "the residual's share is out of range",
+                got=self.alpha,
+                limit="0..1",
+                fix="--alpha 0.5",
+            )
         if self.neuron == "sdn" and (self.steps != 1 or self.alpha_64ths):
             raise InputError(
                 "--neuron sdn",
@@ -78,7 +104,13 @@ class ConversionOptions:
                 fix=("leave --timesteps and --alpha away", "--neuron if"),
             )
         if not 1 <= self.steps <= 1024:
-            raise InputError("--timesteps", "out of range", got=self.steps, limit="1..1024", fix="leave --timesteps away")
+            raise InputError(
+                "--timesteps",
+                "out of range",
+                got=self.steps,
+                limit="1..1024",
+                fix="leave --timesteps away",
+            )
         if self.neuron == "dc" and self.steps not in DIFFERENTIAL_TIMESTEPS:
             raise InputError(
                 "--timesteps",
@@ -87,39 +119,98 @@ class ConversionOptions:
                 limit=", ".join(map(str, DIFFERENTIAL_TIMESTEPS)),
                 fix=("--timesteps 4", "--neuron mt"),
             )
-        if self.neuron != "sdn" and (self.error_shares or self.triggers or self.thrift or self.allocation != "sensitivity"):
+        if self.neuron != "sdn" and (
+            self.error_shares or self.triggers or self.thrift or self.allocation != "sensitivity"
+        ):
             raise InputError(
-                "--error-shares/--triggers/--allocation/--thrift", "belong to sdn", got=f"--neuron {self.neuron}", limit="sdn", fix="leave them away"
+                "--error-shares/--triggers/--allocation/--thrift",
+                "belong to sdn",
+                got=f"--neuron {self.neuron}",
+                limit="sdn",
+                fix="leave them away",
             )
         if self.neuron != "sdn" and self.finetune:
             raise InputError(
-                "--finetune", "distils into sdn's integers only", got=f"--neuron {self.neuron}", limit="sdn", fix=("--neuron sdn", "leave --finetune away")
+                "--finetune",
+                "distils into sdn's integers only",
+                got=f"--neuron {self.neuron}",
+                limit="sdn",
+                fix=("--neuron sdn", "leave --finetune away"),
             )
         if self.finetune and self.prune_dead:
             raise InputError(
-                "--finetune", "distils into all neurons of the policy", got="--prune-dead", fix=("leave --prune-dead away", "leave --finetune away")
+                "--finetune",
+                "distils into all neurons of the policy",
+                got="--prune-dead",
+                fix=("leave --prune-dead away", "leave --finetune away"),
             )
         if self.threshold_shares and not self.searches_thresholds:
             got = f"--neuron {self.neuron}, {self.steps} timesteps"
             limit = f"dc with {SEARCHED_FROM} timesteps or more"
-            raise InputError("--threshold-shares", "belong to differential coding", got=got, limit=limit, fix="leave them away")
+            raise InputError(
+                "--threshold-shares",
+                "belong to differential coding",
+                got=got,
+                limit=limit,
+                fix="leave them away",
+            )
         if not all(0.05 <= share <= 20 for share in self.threshold_shares):
-            raise InputError("--threshold-shares", "a share is not usable", got=self.threshold_shares, limit="0.05..20", fix="--threshold-shares 1,0.8,0.6")
+            raise InputError(
+                "--threshold-shares",
+                "a share is not usable",
+                got=self.threshold_shares,
+                limit="0.05..20",
+                fix="--threshold-shares 1,0.8,0.6",
+            )
         if not all(1e-6 <= share <= 1e6 for share in self.error_shares):
-            raise InputError("--error-shares", "a share is not usable", got=self.error_shares, limit="1e-6..1e6", fix="--error-shares 1,1,1")
+            raise InputError(
+                "--error-shares",
+                "a share is not usable",
+                got=self.error_shares,
+                limit="1e-6..1e6",
+                fix="--error-shares 1,1,1",
+            )
         if not all(1 <= trigger <= 4096 for trigger in self.triggers):
-            raise InputError("--triggers", "a trigger is out of range", got=self.triggers, limit="1..4096", fix="--triggers 2,2")
+            raise InputError(
+                "--triggers",
+                "a trigger is out of range",
+                got=self.triggers,
+                limit="1..4096",
+                fix="--triggers 2,2",
+            )
         if self.allocation not in ALLOCATIONS:
-            raise InputError("--allocation", "unknown rule", got=self.allocation, limit=", ".join(ALLOCATIONS), fix="--allocation sensitivity")
+            raise InputError(
+                "--allocation",
+                "unknown rule",
+                got=self.allocation,
+                limit=", ".join(ALLOCATIONS),
+                fix="--allocation sensitivity",
+            )
         if not 0 <= self.thrift <= 100:
-            raise InputError("--thrift", "out of range", got=self.thrift, limit="0 (keep every synapse) to 100", fix="--thrift 0.05")
+            raise InputError(
+                "--thrift",
+                "out of range",
+                got=self.thrift,
+                limit="0 (keep every synapse) to 100",
+                fix="--thrift 0.05",
+            )
         if self.resync_every < 0:
-            raise InputError("--resync-every", "out of range", got=self.resync_every, limit="0 (never) or more", fix="--resync-every 0")
+            raise InputError(
+                "--resync-every",
+                "out of range",
+                got=self.resync_every,
+                limit="0 (never) or more",
+                fix="--resync-every 0",
+            )
 
     @property
     def wanted_error(self) -> float:
-        """RMS error of the squashed action that thresholds aim at, in units of half the action's range."""
-        return DEFAULT_ACTION_ERROR if self.action_error is None else self.action_error
+        """RMS error of the squashed action that thresholds aim at, in units of half the action's
+        range.
+        """
+        if self.action_error is None:
+            return DEFAULT_ACTION_ERROR
+        return self.action_error
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -132,12 +223,20 @@ class ConversionOptions:
 
     @property
     def steps(self) -> int:
-        return DEFAULT_TIMESTEPS.get(self.neuron, 1) if self.timesteps is None else self.timesteps  # lif: the checkpoint's
+        # lif: the checkpoint's
+        if self.timesteps is None:
+            return DEFAULT_TIMESTEPS.get(self.neuron, 1)
+        return self.timesteps
 
     @property
     def alpha_64ths(self) -> int:
-        alpha = DEFAULT_ALPHA.get(self.neuron, 0.0) if self.alpha is None else self.alpha
-        return round(alpha * 64) if np.isfinite(alpha) else -1
+        if self.alpha is None:
+            alpha = DEFAULT_ALPHA.get(self.neuron, 0.0)
+        else:
+            alpha = self.alpha
+        if np.isfinite(alpha):
+            return round(alpha * 64)
+        return -1
 
 
 def convert(
@@ -151,7 +250,8 @@ def convert(
     """Convert a policy with the states it was calibrated on.
 
     `statistics` are `measure(policy, calibration)`, for who converts the same policy many times.
-    Raises InputError for a policy that the neuron cannot carry and for options that conflict with the range proof.
+    Raises InputError for a policy that the neuron cannot carry and for options that conflict with
+    the range proof.
     """
     refuse_what_neuron_cannot_carry(policy, options)
     refuse_wrong_lengths(policy, options)
@@ -162,7 +262,13 @@ def convert(
     ]
     converted = policy
     if options.prune_dead:
-        converted = without_neurons(policy, [mask & (layer.activation == "relu") for mask, layer in zip(dead, policy.layers[:-1], strict=True)])
+        converted = without_neurons(
+            policy,
+            [
+                mask & (layer.activation == "relu")
+                for mask, layer in zip(dead, policy.layers[:-1], strict=True)
+            ],
+        )
         statistics = measure(converted, calibration)
     network = _quantise(converted, statistics, options)
     recipe = common_recipe(calibration, network, seed) | {
@@ -173,7 +279,9 @@ def convert(
         "pruned": options.prune_dead,
         "allocation": options.allocation if options.neuron == "sdn" else None,
         "thrift": options.thrift,
-        "threshold_shares": list(options.shares) if options.searches_thresholds and len(policy.layers) > 1 else None,
+        "threshold_shares": list(options.shares)
+        if options.searches_thresholds and len(policy.layers) > 1
+        else None,
     }
     return artifact_of(policy, network, calibration, recipe, environment, options.keep_source)
 
@@ -190,9 +298,17 @@ def common_recipe(calibration: Calibration, network: Network, seed: int) -> dict
 
 
 def artifact_of(
-    policy: AnyPolicy, network: Network, calibration: Calibration, recipe: dict[str, Any], environment: EnvironmentRecord | None, keep_source: bool
+    policy: AnyPolicy,
+    network: Network,
+    calibration: Calibration,
+    recipe: dict[str, Any],
+    environment: EnvironmentRecord | None,
+    keep_source: bool,
 ) -> Artifact:
-    """The artifact of a policy and its network, checked. Raises InputError, all violations at once."""
+    """The artifact of a policy and its network, checked.
+
+    Raises InputError, all violations at once.
+    """
     artifact = Artifact(
         network=network,
         observation=policy.observation,
@@ -218,7 +334,11 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
             limit="a PopSAN, Proxy-Target, SDDPG or snnTorch checkpoint",
             fix=("--neuron sdn", "--neuron if"),
         )
-    foreign = [f"layer {index} is {layer.activation}" for index, layer in enumerate(policy.layers[:-1]) if layer.activation != "relu"]
+    foreign = [
+        f"layer {index} is {layer.activation}"
+        for index, layer in enumerate(policy.layers[:-1])
+        if layer.activation != "relu"
+    ]
     if options.neuron != "sdn" and foreign:
         raise InputError(
             policy.provenance.file,
@@ -239,28 +359,62 @@ def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) 
 def refuse_wrong_lengths(policy: Policy, options: ConversionOptions) -> None:
     """Raise InputError where a list of options does not have one entry per signal or hidden layer."""
     if options.threshold_shares and len(policy.layers) == 1:
-        raise InputError("--threshold-shares", "the policy has no hidden layer, so no thresholds", got=options.threshold_shares, fix="leave them away")
+        raise InputError(
+            "--threshold-shares",
+            "the policy has no hidden layer, so no thresholds",
+            got=options.threshold_shares,
+            fix="leave them away",
+        )
     for option, values, wanted in (
         ("--error-shares", options.error_shares, len(policy.layers)),
         ("--triggers", options.triggers, len(policy.layers) - 1),
     ):
         if values and len(values) != wanted:
-            what = "one share for the input and one per hidden layer" if option == "--error-shares" else "one trigger per hidden layer"
-            raise InputError(option, what, got=f"{len(values)} numbers", limit=wanted, fix=f"{option} {','.join('1' * wanted)}")
+            if option == "--error-shares":
+                what = "one share for the input and one per hidden layer"
+            else:
+                what = "one trigger per hidden layer"
+            raise InputError(
+                option,
+                what,
+                got=f"{len(values)} numbers",
+                limit=wanted,
+                fix=f"{option} {','.join('1' * wanted)}",
+            )
 
 
 def _quantise(policy: Policy, statistics: PolicyStatistics, options: ConversionOptions) -> Network:
     if options.neuron == "sdn":
         if options.allocation == "events":
-            thresholds = event_thresholds(statistics, options.wanted_error, options.error_shares, options.triggers)
+            thresholds = event_thresholds(
+                statistics, options.wanted_error, options.error_shares, options.triggers
+            )
         else:
-            thresholds = sensitivity_thresholds(statistics.signals, options.wanted_error, options.error_shares)
+            thresholds = sensitivity_thresholds(
+                statistics.signals, options.wanted_error, options.error_shares
+            )
             thresholds = equalised(thresholds, statistics.signals, policy.layers)
         return sigma_delta_network(
-            policy, statistics, thresholds, options.wanted_error, options.weight_bits, options.resync_every, options.triggers, options.thrift
+            policy,
+            statistics,
+            thresholds,
+            options.wanted_error,
+            options.weight_bits,
+            options.resync_every,
+            options.triggers,
+            options.thrift,
         )
     maxima = [maximum_thresholds(np.maximum(pre, 0))[0] for pre in statistics.pre_activations[:-1]]
-    network = rate_network(policy, statistics, maxima, options.weight_bits, options.steps, options.alpha_64ths, SHORT_NAMES[options.neuron], options.shares)
+    network = rate_network(
+        policy,
+        statistics,
+        maxima,
+        options.weight_bits,
+        options.steps,
+        options.alpha_64ths,
+        SHORT_NAMES[options.neuron],
+        options.shares,
+    )
     return dataclasses.replace(network, resync_every=options.resync_every)
 
 
@@ -268,17 +422,30 @@ def without_neurons(policy: Policy, silent: list[NDArray[np.bool_]]) -> Policy:
     """The policy without the marked hidden neurons; at least one neuron stays in every layer."""
     layers = list(policy.layers)
     for index, mask in enumerate(silent):
-        keep = ~mask if not mask.all() else np.arange(len(mask)) == 0
-        layers[index] = DenseLayer(layers[index].weight[keep], layers[index].bias[keep], layers[index].activation)
-        layers[index + 1] = DenseLayer(layers[index + 1].weight[:, keep], layers[index + 1].bias, layers[index + 1].activation)
+        if not mask.all():
+            keep = ~mask
+        else:
+            keep = np.arange(len(mask)) == 0
+        layers[index] = DenseLayer(
+            layers[index].weight[keep], layers[index].bias[keep], layers[index].activation
+        )
+        layers[index + 1] = DenseLayer(
+            layers[index + 1].weight[:, keep], layers[index + 1].bias, layers[index + 1].activation
+        )
     return dataclasses.replace(policy, layers=tuple(layers))
 
 
 def make_probe(calibration: Calibration) -> Probe:
-    """256 observations: four stretches of calibration with an episode start each, one resync, 32 synthetic ones."""
+    """256 observations.
+
+    Four stretches of calibration with an episode start each, one resync, 32 synthetic ones.
+    """
     stretch = (PROBE_DECISIONS - SYNTHETIC) // 4
-    values, flags = calibration.observations, np.zeros(PROBE_DECISIONS, np.uint8)
-    low, high, mean = values.min(0), values.max(0), values.mean(0)
+    values = calibration.observations
+    flags = np.zeros(PROBE_DECISIONS, np.uint8)
+    low = values.min(0)
+    high = values.max(0)
+    mean = values.mean(0)
     chosen = []
     for part in range(4):
         first = int(part * max(len(values) - stretch, 0) / 3)
@@ -287,6 +454,8 @@ def make_probe(calibration: Calibration) -> Probe:
     flags[2 * stretch + stretch // 2] = 2
     span = np.maximum(high - low, 1e-3)
     ends = [low, high, low - 100 * span, high + 100 * span, mean, mean, mean, np.zeros_like(mean)]
-    corners = np.where(np.random.default_rng(0).random((SYNTHETIC - 2 * len(ends), len(mean))) < 0.5, low, high)
+    corners = np.where(
+        np.random.default_rng(0).random((SYNTHETIC - 2 * len(ends), len(mean))) < 0.5, low, high
+    )
     flags[4 * stretch] = flags[4 * stretch + 2 * len(ends)] = 1
     return Probe(np.concatenate([*chosen, np.array(ends + ends[::-1]), corners]), flags)

@@ -16,10 +16,30 @@ class SpikeportError(Exception):
 
     exit_code = 2
 
-    def __init__(self, where: str, what: str, *, got: object = None, limit: object = None, why: str = "", fix: str | Sequence[str] = "") -> None:
-        self.where, self.what, self.got, self.limit, self.why = where, what, got, limit, why
-        self.fix = fix if isinstance(fix, str) else " or ".join(fix)
-        measured = ", ".join(f"{name} {value}" for name, value in (("got", got), ("limit", limit)) if value is not None)
+    def __init__(
+        self,
+        where: str,
+        what: str,
+        *,
+        got: object = None,
+        limit: object = None,
+        why: str = "",
+        fix: str | Sequence[str] = "",
+    ) -> None:
+        self.where = where
+        self.what = what
+        self.got = got
+        self.limit = limit
+        self.why = why
+        if isinstance(fix, str):
+            self.fix = fix
+        else:
+            self.fix = " or ".join(fix)
+        measured = ", ".join(
+            f"{name} {value}"
+            for name, value in (("got", got), ("limit", limit))
+            if value is not None
+        )
         text = f"{where}: {what}" + (f" ({measured})" if measured else "") + "."
         text += f" {why.rstrip('.')}." if why else ""
         text += f" Fix: {self.fix.rstrip('.')}." if self.fix else ""
@@ -27,7 +47,10 @@ class SpikeportError(Exception):
 
 
 class InputError(SpikeportError):
-    """A file, an option or an array that cannot be used as given; `missing` names facts of a checkpoint that options would give."""
+    """A file, an option or an array that cannot be used as given.
+
+    `missing` names facts of a checkpoint that options would give.
+    """
 
     missing: tuple[str, ...] = ()
 
@@ -42,14 +65,21 @@ class CheckFailed(SpikeportError):
     exit_code = 1
 
 
-def violations(where: str, problems: Iterable[str], *, fix: str | Sequence[str] = "", why: str = "") -> InputError:
+def violations(
+    where: str, problems: Iterable[str], *, fix: str | Sequence[str] = "", why: str = ""
+) -> InputError:
     """One error that lists every problem found at `where`."""
     found = list(problems)
-    what = found[0] if len(found) == 1 else f"{len(found)} problems: " + "; ".join(found)
+    if len(found) == 1:
+        what = found[0]
+    else:
+        what = f"{len(found)} problems: " + "; ".join(found)
     return InputError(where, what, why=why, fix=fix)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean 'a'?`, or the empty string where nothing is close."""
     near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
+    if near:
+        return f"did you mean {' or '.join(repr(item) for item in near)}?"
+    return ""

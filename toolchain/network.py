@@ -1,9 +1,10 @@
-"""The integer network: everything a backend executes between the encoded observation and the readout.
+"""The integer network: everything a backend executes between the encoded observation and the
+readout.
 
     encode -> layer 0 -> ... -> layer L-1 (readout) -> decode
 
-Every array is an integer except `row_scale` and `unit`, which say what the integers mean and which only
-encode and decode use. Rules and limits: contract sections 1-3.
+Every array is an integer except `row_scale` and `unit`, which say what the integers mean and which
+only encode and decode use. Rules and limits: contract sections 1-3.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ LEAKY = "leaky@1"
 
 
 class Coding(Enum):
-    """What payloads mean: a value per timestep, a change of the running mean, a change since the last decision, a spike."""
+    """What payloads mean.
+
+    A value per timestep, a change of the running mean, a change since the last decision, a spike.
+    """
 
     RATE = "rate"  # if, snm, mt; leaky, whose one timestep is a decision
     DIFFERENTIAL = "differential"  # dc
@@ -46,9 +50,11 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit [features].
+    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit
+    [features].
 
-    With a SpikeCoding x are the activations of its input neurons, [inputs] then, and q0 what these integrate.
+    With a SpikeCoding x are the activations of its input neurons, [inputs] then, and q0 what these
+    integrate.
     """
 
     scale: Float
@@ -60,8 +66,9 @@ class ActivationTable:
     """An integer piecewise-linear activation, one row per neuron, K <= 32 segments.
 
     q = offset[j, k] + (((acc - start[j, k]) * multiplier[j, k] + 2^(shift[j] - 1)) >> shift[j]),
-    k the last segment with start[j, k] <= acc; start[j, 0] = -2^23, shift >= 1, |multiplier| < 2^15.
-    `error_bound` [neurons] bounds |q - f(acc * row_scale) / unit| before clipping, over the whole 24-bit range.
+    k the last segment with start[j, k] <= acc; start[j, 0] = -2^23, shift >= 1, |multiplier| <
+    2^15. `error_bound` [neurons] bounds |q - f(acc * row_scale) / unit| before clipping, over the
+    whole 24-bit range.
     """
 
     start: Int
@@ -74,14 +81,21 @@ class ActivationTable:
         """q before clipping for accumulators [..., neurons]."""
         segment = (accumulator[..., None] >= self.start).sum(-1) - 1
         neuron = np.broadcast_to(np.arange(self.start.shape[0]), segment.shape)
-        start, multiplier, offset = (table[neuron, segment].astype(np.int64) for table in (self.start, self.multiplier, self.offset))
+        start, multiplier, offset = (
+            table[neuron, segment].astype(np.int64)
+            for table in (self.start, self.multiplier, self.offset)
+        )
         shift = self.shift.astype(np.int64)
-        return offset + (((accumulator - start) * multiplier + (np.int64(1) << (shift - 1))) >> shift)
+        return offset + (
+            ((accumulator - start) * multiplier + (np.int64(1) << (shift - 1))) >> shift
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Leak:
-    """What membranes of leaky@1 keep per timestep, keep [neurons] of 4096, and how much finer than the weights they are, 2^shift."""
+    """What membranes of leaky@1 keep per timestep, keep [neurons] of 4096, and how much finer than
+    the weights they are, 2^shift.
+    """
 
     keep: Int
     shift: int = 0
@@ -93,10 +107,11 @@ class Layer:
 
     weights [out, in]; bias, threshold, payload_low, payload_high, row_scale, unit [out].
     `threshold` is theta (if, snm, sdn) or lambda (mt, dc); 0 where the neuron has none.
-    `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the spike of if.
-    `unit` is the real value of one unit of payload; it is folded into the next layer's columns already.
-    `leak` belongs to leaky, whose bias and threshold count 1 / 2^shift of the row's units.
-    `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the bias as Dynamics says.
+    `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the
+    spike of if. `unit` is the real value of one unit of payload; it is folded into the next layer's
+    columns already. `leak` belongs to leaky, whose bias and threshold count 1 / 2^shift of the
+    row's units. `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the
+    bias as Dynamics says.
     """
 
     neuron: str
@@ -130,7 +145,9 @@ class Layer:
     @property
     def always_on(self) -> int:
         """Synapses from the neuron that always spikes: one synop each in every step."""
-        return int(np.count_nonzero(self.bias)) if self.dynamics is not None and self.dynamics.bias_in_current else 0
+        if self.dynamics is not None and self.dynamics.bias_in_current:
+            return int(np.count_nonzero(self.bias))
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +172,11 @@ class Network:
     @property
     def across_decisions(self) -> bool:
         """Whether payloads are changes against the last decision (sdn), not the values themselves."""
-        return self.spike_coding is None and self.timesteps == 1 and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
+        return (
+            self.spike_coding is None
+            and self.timesteps == 1
+            and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
+        )
 
     @property
     def coding(self) -> Coding:
@@ -163,17 +184,27 @@ class Network:
             return Coding.SPIKES
         if self.across_decisions:
             return Coding.ACROSS
-        return Coding.DIFFERENTIAL if self.neuron == "dc@1" else Coding.RATE
+        if self.neuron == "dc@1":
+            return Coding.DIFFERENTIAL
+        return Coding.RATE
 
     @property
     def chip_steps(self) -> int:
-        """Steps of one decision on a chip: T timesteps and one step of delay per layer (contract section 3)."""
+        """Steps of one decision on a chip:
+
+        T timesteps and one step of delay per layer (contract section 3).
+        """
         return self.timesteps + len(self.layers)
 
     @property
     def divisor(self) -> int:
-        """What the readout's accumulator is divided by when decoded: the timesteps it summed, or dc's D; lif's counts by T."""
-        return denominator(self.timesteps) if self.coding == Coding.DIFFERENTIAL else self.timesteps
+        """What the readout's accumulator is divided by when decoded.
+
+        The timesteps it summed, or dc's D; lif's counts by T.
+        """
+        if self.coding == Coding.DIFFERENTIAL:
+            return denominator(self.timesteps)
+        return self.timesteps
 
     @property
     def widths(self) -> tuple[int, ...]:

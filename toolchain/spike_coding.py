@@ -1,11 +1,14 @@
-"""What a network that was trained as spiking adds to the integer network: how observations become spikes, how
-spike counts become actions, and the decays of its neurons.
+"""What a network that was trained as spiking adds to the integer network: how observations become
+spikes, how spike counts become actions, and the decays of its neurons.
 
     z = x or tanh(x)                          per feature, x after the observation contract
-    a = exp(-(z - mean)^2 / (2 std^2))        population coding, P neurons per feature;  rate coding: a = z
+    a = exp(-(z - mean)^2 / (2 std^2))        population coding, P neurons per feature;  rate
+        coding: a = z
     q = clip(floor(a / scale + 0.5))          the network's Encoder, once per decision
-    v <- v + q;  spike if v > threshold;  v <- v - threshold        T times, integers, v = 0 at the decision's start
-    y = decoder_weights . count / T + decoder_bias                  counts of the last layer's spikes
+    v <- v + q;  spike if v > threshold;  v <- v - threshold        T times, integers, v = 0 at the
+        decision's start
+    y = decoder_weights . count / T + decoder_bias                  counts of the last layer's
+        spikes
 
 The soft-reset encoder is that of PopSAN (Tang et al., CoRL 2020, arXiv 2010.09635).
 """
@@ -33,8 +36,9 @@ ACT_SHIFT = 6  # u and v are kept in 1/64 of the units of weights and threshold
 class SpikeCoding:
     """Front and end of a spiking network, on the host.
 
-    mean, std [features, P], or None for rate coding (one neuron per feature). `threshold` in units of q.
-    decoder_weights [act, P_out], decoder_bias [act]: action k reads the P_out neurons from k * P_out.
+    mean, std [features, P], or None for rate coding (one neuron per feature). `threshold` in units
+    of q. decoder_weights [act, P_out], decoder_bias [act]: action k reads the P_out neurons from k
+    * P_out.
     """
 
     threshold: int
@@ -47,7 +51,9 @@ class SpikeCoding:
     @property
     def population(self) -> int:
         """Input neurons per feature."""
-        return self.mean.shape[1] if self.mean is not None and self.mean.ndim == 2 else 1
+        if self.mean is not None and self.mean.ndim == 2:
+            return self.mean.shape[1]
+        return 1
 
     @property
     def decoded(self) -> int:
@@ -59,10 +65,10 @@ class SpikeCoding:
 class Dynamics:
     """Decays of a layer of `lif@1` in Lava's numbers, and where its bias goes.
 
-    u keeps (4095 - current_decay) / 4096 of itself per timestep, v (4096 - voltage_decay) / 4096. Weights count
-    2^weight_exponent each. The bias is added to v, in 1/64 (at most 13 bits times a power of two up to 2^7, as
-    bias_mant and bias_exp are), or, with `bias_in_current`, it is the weight of a synapse from a neuron that
-    always spikes.
+    u keeps (4095 - current_decay) / 4096 of itself per timestep, v (4096 - voltage_decay) / 4096.
+    Weights count 2^weight_exponent each. The bias is added to v, in 1/64 (at most 13 bits times a
+    power of two up to 2^7, as bias_mant and bias_exp are), or, with `bias_in_current`, it is the
+    weight of a synapse from a neuron that always spikes.
     """
 
     current_decay: int
@@ -77,7 +83,9 @@ def decay(value: NDArray[np.int64], kept: int | NDArray[np.int64]) -> NDArray[np
 
 
 def bias_exponent(bias: NDArray[np.integer]) -> int:
-    """The smallest exponent 0..7 with which every bias is mantissa << exponent, the mantissa of 13 bits; -1 for none."""
+    """The smallest exponent 0..7 with which every bias is mantissa << exponent, the mantissa of 13
+    bits; -1 for none.
+    """
     values = bias.astype(np.int64)
     for exponent in range(LARGEST_EXPONENT + 1):
         mantissa = values >> exponent

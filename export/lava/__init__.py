@@ -1,1 +1,4 @@
-"""The network in Lava: processes, the real runtime under supervision, and the host's side of a decision."""
+"""The network in Lava.
+
+Processes, the real runtime under supervision, and the host's side of a decision.
+"""

@@ -26,7 +26,9 @@ from .messages import Alarm, Arrays, Channel
 from .window import Recording
 
 TIME_LIMIT = 120.0  # seconds for one request; start-up is one, a chunk of decisions is one
-CHUNK_STEPS, CHUNK_BYTES, CHUNK_DECISIONS = 2_000, 2**22, 256
+CHUNK_STEPS = 2_000
+CHUNK_BYTES = 2**22
+CHUNK_DECISIONS = 256
 GRACE = 15.0  # seconds that the supervisor may take to end everything
 BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from importlib import import_module; "
@@ -35,34 +37,68 @@ BOOT = (
 
 
 class LavaFailure(RuntimeError):
-    """The runtime died, raised or ran out of time; `detail` is a traceback or the end of its log."""
+    """The runtime died, raised or ran out of time.
 
-    def __init__(self, what: str, *, got: object = None, limit: object = None, detail: str = "") -> None:
-        self.what, self.got, self.limit, self.detail = what, got, limit, detail
-        measured = ", ".join(f"{name} {value}" for name, value in (("got", got), ("limit", limit)) if value is not None)
-        super().__init__(what + (f" ({measured})" if measured else "") + (f"\n{detail}" if detail else ""))
+    `detail` is a traceback or the end of its log.
+    """
+
+    def __init__(
+        self, what: str, *, got: object = None, limit: object = None, detail: str = ""
+    ) -> None:
+        self.what = what
+        self.got = got
+        self.limit = limit
+        self.detail = detail
+        measured = ", ".join(
+            f"{name} {value}"
+            for name, value in (("got", got), ("limit", limit))
+            if value is not None
+        )
+        super().__init__(
+            what + (f" ({measured})" if measured else "") + (f"\n{detail}" if detail else "")
+        )
 
 
 class LavaClient:
-    """Starts a network at rest. Raises LavaFailure when that, or a run, fails; it is closed then."""
+    """Starts a network at rest.
 
-    def __init__(self, description: dict[str, Any], arrays: Arrays, time_limit: float = TIME_LIMIT) -> None:
+    Raises LavaFailure when that, or a run, fails; it is closed then.
+    """
+
+    def __init__(
+        self, description: dict[str, Any], arrays: Arrays, time_limit: float = TIME_LIMIT
+    ) -> None:
         self.time_limit, self.layers = time_limit, len(description["layers"])
-        timesteps, neurons = int(description["timesteps"]), sum(len(arrays[f"layers.{index}.bias"]) for index in range(self.layers))
-        by_memory, by_time = CHUNK_BYTES // (8 * timesteps * neurons), CHUNK_STEPS // (timesteps + self.layers)
+        timesteps = int(description["timesteps"])
+        neurons = sum(len(arrays[f"layers.{index}.bias"]) for index in range(self.layers))
+        by_memory = CHUNK_BYTES // (8 * timesteps * neurons)
+        by_time = CHUNK_STEPS // (timesteps + self.layers)
         self.chunk = max(1, min(by_memory, by_time, CHUNK_DECISIONS))
         self.handle = Handle()
         self._finalizer = weakref.finalize(self, self.handle.shut)
         self._request({"network": description, "decisions": self.chunk}, arrays)
 
     def run(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> Recording:
-        """Run decisions in order: input payloads [n, features], control words [n] (1 carry, 2 start afresh)."""
+        """Run decisions in order.
+
+        Input payloads [n, features], control words [n] (1 carry, 2 start afresh).
+        """
         replies = []
         for first in range(0, len(control), self.chunk):
             part = slice(first, first + self.chunk)
-            replies.append(self._request({}, {"payloads": payloads[part].astype(np.int32), "control": control[part].astype(np.int32)}))
+            replies.append(
+                self._request(
+                    {},
+                    {
+                        "payloads": payloads[part].astype(np.int32),
+                        "control": control[part].astype(np.int32),
+                    },
+                )
+            )
         joined = {name: np.concatenate([reply[name] for reply in replies]) for name in replies[0]}
-        sent, states = ([joined[f"{name}.{i}"] for i in range(self.layers)] for name in ("payloads", "states"))
+        sent, states = (
+            [joined[f"{name}.{i}"] for i in range(self.layers)] for name in ("payloads", "states")
+        )
         return Recording(sent, states, joined["saturations"], joined["idle"])
 
     def close(self) -> None:
@@ -86,7 +122,9 @@ class LavaClient:
                 detail=report.get("log", ""),
             ) from None
         except (Alarm, EOFError):
-            self.handle.await_report(2.0)  # the worker's end shows here before the supervisor has seen it
+            self.handle.await_report(
+                2.0
+            )  # the worker's end shows here before the supervisor has seen it
             raise failure(self._finalizer() or {}) from None
         except BaseException:
             self._finalizer()
@@ -99,16 +137,27 @@ class LavaClient:
 
 def failure(report: dict[str, Any]) -> LavaFailure:
     """A supervisor's report in words."""
-    reason, detail, log = report.get("reason"), report.get("detail", ""), report.get("log", "")
+    reason = report.get("reason")
+    detail = report.get("detail", "")
+    log = report.get("log", "")
     if reason == "failed":
-        return LavaFailure(f"a Lava process failed with {detail.strip().splitlines()[-1] if detail.strip() else 'no message'}", detail=detail)
+        return LavaFailure(
+            "a Lava process failed with"
+            f" {detail.strip().splitlines()[-1] if detail.strip() else 'no message'}",
+            detail=detail,
+        )
     if reason == "exited":
-        return LavaFailure("the Lava runtime's process ended", got=f"exit code {detail}", detail=log)
+        return LavaFailure(
+            "the Lava runtime's process ended", got=f"exit code {detail}", detail=log
+        )
     return LavaFailure("the Lava runtime's supervisor was killed", detail=log)
 
 
 class Handle:
-    """The supervisor, the pipes to it and to the worker. `shut` may be called from anywhere, once."""
+    """The supervisor, the pipes to it and to the worker.
+
+    `shut` may be called from anywhere, once.
+    """
 
     def __init__(self) -> None:
         self.owner, self.token = os.getpid(), f"spk{secrets.token_hex(5)}"
@@ -117,10 +166,26 @@ class Handle:
         request, sending = os.pipe()
         receiving, response = os.pipe()
         self.channel = Channel(receiving, sending, alarm=self.report)
-        theirs, quiet = (lifeline, report, request, response), subprocess.DEVNULL
-        supervisor = [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(self.owner), *map(str, theirs), self.token]
+        theirs = (lifeline, report, request, response)
+        quiet = subprocess.DEVNULL
+        supervisor = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(Path(__file__).with_name("supervisor.py")),
+            str(self.owner),
+            *map(str, theirs),
+            self.token,
+        ]
         try:
-            self.process = subprocess.Popen([*supervisor, *worker_command()], stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=theirs, start_new_session=True)
+            self.process = subprocess.Popen(
+                [*supervisor, *worker_command()],
+                stdin=quiet,
+                stdout=quiet,
+                stderr=quiet,
+                pass_fds=theirs,
+                start_new_session=True,
+            )
         except OSError:
             self._let_go()
             raise
@@ -129,10 +194,18 @@ class Handle:
                 os.close(descriptor)
 
     def shut(self) -> dict[str, Any]:
-        """End everything and return the supervisor's report; a forked copy of this process only lets go."""
-        report = self._last_words() if os.getpid() == self.owner else b""
+        """End everything and return the supervisor's report.
+
+        A forked copy of this process only lets go.
+        """
+        if os.getpid() == self.owner:
+            report = self._last_words()
+        else:
+            report = b""
         self._let_go()
-        return json.loads(report) if report else {}
+        if report:
+            return json.loads(report)
+        return {}
 
     def await_report(self, seconds: float) -> None:
         """Give the supervisor time to find out by itself what happened."""
@@ -141,10 +214,14 @@ class Handle:
         poll.poll(seconds * 1000)
 
     def _last_words(self) -> bytes:
-        report, deadline, poll = b"", time.monotonic() + GRACE, select.poll()
+        report = b""
+        deadline = time.monotonic() + GRACE
+        poll = select.poll()
         poll.register(self.report, select.POLLIN)
         try:
-            os.write(self.lifeline, b"end")  # closing is not enough where a forked process holds a copy
+            os.write(
+                self.lifeline, b"end"
+            )  # closing is not enough where a forked process holds a copy
         except BrokenPipeError:
             pass  # it has ended already
         while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -160,7 +237,12 @@ class Handle:
         return report
 
     def _let_go(self) -> None:
-        for descriptor in (self.lifeline, self.report, self.channel.receiving, self.channel.sending):
+        for descriptor in (
+            self.lifeline,
+            self.report,
+            self.channel.receiving,
+            self.channel.sending,
+        ):
             os.close(descriptor)
 
 
@@ -169,4 +251,10 @@ def worker_command() -> list[str]:
     package = __package__ or ""
     root = str(Path(__file__).resolve().parents[package.count(".") + 1])
     path = [os.path.abspath(entry) for entry in sys.path]
-    return [sys.executable, "-c", BOOT, json.dumps(path if root in path else [*path, root]), f"{package}.worker"]
+    return [
+        sys.executable,
+        "-c",
+        BOOT,
+        json.dumps(path if root in path else [*path, root]),
+        f"{package}.worker",
+    ]

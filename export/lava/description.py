@@ -1,4 +1,7 @@
-"""A network as plain data, the form in which Lava's side gets it: JSON values and arrays by name."""
+"""A network as plain data, the form in which Lava's side gets it:
+
+JSON values and arrays by name.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +34,34 @@ def describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
                 limit=", ".join(NEURONS),
                 fix=ways_out(layer.neuron, "lava"),
             )
-    layers, arrays = [], {}
+    layers = []
+    arrays = {}
     for index, layer in enumerate(network.layers):
-        activation = "table" if layer.table is not None else layer.activation
-        layers.append({"neuron": layer.neuron, "activation": activation, "trigger": layer.trigger, "hold_input": layer.hold_input})
+        if layer.table is not None:
+            activation = "table"
+        else:
+            activation = layer.activation
+        layers.append(
+            {
+                "neuron": layer.neuron,
+                "activation": activation,
+                "trigger": layer.trigger,
+                "hold_input": layer.hold_input,
+            }
+        )
         if layer.dynamics is not None:
-            layers[-1] |= {"dynamics": dataclasses.asdict(layer.dynamics), "bias_exponent": 0 if layer.dynamics.bias_in_current else bias_exponent(layer.bias)}
+            layers[-1] |= {
+                "dynamics": dataclasses.asdict(layer.dynamics),
+                "bias_exponent": 0 if layer.dynamics.bias_in_current else bias_exponent(layer.bias),
+            }
         arrays |= {f"layers.{index}.{name}": getattr(layer, name) for name in ARRAYS}
         if layer.leak is not None:
             layers[-1] |= {"leak_shift": layer.leak.shift}
             arrays[f"layers.{index}.keep"] = layer.leak.keep
         if layer.table is not None:
-            arrays |= {f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS}
+            arrays |= {
+                f"layers.{index}.table.{name}": getattr(layer.table, name) for name in TABLE_ARRAYS
+            }
     description = {
         "timesteps": network.timesteps,
         "alpha": network.alpha,

@@ -1,9 +1,11 @@
 """`--to lava`: a folder that runs with lava-nc and numpy alone and checks itself.
 
-run.py                replays the recorded probe in Lava's runtime; exit code 0 when every integer is equal
+run.py                replays the recorded probe in Lava's runtime; exit code 0 when every integer
+    is equal
 network.json, .npz    the network and the host's contracts: JSON and arrays, nothing else
 probe.npz             observations, encoded inputs, and what the reference computed from them
-spiking_policy/       constant code, the same for every policy: Lava processes, builder, supervised runtime
+spiking_policy/       constant code, the same for every policy: Lava processes, builder, supervised
+    runtime
 """
 
 from __future__ import annotations
@@ -27,9 +29,31 @@ from toolchain.errors import CheckFailed, InputError
 from toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
-CODE = ("__init__", "client", "host", "lava_import", "messages", "network", "policy", "replay", "spiking_network", "supervisor", "window", "worker")
+CODE = (
+    "__init__",
+    "client",
+    "host",
+    "lava_import",
+    "messages",
+    "network",
+    "policy",
+    "replay",
+    "spiking_network",
+    "supervisor",
+    "window",
+    "worker",
+)
 PROCESSES = (
-    *("source", "spike_source", "recorder", "integrate_and_fire", "leaky", "signed_memory", "multi_threshold", "differential_coding"),
+    *(
+        "source",
+        "spike_source",
+        "recorder",
+        "integrate_and_fire",
+        "leaky",
+        "signed_memory",
+        "multi_threshold",
+        "differential_coding",
+    ),
     *("sigma_delta", "readout"),
 )
 RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
@@ -50,7 +74,12 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(str(path), "is not an empty folder", why="an export never overwrites anything", fix="give -o a path that does not exist")
+        raise InputError(
+            str(path),
+            "is not an empty folder",
+            why="an export never overwrites anything",
+            fix="give -o a path that does not exist",
+        )
     description, arrays = describe(artifact.network)
     facts, contracts = describe_host(artifact)
     description |= {"host": facts}
@@ -66,19 +95,27 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
         (temporary / "README.md").write_text(readme(artifact))
         os.replace(temporary, target)
     except OSError as error:
-        raise InputError(str(path), f"cannot be written: {error.strerror}", fix="give -o a path in an existing folder that you may write to") from None
+        raise InputError(
+            str(path),
+            f"cannot be written: {error.strerror}",
+            fix="give -o a path in an existing folder that you may write to",
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Encoder and contracts as host.py reads them."""
-    observation, action, encoder = artifact.observation, artifact.action, artifact.network.encoder
+    observation = artifact.observation
+    action = artifact.action
+    encoder = artifact.network.encoder
     time = observation.time_feature
     facts = {
         "size": observation.size,
         "clip": observation.clip,
-        "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+        "time_feature": (
+            None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode}
+        ),
         "squash": action.squash,
         "resync_every": artifact.network.resync_every,
     }
@@ -88,7 +125,11 @@ def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray
         "observation.shift": observation.shift,
         "observation.divisor": observation.divisor,
     }
-    arrays |= {"action.row_scale": artifact.network.layers[-1].row_scale, "action.scale": action.scale, "action.offset": action.offset}
+    arrays |= {
+        "action.row_scale": artifact.network.layers[-1].row_scale,
+        "action.scale": action.scale,
+        "action.offset": action.offset,
+    }
     coding = artifact.network.spike_coding
     if coding is not None:
         facts["transform"] = coding.transform
@@ -100,21 +141,38 @@ def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray
     return facts, arrays
 
 
-def record_probe(artifact: Artifact, description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The probe's inputs and what the reference backend computes from them, in the narrowest integers that fit."""
+def record_probe(
+    artifact: Artifact, description: dict[str, Any], arrays: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """The probe's inputs and what the reference backend computes from them, in the narrowest
+    integers that fit.
+    """
     probe = artifact.probe
     observed = {"observations": probe.observations, "flags": probe.flags}
     trace = ReferenceBackend(artifact).trace(probe.observations, probe.flags)
     inputs, control = encoded(Host(description, arrays), observed)
     if not np.array_equal(inputs, trace.inputs):
         raise CheckFailed(
-            "export lava", "host.py encodes the probe differently than the reference", why="the folder would not be the artifact", fix="report this"
+            "export lava",
+            "host.py encodes the probe differently than the reference",
+            why="the folder would not be the artifact",
+            fix="report this",
         )
     spiking = artifact.network.spike_coding is not None
-    payloads = {f"payloads.{index}": narrow(layer.payloads) for index, layer in enumerate(trace.layers[: None if spiking else -1])}
+    payloads = {
+        f"payloads.{index}": narrow(layer.payloads)
+        for index, layer in enumerate(trace.layers[: None if spiking else -1])
+    }
     last = trace.layers[-1]
-    readout = last.payloads.sum(axis=1, dtype=np.int32) if spiking else last.states[:, -1]
-    return observed | {"inputs": inputs, "control": control, "readout": readout, "actions": trace.actions} | payloads
+    if spiking:
+        readout = last.payloads.sum(axis=1, dtype=np.int32)
+    else:
+        readout = last.states[:, -1]
+    return (
+        observed
+        | {"inputs": inputs, "control": control, "readout": readout, "actions": trace.actions}
+        | payloads
+    )
 
 
 def narrow(values: NDArray[np.int32]) -> NDArray[Any]:
@@ -124,14 +182,22 @@ def narrow(values: NDArray[np.int32]) -> NDArray[Any]:
 
 
 def copy_code(folder: Path) -> None:
-    """run.py and the package beside it; the package's files are this package's own, byte for byte."""
-    here, package = Path(__file__).parent, folder / PACKAGE
+    """run.py and the package beside it.
+
+    The package's files are this package's own, byte for byte.
+    """
+    here = Path(__file__).parent
+    package = folder / PACKAGE
     (folder / "run.py").write_text(RUN)
     package.mkdir()
     for name in CODE:
         shutil.copyfile(here / f"{name}.py", package / f"{name}.py")
     for name in ("", *PROCESSES):
         (package / "processes" / name).mkdir()
-        shutil.copyfile(here / "processes" / name / "__init__.py", package / "processes" / name / "__init__.py")
+        shutil.copyfile(
+            here / "processes" / name / "__init__.py", package / "processes" / name / "__init__.py"
+        )
     for name in PROCESSES:
-        shutil.copyfile(here / "processes" / name / "process.py", package / "processes" / name / "process.py")
+        shutil.copyfile(
+            here / "processes" / name / "process.py", package / "processes" / name / "process.py"
+        )

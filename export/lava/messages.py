@@ -1,6 +1,7 @@
 """Messages between two processes over pipes: a JSON header and named arrays as raw bytes.
 
-    8 bytes: length of the JSON text, little endian | JSON: {"header": ..., "arrays": [[name, dtype, shape], ...]} | bytes of each array
+    8 bytes: length of the JSON text, little endian | JSON: {"header": ..., "arrays": [[name, dtype,
+    shape], ...]} | bytes of each array
 
 Nothing is ever unpickled. numpy and the standard library only.
 """
@@ -25,20 +26,30 @@ class Alarm(Exception):
 
 
 class Channel:
-    """One end of a conversation; `alarm` is a descriptor whose readability (or end) interrupts any waiting.
+    """One end of a conversation; `alarm` is a descriptor whose readability (or end) interrupts any
+    waiting.
 
-    send and receive raise TimeoutError after `deadline` (of time.monotonic; None: never), EOFError when the
-    other end is gone, Alarm when the alarm rings.
+    send and receive raise TimeoutError after `deadline` (of time.monotonic; None: never), EOFError
+    when the other end is gone, Alarm when the alarm rings.
     """
 
     def __init__(self, receiving: int, sending: int, alarm: int | None = None) -> None:
-        self.receiving, self.sending, self.alarm = receiving, sending, alarm
+        self.receiving = receiving
+        self.sending = sending
+        self.alarm = alarm
         for descriptor in (receiving, sending):
             os.set_blocking(descriptor, False)
 
-    def send(self, header: dict[str, Any], arrays: Arrays | None = None, deadline: float | None = None) -> None:
+    def send(
+        self, header: dict[str, Any], arrays: Arrays | None = None, deadline: float | None = None
+    ) -> None:
         values = {name: np.asarray(value) for name, value in (arrays or {}).items()}
-        text = json.dumps({"header": header, "arrays": [[name, value.dtype.str, value.shape] for name, value in values.items()]}).encode()
+        text = json.dumps(
+            {
+                "header": header,
+                "arrays": [[name, value.dtype.str, value.shape] for name, value in values.items()],
+            }
+        ).encode()
         self._write(struct.pack("<Q", len(text)) + text, deadline)
         for value in values.values():
             self._write(value.tobytes(), deadline)
@@ -50,13 +61,18 @@ class Channel:
         for name, kind, shape in message["arrays"]:
             dtype = np.dtype(kind)
             if dtype.kind not in "iufb":
-                raise ValueError(f"message: array {name} has a type that is not a number (got {kind}).")
-            arrays[name] = np.frombuffer(self._read(int(np.prod(shape)) * dtype.itemsize, deadline), dtype).reshape(shape)
+                raise ValueError(
+                    f"message: array {name} has a type that is not a number (got {kind})."
+                )
+            arrays[name] = np.frombuffer(
+                self._read(int(np.prod(shape)) * dtype.itemsize, deadline), dtype
+            ).reshape(shape)
         return message["header"], arrays
 
     def _read(self, size: int, deadline: float | None) -> bytearray:
         buffer = bytearray(size)
-        view, filled = memoryview(buffer), 0
+        view = memoryview(buffer)
+        filled = 0
         while filled < size:
             try:
                 count = os.readv(self.receiving, [view[filled:]])
@@ -83,7 +99,10 @@ class Channel:
         poll.register(descriptor, event)
         if self.alarm is not None:
             poll.register(self.alarm, select.POLLIN)
-        remaining = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if deadline is None:
+            remaining = None
+        else:
+            remaining = max(0.0, deadline - time.monotonic()) * 1000
         ready = [found for found, _ in poll.poll(remaining)]
         if not ready:
             raise TimeoutError

@@ -1,10 +1,11 @@
-"""The network as Lava processes: a source, stock `Dense` synapses and our neurons, layer behind layer.
+"""The network as Lava processes: a source, stock `Dense` synapses and our neurons, layer behind
+layer.
 
     source --payloads--> Dense 0 --> neurons 0 --> Dense 1 --> ... --> readout
        `---control words--------------^-------------------------------^
 
-Dense computes (2 w * payload, summed) >> 1. Its weights are kept on the even numbers that an 8-bit signed
-synapse has (`SignMode.MIXED`), so that the result is exactly the integer sum of w * payload.
+Dense computes (2 w * payload, summed) >> 1. Its weights are kept on the even numbers that an 8-bit
+signed synapse has (`SignMode.MIXED`), so that the result is exactly the integer sum of w * payload.
 
 Importing this module imports Lava; call `import_lava()` of lava_import.py first.
 """
@@ -40,8 +41,12 @@ WINDOWED = {"if@1": IntegrateAndFire, "snm@1": SignedMemory, "mt@1": MultiThresh
 
 
 def shared_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros in anonymous memory that processes forked later share; it has no name and goes when they end."""
-    kind, size = np.dtype(dtype), int(np.prod(shape))
+    """Zeros in anonymous memory that processes forked later share.
+
+    It has no name and goes when they end.
+    """
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape))
     return np.frombuffer(mmap.mmap(-1, max(size * kind.itemsize, 1)), kind, size).reshape(shape)
 
 
@@ -50,33 +55,58 @@ def run_configuration() -> Loihi2SimCfg:
     return Loihi2SimCfg(select_tag="fixed_pt")
 
 
-def lava_network(description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any = shared_array, read_membranes: bool = True) -> LavaNetwork:
-    """The network of a description, for Lava's runtime or, with `read_membranes` off, for models that are stepped by hand."""
+def lava_network(
+    description: dict[str, Any],
+    arrays: Arrays,
+    decisions: int,
+    allocate: Any = shared_array,
+    read_membranes: bool = True,
+) -> LavaNetwork:
+    """The network of a description, for Lava's runtime or, with `read_membranes` off, for models
+    that are stepped by hand.
+    """
     if description["coding"] == "spikes":
         return SpikingLavaNetwork(description, arrays, decisions, allocate, read_membranes)
     return LavaNetwork(description, arrays, decisions, allocate)
 
 
 class LavaNetwork:
-    """Processes of a network and the memory they share with the host, a ring over `decisions` decisions.
+    """Processes of a network and the memory they share with the host, a ring over `decisions`
+    decisions.
 
-    `description` and `arrays` are those of network.json and network.npz. `start`, `run` and `stop` use Lava's own
-    runtime. Nothing here protects from its hangs: run it in a process of its own, as worker.py does.
+    `description` and `arrays` are those of network.json and network.npz. `start`, `run` and `stop`
+    use Lava's own runtime. Nothing here protects from its hangs: run it in a process of its own, as
+    worker.py does.
     """
 
-    def __init__(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any = shared_array) -> None:
-        handlers = logging.root.handlers[:]  # every process adds a handler to the application's root logger
+    def __init__(
+        self,
+        description: dict[str, Any],
+        arrays: Arrays,
+        decisions: int,
+        allocate: Any = shared_array,
+    ) -> None:
+        handlers = logging.root.handlers[
+            :
+        ]  # every process adds a handler to the application's root logger
         try:
             self._build(description, arrays, decisions, allocate)
         finally:
             logging.root.handlers[:] = handlers
 
-    def _build(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any) -> None:
-        timesteps, layers = int(description["timesteps"]), description["layers"]
+    def _build(
+        self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any
+    ) -> None:
+        timesteps = int(description["timesteps"])
+        layers = description["layers"]
         self.period = timesteps + len(layers)
-        self.decisions, self.done = decisions, 0
+        self.decisions = decisions
+        self.done = 0
         features = arrays["layers.0.weights"].shape[1]
-        self.payloads, self.control = allocate((decisions, features), np.int32), allocate((decisions, 1), np.int32)
+        self.payloads, self.control = (
+            allocate((decisions, features), np.int32),
+            allocate((decisions, 1), np.int32),
+        )
         self.source: Any = Source(payloads=self.payloads, control=self.control, period=self.period)
         self.synapses: list[Dense] = []
         self.neurons: list[AbstractProcess] = []
@@ -84,9 +114,19 @@ class LavaNetwork:
         self.records: list[Record] = []
         sender: Any = self.source
         for index, layer in enumerate(layers):
-            own = {name.split(".", 2)[2]: value for name, value in arrays.items() if name.startswith(f"layers.{index}.")}
+            own = {
+                name.split(".", 2)[2]: value
+                for name, value in arrays.items()
+                if name.startswith(f"layers.{index}.")
+            }
             weights = 2 * own["weights"].astype(np.int32)
-            dense = Dense(weights=weights, num_message_bits=24, num_weight_bits=8, weight_exp=-1, sign_mode=SignMode.MIXED)
+            dense = Dense(
+                weights=weights,
+                num_message_bits=24,
+                num_weight_bits=8,
+                weight_exp=-1,
+                sign_mode=SignMode.MIXED,
+            )
             record = Record.empty(decisions, timesteps, len(weights), allocate)
             neurons = make_neurons(description, layer, own, Window(index, timesteps, record))
             sender.s_out.connect(dense.s_in)
@@ -102,7 +142,9 @@ class LavaNetwork:
         self.source.create_runtime(run_cfg=run_configuration())
 
     def run(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> Recording:
-        """Run decisions with input payloads [n, features] and control words [n], n <= `decisions`, in one Lava run."""
+        """Run decisions with input payloads [n, features] and control words [n], n <= `decisions`,
+        in one Lava run.
+        """
         entries = self.put(payloads, control)
         self.source.run(condition=RunSteps(num_steps=self.period * len(entries)))
         return self.take(entries)
@@ -110,15 +152,22 @@ class LavaNetwork:
     def put(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> NDArray[np.int64]:
         """Hand over the inputs of the next decisions. Returns their places in the ring."""
         entries = (self.done + np.arange(len(control))) % self.decisions
-        self.payloads[entries], self.control[entries, 0] = payloads, control
+        self.payloads[entries] = payloads
+        self.control[entries, 0] = control
         self.done += len(control)
         return entries
 
     def take(self, entries: NDArray[np.int64]) -> Recording:
         """What the layers recorded in these places of the ring, copied."""
         records = self.records
-        saturations, idle = np.stack([r.saturations[entries] for r in records], axis=1), np.sum([r.idle[entries] for r in records], axis=0)
-        return Recording([r.payloads[entries] for r in records], [r.states[entries] for r in records], saturations, idle)
+        saturations = np.stack([r.saturations[entries] for r in records], axis=1)
+        idle = np.sum([r.idle[entries] for r in records], axis=0)
+        return Recording(
+            [r.payloads[entries] for r in records],
+            [r.states[entries] for r in records],
+            saturations,
+            idle,
+        )
 
     def stop(self) -> None:
         """End Lava's processes."""
@@ -126,37 +175,79 @@ class LavaNetwork:
 
 
 class SpikingLavaNetwork(LavaNetwork):
-    """Stock Dense and LIFReset (spiking_network.py). Control words change nothing: every decision starts afresh."""
+    """Stock Dense and LIFReset (spiking_network.py).
 
-    def __init__(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any, read_membranes: bool) -> None:
+    Control words change nothing: every decision starts afresh.
+    """
+
+    def __init__(
+        self,
+        description: dict[str, Any],
+        arrays: Arrays,
+        decisions: int,
+        allocate: Any,
+        read_membranes: bool,
+    ) -> None:
         self.read_membranes = read_membranes
         super().__init__(description, arrays, decisions, allocate)
 
-    def _build(self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any) -> None:
-        self.period, self.decisions, self.done = int(description["timesteps"]) + len(description["layers"]), decisions, 0
+    def _build(
+        self, description: dict[str, Any], arrays: Arrays, decisions: int, allocate: Any
+    ) -> None:
+        self.period = int(description["timesteps"]) + len(description["layers"])
+        self.decisions = decisions
+        self.done = 0
         inputs = arrays["layers.0.weights"].shape[1]
-        self.payloads, self.control = allocate((decisions, inputs), np.int32), allocate((decisions, 1), np.int32)
+        self.payloads, self.control = (
+            allocate((decisions, inputs), np.int32),
+            allocate((decisions, 1), np.int32),
+        )
         parts = SpikingParts(description, arrays, self.payloads, allocate, self.read_membranes)
-        self.source, self.synapses, self.neurons, self.records = parts.source, parts.synapses, parts.neurons, parts.records
-        self.recorders, self.always_on = parts.recorders, parts.always_on
+        self.source = parts.source
+        self.synapses = parts.synapses
+        self.neurons = parts.neurons
+        self.records = parts.records
+        self.recorders = parts.recorders
+        self.always_on = parts.always_on
 
     def take(self, entries: NDArray[np.int64]) -> Recording:
         recording = super().take(entries)
         return replace(recording, idle=recording.idle + self.always_on)
 
 
-def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window) -> Any:
+def make_neurons(
+    description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window
+) -> Any:
     """The process of one layer's neurons; `own` are the layer's arrays by their short names."""
     if layer["neuron"] in WINDOWED:
         return WINDOWED[layer["neuron"]](
-            bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), hold_input=bool(layer["hold_input"]), window=window
+            bias=own["bias"],
+            threshold=own["threshold"],
+            alpha=int(description["alpha"]),
+            hold_input=bool(layer["hold_input"]),
+            window=window,
         )
     if layer["neuron"] == "dc@1":
-        return DifferentialCoding(bias=own["bias"], threshold=own["threshold"], alpha=int(description["alpha"]), window=window)
+        return DifferentialCoding(
+            bias=own["bias"],
+            threshold=own["threshold"],
+            alpha=int(description["alpha"]),
+            window=window,
+        )
     if layer["neuron"] == "leaky@1":
-        return Leaky(bias=own["bias"], threshold=own["threshold"], keep=own["keep"], shift=int(layer["leak_shift"]), window=window)
+        return Leaky(
+            bias=own["bias"],
+            threshold=own["threshold"],
+            keep=own["keep"],
+            shift=int(layer["leak_shift"]),
+            window=window,
+        )
     if layer["neuron"] == "sdn@1":
-        table = {name.removeprefix("table."): value for name, value in own.items() if name.startswith("table.")}
+        table = {
+            name.removeprefix("table."): value
+            for name, value in own.items()
+            if name.startswith("table.")
+        }
         return SigmaDelta(
             bias=own["bias"],
             threshold=own["threshold"],
@@ -168,6 +259,13 @@ def make_neurons(description: dict[str, Any], layer: dict[str, Any], own: Arrays
             window=window,
         )
     if layer["neuron"] == "readout@1":
-        return Readout(bias=own["bias"], coding=str(description["coding"]), hold_input=bool(layer["hold_input"]), window=window)
+        return Readout(
+            bias=own["bias"],
+            coding=str(description["coding"]),
+            hold_input=bool(layer["hold_input"]),
+            window=window,
+        )
     known = ", ".join((*WINDOWED, "dc@1", "leaky@1", "sdn@1", "readout@1"))
-    raise ValueError(f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit {known}).")
+    raise ValueError(
+        f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit {known})."
+    )

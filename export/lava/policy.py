@@ -34,9 +34,11 @@ def read_network(folder: Path = FOLDER) -> tuple[dict[str, Any], Arrays]:
 
 
 class SpikingPolicy:
-    """Host and network together: one observation in, one action out, about a millisecond per step of Lava.
+    """Host and network together: one observation in, one action out, about a millisecond per step
+    of Lava.
 
-    Raises LavaFailure when Lava raises, dies or needs more than `time_limit` seconds for its start or a decision.
+    Raises LavaFailure when Lava raises, dies or needs more than `time_limit` seconds for its start
+    or a decision.
     """
 
     def __init__(self, folder: Path = FOLDER, time_limit: float = TIME_LIMIT) -> None:
@@ -49,11 +51,16 @@ class SpikingPolicy:
         self.host.reset()
 
     def decide(self, observation: NDArray[np.float64]) -> NDArray[np.float64] | np.int64:
-        """The action [act] for an observation [obs]; a NumPy integer where the action is discrete."""
+        """The action [act] for an observation [obs].
+
+        A NumPy integer where the action is discrete.
+        """
         payloads, control = self.host.encode(observation)
         recording = self.network.run(payloads[None], np.array([control], np.int32))
         action = self.host.decode(recording.readout(self.coding)[0])
-        return np.int64(action[0]) if self.host.discrete else action
+        if self.host.discrete:
+            return np.int64(action[0])
+        return action
 
     def close(self) -> None:
         """End Lava's processes."""
@@ -62,5 +69,10 @@ class SpikingPolicy:
     def __enter__(self) -> SpikingPolicy:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()

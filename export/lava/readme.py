@@ -54,17 +54,28 @@ For a network inside a Lava application of your own, build it with `LavaNetwork`
 
 def readme(artifact: Artifact) -> str:
     """The text for one artifact."""
-    network, provenance = artifact.network, artifact.provenance
+    network = artifact.network
+    provenance = artifact.provenance
     widths = "-".join(str(width) for width in network.widths)
-    place = f" for {artifact.environment.id}" if artifact.environment else ""
-    summary = f"A {widths} network of `{network.neuron}` neurons{place}, exported by Spikeport from `{provenance.file}` (SHA-256 {provenance.sha256[:16]}...)."
+    if artifact.environment:
+        place = f" for {artifact.environment.id}"
+    else:
+        place = ""
+    summary = (
+        f"A {widths} network of `{network.neuron}` neurons{place}, exported by Spikeport from"
+        f" `{provenance.file}` (SHA-256 {provenance.sha256[:16]}...)."
+    )
     return TEXT.format(
         summary=summary,
         needs=" ".join(NEEDS),
         requirement=REQUIREMENT,
         decisions=len(artifact.probe.flags),
         observations=artifact.observation.size,
-        actions=f"the number of one of {artifact.action.size} choices" if artifact.action.discrete else artifact.action.size,
+        actions=(
+            f"the number of one of {artifact.action.size} choices"
+            if artifact.action.discrete
+            else artifact.action.size
+        ),
         steps=network.chip_steps,
         layers=len(network.layers),
         timesteps=network.timesteps,

@@ -1,12 +1,14 @@
-"""A network that was trained as spiking, as Lava processes: stock `Dense` and stock `LIFReset`, layer behind layer.
+"""A network that was trained as spiking, as Lava processes: stock `Dense` and stock `LIFReset`,
+layer behind layer.
 
     spike source --> Dense 0 --> LIFReset 0 --> Dense 1 --> ... --> LIFReset L-1
                                      `--> recorder 0        ...         `--> recorder L-1
 
-A decision takes T + L steps. LIFReset l resets u and v in step l + 1 of each, when the first spikes of its window
-arrive, and runs on after the window until its next reset: what it does then reaches nobody's window. A bias goes to
-the membrane, or (clif) it is the weight of a channel that spikes in every step: one more output of the source, one more
-neuron in each hidden layer, driven by its own bias alone. Recorders are no part of the network: they only read.
+A decision takes T + L steps. LIFReset l resets u and v in step l + 1 of each, when the first spikes
+of its window arrive, and runs on after the window until its next reset: what it does then reaches
+nobody's window. A bias goes to the membrane, or (clif) it is the weight of a channel that spikes in
+every step: one more output of the source, one more neuron in each hidden layer, driven by its own
+bias alone. Recorders are no part of the network: they only read.
 
 Weights are kept on the even numbers of an 8-bit signed synapse, (2 w) << (weight_exponent - 1).
 Importing this module imports Lava; call `import_lava()` of lava_import.py first.
@@ -34,17 +36,37 @@ FULL_EXPONENT = 6  # bias_exp of an always-on neuron: its mantissa is in the uni
 class SpikingParts:
     """The processes of a spiking network, connected; network.py runs them.
 
-    `read_membranes` connects the recorders to the neurons' v, which Lava's runtime serves between steps; without it
-    who steps the models hands v over.
+    `read_membranes` connects the recorders to the neurons' v, which Lava's runtime serves between
+    steps; without it who steps the models hands v over.
     """
 
-    def __init__(self, description: dict[str, Any], arrays: Arrays, payloads: NDArray[np.int32], allocate: Any, read_membranes: bool) -> None:
-        layers, timesteps = description["layers"], int(description["timesteps"])
-        period, decisions = timesteps + len(layers), len(payloads)
-        own = [{name.split(".", 2)[2]: value for name, value in arrays.items() if name.startswith(f"layers.{index}.")} for index in range(len(layers))]
+    def __init__(
+        self,
+        description: dict[str, Any],
+        arrays: Arrays,
+        payloads: NDArray[np.int32],
+        allocate: Any,
+        read_membranes: bool,
+    ) -> None:
+        layers = description["layers"]
+        timesteps = int(description["timesteps"])
+        period = timesteps + len(layers)
+        decisions = len(payloads)
+        own = [
+            {
+                name.split(".", 2)[2]: value
+                for name, value in arrays.items()
+                if name.startswith(f"layers.{index}.")
+            }
+            for index in range(len(layers))
+        ]
         on = [bool(layer["dynamics"]["bias_in_current"]) for layer in layers] + [False]
         self.source = SpikeSource(
-            payloads=payloads, threshold=int(description["encoder_threshold"]), timesteps=timesteps, period=period, always_on=on[0]
+            payloads=payloads,
+            threshold=int(description["encoder_threshold"]),
+            timesteps=timesteps,
+            period=period,
+            always_on=on[0],
         )
         self.synapses: list[Dense] = []
         self.neurons: list[AbstractProcess] = []
@@ -57,9 +79,18 @@ class SpikingParts:
             sender.s_out.connect(dense.s_in)
             dense.a_out.connect(neurons.a_in)
             rows = len(own[index]["bias"])
-            fan_out = np.count_nonzero(own[index + 1]["weights"], axis=0) if index + 1 < len(layers) else np.zeros(rows, np.int64)
+            if index + 1 < len(layers):
+                fan_out = np.count_nonzero(own[index + 1]["weights"], axis=0)
+            else:
+                fan_out = np.zeros(rows, np.int64)
             record = Record.empty(decisions, timesteps, rows, allocate)
-            recorder = Recorder(senders=rows + on[index + 1], layer=index, period=period, record=record, fan_out=fan_out)
+            recorder = Recorder(
+                senders=rows + on[index + 1],
+                layer=index,
+                period=period,
+                record=record,
+                fan_out=fan_out,
+            )
             neurons.s_out.connect(recorder.s_in)
             if read_membranes:
                 recorder.v_in.connect_var(neurons.v)
@@ -68,29 +99,51 @@ class SpikingParts:
             self.recorders.append(recorder)
             self.records.append(record)
             sender = neurons
-        synapses = [int(np.count_nonzero(arrays[f"layers.{index}.bias"])) if on[index] else 0 for index in range(len(layers))]
-        self.always_on = len(layers) * np.array([np.count_nonzero(synapses), sum(synapses)])  # idle spikes and synops of a decision
+        synapses = [
+            int(np.count_nonzero(arrays[f"layers.{index}.bias"])) if on[index] else 0
+            for index in range(len(layers))
+        ]
+        self.always_on = len(layers) * np.array(
+            [np.count_nonzero(synapses), sum(synapses)]
+        )  # idle spikes and synops of a decision
 
 
 def make_synapses(layer: dict[str, Any], own: Arrays, feeds_always_on: bool) -> Dense:
-    """Weights [out (+ 1), in (+ 1)]: a column for the always-on channel, a row of zeros for the always-on neuron."""
-    weights, dynamics = own["weights"].astype(np.int32), layer["dynamics"]
+    """Weights [out (+ 1), in (+ 1)].
+
+    A column for the always-on channel, a row of zeros for the always-on neuron.
+    """
+    weights = own["weights"].astype(np.int32)
+    dynamics = layer["dynamics"]
     if dynamics["bias_in_current"]:
         weights = np.concatenate([weights, own["bias"].astype(np.int32)[:, None]], axis=1)
     if feeds_always_on:
         weights = np.concatenate([weights, np.zeros((1, weights.shape[1]), np.int32)])
-    return Dense(weights=2 * weights, num_weight_bits=8, weight_exp=int(dynamics["weight_exponent"]) - 1, sign_mode=SignMode.MIXED)
+    return Dense(
+        weights=2 * weights,
+        num_weight_bits=8,
+        weight_exp=int(dynamics["weight_exponent"]) - 1,
+        sign_mode=SignMode.MIXED,
+    )
 
 
-def make_lif(layer: dict[str, Any], own: Arrays, feeds_always_on: bool, period: int, offset: int) -> LIFReset:
-    """The stock neurons of one layer; the always-on neuron, last, has a bias above the threshold."""
-    dynamics, threshold, exponent = layer["dynamics"], int(own["threshold"][0]), int(layer["bias_exponent"])
+def make_lif(
+    layer: dict[str, Any], own: Arrays, feeds_always_on: bool, period: int, offset: int
+) -> LIFReset:
+    """The stock neurons of one layer.
+
+    The always-on neuron, last, has a bias above the threshold.
+    """
+    dynamics = layer["dynamics"]
+    threshold = int(own["threshold"][0])
+    exponent = int(layer["bias_exponent"])
     mantissa = own["bias"].astype(np.int32) >> exponent
     if dynamics["bias_in_current"]:
         mantissa = np.zeros_like(mantissa)
     exponents = np.full(len(mantissa), exponent, np.int32)
     if feeds_always_on:
-        mantissa, exponents = np.append(mantissa, threshold + 1), np.append(exponents, FULL_EXPONENT)
+        mantissa = np.append(mantissa, threshold + 1)
+        exponents = np.append(exponents, FULL_EXPONENT)
     return LIFReset(
         shape=mantissa.shape,
         du=int(dynamics["current_decay"]),

@@ -1,15 +1,17 @@
-"""Runs a worker that may hang or die, and leaves nothing of it behind. Standard library only, run as a script.
+"""Runs a worker that may hang or die, and leaves nothing of it behind. Standard library only, run
+as a script.
 
     python supervisor.py PARENT LIFELINE REPORT REQUEST RESPONSE TOKEN COMMAND...
 
-It starts COMMAND in a session, and so a process group, of its own; COMMAND's working directory and TMPDIR are a
-private folder and its output goes to a log there. It waits for the first of: the lifeline's end or PARENT's
-death, a failure that a process of the worker reports, the worker's exit. Then it kills the group, removes the
-folder and all shared memory whose name starts with TOKEN, and writes one JSON object to REPORT: `reason`
-(stopped, failed, exited), `detail` (traceback or exit code), `log` (the log's end).
+It starts COMMAND in a session, and so a process group, of its own; COMMAND's working directory and
+TMPDIR are a private folder and its output goes to a log there. It waits for the first of: the
+lifeline's end or PARENT's death, a failure that a process of the worker reports, the worker's exit.
+Then it kills the group, removes the folder and all shared memory whose name starts with TOKEN, and
+writes one JSON object to REPORT: `reason` (stopped, failed, exited), `detail` (traceback or exit
+code), `log` (the log's end).
 
-The worker gets five more arguments: REQUEST RESPONSE FAILURE LEASH TOKEN. It writes a traceback and a NUL to
-FAILURE; LEASH ends when the supervisor itself dies.
+The worker gets five more arguments: REQUEST RESPONSE FAILURE LEASH TOKEN. It writes a traceback and
+a NUL to FAILURE; LEASH ends when the supervisor itself dies.
 """
 
 from __future__ import annotations
@@ -25,24 +27,34 @@ import tempfile
 import time
 from typing import Any
 
-LOG_TAIL, FAILURE_LIMIT = 8_000, 16_000  # bytes; together they fit a pipe's buffer
-SHARED_MEMORY, LOG = "/dev/shm", "log.txt"
+# bytes; together they fit a pipe's buffer
+LOG_TAIL = 8_000
+FAILURE_LIMIT = 16_000
+SHARED_MEMORY = "/dev/shm"
+LOG = "log.txt"
 LONGEST_FOLDER = 60  # multiprocessing makes socket paths in it, which must stay below 108 bytes
 
 
 def main(arguments: list[str]) -> None:
     parent, lifeline, report, request, response = (int(value) for value in arguments[:5])
-    token, command = arguments[5], arguments[6:]
+    token = arguments[5]
+    command = arguments[6:]
     adopt_orphans()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
     failure, failing = os.pipe()
     leash, held = os.pipe()
     passed = (request, response, failing, leash)
-    worker, folder, outcome = None, "", {"reason": "stopped", "detail": ""}
+    worker = None
+    folder = ""
+    outcome = {"reason": "stopped", "detail": ""}
     try:
         folder = private_folder(token)
-        environment = os.environ | {"TMPDIR": folder, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {
+            "TMPDIR": folder,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
         with open(os.path.join(folder, LOG), "wb") as output:
             worker = subprocess.Popen(
                 [*command, *map(str, passed), token],
@@ -75,7 +87,10 @@ def main(arguments: list[str]) -> None:
 
 
 def watch(parent: int, lifeline: int, failure: int, worker: int) -> dict[str, Any]:
-    """Wait for the first event. The worker is not reaped here, so that its process group's number stays taken."""
+    """Wait for the first event.
+
+    The worker is not reaped here, so that its process group's number stays taken.
+    """
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     poll.register(failure, select.POLLIN)
@@ -87,12 +102,20 @@ def watch(parent: int, lifeline: int, failure: int, worker: int) -> dict[str, An
             return {"reason": "stopped", "detail": ""}
         gone = os.waitid(os.P_PID, worker, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if gone is not None:
-            return {"reason": "exited", "detail": str(gone.si_status if gone.si_code == os.CLD_EXITED else -gone.si_status)}
+            return {
+                "reason": "exited",
+                "detail": str(gone.si_status if gone.si_code == os.CLD_EXITED else -gone.si_status),
+            }
 
 
 def read_failure(descriptor: int) -> str:
-    """What a process of the worker wrote before its NUL; at most a second is spent on the rest of it."""
-    data, deadline, poll = b"", time.monotonic() + 1, select.poll()
+    """What a process of the worker wrote before its NUL.
+
+    At most a second is spent on the rest of it.
+    """
+    data = b""
+    deadline = time.monotonic() + 1
+    poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while b"\0" not in data and time.monotonic() < deadline:
         if poll.poll(100):
@@ -120,7 +143,10 @@ def kill_group(group: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Linux: processes whose parent dies become our children, so that `kill_group` sees the last of them go."""
+    """Linux.
+
+    Processes whose parent dies become our children, so that `kill_group` sees the last of them go.
+    """
     if sys.platform == "linux":
         import ctypes
 
@@ -131,7 +157,9 @@ def adopt_orphans() -> None:
 def private_folder(token: str) -> str:
     """A new folder whose path is short."""
     place = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix=f"{token}-", dir=place if len(place) <= LONGEST_FOLDER else "/tmp")
+    return tempfile.mkdtemp(
+        prefix=f"{token}-", dir=place if len(place) <= LONGEST_FOLDER else "/tmp"
+    )
 
 
 def tail(path: str) -> str:

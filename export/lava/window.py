@@ -1,8 +1,9 @@
-"""When a layer works and what it leaves on record (one file, since every process must agree on time).
+"""When a layer works and what it leaves on record (one file, since every process must agree on
+time).
 
-The source sends, with the first step of each decision, a control word to every neuron process. A neuron
-counts its steps from that word; layer l, counted from 0, is active in steps l + 1 .. l + T, since each
-synapse process in front of it delays by one step. A decision takes T + L steps.
+The source sends, with the first step of each decision, a control word to every neuron process. A
+neuron counts its steps from that word; layer l, counted from 0, is active in steps l + 1 .. l + T,
+since each synapse process in front of it delays by one step. A decision takes T + L steps.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CARRY, START = 1, 2  # control words: state carries over, state starts afresh (episode start or resync)
+# control words: state carries over, state starts afresh (episode start or resync)
+CARRY = 1
+START = 2
 OUTSIDE = -1  # the timestep of a layer that is not in its window
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons], saturations [decisions].
+    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons],
+    saturations [decisions].
 
     idle [decisions, 2]: spikes outside windows and the synops they cost (stock LIF only).
     """
@@ -31,15 +35,30 @@ class Record:
     idle: NDArray[np.int64]
 
     @classmethod
-    def empty(cls, decisions: int, timesteps: int, neurons: int, allocate: Callable[[tuple[int, ...], Any], NDArray[Any]]) -> Record:
+    def empty(
+        cls,
+        decisions: int,
+        timesteps: int,
+        neurons: int,
+        allocate: Callable[[tuple[int, ...], Any], NDArray[Any]],
+    ) -> Record:
         """A record in memory from `allocate(shape, dtype)`."""
         shape = (decisions, timesteps, neurons)
-        return cls(allocate(shape, np.int32), allocate(shape, np.int32), allocate((decisions,), np.int64), allocate((decisions, 2), np.int64))
+        return cls(
+            allocate(shape, np.int32),
+            allocate(shape, np.int32),
+            allocate((decisions,), np.int64),
+            allocate((decisions, 2), np.int64),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Decisions of a run: per layer payloads and states [decisions, T, neurons], saturations [decisions, L], idle [decisions, 2]."""
+    """Decisions of a run.
+
+    Per layer payloads and states [decisions, T, neurons], saturations [decisions, L], idle
+    [decisions, 2].
+    """
 
     payloads: list[NDArray[np.int32]]
     states: list[NDArray[np.int32]]
@@ -47,35 +66,58 @@ class Recording:
     idle: NDArray[np.int64]
 
     def readout(self, coding: str) -> NDArray[np.integer]:
-        """What the host decodes, [decisions, act] or, of a spiking network's counts, [decisions, neurons]."""
-        return self.payloads[-1].sum(axis=1) if coding == "spikes" else self.states[-1][:, -1]
+        """What the host decodes, [decisions, act] or, of a spiking network's counts, [decisions,
+        neurons].
+        """
+        if coding == "spikes":
+            return self.payloads[-1].sum(axis=1)
+        return self.states[-1][:, -1]
 
 
 class Window:
     """The step counter of one layer; its process advances it once per step."""
 
     def __init__(self, layer: int, timesteps: int, record: Record | None = None) -> None:
-        self.layer, self.timesteps, self.record = layer, timesteps, record
+        self.layer = layer
+        self.timesteps = timesteps
+        self.record = record
         self.control = 0  # of the current decision; 0: none came yet
         self.decision = -1
         self.step = OUTSIDE
 
     def advance(self, control: int) -> int:
-        """The timestep 0..T-1 of this step, or OUTSIDE; `control` is what arrived, 0 for nothing."""
+        """The timestep 0..T-1 of this step, or OUTSIDE.
+
+        `control` is what arrived, 0 for nothing.
+        """
         if control:
-            self.control, self.step = control, 0
+            self.control = control
+            self.step = 0
             self.decision += 1
         elif self.control:
             self.step += 1
         timestep = self.step - self.layer - 1
-        return timestep if 0 <= timestep < self.timesteps else OUTSIDE
+        if 0 <= timestep < self.timesteps:
+            return timestep
+        return OUTSIDE
 
-    def keep(self, timestep: int, payloads: NDArray[np.int32] | None, state: NDArray[np.int32], saturated: int) -> None:
-        """Record a timestep: what was sent (None: nothing ever is), the state after it, how many neurons saturated."""
+    def keep(
+        self,
+        timestep: int,
+        payloads: NDArray[np.int32] | None,
+        state: NDArray[np.int32],
+        saturated: int,
+    ) -> None:
+        """Record a timestep.
+
+        What was sent (None: nothing ever is), the state after it, how many neurons saturated.
+        """
         if self.record is None:
             return
         entry = self.decision % len(self.record.saturations)
         if payloads is not None:
             self.record.payloads[entry, timestep] = payloads
         self.record.states[entry, timestep] = state
-        self.record.saturations[entry] = saturated + (self.record.saturations[entry] if timestep else 0)
+        self.record.saturations[entry] = saturated + (
+            self.record.saturations[entry] if timestep else 0
+        )

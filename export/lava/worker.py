@@ -1,7 +1,8 @@
-"""The process in which Lava runs: it builds a network and answers requests to run it (see client.py).
+"""The process in which Lava runs: it builds a network and answers requests to run it (see
+client.py).
 
-Lava hangs for ever, in silence, when one of its processes raises or dies. Here each of them, Lava's own ones
-included, reports its traceback to the supervisor, which ends everything at once.
+Lava hangs for ever, in silence, when one of its processes raises or dies. Here each of them, Lava's
+own ones included, reports its traceback to the supervisor, which ends everything at once.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def main(request: int, response: int, failure: int, leash: int, token: str) -> N
             channel.send({"error": told(error)})
             return
         reply: Arrays = {"saturations": recording.saturations, "idle": recording.idle}
-        for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
+        for index, (payloads, states) in enumerate(
+            zip(recording.payloads, recording.states, strict=True)
+        ):
             reply |= {f"payloads.{index}": payloads, f"states.{index}": states}
         channel.send({}, reply)
 
@@ -88,7 +91,9 @@ def report_raising_processes(failure: int) -> None:
 
 def report_dead_processes(network: Any, failure: int) -> None:
     """Wait for a process of the runtime that ends without a word, such as one killed for memory."""
-    actors = {actor.sentinel: actor for actor in network.source.runtime._messaging_infrastructure.actors}
+    actors = {
+        actor.sentinel: actor for actor in network.source.runtime._messaging_infrastructure.actors
+    }
     ended = [actors[sentinel] for sentinel in connection.wait(list(actors))]
     time.sleep(0.5)  # when one raises, Lava stops others at once: its traceback goes first
     for actor in ended:
@@ -96,7 +101,9 @@ def report_dead_processes(network: Any, failure: int) -> None:
 
 
 def die_with_supervisor(leash: int, token: str) -> None:
-    """Wait for the leash's end, which means that the supervisor was killed, and take everything along."""
+    """Wait for the leash's end, which means that the supervisor was killed, and take everything
+    along.
+    """
     while os.read(leash, 1):
         pass
     clean(os.environ["TMPDIR"], token)

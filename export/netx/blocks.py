@@ -1,10 +1,12 @@
 """The layers of `lif@1` as netx's dense blocks: even 8-bit weights, one LIF population per block.
 
-    weights    w 2^e; netx has no weight exponent, so where |w 2^e| exceeds a synapse the neuron that sends is there several times, all
+    weights    w 2^e; netx has no weight exponent, so where |w 2^e| exceeds a synapse the neuron
+        that sends is there several times, all
                copies alike, and its weights are divided among them
     bias       on the membrane: bias_mant 2^6, so a multiple of 64
-               in the current: one more neuron per population whose bias alone makes it spike in every step, the last source of the
-               next block; for the first block the last input channel, which must be 1 in every step
+               in the current: one more neuron per population whose bias alone makes it spike in
+               every step, the last source of the next block; for the first block the last input
+               channel, which must be 1 in every step
 
 Input channels and neurons of a block are in the order of their originals, copies beside each other.
 """
@@ -32,9 +34,11 @@ LARGEST_NETWORK = 2**24  # weights that a block may have
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One dense block: weights [out, in] and bias mantissas [out] with all copies, and the registers of its neurons.
+    """One dense block: weights [out, in] and bias mantissas [out] with all copies, and the
+    registers of its neurons.
 
-    `neurons` [out] are the layer's own numbers of the block's neurons, ALWAYS_ON for those that always spike.
+    `neurons` [out] are the layer's own numbers of the block's neurons, ALWAYS_ON for those that
+    always spike.
     """
 
     weights: Long
@@ -47,38 +51,72 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """The blocks in order; `channels` [in] are the encoder's neurons that feed the first one, or ALWAYS_ON."""
+    """The blocks in order.
+
+    `channels` [in] are the encoder's neurons that feed the first one, or ALWAYS_ON.
+    """
 
     channels: Long
     blocks: tuple[Block, ...]
 
 
 def blocks_of(artifact: Artifact) -> Blocks:
-    """The blocks of an artifact. Raises InputError, all problems at once, for what netx has no place for."""
+    """The blocks of an artifact.
+
+    Raises InputError, all problems at once, for what netx has no place for.
+    """
     network = artifact.network
     if network.spike_coding is None:
         raise InputError(
             "--to netx",
             f"netx has no block for {network.neuron}",
             limit=", ".join(BLOCKS),
-            why="its CUBA neurons are Loihi's leaky integrate-and-fire with hard reset and spikes of 1",
+            why=(
+                "its CUBA neurons are Loihi's leaky integrate-and-fire with hard reset and spikes"
+                " of 1"
+            ),
             fix=ways_out(network.neuron, "netx"),
         )
     wide = [_columns(layer) for layer in network.layers]
-    problems = [f"layer {index}: {problem}" for index, layer in enumerate(network.layers) for problem in _layer_problems(layer)]
-    made = None if problems else _blocks(network, wide)
+    problems = [
+        f"layer {index}: {problem}"
+        for index, layer in enumerate(network.layers)
+        for problem in _layer_problems(layer)
+    ]
+    if problems:
+        made = None
+    else:
+        made = _blocks(network, wide)
     if made is not None:
-        problems = [f"layer {index}: {problem}" for index, block in enumerate(made.blocks) if (problem := weights_problem(block.weights))]
+        problems = [
+            f"layer {index}: {problem}"
+            for index, block in enumerate(made.blocks)
+            if (problem := weights_problem(block.weights))
+        ]
     if problems or made is None:
-        raise violations("--to netx", problems, why="a netx file has 8-bit weights without exponent and biases in whole thresholds' units", fix="--to lava")
+        raise violations(
+            "--to netx",
+            problems,
+            why=(
+                "a netx file has 8-bit weights without exponent and biases in whole thresholds'"
+                " units"
+            ),
+            fix="--to lava",
+        )
     return made
 
 
 def _layer_problems(layer: Layer) -> list[str]:
-    problems, dynamics = [], dynamics_of(layer)
+    problems = []
+    dynamics = dynamics_of(layer)
     mantissa = layer.bias.astype(np.int64) >> ACT_SHIFT
-    if not dynamics.bias_in_current and (fine := int(np.count_nonzero(mantissa << ACT_SHIFT != layer.bias))):
-        problems.append(f"{fine} of {layer.outputs} biases are no multiples of {2**ACT_SHIFT}, as bias_exp is {ACT_SHIFT} in netx")
+    if not dynamics.bias_in_current and (
+        fine := int(np.count_nonzero(mantissa << ACT_SHIFT != layer.bias))
+    ):
+        problems.append(
+            f"{fine} of {layer.outputs} biases are no multiples of {2**ACT_SHIFT}, as bias_exp is"
+            f" {ACT_SHIFT} in netx"
+        )
     elif not dynamics.bias_in_current and (np.abs(mantissa) > LARGEST_MANTISSA).any():
         problems.append(f"biases exceed {LARGEST_MANTISSA} << {ACT_SHIFT}")
     return problems
@@ -86,7 +124,8 @@ def _layer_problems(layer: Layer) -> list[str]:
 
 def _columns(layer: Layer) -> Long:
     """w 2^e [out, in (+ 1)], the column of the neuron that always spikes last."""
-    dynamics, weights = dynamics_of(layer), layer.weights.astype(np.int64)
+    dynamics = dynamics_of(layer)
+    weights = layer.weights.astype(np.int64)
     if dynamics.bias_in_current:
         weights = np.concatenate([weights, layer.bias.astype(np.int64)[:, None]], axis=1)
     return weights << dynamics.weight_exponent
@@ -94,7 +133,10 @@ def _columns(layer: Layer) -> Long:
 
 def _blocks(network: Network, wide: list[Long]) -> Blocks:
     copies = [np.maximum(-(-np.abs(weights).max(0) // LARGEST), 1) for weights in wide]
-    rows = [*(np.repeat(np.arange(len(count)), count) for count in copies), np.arange(network.layers[-1].outputs)]
+    rows = [
+        *(np.repeat(np.arange(len(count)), count) for count in copies),
+        np.arange(network.layers[-1].outputs),
+    ]
     sizes = [len(a) * len(b) for a, b in zip(rows[:-1], rows[1:], strict=True)]
     if max(sizes) > LARGEST_NETWORK:
         exponents = ", ".join(str(dynamics_of(layer).weight_exponent) for layer in network.layers)
@@ -126,12 +168,19 @@ def _divided(weights: Long, copies: Long) -> Long:
 
 
 def _block(layer: Layer, weights: Long, order: Long) -> Block:
-    """`order` [out] numbers the block's neurons; one beyond the layer's is the neuron that always spikes."""
-    dynamics, threshold = dynamics_of(layer), int(layer.threshold[0])
+    """`order` [out] numbers the block's neurons.
+
+    One beyond the layer's is the neuron that always spikes.
+    """
+    dynamics = dynamics_of(layer)
+    threshold = int(layer.threshold[0])
     names = _named(order, layer.outputs)
     on = names == ALWAYS_ON
     own = np.where(on, 0, names)
-    bias = np.zeros(layer.outputs, np.int64) if dynamics.bias_in_current else layer.bias.astype(np.int64) >> ACT_SHIFT
+    if dynamics.bias_in_current:
+        bias = np.zeros(layer.outputs, np.int64)
+    else:
+        bias = layer.bias.astype(np.int64) >> ACT_SHIFT
     return Block(
         np.where(on[:, None], 0, weights[own]),
         np.where(on, threshold + 1, bias[own]),

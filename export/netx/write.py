@@ -6,8 +6,8 @@
              /bias                mantissas [out], left out where all are zero
              /neuron/             type CUBA, iDecay, vDecay, vThMant, refDelay 1, gradedSpike False
 
-netx runs a block as LIFReset(du=iDecay - 1, dv=vDecay, vth=vThMant, bias_exp=6). What else is to know stands in the file's attribute
-`spikeport`, canonical JSON (description.py).
+netx runs a block as LIFReset(du=iDecay - 1, dv=vDecay, vth=vThMant, bias_exp=6). What else is to
+know stands in the file's attribute `spikeport`, canonical JSON (description.py).
 """
 
 from __future__ import annotations
@@ -28,15 +28,23 @@ from toolchain.policies.netx_blocks import ATTRIBUTE
 
 
 def export_netx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write the artifact as the netx file `path`, which must not exist; it appears whole or not at all.
+    """Write the artifact as the netx file `path`, which must not exist; it appears whole or not at
+    all.
 
-    Raises InputError for neurons, weights or biases that netx has no place for, and for a path that cannot be used.
+    Raises InputError for neurons, weights or biases that netx has no place for, and for a path that
+    cannot be used.
     """
     target = Path(path)
     check_writable(target)
     if target.exists():
-        raise InputError(str(path), "exists already", why="an export never overwrites anything", fix="give -o a path that does not exist")
-    made, h5py = blocks_of(artifact), hdf5_library("--to netx")
+        raise InputError(
+            str(path),
+            "exists already",
+            why="an export never overwrites anything",
+            fix="give -o a path that does not exist",
+        )
+    made = blocks_of(artifact)
+    h5py = hdf5_library("--to netx")
     text = canonical_json(describe(artifact, made))
 
     def write(temporary: Path) -> None:
@@ -57,6 +65,13 @@ def _write_block(group: Any, block: Block) -> None:
     group.create_dataset("weight", data=block.weights.astype(np.float32), compression="gzip")
     if block.bias.any():
         group.create_dataset("bias", data=block.bias.astype(np.float32))
-    neuron = {"type": "CUBA", "iDecay": block.current_decay + 1, "vDecay": block.voltage_decay, "vThMant": block.threshold, "refDelay": 1, "gradedSpike": False}
+    neuron = {
+        "type": "CUBA",
+        "iDecay": block.current_decay + 1,
+        "vDecay": block.voltage_decay,
+        "vThMant": block.threshold,
+        "refDelay": 1,
+        "gradedSpike": False,
+    }
     for name, value in neuron.items():
         group.create_dataset(f"neuron/{name}", data=value)

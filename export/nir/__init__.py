@@ -1,1 +1,4 @@
-"""Artifacts as NIR graphs (Neuromorphic Intermediate Representation, nir 1.0), and back; docs/nir.md."""
+"""Artifacts as NIR graphs (Neuromorphic Intermediate Representation, nir 1.0), and back.
+
+Docs/nir.md.
+"""

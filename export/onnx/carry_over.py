@@ -1,8 +1,10 @@
 """CRPI in the graph: where a neuron starts its window (contract section 1.5).
 
-dv = max(v - v_start, -emitted);  r = (alpha * dv + 32) >> 6;  v_start' = clip(v_init + r, low, high)
+dv = max(v - v_start, -emitted);  r = (alpha * dv + 32) >> 6;  v_start' = clip(v_init + r, low,
+    high)
 
-int32 suffices: v and v_start are within 24 bits, so dv > -2^24 and no more than about 2^24 of what was emitted matters.
+int32 suffices: v and v_start are within 24 bits, so dv > -2^24 and no more than about 2^24 of what
+was emitted matters.
 """
 
 from __future__ import annotations
@@ -29,11 +31,26 @@ class Range:
     high: Long
 
 
-def window_start(graph: Graph, control: Control, span: Range, v: str, v_start: str, sent: str, unit: Long, alpha: int) -> str:
+def window_start(
+    graph: Graph,
+    control: Control,
+    span: Range,
+    v: str,
+    v_start: str,
+    sent: str,
+    unit: Long,
+    alpha: int,
+) -> str:
     """v at the window's start, int32 [n, 1, neurons]; emitted = sent * unit, sent >= 0."""
     v_init, low, high = (part.astype(np.int32) for part in (span.v_init, span.low, span.high))
     what_matters = graph.node("Min", sent, (FARTHEST // unit + 1).astype(np.int32))
-    residual = graph.node("Max", graph.node("Sub", v, v_start), graph.node("Mul", what_matters, (-unit).astype(np.int32)))
-    rounded = graph.node("Add", graph.node("Mul", residual, np.array(alpha, np.int32)), np.array(32, np.int32))
+    residual = graph.node(
+        "Max",
+        graph.node("Sub", v, v_start),
+        graph.node("Mul", what_matters, (-unit).astype(np.int32)),
+    )
+    rounded = graph.node(
+        "Add", graph.node("Mul", residual, np.array(alpha, np.int32)), np.array(32, np.int32)
+    )
     moved = graph.node("Add", shift_right(graph, rounded, np.array(6, np.int32)), v_init)
     return graph.node("Where", control.carry, clip(graph, moved, low, high), v_init)

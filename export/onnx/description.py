@@ -1,6 +1,7 @@
 """What an exported file says about itself: enough to run it with nothing but a runtime for ONNX.
 
-Every number that encode and decode need is here, as JSON: Python and C print a float64 so that it reads back as the same.
+Every number that encode and decode need is here, as JSON: Python and C print a float64 so that it
+reads back as the same.
 """
 
 from __future__ import annotations
@@ -15,34 +16,65 @@ from export.onnx.neurons import NEURON_GRAPHS
 from toolchain.artifact import Artifact
 from toolchain.artifact_file import VERSION, canonical_json, checksum
 
-FORMAT, FORMAT_VERSION = "spikeport", "1.1"
+FORMAT = "spikeport"
+FORMAT_VERSION = "1.1"
 LARGEST = float(np.finfo(np.float64).max)
 MEANING = {
     "encoded": "q0 of encode, one row per environment",
-    "control": "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0 not active: its state is kept",
-    "state": "zeros before the first decision, whose control word is 2; then the output of the same name with next_ before it",
+    "control": (
+        "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0"
+        " not active: its state is kept"
+    ),
+    "state": (
+        "zeros before the first decision, whose control word is 2; then the output of the same name"
+        " with next_ before it"
+    ),
     "accumulator": "what decode takes",
     "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
-    "encode": "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor, -clip, clip), in float64; "
-    "with a time feature 1 - decision / max_steps (1 in test mode) is the last feature, decision counting from 0 at an episode's start",
-    "decode": "action = clip(squash(y) * scale + offset, low, high), y = accumulator * row_scale / divisor, in float64; "
-    "with the squash argmax it is the number of the largest y, the lowest of equal ones",
+    "encode": (
+        "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor,"
+        " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode)"
+        " is the last feature, decision counting from 0 at an episode's start"
+    ),
+    "decode": (
+        "action = clip(squash(y) * scale + offset, low, high), y = accumulator * row_scale /"
+        " divisor, in float64; with the squash argmax it is the number of the largest y, the lowest"
+        " of equal ones"
+    ),
     "clip": "clip, low and high are the largest float64 where nothing is clipped",
 }
 SPIKING_MEANING = {
-    "encoded": "q0 of encode, one row per environment: what the input neurons integrate in each timestep",
-    "control": "per row: 1 or 2 active, nothing is carried over from decision to decision; 0 not active",
-    "spike_counts": "spikes of the last layer's neurons, what decode takes; zero where a row is not active",
-    "idle_counts": f"{' and '.join(IDLE_COUNTS)} of the steps after a window, until a stock LIF's next reset; zero where a row is not active",
-    "encode": f"{MEANING['encode']}; feature i then becomes P activations, which take the place of x: z = tanh(x) with the transform tanh, else x; "
-    "exp(-0.5 * ((z - mean[i, j]) * (z - mean[i, j])) / (std[i, j] * std[i, j])), or z itself where mean is null",
-    "decode": "action = clip(squash(y) * scale + offset, low, high), y[k] = sum of weights[k, j] * spike_counts[k * P + j], j rising, / divisor + bias[k], "
-    "in float64",
+    "encoded": (
+        "q0 of encode, one row per environment: what the input neurons integrate in each timestep"
+    ),
+    "control": (
+        "per row: 1 or 2 active, nothing is carried over from decision to decision; 0 not active"
+    ),
+    "spike_counts": (
+        "spikes of the last layer's neurons, what decode takes; zero where a row is not active"
+    ),
+    "idle_counts": (
+        f"{' and '.join(IDLE_COUNTS)} of the steps after a window, until a stock LIF's next reset;"
+        " zero where a row is not active"
+    ),
+    "encode": (
+        f"{MEANING['encode']}; feature i then becomes P activations, which take the place of x: z ="
+        " tanh(x) with the transform tanh, else x; exp(-0.5 * ((z - mean[i, j]) * (z - mean[i,"
+        " j])) / (std[i, j] * std[i, j])), or z itself where mean is null"
+    ),
+    "decode": (
+        "action = clip(squash(y) * scale + offset, low, high), y[k] = sum of weights[k, j] *"
+        " spike_counts[k * P + j], j rising, / divisor + bias[k], in float64"
+    ),
 }
 
 
 def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
-    """metadata_props of the model: `format`, versions, the artifact's checksum, neuron and time, and `description` as canonical JSON."""
+    """metadata_props of the model:
+
+    `format`, versions, the artifact's checksum, neuron and time, and `description` as canonical
+    JSON.
+    """
     network = artifact.network
     return {
         "format": FORMAT,
@@ -65,8 +97,13 @@ def meaning(artifact: Artifact) -> dict[str, str]:
 
 
 def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
-    """The description: what goes in and out, what it means, encode and decode, where the policy comes from."""
-    network, provenance, environment = artifact.network, artifact.provenance, artifact.environment
+    """The description.
+
+    What goes in and out, what it means, encode and decode, where the policy comes from.
+    """
+    network = artifact.network
+    provenance = artifact.provenance
+    environment = artifact.environment
     entries = [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
     entries = [["announced"]] * network.across_decisions + [names for names in entries if names]
     states = [
@@ -82,18 +119,31 @@ def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
         "encode": encode(artifact),
         "decode": decode(artifact),
         "meaning": meaning(artifact),
-        "environment": None if environment is None else {"id": environment.id, "control_period_s": environment.control_period_s},
+        "environment": (
+            None
+            if environment is None
+            else {"id": environment.id, "control_period_s": environment.control_period_s}
+        ),
         "provenance": {"file": provenance.file, "sha256": provenance.sha256},
         "memory": artifact.memory,
     }
 
 
 def encode(artifact: Artifact) -> dict[str, Any]:
-    """The observation contract and the encoder; of a spiking network scale and limit belong to its input neurons, [features * P]."""
-    observation, encoder, coding = artifact.observation, artifact.network.encoder, artifact.network.spike_coding
-    time, activations = observation.time_feature, {}
+    """The observation contract and the encoder.
+
+    Of a spiking network scale and limit belong to its input neurons, [features * P].
+    """
+    observation = artifact.observation
+    encoder = artifact.network.encoder
+    coding = artifact.network.spike_coding
+    time = observation.time_feature
+    activations = {}
     if coding is not None:
-        ends = (None, None) if coding.mean is None or coding.std is None else (coding.mean.tolist(), coding.std.tolist())
+        if coding.mean is None or coding.std is None:
+            ends = (None, None)
+        else:
+            ends = (coding.mean.tolist(), coding.std.tolist())
         activations = {"transform": coding.transform, "mean": ends[0], "std": ends[1]}
     return activations | {
         "size": observation.size,
@@ -102,18 +152,30 @@ def encode(artifact: Artifact) -> dict[str, Any]:
         "clip": LARGEST if observation.clip is None else observation.clip,
         "scale": numbers(encoder.scale),
         "limit": encoder.limit.tolist(),
-        "time_feature": None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode},
+        "time_feature": (
+            None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode}
+        ),
         "names": list(observation.names),
         "units": list(observation.units),
     }
 
 
 def decode(artifact: Artifact) -> dict[str, Any]:
-    """The action contract, and the readout's scale or the spike counts' weights; `output` is the graph's output that is decoded."""
-    action, network, coding = artifact.action, artifact.network, artifact.network.spike_coding
-    unbounded, facts = np.full(action.size, LARGEST), {"output": "accumulator", "row_scale": numbers(network.layers[-1].row_scale)}
+    """The action contract, and the readout's scale or the spike counts' weights.
+
+    `output` is the graph's output that is decoded.
+    """
+    action = artifact.action
+    network = artifact.network
+    coding = artifact.network.spike_coding
+    unbounded = np.full(action.size, LARGEST)
+    facts = {"output": "accumulator", "row_scale": numbers(network.layers[-1].row_scale)}
     if coding is not None:
-        facts = {"output": "spike_counts", "weights": coding.decoder_weights.tolist(), "bias": coding.decoder_bias.tolist()}
+        facts = {
+            "output": "spike_counts",
+            "weights": coding.decoder_weights.tolist(),
+            "bias": coding.decoder_bias.tolist(),
+        }
     return facts | {
         "divisor": network.divisor,
         "squash": action.squash,

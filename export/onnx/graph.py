@@ -1,4 +1,5 @@
-"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once, for inner graphs too.
+"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once,
+for inner graphs too.
 
 Opset 12 is the oldest in which Min, Max and Clip take integers and GreaterOrEqual exists.
 """
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OPSET, IR_VERSION = 12, 7
+OPSET = 12
+IR_VERSION = 7
 ELEMENT_TYPES = {"int8": 3, "int32": 6, "int64": 7, "bool": 9}  # TensorProto.DataType of onnx.proto
 
 
@@ -21,13 +23,26 @@ class Graph:
     def __init__(self, outer: Graph | None = None) -> None:
         self.nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
         self.constants: dict[str, NDArray[Any]] = {} if outer is None else outer.constants
-        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {} if outer is None else outer._known
-        self.prefix = "" if outer is None else f"{outer.prefix}inner_{len(outer.nodes)}_"  # an inner graph sees the outer one's tensors
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = (
+            {} if outer is None else outer._known
+        )
+        # an inner graph sees the outer one's tensors
+        if outer is None:
+            self.prefix = ""
+        else:
+            self.prefix = f"{outer.prefix}inner_{len(outer.nodes)}_"
 
-    def node(self, operator: str, *inputs: str | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output and return the output, called `name` if given; arrays become constants."""
+    def node(
+        self, operator: str, *inputs: str | NDArray[Any], name: str = "", **attributes: Any
+    ) -> str:
+        """Add a node with one output and return the output, called `name` if given.
+
+        Arrays become constants.
+        """
         output = name or f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append((operator, [self._tensor(value) for value in inputs], [output], attributes))
+        self.nodes.append(
+            (operator, [self._tensor(value) for value in inputs], [output], attributes)
+        )
         return output
 
     def split(self, tensor: str, parts: int, axis: int = 1) -> list[str]:
@@ -39,15 +54,24 @@ class Graph:
         return outputs
 
     def scan(self, body: Body, state: list[str], sequence: str) -> list[str]:
-        """Run `body` along axis 1 of `sequence`: the last state, then what the body puts out, along axis 1 again."""
-        outputs = [f"{self.prefix}scan_{len(self.nodes)}_{part}" for part in range(len(body.outputs))]
+        """Run `body` along axis 1 of `sequence`.
+
+        The last state, then what the body puts out, along axis 1 again.
+        """
+        outputs = [
+            f"{self.prefix}scan_{len(self.nodes)}_{part}" for part in range(len(body.outputs))
+        ]
         axes = {"scan_input_axes": [1], "scan_output_axes": [1] * (len(outputs) - len(state))}
-        self.nodes.append(("Scan", [*state, sequence], outputs, {"body": body, "num_scan_inputs": 1, **axes}))
+        self.nodes.append(
+            ("Scan", [*state, sequence], outputs, {"body": body, "num_scan_inputs": 1, **axes})
+        )
         return outputs
 
     def concat(self, tensors: list[str], axis: int = 1) -> str:
         """Tensors behind one another along `axis`."""
-        return tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=axis)
+        if len(tensors) == 1:
+            return tensors[0]
+        return self.node("Concat", *tensors, axis=axis)
 
     def cast(self, tensor: str | NDArray[Any], kind: type[np.generic]) -> str:
         """The same numbers in another type."""
@@ -65,7 +89,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class Body:
-    """The inner graph of a scan, int32. In and out goes the state [n, 1, neurons]; behind it a step of the sequence in, of the results out, [n, neurons]."""
+    """The inner graph of a scan, int32.
+
+    In and out goes the state [n, 1, neurons]; behind it a step of the sequence in, of the results
+    out, [n, neurons].
+    """
 
     graph: Graph
     neurons: int

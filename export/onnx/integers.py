@@ -1,8 +1,10 @@
-"""Integer arithmetic that ONNX lacks: division towards minus infinity, arithmetic shifts, clipping to arrays.
+"""Integer arithmetic that ONNX lacks: division towards minus infinity, arithmetic shifts, clipping
+to arrays.
 
-ONNX's Div rounds integers towards zero, its BitShift is unsigned only; its Mod has the divisor's sign, so
-x - x mod d is a multiple of d and dividing it rounds nothing. Min, Max and Clip stay with int32: for int64, onnxruntime
-1.31.1 compares lower words as if they had a sign (its minimum of 2^31 and 2^30 is 2^31).
+ONNX's Div rounds integers towards zero, its BitShift is unsigned only; its Mod has the divisor's
+sign, so x - x mod d is a multiple of d and dividing it rounds nothing. Min, Max and Clip stay with
+int32: for int64, onnxruntime 1.31.1 compares lower words as if they had a sign (its minimum of 2^31
+and 2^30 is 2^31).
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ def clip(graph: Graph, value: str, low: NDArray[np.int32], high: NDArray[np.int3
 
 def clip_long(graph: Graph, value: str, limit: int) -> str:
     """min(max(value, -limit), limit), int64."""
-    for comparison, end in (("Greater", np.array(limit, np.int64)), ("Less", np.array(-limit, np.int64))):
+    for comparison, end in (
+        ("Greater", np.array(limit, np.int64)),
+        ("Less", np.array(-limit, np.int64)),
+    ):
         value = graph.node("Where", graph.node(comparison, value, end), end, value)
     return value
 

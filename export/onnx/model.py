@@ -20,13 +20,20 @@ BATCH = "n"
 
 
 def export_onnx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write one `.onnx` file; `path` must be absent or an empty file, and the file appears whole or not at all.
+    """Write one `.onnx` file; `path` must be absent or an empty file, and the file appears whole or
+    not at all.
 
-    Raises InputError for a path that cannot be used or a neuron without a graph, BackendError where onnx is not installed.
+    Raises InputError for a path that cannot be used or a neuron without a graph, BackendError where
+    onnx is not installed.
     """
     target = Path(path)
     if target.is_file() and target.stat().st_size:
-        raise InputError(str(path), "is there already", why="an export never overwrites anything", fix="give -o a path that does not exist")
+        raise InputError(
+            str(path),
+            "is there already",
+            why="an export never overwrites anything",
+            fix="give -o a path that does not exist",
+        )
     check_writable(target)
     model = onnx_model(artifact)
     from onnx import checker
@@ -37,7 +44,8 @@ def export_onnx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
 
 
 def onnx_model(artifact: Artifact, trace: bool = False) -> Any:
-    """The ModelProto of one decision; with `trace` every payload and state of each timestep goes out, too.
+    """The ModelProto of one decision; with `trace` every payload and state of each timestep goes
+    out, too.
 
     Raises InputError for a neuron without a graph, BackendError where onnx is not installed.
     """
@@ -65,8 +73,12 @@ def serialised(model: Any) -> bytes:
 def _graph_proto(decision: Decision) -> Any:
     from onnx import helper, numpy_helper
 
-    constants = [numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name) for name, value in decision.graph.constants.items()]
-    inputs, outputs = [_value(port) for port in decision.inputs], [_value(port) for port in decision.outputs]
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name)
+        for name, value in decision.graph.constants.items()
+    ]
+    inputs = [_value(port) for port in decision.inputs]
+    outputs = [_value(port) for port in decision.outputs]
     return helper.make_graph(node_protos(decision.graph), "decision", inputs, outputs, constants)
 
 
@@ -76,7 +88,10 @@ def node_protos(graph: Graph) -> list[Any]:
 
     protos = []
     for operator, inputs, outputs, attributes in graph.nodes:
-        values = {name: _body_proto(value) if isinstance(value, Body) else value for name, value in attributes.items()}
+        values = {
+            name: _body_proto(value) if isinstance(value, Body) else value
+            for name, value in attributes.items()
+        }
         protos.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **values))
     return protos
 
@@ -84,14 +99,25 @@ def node_protos(graph: Graph) -> list[Any]:
 def _body_proto(body: Body) -> Any:
     from onnx import helper
 
-    kind, states = element_type(np.dtype(np.int32)), len(body.inputs) - 1
-    shapes = [[BATCH, 1, body.neurons]] * states + [[BATCH, body.neurons]] * (len(body.outputs) - states)
-    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.inputs, shapes, strict=False)]
-    outputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in zip(body.outputs, shapes, strict=True)]
+    kind = element_type(np.dtype(np.int32))
+    states = len(body.inputs) - 1
+    shapes = [[BATCH, 1, body.neurons]] * states + [[BATCH, body.neurons]] * (
+        len(body.outputs) - states
+    )
+    inputs = [
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, shape in zip(body.inputs, shapes, strict=False)
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, shape in zip(body.outputs, shapes, strict=True)
+    ]
     return helper.make_graph(node_protos(body.graph), body.graph.prefix + "body", inputs, outputs)
 
 
 def _value(port: Port) -> Any:
     from onnx import helper
 
-    return helper.make_tensor_value_info(port.name, element_type(np.dtype(port.kind)), [BATCH, *port.shape])
+    return helper.make_tensor_value_info(
+        port.name, element_type(np.dtype(port.kind)), [BATCH, *port.shape]
+    )

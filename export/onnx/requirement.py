@@ -10,9 +10,14 @@ REQUIREMENTS = {"onnx": "onnx>=1.16", "onnxruntime": "onnxruntime>=1.18"}
 
 
 def onnx_problem(*modules: str) -> str:
-    """Which of `modules` (all of REQUIREMENTS if none are named) is not installed; empty where all are."""
+    """Which of `modules` (all of REQUIREMENTS if none are named) is not installed.
+
+    Empty where all are.
+    """
     missing = [name for name in modules or REQUIREMENTS if not _locatable(name)]
-    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed" if missing else ""
+    if missing:
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+    return ""
 
 
 def install_command() -> str:

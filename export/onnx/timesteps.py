@@ -1,7 +1,7 @@
 """T timesteps of one layer: unrolled, or, where they are many, a scan whose body is one timestep.
 
-A runtime's loading time grows faster than the number of nodes, so windows of more than UNROLLED timesteps are scanned; short
-ones run quicker unrolled. Both compute the same nodes.
+A runtime's loading time grows faster than the number of nodes, so windows of more than UNROLLED
+timesteps are scanned; short ones run quicker unrolled. Both compute the same nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ UNROLLED = 32
 
 @dataclass(frozen=True)
 class Size:
-    """Neurons of a layer, timesteps of a window, and how many steps of it the sequence holds: all, or 1 that is held."""
+    """Neurons of a layer, timesteps of a window, and how many steps of it the sequence holds.
+
+    All, or 1 that is held.
+    """
 
     neurons: int
     timesteps: int
@@ -28,11 +31,14 @@ class Size:
 Step = Callable[[Graph, list[str], str], tuple[list[str], list[str]]]
 
 
-def run_timesteps(graph: Graph, step: Step, state: list[str], sequence: str, size: Size) -> tuple[list[str], list[list[str]]]:
-    """The state after T timesteps, and each result of `step` as tensors [n, T in all, neurons] one behind another.
+def run_timesteps(
+    graph: Graph, step: Step, state: list[str], sequence: str, size: Size
+) -> tuple[list[str], list[list[str]]]:
+    """The state after T timesteps, and each result of `step` as tensors [n, T in all, neurons] one
+    behind another.
 
-    `step` maps state and what arrives, int32 [n, 1, neurons] each, to state and results. `sequence` [n, count, neurons] has
-    what arrives in each timestep.
+    `step` maps state and what arrives, int32 [n, 1, neurons] each, to state and results. `sequence`
+    [n, count, neurons] has what arrives in each timestep.
     """
     if size.timesteps > UNROLLED:
         return _scanned(graph, step, state, sequence, size)
@@ -44,13 +50,20 @@ def run_timesteps(graph: Graph, step: Step, state: list[str], sequence: str, siz
     return state, [list(parts) for parts in zip(*results, strict=True)]
 
 
-def _scanned(graph: Graph, step: Step, state: list[str], sequence: str, size: Size) -> tuple[list[str], list[list[str]]]:
+def _scanned(
+    graph: Graph, step: Step, state: list[str], sequence: str, size: Size
+) -> tuple[list[str], list[list[str]]]:
     if size.count < size.timesteps:
         sequence = graph.node("Mul", sequence, np.ones((size.timesteps, 1), np.int32))
     inner = Graph(graph)
     names = [f"{inner.prefix}in_{part}" for part in range(len(state) + 1)]
     after, found = step(inner, names[:-1], inner.node("Unsqueeze", names[-1], axes=[1]))
     after = [inner.node("Identity", name) for name in after]
-    body = Body(inner, size.neurons, names, [*after, *(inner.node("Squeeze", name, axes=[1]) for name in found)])
+    body = Body(
+        inner,
+        size.neurons,
+        names,
+        [*after, *(inner.node("Squeeze", name, axes=[1]) for name in found)],
+    )
     outputs = graph.scan(body, state, sequence)
     return outputs[: len(state)], [[name] for name in outputs[len(state) :]]

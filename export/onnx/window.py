@@ -1,7 +1,8 @@
 """What a layer's part of the graph gets and gives: one window of T timesteps.
 
-A layer's whole window is computed before the next layer's: within a timestep layer l + 1 sees the payloads of layer l
-of that timestep, so all sums of a window are one matrix product. Tensors have a row per environment, n of them.
+A layer's whole window is computed before the next layer's: within a timestep layer l + 1 sees the
+payloads of layer l of that timestep, so all sums of a window are one matrix product. Tensors have a
+row per environment, n of them.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Sums:
-    """Synaptic sums without bias, int32 [n, count, neurons]; count is T, or 1 where only the host's input arrives.
+    """Synaptic sums without bias, int32 [n, count, neurons]; count is T, or 1 where only the host's
+    input arrives.
 
-    `idle` [n, L, neurons] are those of the L steps after a window of lif, None where nothing arrives then.
+    `idle` [n, L, neurons] are those of the L steps after a window of lif, None where nothing
+    arrives then.
     """
 
     tensor: str
@@ -39,10 +42,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class Window:
-    """Payloads and states of T timesteps, tensors [n, T in all, neurons] one behind another; no payloads for a readout.
+    """Payloads and states of T timesteps, tensors [n, T in all, neurons] one behind another; no
+    payloads for a readout.
 
-    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons] says where something was
-    clipped, `state` has the next decision's state by name.
+    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons]
+    says where something was clipped, `state` has the next decision's state by name.
     """
 
     payloads: list[str]
@@ -53,16 +57,38 @@ class Window:
 
 
 class NeuronGraph(ABC):
-    """Abstract; every subclass is final and stands in a file of its own. `state` names what a decision hands on, in order."""
+    """Abstract; every subclass is final and stands in a file of its own.
+
+    `state` names what a decision hands on, in order.
+    """
 
     state: tuple[str, ...]
 
     @abstractmethod
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
-        """Add the nodes of one window; `state` has int32 tensors [n, 1, neurons]. Rows that are not active may hold anything."""
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
+        """Add the nodes of one window; `state` has int32 tensors [n, 1, neurons].
+
+        Rows that are not active may hold anything.
+        """
 
 
-def synaptic_sums(graph: Graph, layer: Layer, payloads: str, count: int, idle: str | None = None) -> Sums:
-    """W x payloads [n, count, inputs], kept as 8-bit weights and widened once when the graph is loaded."""
+def synaptic_sums(
+    graph: Graph, layer: Layer, payloads: str, count: int, idle: str | None = None
+) -> Sums:
+    """W x payloads [n, count, inputs], kept as 8-bit weights and widened once when the graph is
+    loaded.
+    """
     weights = graph.cast(layer.weights.T, np.int32)
-    return Sums(graph.node("MatMul", payloads, weights), count, None if idle is None else graph.node("MatMul", idle, weights))
+    return Sums(
+        graph.node("MatMul", payloads, weights),
+        count,
+        None if idle is None else graph.node("MatMul", idle, weights),
+    )

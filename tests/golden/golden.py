@@ -1,4 +1,7 @@
-"""A network whose membranes reach both ends of 24 bits; the golden vectors themselves are read by toolchain/checkers/golden.py."""
+"""A network whose membranes reach both ends of 24 bits.
+
+The golden vectors themselves are read by toolchain/checkers/golden.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,39 @@ from toolchain.neurons import SPIKES
 
 def saturating(neuron: str = "if@1") -> Network:
     """Inputs near what the proof allows drive membranes to both ends of the 24-bit range."""
-    differential, spikes = neuron == "dc@1", SPIKES[neuron]
+    differential = neuron == "dc@1"
+    spikes = SPIKES[neuron]
     limit, timesteps = (2_750, 4) if differential else (33_000, 8)
     threshold = np.array([5_000_000, 3, 8_000_000]) // (800 if differential else spikes.levels)
-    big, ones, zeros = np.array([[127, 127], [-127, -127], [127, -127]], np.int8), np.ones(3, np.int32), np.zeros(3, np.int32)
+    big = np.array([[127, 127], [-127, -127], [127, -127]], np.int8)
+    ones = np.ones(3, np.int32)
+    zeros = np.zeros(3, np.int32)
     payloads = spikes.low * ones, spikes.high * ones
-    hidden = Layer(neuron, big, zeros, np.ones(3), threshold.clip(3).astype(np.int32), *payloads, np.ones(3), hold_input=not differential)
+    hidden = Layer(
+        neuron,
+        big,
+        zeros,
+        np.ones(3),
+        threshold.clip(3).astype(np.int32),
+        *payloads,
+        np.ones(3),
+        hold_input=not differential,
+    )
     last = np.array([[3, -5, 7], [-1, 2, 4]], np.int8)
-    readout = Layer(READOUT, last, np.array([10, -20], np.int32), np.ones(2), zeros[:2], zeros[:2], ones[:2], np.ones(2), "identity")
-    return Network(Encoder(np.ones(2), np.array([limit, limit], np.int32)), (hidden, readout), timesteps, alpha=64)
+    readout = Layer(
+        READOUT,
+        last,
+        np.array([10, -20], np.int32),
+        np.ones(2),
+        zeros[:2],
+        zeros[:2],
+        ones[:2],
+        np.ones(2),
+        "identity",
+    )
+    return Network(
+        Encoder(np.ones(2), np.array([limit, limit], np.int32)),
+        (hidden, readout),
+        timesteps,
+        alpha=64,
+    )

@@ -1,7 +1,7 @@
 """Record the golden vectors anew from Lava's real runtime: python tests/golden/record.py [--check]
 
-With --check nothing is written; the exit code says whether Lava still computes what is recorded. The recording
-never comes from any backend of ours: a mistake there would be recorded as the truth.
+With --check nothing is written; the exit code says whether Lava still computes what is recorded.
+The recording never comes from any backend of ours: a mistake there would be recorded as the truth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "golden")]  # lava-dl installs a package `tests`
+sys.path[:0] = [
+    str(ROOT),
+    str(ROOT / "tests"),
+    str(ROOT / "tests" / "golden"),
+]  # lava-dl installs a package `tests`
 
 from golden import saturating  # noqa: E402
 from networks import leaky_artifact, random_artifact  # noqa: E402
@@ -32,35 +36,73 @@ from toolchain.network import READOUT, Encoder, Layer, Network  # noqa: E402
 from toolchain.quantization.proof import prove  # noqa: E402
 
 DECISIONS = 24
-ONE, TWO, THREE, FOUR = (4, 2), (4, 6, 2), (4, 6, 5, 2), (4, 5, 4, 3, 2)
+ONE = (4, 2)
+TWO = (4, 6, 2)
+THREE = (4, 6, 5, 2)
+FOUR = (4, 5, 4, 3, 2)
 
 
 def triggered(network: Network) -> Network:
     """The same with a trigger of 3 in every hidden layer."""
-    layers = [layer if layer.neuron == READOUT else dataclasses.replace(layer, trigger=3) for layer in network.layers]
+    layers = [
+        layer if layer.neuron == READOUT else dataclasses.replace(layer, trigger=3)
+        for layer in network.layers
+    ]
     return dataclasses.replace(network, layers=tuple(layers))
 
 
 def back_to_zero() -> Network:
-    """Identity neurons that repeat small inputs, each with offsets of its own: a trigger of 2 holds changes back, but not the one to zero."""
-    inputs, offsets = 4, np.arange(-2, 3)
-    weights, bias = np.kron(np.eye(inputs), np.ones((len(offsets), 1))).astype(np.int8), np.tile(offsets, inputs).astype(np.int32)
-    unit, one = np.ones(len(bias)), np.ones(len(bias), np.int32)
-    hidden = Layer("sdn@1", weights, bias, unit, one, -4 * one, 3 * one, unit, activation="identity", trigger=2)
-    readout = Layer(READOUT, weights.T.copy(), one[:4], unit[:4], 0 * one[:4], 0 * one[:4], one[:4], unit[:4], activation="identity")
+    """Identity neurons that repeat small inputs, each with offsets of its own.
+
+    A trigger of 2 holds changes back, but not the one to zero.
+    """
+    inputs = 4
+    offsets = np.arange(-2, 3)
+    weights = np.kron(np.eye(inputs), np.ones((len(offsets), 1))).astype(np.int8)
+    bias = np.tile(offsets, inputs).astype(np.int32)
+    unit = np.ones(len(bias))
+    one = np.ones(len(bias), np.int32)
+    hidden = Layer(
+        "sdn@1", weights, bias, unit, one, -4 * one, 3 * one, unit, activation="identity", trigger=2
+    )
+    readout = Layer(
+        READOUT,
+        weights.T.copy(),
+        one[:4],
+        unit[:4],
+        0 * one[:4],
+        0 * one[:4],
+        one[:4],
+        unit[:4],
+        activation="identity",
+    )
     return Network(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
 
 
-def rate(seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if") -> Callable[[], Network]:
-    return lambda: random_artifact(seed, neuron=f"{kind}@1", widths=widths, timesteps=timesteps, alpha=alpha).network
+def rate(
+    seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if"
+) -> Callable[[], Network]:
+    return lambda: (
+        random_artifact(
+            seed, neuron=f"{kind}@1", widths=widths, timesteps=timesteps, alpha=alpha
+        ).network
+    )
 
 
-def change(seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0) -> Callable[[], Network]:
-    return lambda: random_artifact(seed, widths=widths, activation=activation, resync_every=resync_every).network
+def change(
+    seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0
+) -> Callable[[], Network]:
+    return lambda: (
+        random_artifact(
+            seed, widths=widths, activation=activation, resync_every=resync_every
+        ).network
+    )
 
 
 def leaky(seed: int, timesteps: int, in_current: bool, **more: Any) -> Callable[[], Network]:
-    shape = SpikingShape(features=4, population=0, readers=1, timesteps=timesteps, in_current=in_current, **more)
+    shape = SpikingShape(
+        features=4, population=0, readers=1, timesteps=timesteps, in_current=in_current, **more
+    )
     return lambda: build_spiking(shape, seed).network
 
 
@@ -74,7 +116,11 @@ CASES: dict[str, Callable[[], Network]] = {
     **{f"snm-t8-a{alpha}": rate(142, FOUR, 8, alpha, "snm") for alpha in (0, 32, 64)},
     **{f"mt-t1-a{alpha}": rate(10 + alpha, TWO, 1, alpha, "mt") for alpha in (0, 64)},
     **{f"mt-t4-a{alpha}": rate(123, FOUR, 4, alpha, "mt") for alpha in (0, 64)},
-    **{f"dc-t{timesteps}-a{alpha}": rate(seed, FOUR, timesteps, alpha, "dc") for timesteps, seed in ((2, 184), (4, 207), (8, 138)) for alpha in (0, 64)},
+    **{
+        f"dc-t{timesteps}-a{alpha}": rate(seed, FOUR, timesteps, alpha, "dc")
+        for timesteps, seed in ((2, 184), (4, 207), (8, 138))
+        for alpha in (0, 64)
+    },
     "snm-t8-saturating": lambda: saturating("snm@1"),
     "mt-t8-saturating": lambda: saturating("mt@1"),
     "dc-t4-saturating": lambda: saturating("dc@1"),
@@ -105,8 +151,13 @@ def record(name: str) -> dict[str, NDArray[Any]]:
     artifact = artifact_of(arrays)
     rng = np.random.default_rng(sum(name.encode()))
     limit = network.encoder.limit
-    walk = np.cumsum(rng.normal(scale=0.35, size=(DECISIONS, len(limit))) * (rng.random((DECISIONS, 1)) < 0.8), axis=0)
-    observations = np.rint(walk * limit).astype(np.int32)  # about a third is beyond the encoder's range
+    walk = np.cumsum(
+        rng.normal(scale=0.35, size=(DECISIONS, len(limit))) * (rng.random((DECISIONS, 1)) < 0.8),
+        axis=0,
+    )
+    observations = np.rint(walk * limit).astype(
+        np.int32
+    )  # about a third is beyond the encoder's range
     flags = rng.choice(3, DECISIONS, p=(0.8, 0.1, 0.1)).astype(np.uint8)
     flags[[0, 7, 15]] = 1, 1, 2
     stimulus: dict[str, NDArray[Any]] = {"observations": observations, "flags": flags}
@@ -118,25 +169,44 @@ def record(name: str) -> dict[str, NDArray[Any]]:
         recording = client.run(inputs, control)
     finally:
         client.close()
-    outputs: dict[str, NDArray[Any]] = {"inputs": inputs, "control": control.astype(np.uint8), "saturations": recording.saturations.astype(np.int32)}
-    for index, (payloads, states) in enumerate(zip(recording.payloads, recording.states, strict=True)):
+    outputs: dict[str, NDArray[Any]] = {
+        "inputs": inputs,
+        "control": control.astype(np.uint8),
+        "saturations": recording.saturations.astype(np.int32),
+    }
+    for index, (payloads, states) in enumerate(
+        zip(recording.payloads, recording.states, strict=True)
+    ):
         outputs |= {f"payloads.{index}": payloads, f"states.{index}": states}
     return arrays | stimulus | outputs
 
 
 def main(arguments: list[str]) -> int:
-    wrong = [name for name in names() if name not in CASES] if "--check" in arguments else []
+    if "--check" in arguments:
+        wrong = [name for name in names() if name not in CASES]
+    else:
+        wrong = []
     for name in CASES:
         arrays = record(name)
         if "--check" in arguments:
             before = read(name).recorded
-            if before.keys() != arrays.keys() or any(not np.array_equal(before[key], arrays[key]) for key in arrays):
+            if before.keys() != arrays.keys() or any(
+                not np.array_equal(before[key], arrays[key]) for key in arrays
+            ):
                 wrong.append(name)
         else:
             np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
             print(f"{name}: {(FOLDER / f'{name}.npz').stat().st_size} bytes")
-    print(f"differ from what is recorded: {', '.join(wrong)}" if wrong else "all equal" if "--check" in arguments else "recorded")
-    return 1 if wrong else 0
+    print(
+        f"differ from what is recorded: {', '.join(wrong)}"
+        if wrong
+        else "all equal"
+        if "--check" in arguments
+        else "recorded"
+    )
+    if wrong:
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

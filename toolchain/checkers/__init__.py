@@ -1,4 +1,7 @@
-"""Public checkers, in the manner of Gymnasium's: does a policy, an artifact or somebody else's backend keep the rules?"""
+"""Public checkers, in the manner of Gymnasium's.
+
+Does a policy, an artifact or somebody else's backend keep the rules?
+"""
 
 from toolchain.checkers.artifact_check import check_artifact as check_artifact
 from toolchain.checkers.backend_check import check_backend as check_backend

@@ -1,4 +1,7 @@
-"""`check_artifact`: does a `.spk` file keep its format, its proof and its word? All violations at once."""
+"""`check_artifact`.
+
+Does a `.spk` file keep its format, its proof and its word? All violations at once.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +25,30 @@ from toolchain.simulation.reference import ReferenceBackend
 from toolchain.simulation.verification import compare
 
 Found = tuple[list[str], str]
-SYNTHETIC, EPISODE_STARTS = 32, 3
+SYNTHETIC = 32
+EPISODE_STARTS = 3
 
 
 def check_artifact(artifact: Artifact | str | os.PathLike[str]) -> CheckReport:
     """Check an artifact, or a `.spk` file.
 
-    A file that breaks the format is a report with that failure, all violations named. Raises InputError only
-    for a path that cannot be read.
+    A file that breaks the format is a report with that failure, all violations named. Raises
+    InputError only for a path that cannot be read.
     """
-    loaded, name, blob = artifact, "artifact", None
+    loaded = artifact
+    name = "artifact"
+    blob = None
     if not isinstance(artifact, Artifact):
         name = Path(artifact).name
         try:
             with open_regular(artifact) as stream:
                 blob = stream.read()
         except OSError as error:
-            raise InputError(str(artifact), f"cannot be read: {error.strerror}", fix="give the path of a .spk file") from None
+            raise InputError(
+                str(artifact),
+                f"cannot be read: {error.strerror}",
+                fix="give the path of a .spk file",
+            ) from None
         try:
             loaded = artifact_file.load(artifact)
         except InputError as error:
@@ -56,12 +66,20 @@ def check_artifact(artifact: Artifact | str | os.PathLike[str]) -> CheckReport:
         "provenance": lambda: _provenance(loaded),
         "environment": lambda: _environment(loaded),
     }
-    return CheckReport("artifact", name, (whole, *(run_check(title, rule) for title, rule in rules.items())))
+    return CheckReport(
+        "artifact", name, (whole, *(run_check(title, rule) for title, rule in rules.items()))
+    )
 
 
 def _proof(artifact: Artifact, name: str) -> Found:
     bits = [proof.bits for proof in check(artifact, name)]
-    return [], f"{artifact.network.neuron}, T = {artifact.network.timesteps}; bits per layer {', '.join(map(str, bits))} of 24"
+    return (
+        [],
+        (
+            f"{artifact.network.neuron}, T = {artifact.network.timesteps}; bits per layer"
+            f" {', '.join(map(str, bits))} of 24"
+        ),
+    )
 
 
 def _round_trip(artifact: Artifact, blob: bytes | None) -> Found:
@@ -71,15 +89,22 @@ def _round_trip(artifact: Artifact, blob: bytes | None) -> Found:
         artifact_file.save(artifact, paths[1])
         artifact_file.save(artifact_file.load(paths[0]), paths[2])
         first, second, again = (path.read_bytes() for path in paths)
-    problems = ["saved twice, the bytes differ"] if first != second else []
+    if first != second:
+        problems = ["saved twice, the bytes differ"]
+    else:
+        problems = []
     if first != again:
         problems.append("saved, loaded and saved again, the bytes differ")
-    older = "" if blob is None or blob == first else "; the file itself was written by another version"
+    if blob is None or blob == first:
+        older = ""
+    else:
+        older = "; the file itself was written by another version"
     return problems, f"{len(first)} bytes, equal each time{older}"
 
 
 def _probe(artifact: Artifact) -> Found:
-    probe, problems = artifact.probe, []
+    probe = artifact.probe
+    problems = []
     starts = int((probe.flags == 1).sum())
     if len(probe.flags) != PROBE_DECISIONS:
         problems.append(f"{len(probe.flags)} observations, {PROBE_DECISIONS} expected")
@@ -94,13 +119,28 @@ def _probe(artifact: Artifact) -> Found:
 
 def _decode(artifact: Artifact) -> Found:
     """Actions of the largest accumulators, of either sign, and of none."""
-    network, action = artifact.network, artifact.action
+    network = artifact.network
+    action = artifact.action
     spiking = network.coding == Coding.SPIKES
     outputs = network.layers[-1].outputs
-    values = np.array([0, network.timesteps // 2, network.timesteps] if spiking else [0, STATE_LIMIT, -STATE_LIMIT])
-    actions = HostState(artifact, len(values)).decode(np.repeat(values[:, None], outputs, axis=1), np.ones(len(values), bool))
-    problems = [f"decoded from {value} in every neuron it is not finite" for value, row in zip(values, actions, strict=True) if not np.isfinite(row).all()]
-    if action.low is not None and action.high is not None and not ((actions >= action.low) & (actions <= action.high)).all():
+    values = np.array(
+        [0, network.timesteps // 2, network.timesteps]
+        if spiking
+        else [0, STATE_LIMIT, -STATE_LIMIT]
+    )
+    actions = HostState(artifact, len(values)).decode(
+        np.repeat(values[:, None], outputs, axis=1), np.ones(len(values), bool)
+    )
+    problems = [
+        f"decoded from {value} in every neuron it is not finite"
+        for value, row in zip(values, actions, strict=True)
+        if not np.isfinite(row).all()
+    ]
+    if (
+        action.low is not None
+        and action.high is not None
+        and not ((actions >= action.low) & (actions <= action.high)).all()
+    ):
         problems.append("decoded actions leave the action's bounds")
     return problems, f"finite from {values.min()} to {values.max()}"
 
@@ -111,17 +151,27 @@ def _runs(artifact: Artifact) -> Found:
     with ReferenceBackend(artifact) as reference, FastBackend(artifact) as fast:
         expected = reference.trace(probe.observations, probe.flags)
         result, first = compare(expected, fast.trace(probe.observations, probe.flags))
-    problems = [] if first is None else [f"reference and fast differ: {first}"]
+    if first is None:
+        problems = []
+    else:
+        problems = [f"reference and fast differ: {first}"]
     if not np.isfinite(expected.actions).all():
         problems.append("an action of the probe is not finite")
     silent = [index for index, layer in enumerate(expected.layers[:-1]) if not layer.payloads.any()]
     if silent:
         problems.append(f"layers {silent} send nothing on the whole probe")
-    return problems, f"{result.compared} numbers equal on reference and fast, {expected.census.synops_per_decision:.0f} synops per decision"
+    return (
+        problems,
+        (
+            f"{result.compared} numbers equal on reference and fast,"
+            f" {expected.census.synops_per_decision:.0f} synops per decision"
+        ),
+    )
 
 
 def _calibration(artifact: Artifact) -> Found:
-    calibration, problems = artifact.calibration, []
+    calibration = artifact.calibration
+    problems = []
     seeds = calibration.get("seeds")
     if not isinstance(seeds, list):
         return ["it lists no seeds, so simulate cannot refuse them"], ""
@@ -130,13 +180,24 @@ def _calibration(artifact: Artifact) -> Found:
     below = [seed for seed in seeds if not isinstance(seed, int) or seed < SEED_BASE]
     if below:
         problems.append(f"seeds below {SEED_BASE}, where simulate's lie: {below[:5]}")
-    if artifact.environment is not None and not seeds and calibration.get("source") == artifact.environment.id:
+    if (
+        artifact.environment is not None
+        and not seeds
+        and calibration.get("source") == artifact.environment.id
+    ):
         problems.append("calibrated in an environment without a seed")
-    return problems, f"{calibration.get('steps', 0)} decisions of {calibration.get('source', 'an unknown source')}, {len(seeds)} seeds"
+    return (
+        problems,
+        (
+            f"{calibration.get('steps', 0)} decisions of"
+            f" {calibration.get('source', 'an unknown source')}, {len(seeds)} seeds"
+        ),
+    )
 
 
 def _provenance(artifact: Artifact) -> Found:
-    provenance, problems = artifact.provenance, []
+    provenance = artifact.provenance
+    problems = []
     for name in ("file", "normalizer_file"):
         value = getattr(provenance, name)
         if value != Path(value).name and value:
@@ -154,5 +215,8 @@ def _environment(artifact: Artifact) -> Found:
     record = artifact.environment
     if record is None:
         return [], "none recorded"
-    problems = [] if record.control_period_s is not None else ["its control period is not recorded, so energy per second cannot be given"]
+    if record.control_period_s is not None:
+        problems = []
+    else:
+        problems = ["its control period is not recorded, so energy per second cannot be given"]
     return problems, f"{record.id}, {record.control_period_s} s per decision"

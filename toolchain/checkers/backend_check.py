@@ -1,4 +1,7 @@
-"""`check_backend`: somebody else's backend against what Lava computed and against the rules of every backend."""
+"""`check_backend`.
+
+Somebody else's backend against what Lava computed and against the rules of every backend.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,42 @@ TIMEOUT_S = 300.0
 Factory = Callable[..., Backend]
 
 
-def check_backend(backend: Factory | str | Sequence[str], *, neurons: Sequence[str] | None = None, timeout_s: float = TIMEOUT_S) -> CheckReport:
-    """Hold a backend against the golden vectors; a Python one against the rules of contract section 4 too.
+def check_backend(
+    backend: Factory | str | Sequence[str],
+    *,
+    neurons: Sequence[str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> CheckReport:
+    """Hold a backend against the golden vectors; a Python one against the rules of contract section
+    4 too.
 
-    backend: a class that implements `Backend` (or a function of an artifact and a number of rows that returns
-    one), or a command, as one text or as its words, that reads and writes the layout of docs/checkers.md.
-    neurons: short names of those that the backend has; None: all. `timeout_s` is the command's.
-    Raises InputError for an unknown neuron and for a command that cannot be started.
+    backend: a class that implements `Backend` (or a function of an artifact and a number of rows
+    that returns one), or a command, as one text or as its words, that reads and writes the layout
+    of docs/checkers.md. neurons: short names of those that the backend has; None: all. `timeout_s`
+    is the command's. Raises InputError for an unknown neuron and for a command that cannot be
+    started.
     """
     cases = case_names(None if neurons is None else tuple(neurons))
     if not callable(backend):
-        words = shlex.split(backend) if isinstance(backend, str) else list(backend)
+        if isinstance(backend, str):
+            words = shlex.split(backend)
+        else:
+            words = list(backend)
         if not words:
-            raise InputError("--backend-command", "names no program", fix="--backend-command ./my_backend")
+            raise InputError(
+                "--backend-command", "names no program", fix="--backend-command ./my_backend"
+            )
         if not timeout_s > 0:
-            raise InputError("--timeout", "no time to run in", got=timeout_s, limit="above 0", fix=f"--timeout {TIMEOUT_S:g}")
-        return CheckReport("backend", shlex.join(words), tuple(check_command(words, cases, timeout_s)))
+            raise InputError(
+                "--timeout",
+                "no time to run in",
+                got=timeout_s,
+                limit="above 0",
+                fix=f"--timeout {TIMEOUT_S:g}",
+            )
+        return CheckReport(
+            "backend", shlex.join(words), tuple(check_command(words, cases, timeout_s))
+        )
     factory: Factory = backend
     subject = getattr(factory, "__qualname__", type(factory).__name__)
     interface = run_check("interface", lambda: _interface(factory, cases[0]))
@@ -48,14 +71,19 @@ def check_backend(backend: Factory | str | Sequence[str], *, neurons: Sequence[s
 
 
 def _interface(factory: Factory, case: str) -> tuple[list[str], str]:
-    missing = factory.missing() if isinstance(factory, type) and issubclass(factory, Backend) else ""
+    if isinstance(factory, type) and issubclass(factory, Backend):
+        missing = factory.missing()
+    else:
+        missing = ""
     if missing:
         return [f"cannot run here: {missing}"], ""
     with factory(golden.read(case).artifact) as opened:
         if not isinstance(opened, Backend):
             return [f"a {type(opened).__name__} is no toolchain.simulation.backend.Backend"], ""
         name: Any = getattr(opened, "name", None)
-        return ([] if isinstance(name, str) and name else ["it has no name"]), f"name {name}, rows up to {opened.max_rows or 'any number'}"
+        return (
+            [] if isinstance(name, str) and name else ["it has no name"]
+        ), f"name {name}, rows up to {opened.max_rows or 'any number'}"
 
 
 def _trace(factory: Factory, name: str) -> tuple[list[str], str]:
@@ -65,15 +93,29 @@ def _trace(factory: Factory, name: str) -> tuple[list[str], str]:
     if not np.array_equal(trace.inputs, case.recorded["inputs"]):
         return ["the encoder's payloads differ"], ""
     saturations = np.array([layer.saturations for layer in trace.census.layers])
-    return differences(case, Integers([layer.payloads for layer in trace.layers], [layer.states for layer in trace.layers], saturations))
+    return differences(
+        case,
+        Integers(
+            [layer.payloads for layer in trace.layers],
+            [layer.states for layer in trace.layers],
+            saturations,
+        ),
+    )
 
 
 def _rules(factory: Factory, cases: list[str]) -> list[Check]:
-    """The rules on one network of every neuron: the one on whose actions a missed episode start shows most."""
+    """The rules on one network of every neuron.
+
+    The one on whose actions a missed episode start shows most.
+    """
     chosen: dict[str, tuple[int, Artifact]] = {}
     for name in cases:
         artifact = golden.read(name).artifact
         shows = sensitivity(artifact)
         if short_name(name) not in chosen or shows > chosen[short_name(name)][0]:
             chosen[short_name(name)] = (shows, artifact)
-    return [check for neuron, (_, artifact) in chosen.items() for check in rule_checks(factory, neuron, artifact)]
+    return [
+        check
+        for neuron, (_, artifact) in chosen.items()
+        for check in rule_checks(factory, neuron, artifact)
+    ]

@@ -1,6 +1,8 @@
-"""The rules of contract section 4 on one network: host arithmetic, rows, episode starts, census, refusals.
+"""The rules of contract section 4 on one network: host arithmetic, rows, episode starts, census,
+refusals.
 
-The expected values are the reference backend's, which the conformance suite holds against an independent oracle.
+The expected values are the reference backend's, which the conformance suite holds against an
+independent oracle.
 """
 
 from __future__ import annotations
@@ -23,13 +25,17 @@ from toolchain.simulation.verification import compare
 
 Factory = Callable[..., Backend]
 Found = tuple[list[str], str]
-DECISIONS, ROWS = 24, 3
+DECISIONS = 24
+ROWS = 3
 
 
 def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check]:
     """All rules on one neuron's network."""
     dresses = _dresses(artifact)
-    checks = [run_check(f"{neuron}: host, {name}", lambda dressed=dressed: _host(factory, dressed)) for name, dressed in dresses.items()]
+    checks = [
+        run_check(f"{neuron}: host, {name}", lambda dressed=dressed: _host(factory, dressed))
+        for name, dressed in dresses.items()
+    ]
     whole = dresses["normaliser and tanh"]
     for name, rule in (
         ("rows are independent", _rows),
@@ -42,43 +48,84 @@ def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check
 
 
 def sensitivity(artifact: Artifact) -> int:
-    """In how many decisions the actions say that an episode start was missed, or a resync taken for one."""
+    """In how many decisions the actions say that an episode start was missed, or a resync taken for
+    one.
+    """
     dressed = _dresses(artifact)["normaliser and tanh"]
     observations, flags = _stream(dressed, 1)
     with ReferenceBackend(dressed) as reference:
-        traces = [reference.trace(observations, each).actions for each in (flags, np.where(flags == 1, 0, flags), np.where(flags == 2, 1, flags))]
+        traces = [
+            reference.trace(observations, each).actions
+            for each in (flags, np.where(flags == 1, 0, flags), np.where(flags == 2, 1, flags))
+        ]
     return sum(int((traces[0] != other).any(axis=1).sum()) for other in traces[1:])
 
 
 def _dresses(artifact: Artifact) -> dict[str, Artifact]:
-    """The same integers behind the host's arithmetic: normaliser, time feature, squash, bounds, choice."""
-    network, features, size = artifact.network, artifact.observation.features, artifact.action.size
-    shift, variance = np.linspace(-3, 3, features), np.exp2(2.0 * np.arange(features, dtype=np.float64)) + 0.3
-    shift[-1], variance[-1] = 0.5, float(network.encoder.limit[-1]) ** -2.0  # the time feature, 0..1, reaches half the encoder's range
-    plain, actions = ObservationContract(features), np.linspace(0.4, 1.7, size)
-    normal = ObservationContract(features - 1, shift, variance, 1e-8, float(0.6 * network.encoder.limit.max()), TimeFeature(7))
+    """The same integers behind the host's arithmetic.
+
+    Normaliser, time feature, squash, bounds, choice.
+    """
+    network = artifact.network
+    features = artifact.observation.features
+    size = artifact.action.size
+    shift = np.linspace(-3, 3, features)
+    variance = np.exp2(2.0 * np.arange(features, dtype=np.float64)) + 0.3
+    shift[-1], variance[-1] = (
+        0.5,
+        float(network.encoder.limit[-1]) ** -2.0,
+    )  # the time feature, 0..1, reaches half the encoder's range
+    plain = ObservationContract(features)
+    actions = np.linspace(0.4, 1.7, size)
+    normal = ObservationContract(
+        features - 1,
+        shift,
+        variance,
+        1e-8,
+        float(0.6 * network.encoder.limit.max()),
+        TimeFeature(7),
+    )
     tanh = ActionContract(size, "tanh", actions, actions / 3)
-    clipped = ActionContract(size, "none", actions, -actions, -np.full(size, 0.8), np.full(size, 1.1))
+    clipped = ActionContract(
+        size, "none", actions, -actions, -np.full(size, 0.8), np.full(size, 1.1)
+    )
     choice = ActionContract(size, "argmax", np.ones(size), np.zeros(size))
     scaled = _scaled(network)
-    contracts = {"normaliser and tanh": (normal, tanh), "clipped action": (plain, clipped), "choice": (plain, choice)}
-    return {name: dataclasses.replace(artifact, network=scaled, observation=one, action=other) for name, (one, other) in contracts.items()}
+    contracts = {
+        "normaliser and tanh": (normal, tanh),
+        "clipped action": (plain, clipped),
+        "choice": (plain, choice),
+    }
+    return {
+        name: dataclasses.replace(artifact, network=scaled, observation=one, action=other)
+        for name, (one, other) in contracts.items()
+    }
 
 
 def _scaled(network: Network) -> Network:
     """Row scales under which the decoded numbers are neither all zero nor all at an end."""
     if network.spike_coding is not None:
         weights = np.full_like(network.spike_coding.decoder_weights, 0.37)
-        return dataclasses.replace(network, spike_coding=dataclasses.replace(network.spike_coding, decoder_weights=weights))
+        return dataclasses.replace(
+            network, spike_coding=dataclasses.replace(network.spike_coding, decoder_weights=weights)
+        )
     last = network.layers[-1]
-    reach = np.abs(last.weights.astype(np.int64)).sum(1) * 20 + np.abs(last.bias.astype(np.int64)) + 1
-    return dataclasses.replace(network, layers=(*network.layers[:-1], dataclasses.replace(last, row_scale=1.0 / reach)))
+    reach = (
+        np.abs(last.weights.astype(np.int64)).sum(1) * 20 + np.abs(last.bias.astype(np.int64)) + 1
+    )
+    return dataclasses.replace(
+        network, layers=(*network.layers[:-1], dataclasses.replace(last, row_scale=1.0 / reach))
+    )
 
 
-def _stream(artifact: Artifact, seed: int, decisions: int = DECISIONS) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _stream(
+    artifact: Artifact, seed: int, decisions: int = DECISIONS
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """A random walk over the encoder's range and beyond, and flags."""
-    rng, size = np.random.default_rng(seed), artifact.observation.size
-    observation, limit = artifact.observation, artifact.network.encoder.limit[:size].astype(np.float64)
+    rng = np.random.default_rng(seed)
+    size = artifact.observation.size
+    observation = artifact.observation
+    limit = artifact.network.encoder.limit[:size].astype(np.float64)
     walk = np.cumsum(rng.normal(scale=0.15, size=(decisions, size)), axis=0) * limit
     flags = rng.choice(3, decisions, p=(0.8, 0.1, 0.1)).astype(np.uint8)
     flags[0] = 1
@@ -88,21 +135,29 @@ def _stream(artifact: Artifact, seed: int, decisions: int = DECISIONS) -> tuple[
 def _host(factory: Factory, artifact: Artifact) -> Found:
     observations, flags = _stream(artifact, 1)
     with ReferenceBackend(artifact) as reference, factory(artifact) as backend:
-        result, first = compare(reference.trace(observations, flags), backend.trace(observations, flags))
+        result, first = compare(
+            reference.trace(observations, flags), backend.trace(observations, flags)
+        )
     if first is not None:
         place = f"{first['what']}, decision {first['decision']}, place {first['place']}"
-        return [f"{place}: expected {first['expected']}, got {first['got']} ({result.mismatches} of {result.compared} differ)"], ""
+        return [
+            f"{place}: expected {first['expected']}, got {first['got']} ({result.mismatches} of"
+            f" {result.compared} differ)"
+        ], ""
     return [], f"{result.compared} numbers equal"
 
 
 def _rows_of(factory: Factory, artifact: Artifact) -> int:
     most = getattr(factory, "max_rows", None)
-    return ROWS if most is None else min(ROWS, most)
+    if most is None:
+        return ROWS
+    return min(ROWS, most)
 
 
 def _rows(factory: Factory, artifact: Artifact) -> Found:
     """Rows pause, start and resync each for itself; every action and at the end the census."""
-    rows, rng = _rows_of(factory, artifact), np.random.default_rng(2)
+    rows = _rows_of(factory, artifact)
+    rng = np.random.default_rng(2)
     streams = np.stack([_stream(artifact, seed)[0] for seed in range(rows)], axis=1)
     with ReferenceBackend(artifact, rows) as reference, factory(artifact, rows) as backend:
         for decision, observations in enumerate(streams):
@@ -111,16 +166,26 @@ def _rows(factory: Factory, artifact: Artifact) -> Found:
                 for one in (reference, backend):
                     getattr(one, name)(mask.copy())
             active = rng.random(rows) < 0.7
-            expected, got = (one.decide(observations.copy(), active.copy()) for one in (reference, backend))
+            expected, got = (
+                one.decide(observations.copy(), active.copy()) for one in (reference, backend)
+            )
             if expected.shape != got.shape:
                 return [f"actions have shape {got.shape}, {expected.shape} expected"], ""
             different = np.argwhere(~((expected == got) | np.isnan(expected) & np.isnan(got)))
             if len(different):
                 row, channel = (int(part) for part in different[0])
-                place = f"decision {decision}, row {row} ({'active' if active[row] else 'not active'}), channel {channel}"
-                return [f"action of {place}: expected {expected[row, channel]}, got {got[row, channel]}"], ""
-        expected, got = reference.census().windows(), backend.census().windows()
-    return ([] if expected == got else [f"census: expected {expected}, got {got}"]), f"{len(streams)} decisions of {rows} rows equal"
+                place = (
+                    f"decision {decision}, row {row} ({'active' if active[row] else 'not active'}),"
+                    f" channel {channel}"
+                )
+                return [
+                    f"action of {place}: expected {expected[row, channel]}, got {got[row, channel]}"
+                ], ""
+        expected = reference.census().windows()
+        got = backend.census().windows()
+    return (
+        [] if expected == got else [f"census: expected {expected}, got {got}"]
+    ), f"{len(streams)} decisions of {rows} rows equal"
 
 
 def _trace_apart(factory: Factory, artifact: Artifact) -> Found:
@@ -131,7 +196,11 @@ def _trace_apart(factory: Factory, artifact: Artifact) -> Found:
                 backend.trace(observations, flags)
             if not np.array_equal(backend.decide(values[None]), reference.decide(values[None])):
                 return [f"decision {index} differs" + (" after a trace" if index >= 4 else "")], ""
-        return ([] if backend.census().windows() == reference.census().windows() else ["the census counts the trace"]), "8 decisions equal"
+        return (
+            []
+            if backend.census().windows() == reference.census().windows()
+            else ["the census counts the trace"]
+        ), "8 decisions equal"
 
 
 def _non_finite(factory: Factory, artifact: Artifact) -> Found:
@@ -146,21 +215,30 @@ def _non_finite(factory: Factory, artifact: Artifact) -> Found:
                 faulty[channel] = value
                 answer = _answer(lambda faulty=faulty: backend.decide(faulty[None]))
                 if not isinstance(answer, InputError) or f"channel {channel}" not in str(answer):
-                    problems.append(f"{value} in channel {channel}: an InputError that names the channel was expected, got {answer}")
+                    problems.append(
+                        f"{value} in channel {channel}: an InputError that names the channel was"
+                        f" expected, got {answer}"
+                    )
             if not np.array_equal(backend.decide(values[None]), reference.decide(values[None])):
                 return [*problems, f"decision {index} differs after a refused one"], ""
     return sorted(set(problems)), "refused by channel, nothing changed"
 
 
 def _refusals(factory: Factory, artifact: Artifact) -> Found:
-    rows, size, problems = _rows_of(factory, artifact), artifact.observation.size, []
+    rows = _rows_of(factory, artifact)
+    size = artifact.observation.size
+    problems = []
     with factory(artifact, rows) as backend:
         good = np.zeros((rows, size))
         numbers: Any = np.ones(rows, np.int64)
         wrong: dict[str, Callable[[], Any]] = {
             "observations of another width": lambda: backend.decide(np.zeros((rows, size + 1))),
-            "observations of another number of rows": lambda: backend.decide(np.zeros((rows + 1, size))),
-            "a mask that is too long for decide": lambda: backend.decide(good, np.ones(rows + 1, bool)),
+            "observations of another number of rows": lambda: backend.decide(
+                np.zeros((rows + 1, size))
+            ),
+            "a mask that is too long for decide": lambda: backend.decide(
+                good, np.ones(rows + 1, bool)
+            ),
             "a mask of numbers for decide": lambda: backend.decide(good, numbers),
             "a mask that is too long for reset": lambda: backend.reset(np.ones(rows + 1, bool)),
             "a mask of numbers for resync": lambda: backend.resync(numbers),
@@ -169,7 +247,11 @@ def _refusals(factory: Factory, artifact: Artifact) -> Found:
         if backend.census().decisions:
             problems.append("a refused call was counted")
     answers["0 rows"] = _answer(lambda: factory(artifact, 0))
-    problems += [f"{name}: an InputError was expected, got {answer}" for name, answer in answers.items() if not isinstance(answer, InputError)]
+    problems += [
+        f"{name}: an InputError was expected, got {answer}"
+        for name, answer in answers.items()
+        if not isinstance(answer, InputError)
+    ]
     return problems, "refused"
 
 

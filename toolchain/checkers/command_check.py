@@ -1,4 +1,7 @@
-"""A backend that is a command, in any language: it is given a folder of vectors and writes one of results."""
+"""A backend that is a command, in any language.
+
+It is given a folder of vectors and writes one of results.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +33,32 @@ def check_command(command: Sequence[str], cases: list[str], timeout_s: float) ->
     Raises InputError where the command cannot be started.
     """
     with tempfile.TemporaryDirectory(prefix="spikeport-check-") as name:
-        vectors, results = Path(name, "vectors"), Path(name, "results")
+        vectors = Path(name, "vectors")
+        results = Path(name, "results")
         vectors.mkdir()
         results.mkdir()
         write_cases(vectors, cases, expected=False)
         ran = _run([*command, str(vectors), str(results)], timeout_s)
-        return [ran, *(run_check(case, lambda case=case: _result(results / f"{case}.json", case)) for case in cases)]
+        return [
+            ran,
+            *(
+                run_check(case, lambda case=case: _result(results / f"{case}.json", case))
+                for case in cases
+            ),
+        ]
 
 
 def _run(command: list[str], timeout_s: float) -> Check:
     started = time.monotonic()
     with tempfile.TemporaryFile() as said:
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
         except OSError as error:
             raise InputError(
                 "--backend-command",
@@ -61,8 +77,16 @@ def _run(command: list[str], timeout_s: float) -> Check:
         words = " ".join(said.read().decode(errors="replace").split())
     seconds = time.monotonic() - started
     if code is None:
-        return Check("command ends", False, f"still running after {timeout_s:g} s; its process group was ended")
-    return Check("command ends", code == 0, f"exit code {code} after {seconds:.1f} s" + (f"; its last words: {words}" if code else ""))
+        return Check(
+            "command ends",
+            False,
+            f"still running after {timeout_s:g} s; its process group was ended",
+        )
+    return Check(
+        "command ends",
+        code == 0,
+        f"exit code {code} after {seconds:.1f} s" + (f"; its last words: {words}" if code else ""),
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -78,22 +102,42 @@ def _result(path: Path, case: str) -> tuple[list[str], str]:
     if not path.is_file() or path.is_symlink():
         return [f"RESULTS/{path.name} was not written"], ""
     if path.stat().st_size > LARGEST_RESULT:
-        return [f"RESULTS/{path.name} is too large (got {path.stat().st_size} bytes, limit {LARGEST_RESULT})"], ""
+        return [
+            f"RESULTS/{path.name} is too large (got {path.stat().st_size} bytes, limit"
+            f" {LARGEST_RESULT})"
+        ], ""
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         return [f"RESULTS/{path.name} is not JSON: {error}"], ""
     if not isinstance(found, dict) or set(found) != set(KINDS):
-        keys = ", ".join(sorted(found)) if isinstance(found, dict) else type(found).__name__
+        if isinstance(found, dict):
+            keys = ", ".join(sorted(found))
+        else:
+            keys = type(found).__name__
         return [f"RESULTS/{path.name} has {keys or 'nothing'}, {', '.join(KINDS)} expected"], ""
-    problems = [f"{kind} is not a list of layers" for kind in KINDS[:2] if not isinstance(found[kind], list)]
+    problems = [
+        f"{kind} is not a list of layers" for kind in KINDS[:2] if not isinstance(found[kind], list)
+    ]
     if problems:
         return problems, ""
-    arrays: dict[str, Any] = {kind: [_whole(f"{kind} of layer {index}", layer, problems) for index, layer in enumerate(found[kind])] for kind in KINDS[:2]}
+    arrays: dict[str, Any] = {
+        kind: [
+            _whole(f"{kind} of layer {index}", layer, problems)
+            for index, layer in enumerate(found[kind])
+        ]
+        for kind in KINDS[:2]
+    }
     saturations = _whole("saturations", found["saturations"], problems)
     if not problems and saturations.ndim != 2:
-        problems.append(f"saturations have {saturations.ndim} dimensions, [decision][layer] expected")
-    return (problems, "") if problems else differences(golden.read(case), Integers(arrays["payloads"], arrays["states"], saturations))
+        problems.append(
+            f"saturations have {saturations.ndim} dimensions, [decision][layer] expected"
+        )
+    if problems:
+        return (problems, "")
+    return differences(
+        golden.read(case), Integers(arrays["payloads"], arrays["states"], saturations)
+    )
 
 
 def _whole(what: str, values: Any, problems: list[str]) -> Any:

@@ -33,17 +33,32 @@ def neurons() -> tuple[str, ...]:
 
 
 def case_names(wanted: tuple[str, ...] | None = None) -> list[str]:
-    """The cases of the wanted neurons (all if None). Raises InputError for a neuron without vectors."""
+    """The cases of the wanted neurons (all if None).
+
+    Raises InputError for a neuron without vectors.
+    """
     unknown = sorted(set(wanted or ()) - set(neurons()))
     if unknown:
-        raise InputError("--neurons", "no vectors for this neuron", got=", ".join(unknown), limit=", ".join(neurons()), fix="--neurons sdn")
+        raise InputError(
+            "--neurons",
+            "no vectors for this neuron",
+            got=", ".join(unknown),
+            limit=", ".join(neurons()),
+            fix="--neurons sdn",
+        )
     return [name for name in golden.names() if wanted is None or short_name(name) in wanted]
 
 
 def vector(case: golden.Golden, name: str, *, expected: bool) -> dict[str, Any]:
     """One case as JSON; without `expected` only what a backend is given."""
-    network, recorded = case.artifact.network, case.recorded
-    facts: dict[str, Any] = {"format": "spikeport-vector", "version": VECTOR_VERSION, "name": name, "neuron": network.neuron}
+    network = case.artifact.network
+    recorded = case.recorded
+    facts: dict[str, Any] = {
+        "format": "spikeport-vector",
+        "version": VECTOR_VERSION,
+        "name": name,
+        "neuron": network.neuron,
+    }
     facts |= {"timesteps": network.timesteps, "alpha": network.alpha}
     if network.spike_coding is not None:
         facts["encoder_threshold"] = network.spike_coding.threshold
@@ -51,13 +66,21 @@ def vector(case: golden.Golden, name: str, *, expected: bool) -> dict[str, Any]:
     facts |= {"control": recorded["control"].tolist(), "inputs": recorded["inputs"].tolist()}
     if expected:
         count = range(len(network.layers))
-        facts["expected"] = {kind: [recorded[f"{kind}.{index}"].tolist() for index in count] for kind in ("payloads", "states")}
+        facts["expected"] = {
+            kind: [recorded[f"{kind}.{index}"].tolist() for index in count]
+            for kind in ("payloads", "states")
+        }
         facts["expected"]["saturations"] = recorded["saturations"].tolist()
     return facts
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    facts: dict[str, Any] = {"neuron": layer.neuron, "outputs": layer.outputs, "inputs": layer.inputs, "activation": layer.activation}
+    facts: dict[str, Any] = {
+        "neuron": layer.neuron,
+        "outputs": layer.outputs,
+        "inputs": layer.inputs,
+        "activation": layer.activation,
+    }
     facts |= {"trigger": layer.trigger, "hold_input": layer.hold_input}
     facts |= {name: getattr(layer, name).tolist() for name in golden.LAYER_ARRAYS}
     if layer.table is not None:
@@ -72,16 +95,22 @@ def _layer(layer: Layer) -> dict[str, Any]:
 def write_cases(folder: Path, cases: list[str], *, expected: bool) -> None:
     """CASE.json for every case into an existing folder."""
     for name in cases:
-        text = json.dumps(vector(golden.read(name), name, expected=expected), separators=(",", ": "))
+        text = json.dumps(
+            vector(golden.read(name), name, expected=expected), separators=(",", ": ")
+        )
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def write_vectors(path: str | os.PathLike[str], neurons: tuple[str, ...] | None = None) -> list[str]:
-    """Write a new folder of vectors, README.md included; returns the cases. The folder appears whole or not at all.
+def write_vectors(
+    path: str | os.PathLike[str], neurons: tuple[str, ...] | None = None
+) -> list[str]:
+    """Write a new folder of vectors, README.md included; returns the cases. The folder appears
+    whole or not at all.
 
     Raises InputError for an unknown neuron and a path that is taken or cannot be written.
     """
-    target, cases = Path(path), case_names(neurons)
+    target = Path(path)
+    cases = case_names(neurons)
 
     def fill(folder: Path) -> None:
         write_cases(folder, cases, expected=True)
@@ -94,16 +123,29 @@ def write_vectors(path: str | os.PathLike[str], neurons: tuple[str, ...] | None 
 def write_folder(target: Path, fill: Callable[[Path], None]) -> None:
     """Fill a temporary folder beside `target`, then rename it."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(str(target), "cannot be written: it is there already", limit="a path that is absent or an empty folder", fix="name a new folder")
+        raise InputError(
+            str(target),
+            "cannot be written: it is there already",
+            limit="a path that is absent or an empty folder",
+            fix="name a new folder",
+        )
     try:
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     except OSError as error:
-        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="name a folder in an existing one that you may write to") from None
+        raise InputError(
+            str(target),
+            f"cannot be written: {error.strerror}",
+            fix="name a folder in an existing one that you may write to",
+        ) from None
     try:
         temporary.chmod(0o755)
         fill(temporary)
         os.replace(temporary, target)
     except OSError as error:
-        raise InputError(str(target), f"cannot be written: {error.strerror}", fix="name a folder in an existing one that you may write to") from None
+        raise InputError(
+            str(target),
+            f"cannot be written: {error.strerror}",
+            fix="name a folder in an existing one that you may write to",
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""`check_policy`: is a float policy consistent, deterministic, finite, within its bounds, and what does it convert to?"""
+"""`check_policy`.
+
+Is a float policy consistent, deterministic, finite, within its bounds, and what does it convert to?
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ from toolchain.policies import EnvironmentFacts, load_policy
 from toolchain.policies.leaky_policy import LeakyPolicy, decider
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 
-STEPS, ROWS = 400, 6
+STEPS = 400
+ROWS = 6
 Found = tuple[list[str], str]
 
 
@@ -35,22 +39,38 @@ class Subject:
     facts: EnvironmentFacts | None
 
 
-def check_policy(policy: AnyPolicy | str | os.PathLike[str], env: str | None = None, **options: Any) -> CheckReport:
+def check_policy(
+    policy: AnyPolicy | str | os.PathLike[str], env: str | None = None, **options: Any
+) -> CheckReport:
     """Check a policy, or a checkpoint that `spikeport.load_policy` reads with `options`.
 
-    The states are 400 of the environment `env` (a Gymnasium id), visited by the policy itself; without one they are
-    synthetic: normal numbers in the normaliser's units, its range ends included. `conversion` names the neurons that
-    carry the policy, and of every other the reason. Raises InputError for a file or an environment that cannot be used.
+    The states are 400 of the environment `env` (a Gymnasium id), visited by the policy itself;
+    without one they are synthetic: normal numbers in the normaliser's units, its range ends
+    included. `conversion` names the neurons that carry the policy, and of every other the reason.
+    Raises InputError for a file or an environment that cannot be used.
     """
-    facts = None if env is None else _facts(env)
+    if env is None:
+        facts = None
+    else:
+        facts = _facts(env)
     if isinstance(policy, str | os.PathLike):
-        bounds = {name: options.pop(name) for name in ("action_low", "action_high") if name in options}
+        bounds = {
+            name: options.pop(name) for name in ("action_low", "action_high") if name in options
+        }
         policy = load_policy(policy, environment=facts or EnvironmentFacts(**bounds), **options)
     elif options:
-        raise InputError("check_policy", "options belong to a file that is still to be read", got=", ".join(options), fix="give the path, or no options")
+        raise InputError(
+            "check_policy",
+            "options belong to a file that is still to be read",
+            got=", ".join(options),
+            fix="give the path, or no options",
+        )
     name = policy.provenance.file
     contracts = run_check("contracts", lambda: _contracts(policy))
-    fit = [] if facts is None else [run_check("environment", lambda: _fit(policy, facts))]
+    if facts is None:
+        fit = []
+    else:
+        fit = [run_check("environment", lambda: _fit(policy, facts))]
     if not contracts.passed or not all(check.passed for check in fit):
         return CheckReport("policy", name, (contracts, *fit))
     subject = Subject(policy, _states(policy, env), facts)
@@ -62,7 +82,15 @@ def check_policy(policy: AnyPolicy | str | os.PathLike[str], env: str | None = N
         "bounds": _bounds,
         "conversion": _conversion,
     }
-    return CheckReport("policy", name, (contracts, *fit, *(run_check(title, lambda rule=rule: rule(subject)) for title, rule in rules.items())))
+    return CheckReport(
+        "policy",
+        name,
+        (
+            contracts,
+            *fit,
+            *(run_check(title, lambda rule=rule: rule(subject)) for title, rule in rules.items()),
+        ),
+    )
 
 
 def _facts(env: str) -> EnvironmentFacts:
@@ -74,18 +102,33 @@ def _facts(env: str) -> EnvironmentFacts:
 
 
 def _contracts(policy: AnyPolicy) -> Found:
-    """What the dataclasses do not see to themselves: numbers that the host's arithmetic cannot use."""
-    observation, action, problems = policy.observation, policy.action, []
+    """What the dataclasses do not see to themselves.
+
+    Numbers that the host's arithmetic cannot use.
+    """
+    observation = policy.observation
+    action = policy.action
+    problems = []
     if observation.size < 1 or action.size < 1:
-        problems.append(f"{observation.size} observation and {action.size} action channels, at least 1 of each expected")
-    spread = np.ones(1) if observation.variance is None else observation.variance + observation.epsilon
+        problems.append(
+            f"{observation.size} observation and {action.size} action channels, at least 1 of each"
+            " expected"
+        )
+    if observation.variance is None:
+        spread = np.ones(1)
+    else:
+        spread = observation.variance + observation.epsilon
     flat = np.flatnonzero(~(np.isfinite(spread) & (spread > 0))).tolist()
     if flat:
-        problems.append(f"the normaliser's variance plus epsilon is not finite and positive in channels {flat}")
+        problems.append(
+            f"the normaliser's variance plus epsilon is not finite and positive in channels {flat}"
+        )
     if observation.mean is not None and not np.isfinite(observation.mean).all():
         problems.append("the normaliser's mean is not finite")
     if observation.clip is not None and not 0 < observation.clip < np.inf:
-        problems.append(f"the normaliser clips at {observation.clip}, a finite number above 0 expected")
+        problems.append(
+            f"the normaliser clips at {observation.clip}, a finite number above 0 expected"
+        )
     for name, labels, count in (
         ("observation names", observation.names, observation.size),
         ("observation units", observation.units, observation.size),
@@ -97,12 +140,23 @@ def _contracts(policy: AnyPolicy) -> Found:
     if not (np.isfinite(action.scale).all() and np.isfinite(action.offset).all()):
         problems.append("the action's scale and offset are not finite")
     if not action.discrete and (action.scale == 0).any():
-        problems.append(f"the action's scale is 0 in channels {np.flatnonzero(action.scale == 0).tolist()}: they never move")
+        problems.append(
+            f"the action's scale is 0 in channels {np.flatnonzero(action.scale == 0).tolist()}:"
+            " they never move"
+        )
     if (action.low is None) != (action.high is None):
         problems.append("an action that is clipped needs low and high")
-    elif action.low is not None and action.high is not None and not (action.low < action.high).all():
-        problems.append(f"action bounds are not low < high in channels {np.flatnonzero(~(action.low < action.high)).tolist()}")
-    kind = f"{action.size} choices" if action.discrete else f"{action.size} action channels"
+    elif (
+        action.low is not None and action.high is not None and not (action.low < action.high).all()
+    ):
+        problems.append(
+            "action bounds are not low < high in channels"
+            f" {np.flatnonzero(~(action.low < action.high)).tolist()}"
+        )
+    if action.discrete:
+        kind = f"{action.size} choices"
+    else:
+        kind = f"{action.size} action channels"
     return problems, f"{observation.size} observation channels, {kind}"
 
 
@@ -118,10 +172,14 @@ def _states(policy: AnyPolicy, env: str | None) -> Calibration:
             return from_environment(policy, made, STEPS, 0)
         finally:
             made.close()
-    rng, size, observation = np.random.default_rng(0), policy.observation.size, policy.observation
+    rng = np.random.default_rng(0)
+    size = policy.observation.size
+    observation = policy.observation
     values = rng.normal(size=(STEPS, size))
     values[-4:] = np.array([-1, 1, 10, 0])[:, None] * (observation.clip or 10.0)
-    spread = np.minimum(observation.divisor[:size], 1e6)  # a channel that hardly varies keeps a variance near the largest number
+    spread = np.minimum(
+        observation.divisor[:size], 1e6
+    )  # a channel that hardly varies keeps a variance near the largest number
     starts = np.zeros(STEPS, bool)
     starts[:: STEPS // 4] = True
     return from_arrays(values * spread + observation.shift[:size], starts, size)
@@ -132,8 +190,12 @@ def _act(subject: Subject, observations: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _shape(subject: Subject) -> Found:
-    actions, wanted = _act(subject, subject.states.observations), (STEPS, subject.policy.action.channels)
-    problems = [] if actions.shape == wanted else [f"actions have shape {actions.shape}, {wanted} expected"]
+    actions = _act(subject, subject.states.observations)
+    wanted = (STEPS, subject.policy.action.channels)
+    if actions.shape == wanted:
+        problems = []
+    else:
+        problems = [f"actions have shape {actions.shape}, {wanted} expected"]
     if actions.dtype != np.float64:
         problems.append(f"actions are {actions.dtype}, float64 expected")
     return problems, f"float64 {wanted}"
@@ -141,50 +203,94 @@ def _shape(subject: Subject) -> Found:
 
 def _finite(subject: Subject) -> Found:
     bad = np.argwhere(~np.isfinite(_act(subject, subject.states.observations)))
-    problems = [f"{len(bad)} actions are not finite, the first in state {bad[0][0]}, channel {bad[0][1]}"] if len(bad) else []
+    if len(bad):
+        problems = [
+            f"{len(bad)} actions are not finite, the first in state {bad[0][0]}, channel"
+            f" {bad[0][1]}"
+        ]
+    else:
+        problems = []
     return problems, f"{STEPS} states of {subject.states.source}"
 
 
 def _deterministic(subject: Subject) -> Found:
     first, second = (_act(subject, subject.states.observations.copy()) for _ in range(2))
     different = np.flatnonzero((first != second).any(axis=1))
-    problems = [f"{len(different)} states gave another action the second time, the first of them state {different[0]}"] if len(different) else []
+    if len(different):
+        problems = [
+            f"{len(different)} states gave another action the second time, the first of them state"
+            f" {different[0]}"
+        ]
+    else:
+        problems = []
     return problems, "equal bits twice"
 
 
 def _rows(subject: Subject) -> Found:
-    """Row by row: with whatever the others hold, a row's actions are the same bits over a whole stream."""
-    policy, values = subject.policy, subject.states.observations
+    """Row by row.
+
+    With whatever the others hold, a row's actions are the same bits over a whole stream.
+    """
+    policy = subject.policy
+    values = subject.states.observations
     streams = np.stack([np.roll(values, 7 * row, axis=0)[:24] for row in range(ROWS)], axis=1)
-    others = np.stack([np.roll(values, 7 * row + 3, axis=0)[:24] * 0.5 for row in range(ROWS)], axis=1)
+    others = np.stack(
+        [np.roll(values, 7 * row + 3, axis=0)[:24] * 0.5 for row in range(ROWS)], axis=1
+    )
     alone = decider(policy, ROWS)
     expected = [alone(step, np.full(ROWS, index), None) for index, step in enumerate(streams)]
     for row in range(ROWS):
-        mixed, decide = others.copy(), decider(policy, ROWS)
+        mixed = others.copy()
+        decide = decider(policy, ROWS)
         mixed[:, row] = streams[:, row]
         for index, step in enumerate(mixed):
-            if not np.array_equal(decide(step, np.full(ROWS, index), None)[row], expected[index][row]):
+            if not np.array_equal(
+                decide(step, np.full(ROWS, index), None)[row], expected[index][row]
+            ):
                 return [f"the action of row {row}, decision {index} depends on the other rows"], ""
     return [], f"{ROWS} rows"
 
 
 def _bounds(subject: Subject) -> Found:
-    actions, action, facts = _act(subject, subject.states.observations), subject.policy.action, subject.facts
+    actions = _act(subject, subject.states.observations)
+    action = subject.policy.action
+    facts = subject.facts
     if action.discrete:
-        outside = np.flatnonzero((actions[:, 0] != np.floor(actions[:, 0])) | (actions[:, 0] < 0) | (actions[:, 0] >= action.size))
-        return [f"choice {actions[outside[0], 0]} in state {outside[0]}, 0..{action.size - 1} expected"] if len(outside) else [], f"0..{action.size - 1}"
+        outside = np.flatnonzero(
+            (actions[:, 0] != np.floor(actions[:, 0]))
+            | (actions[:, 0] < 0)
+            | (actions[:, 0] >= action.size)
+        )
+        return (
+            [
+                f"choice {actions[outside[0], 0]} in state {outside[0]}, 0..{action.size - 1}"
+                " expected"
+            ]
+            if len(outside)
+            else []
+        ), f"0..{action.size - 1}"
     low, high = (action.low, action.high) if facts is None or facts.bounds is None else facts.bounds
     if low is None or high is None:
         return [], f"none are known; actions reach {actions.min():.3g}..{actions.max():.3g}"
-    slack = 1e-6 * np.maximum(1.0, np.abs(np.stack([low, high])).max(0))  # bounds of float32, actions of float64
-    channels = np.flatnonzero(((actions < low - slack) | (actions > high + slack)).any(axis=0)).tolist()
-    clips = "" if action.low is not None or action.squash == "tanh" else "; the policy does not clip"
-    return [f"actions leave the bounds in channels {channels}{clips}"] if channels else [], f"within {low.min():.3g}..{high.max():.3g}"
+    slack = 1e-6 * np.maximum(
+        1.0, np.abs(np.stack([low, high])).max(0)
+    )  # bounds of float32, actions of float64
+    channels = np.flatnonzero(
+        ((actions < low - slack) | (actions > high + slack)).any(axis=0)
+    ).tolist()
+    if action.low is not None or action.squash == "tanh":
+        clips = ""
+    else:
+        clips = "; the policy does not clip"
+    return (
+        [f"actions leave the bounds in channels {channels}{clips}"] if channels else []
+    ), f"within {low.min():.3g}..{high.max():.3g}"
 
 
 def _conversion(subject: Subject) -> Found:
     """Each neuron is tried on the same states; one that carries the policy is enough."""
-    carried, refused = [], []
+    carried = []
+    refused = []
     for neuron in (*SHORT_NAMES, *TRAINED):
         try:
             _converted(subject, neuron)
@@ -196,11 +302,19 @@ def _conversion(subject: Subject) -> Found:
 
 
 def _converted(subject: Subject, neuron: str) -> object:
-    policy, options = subject.policy, ConversionOptions(neuron=neuron)
+    policy = subject.policy
+    options = ConversionOptions(neuron=neuron)
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        own = "leaky" if isinstance(policy, LeakyPolicy) else "lif"
+        if isinstance(policy, LeakyPolicy):
+            own = "leaky"
+        else:
+            own = "lif"
         if neuron != own:
-            raise InputError("conversion", f"the network was trained as spiking and keeps its own neurons, {own}", fix=f"--neuron {own}")
+            raise InputError(
+                "conversion",
+                f"the network was trained as spiking and keeps its own neurons, {own}",
+                fix=f"--neuron {own}",
+            )
         if isinstance(policy, LeakyPolicy):
             return convert_leaky(policy, subject.states, None, options)
         return convert_spiking(policy, subject.states, None, options)

@@ -38,24 +38,44 @@ class CheckReport:
     def raise_if_failed(self) -> None:
         """Raise CheckFailed that lists every failed check."""
         if not self.passed:
-            found = [f"{check.name}: {check.detail}" for check in self.failures] or ["nothing was checked"]
-            raise CheckFailed(self.subject, f"{len(found)} of {len(self.checks)} checks failed: " + "; ".join(found), fix="mend what the checks name")
+            found = [f"{check.name}: {check.detail}" for check in self.failures] or [
+                "nothing was checked"
+            ]
+            raise CheckFailed(
+                self.subject,
+                f"{len(found)} of {len(self.checks)} checks failed: " + "; ".join(found),
+                fix="mend what the checks name",
+            )
 
     def to_json(self) -> dict[str, Any]:
-        checks = [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in self.checks]
+        checks = [
+            {"name": check.name, "passed": check.passed, "detail": check.detail}
+            for check in self.checks
+        ]
         return {"kind": self.kind, "subject": self.subject, "passed": self.passed, "checks": checks}
 
     def __str__(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
-        lines = [f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.detail}".rstrip() for check in self.checks]
-        last = "passed" if self.passed else f"{len(self.failures)} failed" if self.checks else "nothing was checked"
-        return "\n".join([f"{self.kind} {self.subject}", *lines, f"{len(self.checks)} checks, {last}"])
+        lines = [
+            f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.detail}".rstrip()
+            for check in self.checks
+        ]
+        if self.passed:
+            last = "passed"
+        elif self.checks:
+            last = f"{len(self.failures)} failed"
+        else:
+            last = "nothing was checked"
+        return "\n".join(
+            [f"{self.kind} {self.subject}", *lines, f"{len(self.checks)} checks, {last}"]
+        )
 
 
 def run_check(name: str, check: Callable[[], tuple[list[str], str]]) -> Check:
     """One check from a function that returns the problems and, where there are none, what to say.
 
-    What is checked may be anybody's code, so whatever it raises is a failure of this check and of no other.
+    What is checked may be anybody's code, so whatever it raises is a failure of this check and of
+    no other.
     """
     try:
         problems, seen = check()

@@ -1,4 +1,7 @@
-"""The page that is written beside the vectors: layout, and every equation, taken from the neurons themselves."""
+"""The page that is written beside the vectors.
+
+Layout, and every equation, taken from the neurons themselves.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,9 @@ def readme() -> str:
     """The whole page."""
     parts = [LAYOUT, _equations(CARRY, inspect.getdoc(carry_residual))]
     for neuron in HIDDEN_NEURONS.values():
-        parts.append(_equations(f"### {neuron.id}", inspect.getdoc(inspect.getmodule(type(neuron)))))
+        parts.append(
+            _equations(f"### {neuron.id}", inspect.getdoc(inspect.getmodule(type(neuron))))
+        )
         if neuron.id == "sdn@1":
             parts.append(TABLE)
         if neuron.id == "lif@1":

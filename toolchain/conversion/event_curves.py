@@ -1,8 +1,10 @@
-"""Thresholds from measured curves: how often would a neuron send at each resolution, and what would that cost the action?
+"""Thresholds from measured curves: how often would a neuron send at each resolution, and what would
+that cost the action?
 
-`sensitivity_thresholds` assumes that events fall as 1 / theta. For a robot that moves fast they do not: a neuron
-whose activation changes by many steps per decision sends every time, however fine or half as fine its steps are.
-Here the calibration states are replayed through the quantiser, trigger included, on a grid of resolutions.
+`sensitivity_thresholds` assumes that events fall as 1 / theta. For a robot that moves fast they do
+not: a neuron whose activation changes by many steps per decision sends every time, however fine or
+half as fine its steps are. Here the calibration states are replayed through the quantiser, trigger
+included, on a grid of resolutions.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ from toolchain.conversion.statistics import PolicyStatistics
 from toolchain.conversion.thresholds import floored
 
 Float = NDArray[np.float64]
-GRID = np.geomspace(1 / 2000, 2.2, 28)  # of a channel's range; above 2 a neuron is silent, its mean moves into the next bias
+GRID = np.geomspace(
+    1 / 2000, 2.2, 28
+)  # of a channel's range; above 2 a neuron is silent, its mean moves into the next bias
 STATES = 3000
 
 
 @dataclass(frozen=True, eq=False)
 class EventCurves:
-    """One signal on a grid of resolutions, all [grid, channels]: theta, events per decision, variance of the error."""
+    """One signal on a grid of resolutions, all [grid, channels].
+
+    Theta, events per decision, variance of the error.
+    """
 
     theta: Float
     events: Float
@@ -30,16 +37,19 @@ class EventCurves:
 
 
 def event_curves(values: Float, starts: NDArray[np.bool_], trigger: int) -> EventCurves:
-    """Replay `values` [N, n] (the first 3,000 rows) through q = floor(h / theta + 1/2), sent once |q - ref| >= trigger or q = 0.
+    """Replay `values` [N, n] (the first 3,000 rows) through q = floor(h / theta + 1/2), sent once
+    |q - ref| >= trigger or q = 0.
 
-    The grid is of theta * trigger, the change that a neuron keeps to itself. The variance leaves the error's mean
-    out: the next layer's bias corrects it.
+    The grid is of theta * trigger, the change that a neuron keeps to itself. The variance leaves
+    the error's mean out: the next layer's bias corrects it.
     """
     values = values[:STATES]
     span = np.maximum(values.max(0), 0) - np.minimum(values.min(0), 0)
     theta = GRID[:, None] * np.where(span > 0, span, 1.0) / trigger
-    reference, events = np.zeros(theta.shape), np.zeros(theta.shape)
-    total, squares = np.zeros(theta.shape), np.zeros(theta.shape)
+    reference = np.zeros(theta.shape)
+    events = np.zeros(theta.shape)
+    total = np.zeros(theta.shape)
+    squares = np.zeros(theta.shape)
     for value, start in zip(values, starts, strict=False):
         quantised = np.floor(value / theta + 0.5)
         change = np.abs(quantised - reference)
@@ -52,47 +62,78 @@ def event_curves(values: Float, starts: NDArray[np.bool_], trigger: int) -> Even
         error = reference * theta - value
         total += error
         squares += error * error
-    return EventCurves(theta, events / len(values), np.maximum(squares / len(values) - (total / len(values)) ** 2, 0.0))
+    return EventCurves(
+        theta,
+        events / len(values),
+        np.maximum(squares / len(values) - (total / len(values)) ** 2, 0.0),
+    )
 
 
-def event_thresholds(statistics: PolicyStatistics, action_error: float, shares: tuple[float, ...] = (), triggers: tuple[int, ...] = ()) -> list[Float]:
+def event_thresholds(
+    statistics: PolicyStatistics,
+    action_error: float,
+    shares: tuple[float, ...] = (),
+    triggers: tuple[int, ...] = (),
+) -> list[Float]:
     """Resolutions with the fewest events times fan-out at a given RMS error of the squashed action.
 
-        min_theta  f_i events_i(theta_i) + mu_s s_i^2 error_i(theta_i),   sum_i s_i^2 error_i(theta_i) = action_error^2
+        min_theta  f_i events_i(theta_i) + mu_s s_i^2 error_i(theta_i),   sum_i s_i^2
+            error_i(theta_i) = action_error^2
 
-    solved per channel on the grid, mu by bisection. Without `shares` all signals have the same mu; with them each
-    signal has its own and spends its share of action_error^2.
+    solved per channel on the grid, mu by bisection. Without `shares` all signals have the same mu;
+    with them each signal has its own and spends its share of action_error^2.
     """
-    curves = [_curves(statistics, index, 1 if index == 0 or not triggers else triggers[index - 1]) for index in range(len(statistics.signals))]
+    curves = [
+        _curves(statistics, index, 1 if index == 0 or not triggers else triggers[index - 1])
+        for index in range(len(statistics.signals))
+    ]
     sensitivities = [floored(signal.sensitivity) for signal in statistics.signals]
     fans = [signal.fan_out for signal in statistics.signals]
     if not shares:
         return _cheapest(curves, sensitivities, fans, action_error**2)
     parts = [action_error**2 * share / sum(shares) for share in shares]
-    return [_cheapest([c], [s], [f], part)[0] for c, s, f, part in zip(curves, sensitivities, fans, parts, strict=True)]
+    return [
+        _cheapest([c], [s], [f], part)[0]
+        for c, s, f, part in zip(curves, sensitivities, fans, parts, strict=True)
+    ]
 
 
 def _curves(statistics: PolicyStatistics, index: int, trigger: int) -> EventCurves:
     """Measured once per signal and trigger, kept with the statistics."""
     if (index, trigger) not in statistics.curves:
-        statistics.curves[index, trigger] = event_curves(statistics.values[index], statistics.starts, trigger)
+        statistics.curves[index, trigger] = event_curves(
+            statistics.values[index], statistics.starts, trigger
+        )
     return statistics.curves[index, trigger]
 
 
-def _cheapest(curves: list[EventCurves], sensitivities: list[Float], fans: list[int], budget: float) -> list[Float]:
+def _cheapest(
+    curves: list[EventCurves], sensitivities: list[Float], fans: list[int], budget: float
+) -> list[Float]:
     """The finest answer on the Lagrangian's path that stays within the budget."""
-    low, high = 1e-9, 1e15
+    low = 1e-9
+    high = 1e15
     for _ in range(100):
         middle = float(np.sqrt(low * high))
-        low, high = (middle, high) if _choose(curves, sensitivities, fans, middle)[1] > budget else (low, middle)
+        low, high = (
+            (middle, high)
+            if _choose(curves, sensitivities, fans, middle)[1] > budget
+            else (low, middle)
+        )
     return _choose(curves, sensitivities, fans, high)[0]
 
 
-def _choose(curves: list[EventCurves], sensitivities: list[Float], fans: list[int], price: float) -> tuple[list[Float], float]:
-    """Thresholds where an error of 1 costs `price` synops, and the squared action error that they bring."""
-    chosen, spent = [], 0.0
+def _choose(
+    curves: list[EventCurves], sensitivities: list[Float], fans: list[int], price: float
+) -> tuple[list[Float], float]:
+    """Thresholds where an error of 1 costs `price` synops, and the squared action error that they
+    bring.
+    """
+    chosen = []
+    spent = 0.0
     for curve, sensitivity, fan in zip(curves, sensitivities, fans, strict=True):
-        row, column = (curve.events * fan + price * sensitivity * curve.error).argmin(0), np.arange(len(sensitivity))
+        row = (curve.events * fan + price * sensitivity * curve.error).argmin(0)
+        column = np.arange(len(sensitivity))
         chosen.append(curve.theta[row, column])
         spent += float((sensitivity * curve.error[row, column]).sum())
     return chosen, spent

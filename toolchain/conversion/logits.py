@@ -1,10 +1,12 @@
 """How wrong a discrete action may be, measured in the outputs that it is the largest of.
 
-Whether two choices swap depends on the difference of their outputs alone, so what all outputs share is left out:
+Whether two choices swap depends on the difference of their outputs alone, so what all outputs share
+is left out:
 
     c_k = y_k - mean_j y_j,     one unit = RMS of c over channels and calibration states
 
-One unit takes the place of half the action's range: an action error of 0.1 is sqrt(E sum_k error(c_k)^2) = 0.1 units.
+One unit takes the place of half the action's range: an action error of 0.1 is sqrt(E sum_k
+error(c_k)^2) = 0.1 units.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ def centred(outputs: Float) -> Float:
 def unit(outputs: Float) -> float:
     """The RMS of c over states [n] and channels; 1 where there is no choice."""
     size = float(np.sqrt((centred(outputs) ** 2).mean()))
-    return size if size > 0 else 1.0
+    if size > 0:
+        return size
+    return 1.0
 
 
 def logit_gradient(outputs: Float) -> Float:
     """d c_k / d y_j in units, [n, act, act]."""
     count = outputs.shape[1]
-    return np.broadcast_to((np.eye(count) - 1.0 / count) / unit(outputs), (len(outputs), count, count))
+    return np.broadcast_to(
+        (np.eye(count) - 1.0 / count) / unit(outputs), (len(outputs), count, count)
+    )

@@ -1,4 +1,7 @@
-"""How coarse each signal may be: thresholds from the action's sensitivity (sdn) and from maxima (if)."""
+"""How coarse each signal may be.
+
+Thresholds from the action's sensitivity (sdn) and from maxima (if).
+"""
 
 from __future__ import annotations
 
@@ -8,50 +11,81 @@ from numpy.typing import NDArray
 from toolchain.conversion.statistics import SignalStatistics
 
 Float = NDArray[np.float64]
-FLOOR = 1e-3  # of the median sensitivity and the median change: silent channels must not get endless steps
-STRETCHES, BEYOND_THE_REST = 10, 1.25
+# of the median sensitivity and the median change: silent channels must not get endless steps
+FLOOR = 1e-3
+STRETCHES = 10
+BEYOND_THE_REST = 1.25
 
 
-def sensitivity_thresholds(signals: tuple[SignalStatistics, ...], action_error: float, shares: tuple[float, ...] = ()) -> list[Float]:
+def sensitivity_thresholds(
+    signals: tuple[SignalStatistics, ...], action_error: float, shares: tuple[float, ...] = ()
+) -> list[Float]:
     """Resolution of every input and hidden channel for a wanted RMS error of the squashed action.
 
         theta_i = c (f_i d_i / s_i^2)^(1/3),   sum_i s_i^2 theta_i^2 / 12 = action_error^2
 
-    The Lagrange solution of least expected events times fan-out at a given error, with f_i the fan-out, d_i the
-    mean change per decision and s_i^2 the sensitivity. No theta exceeds its channel's range. A channel that never
-    varied gets its layer's median. `action_error` is in units of half the action's range. With `shares`, one per
-    signal, each signal gets its own c and spends its share of action_error^2.
+    The Lagrange solution of least expected events times fan-out at a given error, with f_i the
+    fan-out, d_i the mean change per decision and s_i^2 the sensitivity. No theta exceeds its
+    channel's range. A channel that never varied gets its layer's median. `action_error` is in units
+    of half the action's range. With `shares`, one per signal, each signal gets its own c and spends
+    its share of action_error^2.
     """
-    shapes, spans, weights = [], [], []
+    shapes = []
+    spans = []
+    weights = []
     for signal in signals:
         sensitivity = floored(signal.sensitivity)
         shapes.append(np.cbrt(signal.fan_out * floored(signal.change) / sensitivity))
-        spans.append(np.where(signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf))
+        spans.append(
+            np.where(
+                signal.high > signal.low,
+                np.maximum(signal.high, 0) - np.minimum(signal.low, 0),
+                np.inf,
+            )
+        )
         weights.append(sensitivity)
     if shares:
         parts = [action_error * float(np.sqrt(share / sum(shares))) for share in shares]
-        constants = [_scale([shape], [span], [weight], part) for shape, span, weight, part in zip(shapes, spans, weights, parts, strict=True)]
+        constants = [
+            _scale([shape], [span], [weight], part)
+            for shape, span, weight, part in zip(shapes, spans, weights, parts, strict=True)
+        ]
     else:
         constants = [_scale(shapes, spans, weights, action_error)] * len(shapes)
-    thresholds = [np.minimum(constant * shape, span) for constant, shape, span in zip(constants, shapes, spans, strict=True)]
-    return [_median_where(theta, ~np.isfinite(span)) for theta, span in zip(thresholds, spans, strict=True)]
+    thresholds = [
+        np.minimum(constant * shape, span)
+        for constant, shape, span in zip(constants, shapes, spans, strict=True)
+    ]
+    return [
+        _median_where(theta, ~np.isfinite(span))
+        for theta, span in zip(thresholds, spans, strict=True)
+    ]
 
 
 def floored(values: Float) -> Float:
     """Values with a floor of 1e-3 of the median of the positive ones; 1 where none is."""
     positive = values[values > 0]
-    floor = FLOOR * float(np.median(positive)) if len(positive) else 1.0
+    if len(positive):
+        floor = FLOOR * float(np.median(positive))
+    else:
+        floor = 1.0
     return np.maximum(values, floor)
 
 
-def _scale(shapes: list[Float], spans: list[Float], weights: list[Float], action_error: float) -> float:
+def _scale(
+    shapes: list[Float], spans: list[Float], weights: list[Float], action_error: float
+) -> float:
     """c of the constraint, the caps on theta included; monotone, so bisection in the logarithm."""
     budget = 12.0 * action_error**2
 
     def spent(c: float) -> float:
-        return sum(float((w * np.minimum(c * shape, span) ** 2).sum()) for w, shape, span in zip(weights, shapes, spans, strict=True))
+        return sum(
+            float((w * np.minimum(c * shape, span) ** 2).sum())
+            for w, shape, span in zip(weights, shapes, spans, strict=True)
+        )
 
-    low, high = 1e-12, 1e12
+    low = 1e-12
+    high = 1e12
     for _ in range(200):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if spent(middle) < budget else (low, middle)
@@ -66,12 +100,17 @@ def _median_where(theta: Float, mask: NDArray[np.bool_]) -> Float:
 def maximum_thresholds(activations: Float) -> tuple[Float, NDArray[np.bool_]]:
     """Per-neuron maximum of the activations [N, n] in order, and which neurons never fired.
 
-    A maximum hangs on one state: a single bad episode doubled the largest threshold of a policy measured. So the states are
-    cut into ten stretches, and a neuron's threshold is at most 1.25 times its maximum over all stretches but the one where
-    it is largest. A silent neuron gets its layer's median, for it must be able to speak in states that calibration did not
-    visit. Source of the maximum: released CRPI code, per-neuron maximum for linear layers.
+    A maximum hangs on one state: a single bad episode doubled the largest threshold of a policy
+    measured. So the states are cut into ten stretches, and a neuron's threshold is at most 1.25
+    times its maximum over all stretches but the one where it is largest. A silent neuron gets its
+    layer's median, for it must be able to speak in states that calibration did not visit. Source of
+    the maximum: released CRPI code, per-neuron maximum for linear layers.
     """
-    maxima = np.sort([stretch.max(0, initial=0.0) for stretch in np.array_split(activations, STRETCHES)], axis=0)
-    usual = np.where(maxima[-2] > 0, BEYOND_THE_REST * maxima[-2], np.inf)  # a neuron that fired in one stretch only keeps its maximum
+    maxima = np.sort(
+        [stretch.max(0, initial=0.0) for stretch in np.array_split(activations, STRETCHES)], axis=0
+    )
+    usual = np.where(
+        maxima[-2] > 0, BEYOND_THE_REST * maxima[-2], np.inf
+    )  # a neuron that fired in one stretch only keeps its maximum
     dead = maxima[-1] <= 0
     return _median_where(np.minimum(maxima[-1], usual), dead), dead

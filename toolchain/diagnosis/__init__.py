@@ -1,4 +1,7 @@
-"""Why a converted policy does or does not do what its source does: errors layer by layer, one named cause, its remedy."""
+"""Why a converted policy does or does not do what its source does.
+
+Errors layer by layer, one named cause, its remedy.
+"""
 
 from toolchain.diagnosis.causes import REMEDIES as REMEDIES
 from toolchain.diagnosis.causes import Cause as Cause

@@ -24,13 +24,30 @@ class Cause(Enum):
 
 REMEDIES: dict[Cause, str] = {
     Cause.HEALTHY: "nothing to mend",
-    Cause.SOURCE_FAILS: "check the checkpoint itself: the right file, environment version, normaliser and action scale, or more training",
-    Cause.OBSERVATION_SCALE: "give the environment and the normaliser that the policy was trained with (--env, --normalizer) and reconvert",
-    Cause.THRESHOLD: "reconvert on states that the policy visits (more --calibration-steps); the layer's thresholds do not fit its payloads or its range",
-    Cause.BIAS: "reconvert from the source policy; if it lost its biases there, export them with the checkpoint",
+    Cause.SOURCE_FAILS: (
+        "check the checkpoint itself: the right file, environment version, normaliser and action"
+        " scale, or more training"
+    ),
+    Cause.OBSERVATION_SCALE: (
+        "give the environment and the normaliser that the policy was trained with (--env,"
+        " --normalizer) and reconvert"
+    ),
+    Cause.THRESHOLD: (
+        "reconvert on states that the policy visits (more --calibration-steps); the layer's"
+        " thresholds do not fit its payloads or its range"
+    ),
+    Cause.BIAS: (
+        "reconvert from the source policy; if it lost its biases there, export them with the"
+        " checkpoint"
+    ),
     Cause.WEIGHT_BITS: "reconvert with --weight-bits 8",
-    Cause.FIT: "reconvert with more --calibration-steps and without --action-error, so that convert tries its choices in closed loop",
-    Cause.TIMESTEPS: "reconvert with more --timesteps, or with --neuron sdn, which does not count spikes",
+    Cause.FIT: (
+        "reconvert with more --calibration-steps and without --action-error, so that convert tries"
+        " its choices in closed loop"
+    ),
+    Cause.TIMESTEPS: (
+        "reconvert with more --timesteps, or with --neuron sdn, which does not count spikes"
+    ),
     Cause.RESIDUAL: "reconvert with --alpha 0.5, which charges the residual to the next decision",
     Cause.ACTION_ERROR: "reconvert with a finer --action-error (halve it)",
     Cause.TRIGGER: "reconvert with lower --triggers (1 sends every change)",
@@ -39,10 +56,11 @@ REMEDIES: dict[Cause, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause that the evidence speaks for. `layer`: -1 the input, 0.. the weight layers, None the whole.
+    """One cause that the evidence speaks for. `layer`: -1 the input, 0.. the weight layers, None
+    the whole.
 
-    `weight` is the action error it brings on the ANN's own states, RMS in half ranges; findings about the whole
-    carry the size that their sentence names.
+    `weight` is the action error it brings on the ANN's own states, RMS in half ranges; findings
+    about the whole carry the size that their sentence names.
     """
 
     cause: Cause
@@ -57,4 +75,8 @@ class Finding:
 
     @property
     def place(self) -> str:
-        return "the whole" if self.layer is None else "the input" if self.layer < 0 else f"layer {self.layer}"
+        if self.layer is None:
+            return "the whole"
+        if self.layer < 0:
+            return "the input"
+        return f"layer {self.layer}"

@@ -1,7 +1,8 @@
 """Causes that are faults of the artifact: something does not say what the source policy says.
 
-They show open loop, on the ANN's own states, layer by layer, and are named whatever the return is. The limits stand
-between what untouched conversions show and what a planted fault shows; both are in docs/diagnosis.md.
+They show open loop, on the ANN's own states, layer by layer, and are named whatever the return is.
+The limits stand between what untouched conversions show and what a planted fault shows; both are in
+docs/diagnosis.md.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from toolchain.diagnosis.layer_report import LayerReport
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word
 PART = 0.05  # of the whole action error
 LARGE = 0.1  # action RMSE of a part that untouched conversions keep far below
-COARSE = 0.04  # scatter of pre-activations: 8 bits stay below 0.01 where rows are not fitted anew, 3 bits are above 0.1
-GRAINY = 0.5  # of the scatter, that the weights' steps must be able to bring: 8 bits at most 0.35, 3 bits at least 1.1
+# scatter of pre-activations: 8 bits stay below 0.01 where rows are not fitted anew, 3 bits are
+# above 0.1
+COARSE = 0.04
+# of the scatter, that the weights' steps must be able to bring: 8 bits at most 0.35, 3 bits at
+# least 1.1
+GRAINY = 0.5
 FEW_LEVELS = 4  # weight sizes in a row of 3 bits
 FEW_SCATTER = 0.004  # below it even a row of few sizes says what the source says
 CLIPPED = 0.15  # action RMSE of the ANN's own activations clipped
@@ -22,7 +27,10 @@ CONTRACT = 0.02  # gain or offset of an observation contract that is another one
 
 
 def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
-    """All faults seen in the ANN's own states, heaviest first; `weight_bits` is what the artifact says it has."""
+    """All faults seen in the ANN's own states, heaviest first.
+
+    `weight_bits` is what the artifact says it has.
+    """
     findings = _input_defects(evidence.input)
     for layer in evidence.layers:
         findings += _layer_defects(layer, weight_bits, evidence.action_rmse)
@@ -30,13 +38,24 @@ def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
 
 
 def _coarse_rows(layer: LayerReport, weight_bits: int) -> bool:
-    """Whether its weights are few steps wide, by what they do or against what the artifact says of itself.
+    """Whether its weights are few steps wide, by what they do or against what the artifact says of
+    itself.
 
-    Rows fitted anew scatter about the float layer's, however fine they are: the steps must be wide enough to be the reason.
-    Thresholds and biases are whole numbers of the same steps, so they go wrong with them.
+    Rows fitted anew scatter about the float layer's, however fine they are: the steps must be wide
+    enough to be the reason. Thresholds and biases are whole numbers of the same steps, so they go
+    wrong with them.
     """
-    few = layer.levels <= FEW_LEVELS and layer.inputs > 2 * FEW_LEVELS and weight_bits >= 5 and layer.scatter > FEW_SCATTER
-    return few or (layer.scatter > COARSE and layer.grain > GRAINY * layer.scatter and layer.shares["weights"] > VISIBLE)
+    few = (
+        layer.levels <= FEW_LEVELS
+        and layer.inputs > 2 * FEW_LEVELS
+        and weight_bits >= 5
+        and layer.scatter > FEW_SCATTER
+    )
+    return few or (
+        layer.scatter > COARSE
+        and layer.grain > GRAINY * layer.scatter
+        and layer.shares["weights"] > VISIBLE
+    )
 
 
 def _input_defects(host: InputReport) -> list[Finding]:
@@ -47,19 +66,27 @@ def _input_defects(host: InputReport) -> list[Finding]:
                 Cause.OBSERVATION_SCALE,
                 -1,
                 host.shares["scale"],
-                f"layer 0 takes a unit of the encoded observation for {host.worth_gain:.2f} of what the encoder's scale says",
+                f"layer 0 takes a unit of the encoded observation for {host.worth_gain:.2f} of what"
+                " the encoder's scale says",
                 {"worth_gain": host.worth_gain, "action_rmse": host.shares["scale"]},
             )
         )
-    if (abs(host.contract_gain - 1) > CONTRACT or abs(host.contract_offset) > CONTRACT) and host.shares["contract"] > VISIBLE:
+    if (
+        abs(host.contract_gain - 1) > CONTRACT or abs(host.contract_offset) > CONTRACT
+    ) and host.shares["contract"] > VISIBLE:
         findings.append(
             Finding(
                 Cause.OBSERVATION_SCALE,
                 -1,
                 host.shares["contract"],
-                "the artifact normalises observations otherwise than its source policy: "
-                f"gain {host.contract_gain:.2f}, offset {host.contract_offset:.2f} deviations in the worst channels",
-                {"contract_gain": host.contract_gain, "contract_offset": host.contract_offset, "action_rmse": host.shares["contract"]},
+                "the artifact normalises observations otherwise than its source policy: gain"
+                f" {host.contract_gain:.2f}, offset {host.contract_offset:.2f} deviations in the"
+                " worst channels",
+                {
+                    "contract_gain": host.contract_gain,
+                    "contract_offset": host.contract_offset,
+                    "action_rmse": host.shares["contract"],
+                },
             )
         )
     if host.shares["clip"] > LARGE:
@@ -68,7 +95,8 @@ def _input_defects(host: InputReport) -> list[Finding]:
                 Cause.OBSERVATION_SCALE,
                 -1,
                 host.shares["clip"],
-                f"{host.saturated:.1%} of the encoded observations are at the end of their range: they are larger than in calibration",
+                f"{host.saturated:.1%} of the encoded observations are at the end of their range:"
+                " they are larger than in calibration",
                 {"saturated": host.saturated, "action_rmse": host.shares["clip"]},
             )
         )
@@ -76,19 +104,39 @@ def _input_defects(host: InputReport) -> list[Finding]:
 
 
 def _layer_defects(layer: LayerReport, weight_bits: int, whole: float) -> list[Finding]:
-    """`whole` is the action error of the whole network: rows fitted anew move small biases, which must not be blamed for it."""
-    findings, shares = [], layer.shares
+    """`whole` is the action error of the whole network.
+
+    Rows fitted anew move small biases, which must not be blamed for it.
+    """
+    findings = []
+    shares = layer.shares
     if _coarse_rows(layer, weight_bits):
-        sentence = f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row, pre-activations scatter by {layer.scatter:.1%}"
-        numbers = {"levels": float(layer.levels), "scatter": layer.scatter, "action_rmse": shares["weights"]}
-        return [Finding(Cause.WEIGHT_BITS, layer.index, max(shares["weights"], layer.own_action_error), sentence, numbers)]
+        sentence = (
+            f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row,"
+            f" pre-activations scatter by {layer.scatter:.1%}"
+        )
+        numbers = {
+            "levels": float(layer.levels),
+            "scatter": layer.scatter,
+            "action_rmse": shares["weights"],
+        }
+        return [
+            Finding(
+                Cause.WEIGHT_BITS,
+                layer.index,
+                max(shares["weights"], layer.own_action_error),
+                sentence,
+                numbers,
+            )
+        ]
     if shares.get("threshold", 0.0) > VISIBLE and layer.off_gain > 0:
         findings.append(
             Finding(
                 Cause.THRESHOLD,
                 layer.index,
                 shares["threshold"],
-                f"in layer {layer.index} a payload is taken for {layer.gain:.2f} of what its threshold makes it mean, in {layer.off_gain:.1%} of the neurons",
+                f"in layer {layer.index} a payload is taken for {layer.gain:.2f} of what its"
+                f" threshold makes it mean, in {layer.off_gain:.1%} of the neurons",
                 {"gain": layer.gain, "neurons": layer.off_gain, "action_rmse": shares["threshold"]},
             )
         )
@@ -98,18 +146,28 @@ def _layer_defects(layer: LayerReport, weight_bits: int, whole: float) -> list[F
                 Cause.THRESHOLD,
                 layer.index,
                 layer.clipped_range,
-                f"layer {layer.index} cannot say how large the ANN's activations are: its largest payloads clip {layer.clipped:.2%} of the values",
+                f"layer {layer.index} cannot say how large the ANN's activations are: its largest"
+                f" payloads clip {layer.clipped:.2%} of the values",
                 {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
             )
         )
-    if (shares["bias"] > LARGE and layer.harm > VISIBLE) or layer.bias_dropped or (layer.bias_kept < 0.5 and shares["bias"] > max(VISIBLE, PART * whole)):
+    if (
+        (shares["bias"] > LARGE and layer.harm > VISIBLE)
+        or layer.bias_dropped
+        or (layer.bias_kept < 0.5 and shares["bias"] > max(VISIBLE, PART * whole))
+    ):
         findings.append(
             Finding(
                 Cause.BIAS,
                 layer.index,
                 shares["bias"],
-                f"the pre-activations of layer {layer.index} are off by a constant: {layer.bias_kept:.0%} of the bias that it needs is there",
-                {"bias_kept": layer.bias_kept, "offset": layer.offset, "action_rmse": shares["bias"]},
+                f"the pre-activations of layer {layer.index} are off by a constant:"
+                f" {layer.bias_kept:.0%} of the bias that it needs is there",
+                {
+                    "bias_kept": layer.bias_kept,
+                    "offset": layer.offset,
+                    "action_rmse": shares["bias"],
+                },
             )
         )
     return findings

@@ -11,26 +11,43 @@ from toolchain.artifact import Artifact
 from toolchain.diagnosis.layer_report import LayerReport, report_layer
 from toolchain.diagnosis.observation_check import contract_fit, normalised_size
 from toolchain.diagnosis.signals import Signals, listen, listen_to_probe
-from toolchain.diagnosis.stages import action_rmse, all_worths, drive_errors, input_stages, largest_value, layer_stages, source_activations
+from toolchain.diagnosis.stages import (
+    action_rmse,
+    all_worths,
+    drive_errors,
+    input_stages,
+    largest_value,
+    layer_stages,
+    source_activations,
+)
 from toolchain.policies.policy import Policy
 from toolchain.simulation.backend import Backend, Float
 
 
 @dataclass(frozen=True)
 class InputReport:
-    """The host's side of the network, worst channel: where the decoded inputs differ from the source's own."""
+    """The host's side of the network, worst channel.
+
+    Where the decoded inputs differ from the source's own.
+    """
 
     shares: dict[str, float]  # action RMSE of contract, clip, quantum and scale
-    contract_gain: float  # of the artifact's observation contract on the source's, the channel furthest from 1
+    contract_gain: (
+        float  # of the artifact's observation contract on the source's, the channel furthest from 1
+    )
     contract_offset: float  # in deviations of the channel, the channel furthest from 0
-    worth_gain: float  # what layer 0's columns take a unit for / the encoder's scale, the channel furthest from 1
+    # what layer 0's columns take a unit for / the encoder's scale, the channel furthest from 1
+    worth_gain: float
     saturated: float  # share of values at the encoder's limit
     normalised: float | None  # RMS of normalised inputs, median channel; None without a normaliser
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers on one set of states. `trace_action_rmse` is the whole network's open-loop action error."""
+    """Numbers on one set of states.
+
+    `trace_action_rmse` is the whole network's open-loop action error.
+    """
 
     states: int
     action_rmse: float
@@ -38,8 +55,12 @@ class Evidence:
     layers: tuple[LayerReport, ...]
 
 
-def gather(artifact: Artifact, policy: Policy, backend: Backend, episodes: Sequence[Float], states: int) -> Evidence:
-    """Run the artifact open loop over recorded episodes of observations [n, obs] and take everything apart."""
+def gather(
+    artifact: Artifact, policy: Policy, backend: Backend, episodes: Sequence[Float], states: int
+) -> Evidence:
+    """Run the artifact open loop over recorded episodes of observations [n, obs] and take
+    everything apart.
+    """
     network = artifact.network
     signals: Signals = listen(backend, episodes, states)
     source = policy.observation.apply(signals.observations, signals.decisions)
@@ -48,14 +69,25 @@ def gather(artifact: Artifact, policy: Policy, backend: Backend, episodes: Seque
     host = input_stages(network, policy, contract, source, signals, worths[0])
     gain, offset = contract_fit(source, contract)
     activations = source_activations(policy, source)
-    stages_of = layer_stages(network, policy, signals, worths, drive_errors(network, policy, listen_to_probe(backend)))
+    stages_of = layer_stages(
+        network, policy, signals, worths, drive_errors(network, policy, listen_to_probe(backend))
+    )
     limits = (*signals.limit_hits, 0.0)
     layers = tuple(
-        report_layer(layer, policy, stages, activation, largest_value(network), limit, network.timesteps)
-        for layer, stages, activation, limit in zip(network.layers, stages_of, activations, limits, strict=True)
+        report_layer(
+            layer, policy, stages, activation, largest_value(network), limit, network.timesteps
+        )
+        for layer, stages, activation, limit in zip(
+            network.layers, stages_of, activations, limits, strict=True
+        )
     )
     report = InputReport(
-        host.shares, _furthest(gain), float(offset[np.argmax(np.abs(offset))]), _furthest(host.gain), host.clipped, normalised_size(policy, source)
+        host.shares,
+        _furthest(gain),
+        float(offset[np.argmax(np.abs(offset))]),
+        _furthest(host.gain),
+        host.clipped,
+        normalised_size(policy, source),
     )
     difference = signals.actions - policy.act(signals.observations, signals.decisions)
     return Evidence(len(signals.actions), action_rmse(difference, policy), report, layers)

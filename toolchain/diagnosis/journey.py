@@ -1,4 +1,7 @@
-"""Episodes driven by one policy while another advises: what both did in the same states, and what the advice was worth."""
+"""Episodes driven by one policy while another advises.
+
+What both did in the same states, and what the advice was worth.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from toolchain.simulation.rollout import Actor, Float
 
 @dataclass(eq=False)
 class Episode:
-    """One episode, a row per decision: observations [n, obs], actions [n, act] of the driver and of the adviser.
+    """One episode, a row per decision: observations [n, obs], actions [n, act] of the driver and of
+    the adviser.
 
-    `advised_rewards` and `advised_observations` are what the adviser's action would have brought in the same state;
-    empty where the environment cannot be copied. `terminated`: ended by the environment, not by its time limit.
+    `advised_rewards` and `advised_observations` are what the adviser's action would have brought in
+    the same state; empty where the environment cannot be copied. `terminated`: ended by the
+    environment, not by its time limit.
     """
 
     observations: list[Float] = field(default_factory=list)
@@ -48,20 +53,34 @@ def travel(
     progress: Callable[[int], None] = lambda finished: None,
     longest: int | None = None,
 ) -> list[Episode]:
-    """One episode per seed, `driver.rows` at a time; the adviser (of as many rows) sees every state of the driver's."""
+    """One episode per seed, `driver.rows` at a time.
+
+    The adviser (of as many rows) sees every state of the driver's.
+    """
     episodes: list[Episode] = []
     for first in range(0, len(seeds), driver.rows):
-        episodes += _batch(driver, adviser, make_env, seeds[first : first + driver.rows], progress, longest)
+        episodes += _batch(
+            driver, adviser, make_env, seeds[first : first + driver.rows], progress, longest
+        )
     return episodes
 
 
 def _batch(
-    driver: Actor, adviser: Actor | None, make_env: Callable[[], Any], seeds: Sequence[int], progress: Callable[[int], None], longest: int | None
+    driver: Actor,
+    adviser: Actor | None,
+    make_env: Callable[[], Any],
+    seeds: Sequence[int],
+    progress: Callable[[int], None],
+    longest: int | None,
 ) -> list[Episode]:
     with quiet():
         envs = [make_env() for _ in seeds]
-        shadows = [Shadow(env, make_env) for env in envs] if adviser is not None else []
-        space, episodes = envs[0].action_space, [Episode() for _ in seeds]
+        if adviser is not None:
+            shadows = [Shadow(env, make_env) for env in envs]
+        else:
+            shadows = []
+        space = envs[0].action_space
+        episodes = [Episode() for _ in seeds]
         observations = np.zeros((driver.rows, int(np.prod(envs[0].observation_space.shape))))
         active: NDArray[np.bool_] = np.arange(driver.rows) < len(seeds)
         try:
@@ -72,20 +91,29 @@ def _batch(
                 adviser.reset()
             while active.any():
                 actions = driver.decide(observations, active)
-                advice = adviser.decide(observations, active) if adviser is not None else actions
+                if adviser is not None:
+                    advice = adviser.decide(observations, active)
+                else:
+                    advice = actions
                 for row in np.flatnonzero(active):
                     episode = episodes[row]
                     episode.observations.append(observations[row].copy())
                     episode.actions.append(actions[row])
                     episode.advice.append(advice[row])
-                    if adviser is not None and (answer := shadows[row].step(_typed(advice[row], space))) is not None:
+                    if (
+                        adviser is not None
+                        and (answer := shadows[row].step(_typed(advice[row], space))) is not None
+                    ):
                         episode.advised_observations.append(answer[0])
                         episode.advised_rewards.append(answer[1])
-                    observation, reward, terminated, truncated, _ = envs[row].step(_typed(actions[row], space))
+                    observation, reward, terminated, truncated, _ = envs[row].step(
+                        _typed(actions[row], space)
+                    )
                     observations[row] = flat(observation)
                     episode.rewards.append(float(reward))
                     if terminated or truncated or len(episode.rewards) == longest:
-                        episode.terminated, active[row] = bool(terminated), False
+                        episode.terminated = bool(terminated)
+                        active[row] = False
                         progress(1)
         finally:
             for thing in (*envs, *shadows):

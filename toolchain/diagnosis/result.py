@@ -26,7 +26,9 @@ class Diagnosis:
     failed_episodes: int
     ann_failed_episodes: int
     trivial_return: float
-    lag_correlation: float | None  # of the spiking policy's action error, consecutive decisions, its own states
+    lag_correlation: (
+        float | None
+    )  # of the spiking policy's action error, consecutive decisions, its own states
     on_ann_states: Evidence
     on_spiking_states: Evidence
     published: Published
@@ -82,4 +84,6 @@ def _numbers_or_none(value: Any) -> Any:
         return {name: _numbers_or_none(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_numbers_or_none(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -21,7 +21,12 @@ from toolchain.policies.leaky_policy import LeakyPolicy
 from toolchain.policies.policy import Policy
 from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from toolchain.simulation.backends import backend_class, open_backend
-from toolchain.simulation.closed_loop import MAX_ROWS, check_episodes, environment_of, refuse_calibration_seeds
+from toolchain.simulation.closed_loop import (
+    MAX_ROWS,
+    check_episodes,
+    environment_of,
+    refuse_calibration_seeds,
+)
 from toolchain.simulation.rollout import FloatActor
 from toolchain.simulation.statistics import failed_episodes, return_ratio
 
@@ -41,10 +46,11 @@ def diagnose(
 ) -> Diagnosis:
     """Say why a converted policy does or does not do what its source does.
 
-    Episode i starts from reset(seed=seed+i), for the source policy and for the spiking one; `environment` may be
-    `module:Id`. `source` is the float policy where the artifact has none inside. `progress` is called as episodes end,
-    2 * episodes in all. Raises InputError for an artifact without a source, a source that does not fit, seeds that
-    calibration used, an environment that does not fit.
+    Episode i starts from reset(seed=seed+i), for the source policy and for the spiking one;
+    `environment` may be `module:Id`. `source` is the float policy where the artifact has none
+    inside. `progress` is called as episodes end, 2 * episodes in all. Raises InputError for an
+    artifact without a source, a source that does not fit, seeds that calibration used, an
+    environment that does not fit.
     """
     if artifact.network.neuron in (LEAKY, LIF):
         raise InputError(
@@ -56,7 +62,9 @@ def diagnose(
         )
     check_episodes(episodes)
     if seed < 0:
-        raise InputError("--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000")
+        raise InputError(
+            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
+        )
     refuse_calibration_seeds(artifact, seed, episodes)
     if artifact.action.discrete:
         raise InputError(
@@ -64,7 +72,9 @@ def diagnose(
             "a discrete action is not taken apart",
             got="squash argmax",
             limit="a continuous action",
-            why="every number here is a difference of actions in half ranges, and choices have none",
+            why=(
+                "every number here is a difference of actions in half ranges, and choices have none"
+            ),
             fix=("spikeport simulate --compare", "spikeport verify"),
         )
     policy = fitting_source(artifact, source)
@@ -73,20 +83,44 @@ def diagnose(
     def make_env() -> Any:
         return make(None)
 
-    seeds, network = range(seed, seed + episodes), artifact.network
+    seeds = range(seed, seed + episodes)
+    network = artifact.network
     rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
     with open_backend(backend, artifact, rows) as spiking:
         by_ann = travel(FloatActor(policy, rows), spiking, make_env, seeds, progress)
         by_spiking = travel(spiking, FloatActor(policy, rows), make_env, seeds, progress)
-        states = int(np.clip(TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths)), 100, STATES))
-        on_ann, on_spiking = (
-            gather(artifact, policy, spiking, [np.array(episode.observations) for episode in driven], states) for driven in (by_ann, by_spiking)
+        states = int(
+            np.clip(TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths)), 100, STATES)
         )
-    returns, ann_returns = (np.array([episode.total for episode in driven]) for driven in (by_spiking, by_ann))
-    errors = [(np.array(episode.actions) - np.array(episode.advice)) / (policy.action.range / 2) for episode in by_spiking]
+        on_ann, on_spiking = (
+            gather(
+                artifact,
+                policy,
+                spiking,
+                [np.array(episode.observations) for episode in driven],
+                states,
+            )
+            for driven in (by_ann, by_spiking)
+        )
+    returns, ann_returns = (
+        np.array([episode.total for episode in driven]) for driven in (by_spiking, by_ann)
+    )
+    errors = [
+        (np.array(episode.actions) - np.array(episode.advice)) / (policy.action.range / 2)
+        for episode in by_spiking
+    ]
     lag = lag_correlation(errors)
     checked = check_source(policy, by_ann, make_env, seeds)
-    findings = judge(network, int(artifact.calibration.get("weight_bits") or 8), on_ann, checked, check_reset(artifact, make_env), lag, returns, ann_returns)
+    findings = judge(
+        network,
+        int(artifact.calibration.get("weight_bits") or 8),
+        on_ann,
+        checked,
+        check_reset(artifact, make_env),
+        lag,
+        returns,
+        ann_returns,
+    )
     return Diagnosis(
         environment=identifier,
         backend=backend,
@@ -106,10 +140,22 @@ def diagnose(
 
 
 def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
-    """The float policy, the given one or the one inside, if its layers are the artifact's. Raises InputError."""
-    policy = source if source is not None else artifact.source
+    """The float policy, the given one or the one inside, if its layers are the artifact's.
+
+    Raises InputError.
+    """
+    if source is not None:
+        policy = source
+    else:
+        policy = artifact.source
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        raise InputError("diagnose", "the source is a spiking policy", got=policy.provenance.file, limit="the ANN that was converted", fix="--source FILE")
+        raise InputError(
+            "diagnose",
+            "the source is a spiking policy",
+            got=policy.provenance.file,
+            limit="the ANN that was converted",
+            fix="--source FILE",
+        )
     if policy is None:
         raise InputError(
             "diagnose",
@@ -125,7 +171,12 @@ def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
             "the source policy's layers are not the artifact's",
             got=" - ".join(map(str, widths)),
             limit=" - ".join(map(str, artifact.network.widths)),
-            why="neurons are compared one by one" + (", and this artifact was converted with --prune-dead" if pruned else ""),
-            fix="reconvert without --prune-dead" if pruned else "give the policy that the artifact was converted from",
+            why="neurons are compared one by one"
+            + (", and this artifact was converted with --prune-dead" if pruned else ""),
+            fix=(
+                "reconvert without --prune-dead"
+                if pruned
+                else "give the policy that the artifact was converted from"
+            ),
         )
     return policy

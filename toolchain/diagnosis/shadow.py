@@ -1,7 +1,7 @@
 """A second copy of an environment that answers "what if the other policy had acted here?".
 
-MuJoCo environments keep their whole state in MjData, which is copied into a twin in microseconds; any other
-environment is deep-copied, its random numbers included.
+MuJoCo environments keep their whole state in MjData, which is copied into a twin in microseconds;
+any other environment is deep-copied, its random numbers included.
 """
 
 from __future__ import annotations
@@ -13,26 +13,45 @@ from typing import Any
 from toolchain.gymnasium_bridge import flat
 from toolchain.simulation.rollout import Float
 
-STATELESS = {"OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "ClipAction", "RescaleAction", "TransformObservation", "TransformReward", "TransformAction"}
+STATELESS = {
+    "OrderEnforcing",
+    "PassiveEnvChecker",
+    "TimeLimit",
+    "ClipAction",
+    "RescaleAction",
+    "TransformObservation",
+    "TransformReward",
+    "TransformAction",
+}
 
 
 class Shadow:
-    """Steps that leave the environment itself as it was; `usable` is False once it could not be copied."""
+    """Steps that leave the environment itself as it was.
+
+    `usable` is False once it could not be copied.
+    """
 
     def __init__(self, env: Any, make_env: Callable[[], Any]) -> None:
-        self.env, self.usable, self._twin = env, True, None
+        self.env = env
+        self.usable = True
+        self._twin = None
         if _is_mujoco(env) and _stateless(env):
             self._twin = make_env()
             self._twin.reset(seed=0)
 
     def step(self, action: Any) -> tuple[Float, float] | None:
-        """Observation [obs] and reward that `action` would have brought; None where the environment cannot be copied."""
+        """Observation [obs] and reward that `action` would have brought.
+
+        None where the environment cannot be copied.
+        """
         if not self.usable:
             return None
         if self._twin is not None:
             import mujoco
 
-            mujoco.mj_copyData(self._twin.unwrapped.data, self._twin.unwrapped.model, self.env.unwrapped.data)  # type: ignore[attr-defined]
+            mujoco.mj_copyData(
+                self._twin.unwrapped.data, self._twin.unwrapped.model, self.env.unwrapped.data
+            )  # type: ignore[attr-defined]
             observation, reward, *_ = self._twin.step(action)
             return flat(observation), float(reward)
         try:
@@ -51,7 +70,10 @@ class Shadow:
 
 def _is_mujoco(env: Any) -> bool:
     data = getattr(env.unwrapped, "data", None)
-    return type(data).__name__ == "MjData" and type(getattr(env.unwrapped, "model", None)).__name__ == "MjModel"
+    return (
+        type(data).__name__ == "MjData"
+        and type(getattr(env.unwrapped, "model", None)).__name__ == "MjModel"
+    )
 
 
 def _stateless(env: Any) -> bool:

@@ -1,11 +1,12 @@
-"""What a spiking network's layers said, as numbers per decision: payloads summed over time in the layer's own coding.
+"""What a spiking network's layers said, as numbers per decision: payloads summed over time in the
+layer's own coding.
 
     rate (if, snm, mt)        v = sum_t p(t) / T
     differential (dc)         v = sum_t p(t) / t             the running mean after timestep T
     across decisions (sdn)    v = sum of all p since the last start or resync
 
-The real value of neuron i is v_i times what one unit of payload is worth (toolchain/diagnosis/worth.py). The input's
-v is q0: it is sent once and held, or accumulated.
+The real value of neuron i is v_i times what one unit of payload is worth
+(toolchain/diagnosis/worth.py). The input's v is q0: it is sent once and held, or accumulated.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from toolchain.simulation.backend import Backend, Float, LayerTrace, Trace
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """Observations [n, obs], decision numbers [n], payload values of the input and of the hidden layers [n, channels]."""
+    """Observations [n, obs], decision numbers [n], payload values of the input and of the hidden
+    layers [n, channels].
+    """
 
     observations: Float
     decisions: NDArray[np.int64]
@@ -35,9 +38,11 @@ class Signals:
 def listen(backend: Backend, episodes: Sequence[Float], states: int) -> Signals:
     """Trace the first decisions of each episode's observations [n, obs], about `states` in all.
 
-    From the first decision on: residuals, accumulators and a time feature depend on what came before.
+    From the first decision on: residuals, accumulators and a time feature depend on what came
+    before.
     """
-    share, network = max(states // len(episodes), 1), backend.network
+    share = max(states // len(episodes), 1)
+    network = backend.network
     parts = []
     for episode in episodes:
         observations = np.ascontiguousarray(episode[:share])
@@ -45,11 +50,17 @@ def listen(backend: Backend, episodes: Sequence[Float], states: int) -> Signals:
         flags[0] = 1
         parts.append((observations, backend.trace(observations, flags)))
     decoded = [_values(network, trace) for _, trace in parts]
-    limits = [[np.mean(np.abs(layer.states) >= 2**23 - 1) for layer in trace.layers[:-1]] for _, trace in parts]
+    limits = [
+        [np.mean(np.abs(layer.states) >= 2**23 - 1) for layer in trace.layers[:-1]]
+        for _, trace in parts
+    ]
     return Signals(
         np.concatenate([observations for observations, _ in parts]),
         np.concatenate([np.arange(len(observations)) for observations, _ in parts]),
-        tuple(np.concatenate([values[index] for values in decoded]) for index in range(len(network.layers))),
+        tuple(
+            np.concatenate([values[index] for values in decoded])
+            for index in range(len(network.layers))
+        ),
         np.concatenate([trace.actions for _, trace in parts]),
         tuple(float(np.mean(column)) for column in zip(*limits, strict=True)),
     )
@@ -60,22 +71,38 @@ def listen_to_probe(backend: Backend) -> Signals:
     probe = backend.artifact.probe
     recorded = max(len(probe.flags) - SYNTHETIC, 1)
     starts = [0, *(int(row) for row in np.flatnonzero(probe.flags[:recorded] == 1) if row)]
-    stretches = [probe.observations[first:last] for first, last in zip(starts, [*starts[1:], recorded], strict=True)]
+    stretches = [
+        probe.observations[first:last]
+        for first, last in zip(starts, [*starts[1:], recorded], strict=True)
+    ]
     return listen(backend, stretches, len(stretches) * recorded)
 
 
 def _values(network: Network, trace: Trace) -> list[Float]:
     if network.coding != Coding.ACROSS:
-        return [trace.inputs.astype(np.float64), *(_windowed(network, layer) for layer in trace.layers[:-1])]
+        return [
+            trace.inputs.astype(np.float64),
+            *(_windowed(network, layer) for layer in trace.layers[:-1]),
+        ]
     changes = [trace.inputs, *(layer.payloads[:, 0] for layer in trace.layers[:-1])]
-    period, count = network.resync_every, len(trace.inputs)
-    starts = [*range(0, count, period)] if period else [0]
+    period = network.resync_every
+    count = len(trace.inputs)
+    if period:
+        starts = [*range(0, count, period)]
+    else:
+        starts = [0]
     edges = zip(starts, [*starts[1:], count], strict=True)
     spans = [slice(first, last) for first, last in edges]
-    return [np.concatenate([np.cumsum(change[span].astype(np.float64), axis=0) for span in spans]) for change in changes]
+    return [
+        np.concatenate([np.cumsum(change[span].astype(np.float64), axis=0) for span in spans])
+        for change in changes
+    ]
 
 
 def _windowed(network: Network, layer: LayerTrace) -> Float:
     times = np.arange(1, network.timesteps + 1)
-    weights = 1.0 / times if network.coding == Coding.DIFFERENTIAL else np.full(len(times), 1.0 / network.timesteps)
+    if network.coding == Coding.DIFFERENTIAL:
+        weights = 1.0 / times
+    else:
+        weights = np.full(len(times), 1.0 / network.timesteps)
     return np.einsum("ntj,t->nj", layer.payloads, weights)

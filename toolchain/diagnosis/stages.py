@@ -1,21 +1,25 @@
 """From the float layer's output to the spiking layer's, one cause at a time.
 
-For the values x that the spiking network itself brought to layer l, with integer weights W', bias b', row scale s:
+For the values x that the spiking network itself brought to layer l, with integer weights W', bias
+b', row scale s:
 
     wanted      z = W x + b                        the source's layer on these very inputs
-    bias        z1 = z + mean(z' - z)              z' = s (W' v + b'), the drive the neuron really got; per neuron
+    bias        z1 = z + mean(z' - z)              z' = s (W' v + b'), the drive the neuron really
+        got; per neuron
     weights     z2 = z'
     clip        y1 = clip(f(z'))                   to what the neuron can say at all
-    quantum     y2 = meant * (v, or q of sdn)      the coarseness of spikes, timesteps and thresholds
+    quantum     y2 = meant * (v, or q of sdn)      the coarseness of spikes, timesteps and
+        thresholds
     trigger     y3 = meant * v                     changes that sdn held back
     threshold   y4 = folded * v                    what the next layer takes it for
 
-f(z), f(z1), f(z2), ..., y4: the differences add up to the layer's own error exactly, and none of them
-contains the error of an earlier layer. What each is worth: the change of the action when it is let through the rest
-of the float network, RMS in half ranges. A mean that coarse weights brought about is theirs, not the bias's.
+f(z), f(z1), f(z2), ..., y4: the differences add up to the layer's own error exactly, and none of
+them contains the error of an earlier layer. What each is worth: the change of the action when it is
+let through the rest of the float network, RMS in half ranges. A mean that coarse weights brought
+about is theirs, not the bias's.
 
-Rows are fitted to give the ANN's own pre-activation on inputs that carry every rounding upstream. They differ from z on
-purpose; where that brings z' nearer to the ANN's than z is, it does no harm.
+Rows are fitted to give the ANN's own pre-activation on inputs that carry every rounding upstream.
+They differ from z on purpose; where that brings z' nearer to the ANN's than z is, it does no harm.
 """
 
 from __future__ import annotations
@@ -39,14 +43,18 @@ INPUT_STAGES = ("contract", "clip", "quantum", "scale")
 
 @dataclass(frozen=True, eq=False)
 class LayerStages:
-    """One layer on one set of states [n]; `input` is index -1. Arrays are per state and neuron unless said otherwise."""
+    """One layer on one set of states [n]; `input` is index -1.
+
+    Arrays are per state and neuron unless said otherwise.
+    """
 
     index: int
     wanted: Float  # z
     drive: Float  # z'
     target: Float  # the ANN's own pre-activation in the same state
     grain: Float  # RMS that rounding to the rows' steps can bring [neurons]; zeros for the input
-    needed: Float  # the bias that would bring the mean drive to the ANN's on calibration states [neurons]
+    # the bias that would bring the mean drive to the ANN's on calibration states [neurons]
+    needed: Float
     steps: tuple[Float, ...]  # outputs f(z), f(z1), ... y4
     names: tuple[str, ...]  # of the differences between them
     gain: Float  # folded / meant [neurons]
@@ -56,33 +64,60 @@ class LayerStages:
     harm: float  # action RMSE by which z' is further from the ANN's own pre-activation than z is
 
 
-def layer_stages(network: Network, policy: Policy, signals: Signals, worths: list[Float], calibrated: list[Float]) -> list[LayerStages]:
-    """Every weight layer's stages on these signals; `calibrated`: `drive_errors` on calibration states."""
-    result, targets = [], policy.forward(policy.observation.apply(signals.observations, signals.decisions))
+def layer_stages(
+    network: Network, policy: Policy, signals: Signals, worths: list[Float], calibrated: list[Float]
+) -> list[LayerStages]:
+    """Every weight layer's stages on these signals; `calibrated`:
+
+    `drive_errors` on calibration states.
+    """
+    result = []
+    targets = policy.forward(policy.observation.apply(signals.observations, signals.decisions))
     for index, (layer, dense) in enumerate(zip(network.layers, policy.layers, strict=True)):
         value = ACTIVATIONS[dense.activation].value
-        arriving, last = signals.values[index], index == len(network.layers) - 1
+        arriving = signals.values[index]
+        last = index == len(network.layers) - 1
         weight = dense.weight.astype(np.float64)
         wanted = arriving * worths[index] @ weight.T + dense.bias
         drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
         target = np.asarray(targets[index], np.float64)
-        shift = _bias_share(layer, dense.bias.astype(np.float64), weight * worths[index], arriving, calibrated[index], drive - wanted)
-        shift = np.where(np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0)), shift, 0.0)
+        shift = _bias_share(
+            layer,
+            dense.bias.astype(np.float64),
+            weight * worths[index],
+            arriving,
+            calibrated[index],
+            drive - wanted,
+        )
+        shift = np.where(
+            np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0)), shift, 0.0
+        )
         steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
-        gain, clipped = np.ones(layer.outputs), 0.0
+        gain = np.ones(layer.outputs)
+        clipped = 0.0
         if not last:
             said = signals.values[index + 1]
             meant = meant_worth(layer, drive)
             folded = worths[index + 1]
             gain = folded / meant
-            low, high = layer.payload_low * meant, layer.payload_high * meant * largest_value(network)
+            low = layer.payload_low * meant
+            high = layer.payload_high * meant * largest_value(network)
             steps.append(np.clip(steps[-1], low, high))
             q = _before_trigger(network, layer, arriving, said)
             clipped = float((((steps[2] > high) | (steps[2] < low)) & (steps[2] != 0)).mean())
             steps += [meant * q, meant * said, folded * said]
-        names = STAGES if not last else STAGES[:2]
-        errors = [_action_error(policy, index, before, after) for before, after in zip(steps[:-1], steps[1:], strict=True)]
-        ends = [_action_error(policy, index, np.asarray(value(target), np.float64), output) for output in (steps[0], steps[2])]
+        if not last:
+            names = STAGES
+        else:
+            names = STAGES[:2]
+        errors = [
+            _action_error(policy, index, before, after)
+            for before, after in zip(steps[:-1], steps[1:], strict=True)
+        ]
+        ends = [
+            _action_error(policy, index, np.asarray(value(target), np.float64), output)
+            for output in (steps[0], steps[2])
+        ]
         result.append(
             LayerStages(
                 index,
@@ -103,12 +138,33 @@ def layer_stages(network: Network, policy: Policy, signals: Signals, worths: lis
     return result
 
 
-def input_stages(network: Network, policy: Policy, artifact_inputs: Float, source_inputs: Float, signals: Signals, worth: Float) -> LayerStages:
-    """The host's side: from what the source policy's own contract makes of the observation to what layer 0 takes it for."""
-    scale, limit = network.encoder.scale, network.encoder.limit
+def input_stages(
+    network: Network,
+    policy: Policy,
+    artifact_inputs: Float,
+    source_inputs: Float,
+    signals: Signals,
+    worth: Float,
+) -> LayerStages:
+    """The host's side.
+
+    From what the source policy's own contract makes of the observation to what layer 0 takes it
+    for.
+    """
+    scale = network.encoder.scale
+    limit = network.encoder.limit
     q0 = signals.values[0]
-    steps = (source_inputs, artifact_inputs, np.clip(artifact_inputs, -limit * scale, limit * scale), q0 * scale, q0 * worth)
-    errors = [_action_error(policy, -1, before, after) for before, after in zip(steps[:-1], steps[1:], strict=True)]
+    steps = (
+        source_inputs,
+        artifact_inputs,
+        np.clip(artifact_inputs, -limit * scale, limit * scale),
+        q0 * scale,
+        q0 * worth,
+    )
+    errors = [
+        _action_error(policy, -1, before, after)
+        for before, after in zip(steps[:-1], steps[1:], strict=True)
+    ]
     return LayerStages(
         -1,
         source_inputs,
@@ -126,24 +182,43 @@ def input_stages(network: Network, policy: Policy, artifact_inputs: Float, sourc
     )
 
 
-def all_worths(network: Network, policy: Policy, values: Sequence[Float | None] | None = None) -> list[Float]:
-    """What a payload of the input and of each hidden layer is worth to the layer that receives it; `values` are those that arrived."""
+def all_worths(
+    network: Network, policy: Policy, values: Sequence[Float | None] | None = None
+) -> list[Float]:
+    """What a payload of the input and of each hidden layer is worth to the layer that receives it.
+
+    `values` are those that arrived.
+    """
     declared = [network.encoder.scale, *(layer.unit for layer in network.layers[:-1])]
-    arrived = values if values is not None else [None] * len(declared)
-    return [folded_worth(*parts) for parts in zip(network.layers, policy.layers, declared, arrived, strict=True)]
+    if values is not None:
+        arrived = values
+    else:
+        arrived = [None] * len(declared)
+    return [
+        folded_worth(*parts)
+        for parts in zip(network.layers, policy.layers, declared, arrived, strict=True)
+    ]
 
 
-def _bias_share(layer: Layer, bias: Float, weight: Float, arriving: Float, calibrated: Float, error: Float) -> Float:
+def _bias_share(
+    layer: Layer, bias: Float, weight: Float, arriving: Float, calibrated: Float, error: Float
+) -> Float:
     """The mean error [neurons] where the bias is to blame for it, else zero.
 
-    error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean drive is the ANN's: it
-    makes up for W' and for earlier layers. So the bias is to blame only where the mean drive is off there, too
-    (`calibrated` [neurons], the mean of z' less the ANN's z), and where its part is the larger one. A mean error that
-    brings the drive nearer to the ANN's is left out afterwards.
+    error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean
+    drive is the ANN's: it makes up for W' and for earlier layers. So the bias is to blame only
+    where the mean drive is off there, too (`calibrated` [neurons], the mean of z' less the ANN's
+    z), and where its part is the larger one. A mean error that brings the drive nearer to the ANN's
+    is left out afterwards.
     """
     of_weights = (layer.weights * layer.row_scale[:, None] - weight) @ arriving.mean(0)
-    of_bias, mean = layer.bias * layer.row_scale - bias, error.mean(0)
-    blamed = (np.abs(of_bias) > np.abs(of_weights)) & (calibrated * mean > 0) & (np.abs(calibrated) > 0.5 * np.abs(mean))
+    of_bias = layer.bias * layer.row_scale - bias
+    mean = error.mean(0)
+    blamed = (
+        (np.abs(of_bias) > np.abs(of_weights))
+        & (calibrated * mean > 0)
+        & (np.abs(calibrated) > 0.5 * np.abs(mean))
+    )
     return np.where(blamed, mean, 0.0)
 
 
@@ -151,7 +226,8 @@ def drive_errors(network: Network, policy: Policy, signals: Signals) -> list[Flo
     """Mean over states of each layer's drive z' less the ANN's own pre-activation, [neurons] each."""
     wanted = policy.forward(policy.observation.apply(signals.observations, signals.decisions))
     return [
-        ((value.mean(0) @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale) - pre.mean(0)
+        ((value.mean(0) @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale)
+        - pre.mean(0)
         for layer, value, pre in zip(network.layers, signals.values, wanted, strict=True)
     ]
 
@@ -159,34 +235,60 @@ def drive_errors(network: Network, policy: Policy, signals: Signals) -> list[Flo
 def _before_trigger(network: Network, layer: Layer, arriving: Float, said: Float) -> Float:
     if network.coding != Coding.ACROSS:
         return said
-    accumulator = np.rint(arriving @ layer.weights.T.astype(np.float64)).astype(np.int64) + layer.bias
-    return np.clip(quantised_activation(layer, accumulator), layer.payload_low, layer.payload_high).astype(np.float64)
+    accumulator = (
+        np.rint(arriving @ layer.weights.T.astype(np.float64)).astype(np.int64) + layer.bias
+    )
+    return np.clip(
+        quantised_activation(layer, accumulator), layer.payload_low, layer.payload_high
+    ).astype(np.float64)
 
 
 def largest_value(network: Network) -> float:
-    """How often the largest payload fits into a decision's value: the harmonic number for a running mean, else once."""
-    return float((1.0 / np.arange(1, network.timesteps + 1)).sum()) if network.coding == Coding.DIFFERENTIAL else 1.0
+    """How often the largest payload fits into a decision's value.
+
+    The harmonic number for a running mean, else once.
+    """
+    if network.coding == Coding.DIFFERENTIAL:
+        return float((1.0 / np.arange(1, network.timesteps + 1)).sum())
+    return 1.0
 
 
 def _action_error(policy: Policy, index: int, before: Float, after: Float) -> float:
-    """RMS change of the action, in half ranges over all channels, between two outputs of layer `index` (-1: the input)."""
+    """RMS change of the action, in half ranges over all channels, between two outputs of layer
+    `index` (-1: the input).
+    """
     if before is after or np.array_equal(before, after):
         return 0.0
-    return action_rmse(actions_from(policy, index, after) - actions_from(policy, index, before), policy)
+    return action_rmse(
+        actions_from(policy, index, after) - actions_from(policy, index, before), policy
+    )
 
 
 def actions_from(policy: Policy, index: int, values: Float) -> Float:
     """Actions [n, act] of the source policy where layer `index` had put out `values` [n, neurons]."""
     for layer in policy.layers[index + 1 :]:
-        values = np.asarray(ACTIVATIONS[layer.activation].value(values @ layer.weight.T.astype(np.float64) + layer.bias), np.float64)
+        values = np.asarray(
+            ACTIVATIONS[layer.activation].value(
+                values @ layer.weight.T.astype(np.float64) + layer.bias
+            ),
+            np.float64,
+        )
     return policy.action.apply(values)
 
 
 def action_rmse(difference: Float, policy: Policy) -> float:
-    """sqrt(mean over decisions of sum over channels of (difference / half range)^2), as `convert` measures it."""
+    """sqrt(mean over decisions of sum over channels of (difference / half range)^2), as `convert`
+    measures it.
+    """
     return float(np.sqrt(((difference / (policy.action.range / 2)) ** 2).sum(-1).mean()))
 
 
 def source_activations(policy: Policy, inputs: Float) -> list[Float]:
-    """The ANN's activations of every layer on its network inputs [n, features]; the last layer's outputs unsquashed."""
-    return [np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64) for layer, pre in zip(policy.layers, policy.forward(inputs), strict=True)]
+    """The ANN's activations of every layer on its network inputs [n, features].
+
+    The last layer's outputs unsquashed.
+    """
+    return [
+        np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64)
+        for layer, pre in zip(policy.layers, policy.forward(inputs), strict=True)
+    ]

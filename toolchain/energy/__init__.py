@@ -1,4 +1,7 @@
-"""Census to joules and seconds: mapping, pricing, timing, baselines, the table. Counting is the simulation's work."""
+"""Census to joules and seconds: mapping, pricing, timing, baselines, the table.
+
+Counting is the simulation's work.
+"""
 
 from toolchain.energy.ann_work import AnnWork as AnnWork
 from toolchain.energy.assessment import ASSESS_PROFILES as ASSESS_PROFILES

@@ -1,13 +1,16 @@
-"""What the source policy does as an int8 network: all multiply-adds, those that are not zero, those that changed.
+"""What the source policy does as an int8 network: all multiply-adds, those that are not zero, those
+that changed.
 
     dense    sum over layers of in * out
     sparse   one per non-zero int8 input and non-zero int8 weight
-    delta    one per input that changed since the last decision and non-zero int8 weight; an episode's first decision is sparse
+    delta    one per input that changed since the last decision and non-zero int8 weight; an
+        episode's first decision is sparse
 
-Activations are rounded to int8 per layer (the observation per feature), weights per row, all symmetric to the largest
-magnitude on the recorded part of the artifact's probe. Only the work is counted: whether this int8 network still earns the return was
-not measured. A sigma-delta artifact is such a delta network itself, with its own integers; its census is taken
-where there is one (`with_census`).
+Activations are rounded to int8 per layer (the observation per feature), weights per row, all
+symmetric to the largest magnitude on the recorded part of the artifact's probe. Only the work is
+counted: whether this int8 network still earns the return was not measured. A sigma-delta artifact
+is such a delta network itself, with its own integers; its census is taken where there is one
+(`with_census`).
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ SYNTHETIC = 32  # observations at the probe's end that no environment gave
 
 @dataclass(frozen=True)
 class LayerWork:
-    """Of one layer per decision: `sparse` and `delta` multiply-adds, `active` and `changed` inputs. None: not counted."""
+    """Of one layer per decision:
+
+    `sparse` and `delta` multiply-adds, `active` and `changed` inputs. None: not counted.
+    """
 
     inputs: int
     outputs: int
@@ -67,21 +73,34 @@ class AnnWork:
 
 def _total(parts: list[float | None]) -> float | None:
     known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    if len(known) == len(parts):
+        return sum(known)
+    return None
 
 
 def dense_work(artifact: Artifact) -> AnnWork:
-    """The part that needs no run: the shapes of the source's layers, which are those of the artifact."""
-    return AnnWork(tuple(LayerWork(layer.inputs, layer.outputs) for layer in artifact.network.layers))
+    """The part that needs no run.
+
+    The shapes of the source's layers, which are those of the artifact.
+    """
+    return AnnWork(
+        tuple(LayerWork(layer.inputs, layer.outputs) for layer in artifact.network.layers)
+    )
 
 
 def with_census(work: AnnWork, census: Census, artifact: Artifact) -> AnnWork:
-    """A sigma-delta artifact's own census as the delta network's work; any other artifact leaves `work` as it is."""
+    """A sigma-delta artifact's own census as the delta network's work.
+
+    Any other artifact leaves `work` as it is.
+    """
     if not artifact.network.across_decisions:
         return work
     n = census.decisions
     counted = zip(work.layers, census.layers, strict=True)
-    layers = tuple(dataclasses.replace(layer, delta=counts.synops / n, changed=counts.messages_in / n) for layer, counts in counted)
+    layers = tuple(
+        dataclasses.replace(layer, delta=counts.synops / n, changed=counts.messages_in / n)
+        for layer, counts in counted
+    )
     return AnnWork(layers, work.decisions, "this artifact's integers")
 
 
@@ -98,33 +117,52 @@ class CountingActor:
         if not isinstance(source, Policy):
             fix = ("reconvert without --no-source", "dense_work, which needs no run")
             raise InputError("int8 work", "the artifact has no source ANN inside to count", fix=fix)
-        self.policy, self.rows = source, rows
+        self.policy = source
+        self.rows = rows
         observations = artifact.probe.observations[recorded_part(artifact)]
         recorded = self._inputs(observations, np.zeros(len(observations), np.int64))
-        self._scales = [np.abs(values).max(0 if index == 0 else None) / 127 for index, values in enumerate(self._layer_inputs(recorded))]
+        self._scales = [
+            np.abs(values).max(0 if index == 0 else None) / 127
+            for index, values in enumerate(self._layer_inputs(recorded))
+        ]
         self._scales = [np.where(scale > 0, scale, 1.0) for scale in self._scales]
-        self._fan_out = [np.count_nonzero(_int8_rows(layer.weight), axis=0) for layer in self.policy.layers]
+        self._fan_out = [
+            np.count_nonzero(_int8_rows(layer.weight), axis=0) for layer in self.policy.layers
+        ]
         self._last = [np.zeros((rows, layer.inputs), np.int64) for layer in self.policy.layers]
         self._decision = np.zeros(rows, np.int64)
         self._counts = np.zeros((4, len(self.policy.layers)))
         self._decisions = 0
 
     def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
-        chosen = slice(None) if mask is None else mask
+        if mask is None:
+            chosen = slice(None)
+        else:
+            chosen = mask
         self._decision[chosen] = 0
         for last in self._last:
             last[chosen] = 0
 
     def decide(self, observations: Float, active: NDArray[np.bool_] | None = None) -> Float:
         actions = self.policy.act(observations, self._decision)
-        rows = np.ones(self.rows, np.bool_) if active is None else active
-        for index, values in enumerate(self._layer_inputs(self._inputs(observations, self._decision))):
+        if active is None:
+            rows = np.ones(self.rows, np.bool_)
+        else:
+            rows = active
+        for index, values in enumerate(
+            self._layer_inputs(self._inputs(observations, self._decision))
+        ):
             q = np.clip(np.floor(values / self._scales[index] + 0.5), -127, 127).astype(np.int64)
             changed = (q != self._last[index]) & rows[:, None]
             present = (q != 0) & rows[:, None]
             self._last[index] = np.where(rows[:, None], q, self._last[index])
             fan_out = self._fan_out[index]
-            self._counts[:, index] += (present @ fan_out).sum(), (changed @ fan_out).sum(), present.sum(), changed.sum()
+            self._counts[:, index] += (
+                (present @ fan_out).sum(),
+                (changed @ fan_out).sum(),
+                present.sum(),
+                changed.sum(),
+            )
         self._decision += rows
         self._decisions += int(rows.sum())
         actions[~rows] = np.nan
@@ -134,7 +172,17 @@ class CountingActor:
         """Averages over all decisions so far."""
         sparse, delta, active, changed = self._counts / max(self._decisions, 1)
         layers = enumerate(self.policy.layers)
-        found = (LayerWork(layer.inputs, layer.outputs, float(sparse[i]), float(delta[i]), float(active[i]), float(changed[i])) for i, layer in layers)
+        found = (
+            LayerWork(
+                layer.inputs,
+                layer.outputs,
+                float(sparse[i]),
+                float(delta[i]),
+                float(active[i]),
+                float(changed[i]),
+            )
+            for i, layer in layers
+        )
         return AnnWork(tuple(found), self._decisions)
 
     def _inputs(self, observations: Float, decisions: NDArray[np.int64]) -> Float:
@@ -142,7 +190,8 @@ class CountingActor:
 
     def _layer_inputs(self, inputs: Float) -> list[Float]:
         """What arrives at each layer, [n, inputs] each."""
-        found, before = [inputs], self.policy.forward(inputs)[:-1]
+        found = [inputs]
+        before = self.policy.forward(inputs)[:-1]
         for layer, pre in zip(self.policy.layers[:-1], before, strict=True):
             found.append(np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64))
         return found
@@ -150,8 +199,11 @@ class CountingActor:
 
 def probe_work(artifact: Artifact) -> AnnWork:
     """The work on the recorded part of the probe, where there is no environment to run in."""
-    actor, recorded = CountingActor(artifact), recorded_part(artifact)
-    for observation, flag in zip(artifact.probe.observations[recorded], artifact.probe.flags[recorded], strict=True):
+    actor = CountingActor(artifact)
+    recorded = recorded_part(artifact)
+    for observation, flag in zip(
+        artifact.probe.observations[recorded], artifact.probe.flags[recorded], strict=True
+    ):
         if flag == 1:
             actor.reset()
         actor.decide(observation[None])

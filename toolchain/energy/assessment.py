@@ -1,4 +1,7 @@
-"""`assess`: does a spiking policy pay, against the same policy as an int8 network, and what decides it."""
+"""`assess`.
+
+Does a spiking policy pay, against the same policy as an int8 network, and what decides it.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +50,26 @@ class Assessment:
             "verdict": self.verdicts[0].answer,
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "fits": self.fits,
-            "violations": [violation.as_json() for placement in self.placements for violation in placement.violations],
-            "placements": [placement.as_json() for placement in (*self.placements, *self.elsewhere)],
+            "violations": [
+                violation.as_json()
+                for placement in self.placements
+                for violation in placement.violations
+            ],
+            "placements": [
+                placement.as_json() for placement in (*self.placements, *self.elsewhere)
+            ],
             "estimates": [estimate.as_json() for estimate in self.estimates],
             "baselines": [estimate.as_json() for estimate in self.baselines],
             "break_evens": [break_even.as_json() for break_even in self.break_evens],
             "control_period_s": self.control_period_s,
             "counted_on": self.counted_on,
-            "work": {"dense": work.dense, "sparse": work.sparse, "delta": work.delta, "delta_of": work.delta_of, "decisions": work.decisions},
+            "work": {
+                "dense": work.dense,
+                "sparse": work.sparse,
+                "delta": work.delta,
+                "delta_of": work.delta_of,
+                "decisions": work.decisions,
+            },
         }
 
 
@@ -66,26 +81,43 @@ def assess(
     control_period_s: float | None = None,
     counted_on: str = "",
 ) -> Assessment:
-    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py), `counted_on` says whose decisions.
+    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py),
+    `counted_on` says whose decisions.
 
-    Profiles without energies are only checked for what fits. Where the network does not fit a chip, that chip is
-    not priced and its verdict says so; nothing is raised for it.
+    Profiles without energies are only checked for what fits. Where the network does not fit a chip,
+    that chip is not priced and its verdict says so; nothing is raised for it.
     """
     work = with_census(work, census, artifact)
     asked = placements(artifact.network, names)
     too_small = {placement.profile for placement in asked if placement.violations}
-    priced = [name for name in names if name not in too_small and load_profile(name).kind not in ("convolution", "pool")]
+    priced = [
+        name
+        for name in names
+        if name not in too_small and load_profile(name).kind not in ("convolution", "pool")
+    ]
     estimates = estimate_energy(census, artifact, priced, control_period_s)
     equal = [
         other
         for name in priced
         if load_profile(name).kind == "textbook"
         for other in textbook_ann_estimates(work, load_profile(name), control_period_s)
-        if not (other.runs == DELTA and artifact.network.across_decisions)  # that is the spiking network itself
+        if not (
+            other.runs == DELTA and artifact.network.across_decisions
+        )  # that is the spiking network itself
     ]
     asked_for = {(estimate.profile, estimate.runs) for estimate in estimates}
-    baselines = [other for other in (*ann_estimates(work, control_period_s), *equal) if (other.profile, other.runs) not in asked_for]
-    chips = [estimate for estimate in estimates if estimate.runs == SPIKING and estimate.headline and estimate.static_inference_j is not None]
+    baselines = [
+        other
+        for other in (*ann_estimates(work, control_period_s), *equal)
+        if (other.profile, other.runs) not in asked_for
+    ]
+    chips = [
+        estimate
+        for estimate in estimates
+        if estimate.runs == SPIKING
+        and estimate.headline
+        and estimate.static_inference_j is not None
+    ]
     dense = [other for other in (*estimates, *baselines) if other.all_in and other.runs == DENSE]
     others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
     return Assessment(

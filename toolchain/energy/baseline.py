@@ -1,11 +1,15 @@
-"""The other side of the scale: the source policy as a dense int8 network on microcontrollers and accelerators.
+"""The other side of the scale: the source policy as a dense int8 network on microcontrollers and
+accelerators.
 
-The same policy with zeros skipped, or working on changes only, is priced between two ends: low, every skipped
-multiply-add is saved in full (no library does that for free: a lower bound); high, none is.
+The same policy with zeros skipped, or working on changes only, is priced between two ends: low,
+every skipped multiply-add is saved in full (no library does that for free: a lower bound); high,
+none is.
 
-E = MACs * measured energy per inference / its MACs      all-in: static power while running is inside
+E = MACs * measured energy per inference / its MACs      all-in: static power while running is
+    inside
 t = MACs / (measured inferences per second * its MACs)
-E_sleep = P_sleep * (T_c - t)                            unpriced where the profile has no sleep power
+E_sleep = P_sleep * (T_c - t)                            unpriced where the profile has no sleep
+    power
 """
 
 from __future__ import annotations
@@ -25,19 +29,32 @@ HOST = "stm32l4r5"  # the microcontroller at whose price encode and decode run
 
 def mac_energy(profile: Profile) -> Joules:
     """All-in energy of one int8 multiply-add in J."""
-    return Joules(*(energy / profile["work.inference"] for energy in profile.band("energy.inference")))
+    return Joules(
+        *(energy / profile["work.inference"] for energy in profile.band("energy.inference"))
+    )
 
 
 def baseline_estimate(macs: int, profile: Profile, control_period_s: float | None) -> Estimate:
     """Price `macs` multiply-adds per decision on one microcontroller."""
     if macs < 1:
-        raise InputError("energy", "the source policy has no multiply-adds to price", got=macs, limit="1 or more", fix="reconvert the policy")
+        raise InputError(
+            "energy",
+            "the source policy has no multiply-adds to price",
+            got=macs,
+            limit="1 or more",
+            fix="reconvert the policy",
+        )
     energy = mac_energy(profile)
     latency = macs / (profile["rate.inference"] * profile["work.inference"])
-    in_time = None if control_period_s is None else latency <= control_period_s
+    if control_period_s is None:
+        in_time = None
+    else:
+        in_time = latency <= control_period_s
     sleep = None
     if control_period_s is not None and "power.sleep" in profile:
-        sleep = Joules(*(power * max(0.0, control_period_s - latency) for power in profile.band("power.sleep")))
+        sleep = Joules(
+            *(power * max(0.0, control_period_s - latency) for power in profile.band("power.sleep"))
+        )
     kind, read = profile.grade("energy", "rate", "work", "power")
     return Estimate(
         profile=profile.name, runs=DENSE, dynamic_j=macs * energy.value, low_j=macs * energy.low, high_j=macs * energy.high,
@@ -48,31 +65,52 @@ def baseline_estimate(macs: int, profile: Profile, control_period_s: float | Non
     )  # fmt: skip
 
 
-def skipping_estimate(runs: str, work: float, macs: int, profile: Profile, control_period_s: float | None) -> Estimate:
-    """`work` multiply-adds of `macs` are done: dynamic_j and low_j as if skipping were free, high_j and latency_s as if nothing were saved."""
-    dense, energy = baseline_estimate(macs, profile, control_period_s), mac_energy(profile)
-    line = "finding what can be skipped and gathering what cannot: dynamic_j and low_j are lower bounds, high_j and latency_s are the dense network's"
+def skipping_estimate(
+    runs: str, work: float, macs: int, profile: Profile, control_period_s: float | None
+) -> Estimate:
+    """`work` multiply-adds of `macs` are done.
+
+    Dynamic_j and low_j as if skipping were free, high_j and latency_s as if nothing were saved.
+    """
+    dense = baseline_estimate(macs, profile, control_period_s)
+    energy = mac_energy(profile)
+    line = (
+        "finding what can be skipped and gathering what cannot: dynamic_j and low_j are lower"
+        " bounds, high_j and latency_s are the dense network's"
+    )
     return dataclasses.replace(
         dense, runs=runs, dynamic_j=work * energy.value, low_j=work * energy.low, latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
         unpriced=(line, *dense.unpriced), census={"macs_per_decision": macs, "effective_macs_per_decision": work},
     )  # fmt: skip
 
 
-def ann_estimates(work: AnnWork, control_period_s: float | None = None, names: Sequence[str] | None = None) -> list[Estimate]:
-    """The source policy dense, with zeros skipped and as changes, on every microcontroller or on `names`; dense ones first, cheapest first."""
+def ann_estimates(
+    work: AnnWork, control_period_s: float | None = None, names: Sequence[str] | None = None
+) -> list[Estimate]:
+    """The source policy dense, with zeros skipped and as changes, on every microcontroller or on
+    `names`; dense ones first, cheapest first.
+    """
     check_period(control_period_s)
     profiles = [load_profile(name) for name in (profile_names("mcu") if names is None else names)]
     found = [baseline_estimate(work.dense, profile, control_period_s) for profile in profiles]
     for runs, done in ((SPARSE, work.sparse), (DELTA, work.delta)):
-        found += [skipping_estimate(runs, done, work.dense, profile, control_period_s) for profile in profiles if done is not None]
+        found += [
+            skipping_estimate(runs, done, work.dense, profile, control_period_s)
+            for profile in profiles
+            if done is not None
+        ]
     return sorted(found, key=lambda estimate: (ANN.index(estimate.runs), estimate.dynamic_j))
 
 
 def baseline_estimates(macs: int, control_period_s: float | None = None) -> list[Estimate]:
-    """Price a dense int8 policy of `macs` multiply-adds per decision on every microcontroller, cheapest first.
+    """Price a dense int8 policy of `macs` multiply-adds per decision on every microcontroller,
+    cheapest first.
 
     Raises InputError if `macs` is below 1 or the control period is not positive.
     """
     check_period(control_period_s)
-    estimates = [baseline_estimate(macs, load_profile(name), control_period_s) for name in profile_names("mcu")]
+    estimates = [
+        baseline_estimate(macs, load_profile(name), control_period_s)
+        for name in profile_names("mcu")
+    ]
     return sorted(estimates, key=lambda estimate: estimate.dynamic_j)

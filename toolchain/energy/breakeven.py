@@ -1,11 +1,14 @@
 """Where a chip begins to pay: how few synops, how fast a loop, how many policies on one chip.
 
-    total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the same rate
-    pays      where total(n) < the other side's energy, all-in
+total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the
+    same rate
+pays      where total(n) < the other side's energy, all-in
 
-    synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they are
-    control rate     at which the static power per decision, one policy per chip, equals what is left
-    policies         on one chip at which the shared static power equals what is left, at this control period
+synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they
+    are
+control rate     at which the static power per decision, one policy per chip, equals what is left
+policies         on one chip at which the shared static power equals what is left, at this control
+    period
 """
 
 from __future__ import annotations
@@ -21,12 +24,16 @@ from toolchain.energy.timing import barrier_seconds
 
 @dataclass(frozen=True)
 class BreakEven:
-    """A chip against one baseline. A null means never: the dynamic energy alone is more than the other side's."""
+    """A chip against one baseline.
+
+    A null means never: the dynamic energy alone is more than the other side's.
+    """
 
     profile: str
     against: str
     runs: str
-    gap_j: float  # what the other side takes beyond the chip's dynamic energy; static power must fit into it
+    # what the other side takes beyond the chip's dynamic energy; static power must fit into it
+    gap_j: float
     synops_per_mac: float | None
     synops_per_mac_now: float | None
     control_rate_hz: float | None
@@ -41,8 +48,14 @@ class BreakEven:
 
     @property
     def reachable(self) -> bool:
-        """Whether the policies that fit on one chip are enough at this control period, which the chip keeps."""
-        return not self.late and None not in (self.policies_per_chip, self.policies_that_fit) and (self.policies_per_chip or 0) <= (self.policies_that_fit or 0)
+        """Whether the policies that fit on one chip are enough at this control period, which the
+        chip keeps.
+        """
+        return (
+            not self.late
+            and None not in (self.policies_per_chip, self.policies_that_fit)
+            and (self.policies_per_chip or 0) <= (self.policies_that_fit or 0)
+        )
 
 
 def policies_that_fit(estimate: Estimate) -> int | None:
@@ -53,40 +66,70 @@ def policies_that_fit(estimate: Estimate) -> int | None:
 
 
 def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, float] | None:
-    """Energy per decision with the static power of the control period shared by `policies`: value, low, high in J."""
+    """Energy per decision with the static power of the control period shared by `policies`.
+
+    Value, low, high in J.
+    """
     if estimate.static_period_j is None or estimate.static_period_band_j is None:
         return None
     low, high = estimate.static_period_band_j
-    return estimate.dynamic_j + estimate.static_period_j / policies, estimate.low_j + low / policies, estimate.high_j + high / policies
+    return (
+        estimate.dynamic_j + estimate.static_period_j / policies,
+        estimate.low_j + low / policies,
+        estimate.high_j + high / policies,
+    )
 
 
 def busy_latency(estimate: Estimate, policies: int) -> float:
-    """A decision in s while `policies` run on the chip: the barrier of every step spans the tiles of all of them."""
-    profile, more = load_profile(estimate.profile), 0.0
+    """A decision in s while `policies` run on the chip.
+
+    The barrier of every step spans the tiles of all of them.
+    """
+    profile = load_profile(estimate.profile)
+    more = 0.0
     if estimate.cores is not None and estimate.tiles is not None:
-        per_tile = profile.limit("cores_per_tile") if "limits.cores_per_tile" in profile else 1
+        if "limits.cores_per_tile" in profile:
+            per_tile = profile.limit("cores_per_tile")
+        else:
+            per_tile = 1
         tiles = -(-policies * estimate.cores // per_tile)
-        more = int(estimate.census["chip_steps"]) * (barrier_seconds(profile, tiles) - barrier_seconds(profile, estimate.tiles))
+        more = int(estimate.census["chip_steps"]) * (
+            barrier_seconds(profile, tiles) - barrier_seconds(profile, estimate.tiles)
+        )
     return (estimate.latency_s or 0.0) + max(more, 0.0)
 
 
 def too_late(estimate: Estimate, policies: int = 1) -> bool:
-    """Whether a decision ends after the control period: the chip's part at most, or with the least of the host's input and output."""
+    """Whether a decision ends after the control period.
+
+    The chip's part at most, or with the least of the host's input and output.
+    """
     if estimate.latency_s is None or estimate.control_period_s is None:
         return False
     more = busy_latency(estimate, policies) - estimate.latency_s
-    least = 0.0 if estimate.response_s is None else estimate.response_s[0]
+    if estimate.response_s is None:
+        least = 0.0
+    else:
+        least = estimate.response_s[0]
     return max(estimate.latency_s, least) + more > estimate.control_period_s
 
 
 def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
     """`spiking` on a chip against `other`, a baseline measured all-in."""
-    gap, period = other.dynamic_j - spiking.dynamic_j, spiking.control_period_s
-    synops, macs = float(spiking.census["synops"]), int(spiking.census["macs_per_decision"])
-    per_synop = spiking.terms_j["synops"] / synops if synops else None
+    gap = other.dynamic_j - spiking.dynamic_j
+    period = spiking.control_period_s
+    synops = float(spiking.census["synops"])
+    macs = int(spiking.census["macs_per_decision"])
+    if synops:
+        per_synop = spiking.terms_j["synops"] / synops
+    else:
+        per_synop = None
     left = other.dynamic_j - (spiking.dynamic_j - spiking.terms_j["synops"])
     static = spiking.static_period_j
-    power = None if static is None or period is None else static / period
+    if static is None or period is None:
+        power = None
+    else:
+        power = static / period
     return BreakEven(
         spiking.profile, other.profile, other.runs, gap,
         synops_per_mac=left / per_synop / macs if per_synop and left > 0 else None,

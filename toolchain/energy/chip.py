@@ -16,30 +16,47 @@ from toolchain.network import Network
 from toolchain.simulation.census import Census
 
 HOST_NOTE = (
-    f"host_j, not in dynamic_j, prices encode and decode at {HOST}'s energy per int8 multiply-add, although they are floating point; "
-    "the dense baseline needs them too"
+    f"host_j, not in dynamic_j, prices encode and decode at {HOST}'s energy per int8 multiply-add,"
+    " although they are floating point; the dense baseline needs them too"
 )
 
 
-def chip_estimate(census: Census, network: Network, profile: Profile, control_period_s: float | None) -> Estimate:
+def chip_estimate(
+    census: Census, network: Network, profile: Profile, control_period_s: float | None
+) -> Estimate:
     """Price a census of `network` on a chip."""
     mapping = map_network(network, profile)
     activity = network_activity(census, mapping)
-    energy, parts = dynamic(activity, profile), terms(activity, profile)
+    energy = dynamic(activity, profile)
+    parts = terms(activity, profile)
     step = step_seconds(census, mapping, profile)
     latency = census.chip_steps * step
     inference = static_joules(profile, mapping.chips, latency)
-    period = None if control_period_s is None else static_joules(profile, mapping.chips, control_period_s)
+    if control_period_s is None:
+        period = None
+    else:
+        period = static_joules(profile, mapping.chips, control_period_s)
     kind, read = profile.grade("energy", "time", "barrier", "power")
     proxy = None
     if "proxy.neuron_update" in profile:
-        proxy = activity.synops + profile["proxy.neuron_update"] * (activity.active_updates + activity.inactive_updates)
-    io = profile.band("io.inference")[1:] if "io.inference" in profile else None
+        proxy = activity.synops + profile["proxy.neuron_update"] * (
+            activity.active_updates + activity.inactive_updates
+        )
+    if "io.inference" in profile:
+        io = profile.band("io.inference")[1:]
+    else:
+        io = None
     fastest = scheduled_latency(census, mapping, profile)
-    response = None if io is None else (fastest + io[0], latency + io[1])
+    if io is None:
+        response = None
+    else:
+        response = (fastest + io[0], latency + io[1])
     grades = {
-        "dynamic_j": ("energy",), "latency_s": ("time", "barrier"), "static_inference_j": ("power", "time", "barrier"), "static_period_j": ("power",),
-    } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})  # fmt: skip
+        "dynamic_j": ("energy",),
+        "latency_s": ("time", "barrier"),
+        "static_inference_j": ("power", "time", "barrier"),
+        "static_period_j": ("power",),  # fmt: skip
+    } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})
     return Estimate(
         profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high,
         static_inference_j=inference.value, static_period_j=period and period.value, latency_s=latency,
@@ -59,8 +76,15 @@ def host_fields(census: Census) -> dict[str, Any]:
     """Encode and decode on the host, with the band from the cheapest to the dearest baseline."""
     energies = [mac_energy(load_profile(name)) for name in profile_names("mcu")]
     macs = census.host_macs_per_decision
-    band = macs * min(energy.low for energy in energies), macs * max(energy.high for energy in energies)
-    return {"host_j": macs * mac_energy(load_profile(HOST)).value, "host": HOST, "host_band_j": band}
+    band = (
+        macs * min(energy.low for energy in energies),
+        macs * max(energy.high for energy in energies),
+    )
+    return {
+        "host_j": macs * mac_energy(load_profile(HOST)).value,
+        "host": HOST,
+        "host_band_j": band,
+    }
 
 
 def io_joules(profile: Profile, seconds: tuple[float, float]) -> tuple[float, float]:
@@ -71,7 +95,11 @@ def io_joules(profile: Profile, seconds: tuple[float, float]) -> tuple[float, fl
 
 def in_time(response: tuple[float, float], period: float) -> str:
     """Whether a decision with host input and output is done within the control period."""
-    return "yes" if response[1] <= period else "no" if response[0] > period else "open"
+    if response[1] <= period:
+        return "yes"
+    if response[0] > period:
+        return "no"
+    return "open"
 
 
 def static_joules(profile: Profile, chips: int, seconds: float) -> Joules:
@@ -85,7 +113,12 @@ def per_decision(census: Census, network: Network) -> dict[str, Any]:
     n = census.decisions
     layers = []
     for layer, counts in zip(network.layers, census.layers, strict=True):
-        shape = {"neuron": layer.neuron, "inputs": counts.inputs, "neurons": counts.neurons, "synapses": counts.synapses}
+        shape = {
+            "neuron": layer.neuron,
+            "inputs": counts.inputs,
+            "neurons": counts.neurons,
+            "synapses": counts.synapses,
+        }
         layers.append(shape | {name: getattr(counts, name) / n for name in names})
     return {
         "decisions": n, "timesteps": census.timesteps, "chip_steps": census.chip_steps, "synops": census.synops / n, "spikes": census.spikes / n,

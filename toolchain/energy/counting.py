@@ -1,4 +1,5 @@
-"""Energy as tools count it that know two numbers of a chip: a synop and a neuron update. No time, no static power.
+"""Energy as tools count it that know two numbers of a chip: a synop and a neuron update. No time,
+no static power.
 
 E = e_synop * synops + e_neuron * neurons * T      every neuron in every timestep (KerasSpiking)
 """
@@ -17,15 +18,30 @@ from toolchain.simulation.census import Census
 
 def counted_energy(profile: Profile, synops: float, neuron_updates: float) -> dict[str, Joules]:
     """The two terms, per whatever the counts are of."""
-    pairs = (("synops", "energy.synop", synops), ("neurons", "energy.neuron_update", neuron_updates))
-    return {name: Joules(*(count * energy for energy in profile.band(key))) for name, key, count in pairs}
+    pairs = (
+        ("synops", "energy.synop", synops),
+        ("neurons", "energy.neuron_update", neuron_updates),
+    )
+    return {
+        name: Joules(*(count * energy for energy in profile.band(key)))
+        for name, key, count in pairs
+    }
 
 
-def counts_estimate(census: Census, network: Network, profile: Profile, control_period_s: float | None) -> Estimate:
-    """Price a census of `network` by two numbers. Raises CheckFailed where the chip's limits are known and exceeded."""
-    mapping: Mapping | None = map_network(network, profile) if "limits.words_per_core" in profile else None
+def counts_estimate(
+    census: Census, network: Network, profile: Profile, control_period_s: float | None
+) -> Estimate:
+    """Price a census of `network` by two numbers.
+
+    Raises CheckFailed where the chip's limits are known and exceeded.
+    """
+    mapping: Mapping | None = (
+        map_network(network, profile) if "limits.words_per_core" in profile else None
+    )
     updates = sum(layer.neurons for layer in census.layers) * census.timesteps
-    parts = counted_energy(profile, (census.synops + census.idle_synops) / census.decisions, updates)
+    parts = counted_energy(
+        profile, (census.synops + census.idle_synops) / census.decisions, updates
+    )
     energy = sum(parts.values(), Joules(0.0, 0.0, 0.0))
     kind, read = profile.grade("energy")
     return Estimate(

@@ -22,19 +22,26 @@ DEFAULT_PROFILES = ("loihi1-davies", "loihi2")
 
 
 def estimate_energy(
-    census: Census, artifact: Artifact, names: Sequence[str] = DEFAULT_PROFILES, control_period_s: float | None = None
+    census: Census,
+    artifact: Artifact,
+    names: Sequence[str] = DEFAULT_PROFILES,
+    control_period_s: float | None = None,
 ) -> list[Estimate]:
     """Price the decisions that `census` counted on each profile; a pure function, nothing is run.
 
-    A chip's profile prices the artifact's spiking network, a microcontroller's the source policy as a dense
-    int8 network. Raises InputError for an unknown profile, one that prices nothing, a census of another network,
-    an empty one, and a control period that is not positive; CheckFailed, naming every limit of every chip at once,
-    where the network does not fit.
+    A chip's profile prices the artifact's spiking network, a microcontroller's the source policy as
+    a dense int8 network. Raises InputError for an unknown profile, one that prices nothing, a
+    census of another network, an empty one, and a control period that is not positive; CheckFailed,
+    naming every limit of every chip at once, where the network does not fit.
     """
     check_period(control_period_s)
     check_census(census, artifact.network)
     profiles = [priced_profile(name) for name in names]
-    violated = [violation for placement in placements(artifact.network, names) for violation in placement.violations]
+    violated = [
+        violation
+        for placement in placements(artifact.network, names)
+        for violation in placement.violations
+    ]
     if violated:
         raise refusal(violated)
     return [_estimate(census, artifact.network, profile, control_period_s) for profile in profiles]
@@ -44,9 +51,14 @@ def priced_profile(name: str) -> Profile:
     """The profile `name`. Raises InputError where it has no energies to price a policy with."""
     profile = load_profile(name)
     if profile.kind not in PRICED:
-        why = "it stands for one measured chip" if profile.kind == "fit" else "no energies of its operations are agreed on, only its limits are known"
+        if profile.kind == "fit":
+            why = "it stands for one measured chip"
+        else:
+            why = "no energies of its operations are agreed on, only its limits are known"
         priced = ", ".join(other for other in profile_names() if load_profile(other).kind in PRICED)
-        raise InputError("--profile", "prices no policy", got=name, limit=priced, why=why, fix="use one of those")
+        raise InputError(
+            "--profile", "prices no policy", got=name, limit=priced, why=why, fix="use one of those"
+        )
     return profile
 
 

@@ -1,8 +1,10 @@
-"""Measured spiking policies that no constant of ours was fitted to: their census priced, beside what was measured.
+"""Measured spiking policies that no constant of ours was fitted to: their census priced, beside
+what was measured.
 
-The counts are of the published weights (PopSAN: one closed-loop episode of HalfCheetah; SDDPG: inputs uniform in
-[0, 1], its observations need Gazebo), five timesteps, the authors' nine chip steps. `tests/spiking_checkpoints.py`
-counts them anew where the files are at hand. `census_energy` takes any census, an artifact's own too.
+The counts are of the published weights (PopSAN: one closed-loop episode of HalfCheetah; SDDPG:
+inputs uniform in [0, 1], its observations need Gazebo), five timesteps, the authors' nine chip
+steps. `tests/spiking_checkpoints.py` counts them anew where the files are at hand. `census_energy`
+takes any census, an artifact's own too.
 """
 
 from __future__ import annotations
@@ -28,28 +30,56 @@ class HeldOut:
 
 
 def census_energy(census: Census, profile: Profile, cores: tuple[int, ...] | None = None) -> Joules:
-    """Dynamic energy per decision of a census without its network: one compartment per neuron, no hops.
+    """Dynamic energy per decision of a census without its network: one compartment per neuron, no
+    hops.
 
     `cores` per layer multiply the messages that arrive; one each by default.
     """
-    n, spread = census.decisions, cores or (1,) * len(census.layers)
+    n = census.decisions
+    spread = cores or (1,) * len(census.layers)
     fired = (census.spikes + census.idle_spikes) / n
-    messages = sum(count * layer.messages_in for count, layer in zip(spread, census.layers, strict=True)) / n
-    return dynamic(Activity((census.synops + census.idle_synops) / n, fired, census.neuron_updates / n - fired, messages), profile)
+    messages = (
+        sum(count * layer.messages_in for count, layer in zip(spread, census.layers, strict=True))
+        / n
+    )
+    return dynamic(
+        Activity(
+            (census.synops + census.idle_synops) / n,
+            fired,
+            census.neuron_updates / n - fired,
+            messages,
+        ),
+        profile,
+    )
 
 
-def counted(decisions: int, timesteps: int, chip_steps: int, layers: tuple[tuple[int, int, int, int, int, int], ...]) -> Census:
+def counted(
+    decisions: int,
+    timesteps: int,
+    chip_steps: int,
+    layers: tuple[tuple[int, int, int, int, int, int], ...],
+) -> Census:
     """A census from totals per layer: neurons, inputs, synapses, messages in, synops, spikes."""
     found = (
-        LayerCensus(neurons, inputs, synapses, messages, synops, spikes, neurons * chip_steps * decisions, 0)
+        LayerCensus(
+            neurons, inputs, synapses, messages, synops, spikes, neurons * chip_steps * decisions, 0
+        )
         for neurons, inputs, synapses, messages, synops, spikes in layers
     )
-    return Census(decisions, timesteps, chip_steps, tuple(found), 0, sum(neurons * inputs for neurons, inputs, *_ in layers), 0)
+    return Census(
+        decisions,
+        timesteps,
+        chip_steps,
+        tuple(found),
+        0,
+        sum(neurons * inputs for neurons, inputs, *_ in layers),
+        0,
+    )
 
 
 NOT_COUNTED = (
-    "not counted: the bias neurons' spikes, the resets that the embedded processors write between decisions, and those processors' own work, "
-    "all of it inside the measurement"
+    "not counted: the bias neurons' spikes, the resets that the embedded processors write between"
+    " decisions, and those processors' own work, all of it inside the measurement"
 )
 POPSAN = HeldOut(
     "PopSAN, HalfCheetah, 17-256-256-6",
@@ -71,7 +101,8 @@ POPSAN = HeldOut(
 SDDPG = HeldOut(
     "SDDPG, navigation, 24-256-256-256-2",
     15.53e-6,
-    "Tang, Kumar and Michmizos, IROS 2020 (arXiv:2003.01157): Loihi, T = 5, dynamic, per inference (secondary)",
+    "Tang, Kumar and Michmizos, IROS 2020 (arXiv:2003.01157): Loihi, T = 5, dynamic, per inference"
+    " (secondary)",
     counted(
         200,
         5,

@@ -1,10 +1,11 @@
 """One layer on as few cores as hold it.
 
-    cores = max( ceil(k * N_out / neurons), ceil(N_in / axons_in), ceil(N_out * fan_dest / axons_out), ceil(words / memory) )
+    cores = max( ceil(k * N_out / neurons), ceil(N_in / axons_in), ceil(N_out * fan_dest /
+    axons_out), ceil(words / memory) )
 
-k = 2 compartments per soft-reset neuron where the chip's compartments reset hard, else 1; fan_dest is the
-number of cores of the next layer, each of which takes one output slot per neuron. Slices need whole words, so
-cores are counted up until the largest slice fits in every respect.
+k = 2 compartments per soft-reset neuron where the chip's compartments reset hard, else 1; fan_dest
+is the number of cores of the next layer, each of which takes one output slot per neuron. Slices
+need whole words, so cores are counted up until the largest slice fits in every respect.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from numpy.typing import NDArray
 
 from hardware_profiles import Profile
 from toolchain.energy.limits import Violation
-from toolchain.energy.synaptic_memory import SPARSE, Packing, encodings, index_bits, pack, weight_code
+from toolchain.energy.synaptic_memory import (
+    SPARSE,
+    Packing,
+    encodings,
+    index_bits,
+    pack,
+    weight_code,
+)
 
 
 @dataclass(frozen=True)
@@ -29,25 +37,43 @@ class LayerPlan:
 
 
 def plan_layer(
-    profile: Profile, weights: NDArray[np.integer], place: str = "the layer", *, per_neuron: int = 1, destinations: int = 0, encoding: str | None = None
+    profile: Profile,
+    weights: NDArray[np.integer],
+    place: str = "the layer",
+    *,
+    per_neuron: int = 1,
+    destinations: int = 0,
+    encoding: str | None = None,
 ) -> LayerPlan | list[Violation]:
-    """Fewest cores for weights [out, in] whose neurons send to `destinations` cores, or every limit that no number of cores mends."""
+    """Fewest cores for weights [out, in] whose neurons send to `destinations` cores, or every limit
+    that no number of cores mends.
+    """
     outputs, inputs = weights.shape
     bits = weight_code(profile, int(np.abs(weights.astype(np.int64)).max(initial=0)))
     if bits > profile.limit("weight_bits"):
         return [Violation(profile.name, place, "weight_bits", bits, profile.limit("weight_bits"))]
     running = np.zeros((inputs, outputs + 1), np.int32)
     np.cumsum(weights.T != 0, axis=1, out=running[:, 1:])
-    least = -(-inputs // profile.limit("axons_in")) if "limits.axons_in" in profile else 1
+    if "limits.axons_in" in profile:
+        least = -(-inputs // profile.limit("axons_in"))
+    else:
+        least = 1
 
     def attempt(cores: int) -> tuple[tuple[int, ...], Packing, list[Violation]]:
         slices = tuple(len(part) for part in np.array_split(np.arange(outputs), cores))
         bounds = np.cumsum((0, *slices))
         packings = [
-            pack(profile, (running[:, end] - running[:, start]).astype(np.int64), int(end - start), bits, encoding)
+            pack(
+                profile,
+                (running[:, end] - running[:, start]).astype(np.int64),
+                int(end - start),
+                bits,
+                encoding,
+            )
             for start, end in zip(bounds[:-1], bounds[1:], strict=True)
         ]
-        fullest, neurons = max(packings, key=lambda packing: packing.words), max(slices)
+        fullest = max(packings, key=lambda packing: packing.words)
+        neurons = max(slices)
         needs = {
             "neurons_per_core": per_neuron * neurons,
             "axons_out": neurons * destinations,
@@ -57,15 +83,30 @@ def plan_layer(
         return slices, fullest, _exceeded(profile, place, needs)
 
     if least > outputs:
-        return [Violation(profile.name, place, "axons_in", inputs, outputs * profile.limit("axons_in"), "even with one neuron per core")]
+        return [
+            Violation(
+                profile.name,
+                place,
+                "axons_in",
+                inputs,
+                outputs * profile.limit("axons_in"),
+                "even with one neuron per core",
+            )
+        ]
     alone = _alone(profile, weights, place, bits, per_neuron, destinations, encoding)
     if alone:
         return alone
-    starts = {"axons_in": least, "words_per_core": _fewest_by_memory(profile, running[:, -1], outputs, bits, encoding)}
+    starts = {
+        "axons_in": least,
+        "words_per_core": _fewest_by_memory(profile, running[:, -1], outputs, bits, encoding),
+    }
     if "limits.neurons_per_core" in profile:
         starts["neurons_per_core"] = -(-per_neuron * outputs // profile.limit("neurons_per_core"))
     cores = max(starts.values())
-    binding = tuple(name for name, needed in starts.items() if needed == cores) if cores > 1 else ()
+    if cores > 1:
+        binding = tuple(name for name, needed in starts.items() if needed == cores)
+    else:
+        binding = ()
     while True:
         slices, packing, found = attempt(cores)
         if not found:
@@ -74,11 +115,24 @@ def plan_layer(
         cores += 1
 
 
-def _alone(profile: Profile, weights: NDArray[np.integer], place: str, bits: int, per_neuron: int, destinations: int, encoding: str | None) -> list[Violation]:
+def _alone(
+    profile: Profile,
+    weights: NDArray[np.integer],
+    place: str,
+    bits: int,
+    per_neuron: int,
+    destinations: int,
+    encoding: str | None,
+) -> list[Violation]:
     """Limits that even one neuron per core exceeds; the neuron with most synapses decides."""
     column = weights[int(np.count_nonzero(weights, axis=1).argmax())] != 0
     packing = pack(profile, column.astype(np.int64), 1, bits, encoding)
-    needs = {"neurons_per_core": per_neuron, "axons_out": destinations, "words_per_axon": packing.largest_axon, "words_per_core": packing.words}
+    needs = {
+        "neurons_per_core": per_neuron,
+        "axons_out": destinations,
+        "words_per_axon": packing.largest_axon,
+        "words_per_core": packing.words,
+    }
     return _exceeded(profile, place, needs)
 
 
@@ -90,10 +144,15 @@ def _exceeded(profile: Profile, place: str, needs: dict[str, int]) -> list[Viola
     ]
 
 
-def _fewest_by_memory(profile: Profile, nonzero: NDArray[np.integer], outputs: int, bits: int, encoding: str | None) -> int:
+def _fewest_by_memory(
+    profile: Profile, nonzero: NDArray[np.integer], outputs: int, bits: int, encoding: str | None
+) -> int:
     """Cores that the synapses' bits alone fill: a lower bound to start from."""
     needs = []
     for name in encodings(profile) if encoding is None else (encoding,):
-        synapses = int(nonzero.sum()) if name == SPARSE else len(nonzero) * outputs
+        if name == SPARSE:
+            synapses = int(nonzero.sum())
+        else:
+            synapses = len(nonzero) * outputs
         needs.append(synapses * (bits + index_bits(profile, name, 1)))
     return max(1, -(-min(needs) // (profile.limit("word_bits") * profile.limit("words_per_core"))))

@@ -1,7 +1,8 @@
-"""From layers to cores and tiles: one layer per group of cores, groups in order, so many cores to a tile.
+"""From layers to cores and tiles: one layer per group of cores, groups in order, so many cores to a
+tile.
 
-Layers never share a core. The limits and their sources are in the profile; `layer_plan.py` decides how many
-cores a layer takes.
+Layers never share a core. The limits and their sources are in the profile; `layer_plan.py` decides
+how many cores a layer takes.
 """
 
 from __future__ import annotations
@@ -60,26 +61,43 @@ class Mapping:
         return column, row
 
     def hops(self, layer: int) -> tuple[float, float]:
-        """Tile hops east-west and north-south that one payload into `layer` makes, over all its destination cores.
+        """Tile hops east-west and north-south that one payload into `layer` makes, over all its
+        destination cores.
 
         Averaged over the neurons that send it; the input enters at the first tile.
         """
-        source = self.layers[layer - 1] if layer else None
-        senders = [(source.first + index, neurons / source.neurons) for index, neurons in enumerate(source.slices)] if source else [(0, 1.0)]
+        if layer:
+            source = self.layers[layer - 1]
+        else:
+            source = None
+        if source:
+            senders = [
+                (source.first + index, neurons / source.neurons)
+                for index, neurons in enumerate(source.slices)
+            ]
+        else:
+            senders = [(0, 1.0)]
         target = self.layers[layer]
         x = y = 0.0
         for core, share in senders:
             for other in range(target.first, target.first + target.cores):
                 (a, b), (c, d) = self.position(core), self.position(other)
-                x, y = x + share * abs(a - c), y + share * abs(b - d)
+                x = x + share * abs(a - c)
+                y = y + share * abs(b - d)
         return x, y
 
     def longest_path(self) -> tuple[int, int]:
         """Hops east-west and north-south of the path with most hops that a payload takes."""
         paths = []
         for index, target in enumerate(self.layers):
-            source = self.layers[index - 1] if index else None
-            senders = range(source.first, source.first + source.cores) if source else range(1)
+            if index:
+                source = self.layers[index - 1]
+            else:
+                source = None
+            if source:
+                senders = range(source.first, source.first + source.cores)
+            else:
+                senders = range(1)
             for core in senders:
                 for other in range(target.first, target.first + target.cores):
                     (a, b), (c, d) = self.position(core), self.position(other)
@@ -88,59 +106,121 @@ class Mapping:
 
 
 def _limit(profile: Profile, name: str, default: int) -> int:
-    return profile.limit(name) if f"limits.{name}" in profile else default
+    if f"limits.{name}" in profile:
+        return profile.limit(name)
+    return default
 
 
 def compartments(profile: Profile, neuron: str) -> int:
-    """Compartments that one neuron takes: 2 for soft reset where a compartment resets hard, else 1."""
-    return _limit(profile, "soft_reset_compartments", 1) if neuron in SOFT_RESET else 1
+    """Compartments that one neuron takes:
+
+    2 for soft reset where a compartment resets hard, else 1.
+    """
+    if neuron in SOFT_RESET:
+        return _limit(profile, "soft_reset_compartments", 1)
+    return 1
 
 
 def place_network(network: Network, profile: Profile) -> Mapping | list[Violation]:
-    """Place every layer of `network` on the chip that `profile` describes, or every limit that it exceeds."""
+    """Place every layer of `network` on the chip that `profile` describes, or every limit that it
+    exceeds.
+    """
     plans: list[tuple[LayerPlan, int, int]] = []
     problems: list[Violation] = []
     destinations = 0  # the readout is read by the host
     for index, layer in reversed(list(enumerate(network.layers))):
-        per_neuron = 1 if layer.neuron == READOUT else compartments(profile, layer.neuron)
+        if layer.neuron == READOUT:
+            per_neuron = 1
+        else:
+            per_neuron = compartments(profile, layer.neuron)
         place = f"layer {index} ({layer.inputs} inputs, {layer.outputs} neurons)"
-        plan = plan_layer(profile, layer.weights, place, per_neuron=per_neuron, destinations=destinations)
+        plan = plan_layer(
+            profile, layer.weights, place, per_neuron=per_neuron, destinations=destinations
+        )
         if not isinstance(plan, LayerPlan):
             problems = plan + problems
             destinations = 1
             continue
         plans.insert(0, (plan, per_neuron, destinations))
         destinations = len(plan.slices)
-    cores, per_chip = sum(len(plan.slices) for plan, _, _ in plans), profile.limit("cores")
+    cores = sum(len(plan.slices) for plan, _, _ in plans)
+    per_chip = profile.limit("cores")
     if cores > per_chip:
-        problems.append(Violation(profile.name, "the network", "cores", cores, per_chip, _why_so_many(network, plans) if not problems else ""))
+        problems.append(
+            Violation(
+                profile.name,
+                "the network",
+                "cores",
+                cores,
+                per_chip,
+                _why_so_many(network, plans) if not problems else "",
+            )
+        )
         problems += _spread(network, profile, plans) if len(problems) == 1 else []
     if problems:
         return problems
     layers: list[LayerCores] = []
     first = 0
     for layer, (plan, per_neuron, sent_to) in zip(network.layers, plans, strict=True):
-        layers.append(LayerCores(layer.inputs, per_neuron, first, plan.slices, plan.packing, sent_to, plan.binding))
+        layers.append(
+            LayerCores(
+                layer.inputs, per_neuron, first, plan.slices, plan.packing, sent_to, plan.binding
+            )
+        )
         first += len(plan.slices)
     per_tile = _limit(profile, "cores_per_tile", 1)
-    return Mapping(tuple(layers), first, -(-first // per_tile), 1, per_tile, _limit(profile, "mesh_width", per_chip))
+    return Mapping(
+        tuple(layers),
+        first,
+        -(-first // per_tile),
+        1,
+        per_tile,
+        _limit(profile, "mesh_width", per_chip),
+    )
 
 
 def _why_so_many(network: Network, plans: list[tuple[LayerPlan, int, int]]) -> str:
-    return ", ".join(f"{len(plan.slices)} for layer {index}" for index, (plan, _, _) in enumerate(plans))
+    return ", ".join(
+        f"{len(plan.slices)} for layer {index}" for index, (plan, _, _) in enumerate(plans)
+    )
 
 
-def _spread(network: Network, profile: Profile, plans: list[tuple[LayerPlan, int, int]]) -> list[Violation]:
-    """What one core lacks for the layers that fill the chip: the limits behind the number of cores."""
+def _spread(
+    network: Network, profile: Profile, plans: list[tuple[LayerPlan, int, int]]
+) -> list[Violation]:
+    """What one core lacks for the layers that fill the chip.
+
+    The limits behind the number of cores.
+    """
     found = []
     for index, (layer, (plan, _, _)) in enumerate(zip(network.layers, plans, strict=True)):
         if "words_per_core" in plan.binding:
             words = int(plan.packing.words * len(plan.slices))
-            found.append(Violation(profile.name, f"layer {index}", "words_per_core", words, profile.limit("words_per_core"), f"over {len(plan.slices)} cores"))
+            found.append(
+                Violation(
+                    profile.name,
+                    f"layer {index}",
+                    "words_per_core",
+                    words,
+                    profile.limit("words_per_core"),
+                    f"over {len(plan.slices)} cores",
+                )
+            )
         elif len(plan.slices) > 1 and plan.binding:
             name = plan.binding[0]
-            needed = {"neurons_per_core": layer.outputs, "axons_in": layer.inputs}.get(name, layer.outputs)
-            found.append(Violation(profile.name, f"layer {index}", name, needed, profile.limit(name), f"over {len(plan.slices)} cores"))
+            needed = {"neurons_per_core": layer.outputs, "axons_in": layer.inputs}.get(
+                name, layer.outputs
+            )
+            found.append(
+                Violation(
+                    profile.name,
+                    f"layer {index}",
+                    name,
+                    needed,
+                    profile.limit(name),
+                    f"over {len(plan.slices)} cores",
+                )
+            )
     return found
 
 

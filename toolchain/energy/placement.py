@@ -1,4 +1,7 @@
-"""Where a network sits on a chip and how full each core is: what a person asks before anything is priced."""
+"""Where a network sits on a chip and how full each core is.
+
+What a person asks before anything is priced.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,21 @@ from typing import Any
 from hardware_profiles import Profile, load_profile
 from toolchain.energy.limits import Violation
 from toolchain.energy.mapping import Mapping, place_network
-from toolchain.energy.small_chips import assign_cores, convolution_violations, kernel_words, pool_violations
+from toolchain.energy.small_chips import (
+    assign_cores,
+    convolution_violations,
+    kernel_words,
+    pool_violations,
+)
 from toolchain.network import Network
 
 
 @dataclass(frozen=True)
 class CoreUse:
-    """One core: what it holds and which share of each limit that is (None where the chip has no such limit)."""
+    """One core.
+
+    What it holds and which share of each limit that is (None where the chip has no such limit).
+    """
 
     core: int
     layer: int
@@ -30,13 +41,18 @@ class CoreUse:
 
 @dataclass(frozen=True)
 class Placement:
-    """A network on one profile: its cores, or why it does not fit. `mapping` is None where there is no mesh of cores."""
+    """A network on one profile: its cores, or why it does not fit.
+
+    `mapping` is None where there is no mesh of cores.
+    """
 
     profile: str
     violations: tuple[Violation, ...]
     cores: tuple[CoreUse, ...] = ()
     mapping: Mapping | None = None
-    mean_hops: float | None = None  # of a message to one core, mean over the layers; None where there is no mesh
+    mean_hops: float | None = (
+        None  # of a message to one core, mean over the layers; None where there is no mesh
+    )
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -49,10 +65,15 @@ class Placement:
 
 
 def place(network: Network, profile: Profile) -> Placement | None:
-    """The placement on `profile`; None where the profile has no limits that a network could exceed."""
+    """The placement on `profile`.
+
+    None where the profile has no limits that a network could exceed.
+    """
     if profile.kind == "convolution":
         found = convolution_violations(network, profile)
-        return Placement(profile.name, tuple(found), () if found else _one_layer_per_core(network, profile))
+        return Placement(
+            profile.name, tuple(found), () if found else _one_layer_per_core(network, profile)
+        )
     if profile.kind == "pool":
         return Placement(profile.name, tuple(pool_violations(network, profile)))
     if "limits.words_per_core" not in profile:
@@ -60,8 +81,16 @@ def place(network: Network, profile: Profile) -> Placement | None:
     placed = place_network(network, profile)
     if not isinstance(placed, Mapping):
         return Placement(profile.name, tuple(placed))
-    hops = [sum(placed.hops(layer)) / placed.layers[layer].cores for layer in range(len(placed.layers))]
-    return Placement(profile.name, (), tuple(core_uses(placed, profile)), placed, sum(hops) / len(hops) if "limits.mesh_width" in profile else None)
+    hops = [
+        sum(placed.hops(layer)) / placed.layers[layer].cores for layer in range(len(placed.layers))
+    ]
+    return Placement(
+        profile.name,
+        (),
+        tuple(core_uses(placed, profile)),
+        placed,
+        sum(hops) / len(hops) if "limits.mesh_width" in profile else None,
+    )
 
 
 def placements(network: Network, profile_names: Sequence[str]) -> list[Placement]:
@@ -74,7 +103,9 @@ def core_uses(mapping: Mapping, profile: Profile) -> list[CoreUse]:
     """How full each core is. The memory of a layer's smaller slices is that of its fullest."""
 
     def share(used: float, name: str) -> float | None:
-        return used / profile.limit(name) if f"limits.{name}" in profile else None
+        if f"limits.{name}" in profile:
+            return used / profile.limit(name)
+        return None
 
     return [
         CoreUse(

@@ -14,8 +14,15 @@ from toolchain.energy.activity import Activity
 
 TERMS = {
     "synops": (("energy.synop", "synops"),),
-    "neurons": (("energy.neuron_active", "active_updates"), ("energy.neuron_inactive", "inactive_updates")),
-    "messages": (("energy.message", "messages"), ("energy.hop_x", "hops_x"), ("energy.hop_y", "hops_y")),
+    "neurons": (
+        ("energy.neuron_active", "active_updates"),
+        ("energy.neuron_inactive", "inactive_updates"),
+    ),
+    "messages": (
+        ("energy.message", "messages"),
+        ("energy.hop_x", "hops_x"),
+        ("energy.hop_y", "hops_y"),
+    ),
 }
 
 

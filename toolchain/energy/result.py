@@ -8,14 +8,18 @@ from typing import Any
 from toolchain.artifact import PERIODS
 from toolchain.errors import InputError
 
-SPIKING, DENSE = "spiking network", "source policy, dense int8"
-SPARSE, DELTA = "source policy, int8, zeros skipped", "source policy, int8, changes only"
+SPIKING = "spiking network"
+DENSE = "source policy, dense int8"
+SPARSE = "source policy, int8, zeros skipped"
+DELTA = "source policy, int8, changes only"
 ANN = (DENSE, SPARSE, DELTA)
 
 
 @dataclass(frozen=True)
 class Grade:
-    """The worst kind and the worst read among the numbers behind a result (hardware_profiles.schema)."""
+    """The worst kind and the worst read among the numbers behind a result
+    (hardware_profiles.schema).
+    """
 
     kind: str
     read: str
@@ -28,12 +32,13 @@ class Grade:
 class Estimate:
     """What one decision costs, on average over a run. Energies in J, times in s.
 
-    `dynamic_j` is what the work itself takes, `low_j` and `high_j` its band. Static energy comes twice and is
-    in addition: over the decision alone (the chip sleeps at no cost in between: a lower bound) and over the
-    control period (always on, what a robot pays), each with its own band. `latency_s` charges every step with
-    the busiest layer, `latency_low_s` only with the layers whose window is open; `response_s` adds the band of host
-    input and output to them, `io_j` is what the chip's static power takes in that time. A null carries its reason
-    in `unpriced`. `grade` and `read` are the worst of everything used; `grades` gives them per result.
+    `dynamic_j` is what the work itself takes, `low_j` and `high_j` its band. Static energy comes
+    twice and is in addition: over the decision alone (the chip sleeps at no cost in between: a
+    lower bound) and over the control period (always on, what a robot pays), each with its own band.
+    `latency_s` charges every step with the busiest layer, `latency_low_s` only with the layers
+    whose window is open; `response_s` adds the band of host input and output to them, `io_j` is
+    what the chip's static power takes in that time. A null carries its reason in `unpriced`.
+    `grade` and `read` are the worst of everything used; `grades` gives them per result.
     """
 
     profile: str
@@ -78,11 +83,20 @@ class Estimate:
 
     def as_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def check_period(control_period_s: float | None) -> None:
     """Refuse a control period that no robot has."""
     if control_period_s is not None and not PERIODS[0] <= control_period_s <= PERIODS[1]:
         fix = "--control-period-ms 10, for one decision every 10 ms"
-        raise InputError("energy", "the control period is out of range", got=f"{control_period_s} s", limit=f"{PERIODS[0]:g}..{PERIODS[1]:g} s", fix=fix)
+        raise InputError(
+            "energy",
+            "the control period is out of range",
+            got=f"{control_period_s} s",
+            limit=f"{PERIODS[0]:g}..{PERIODS[1]:g} s",
+            fix=fix,
+        )

@@ -1,18 +1,21 @@
 """How many words of synaptic memory a layer takes in one core, by the two public formulas.
 
-Each input axon has its own list of synapses. Loihi 1 cuts it into entries with a header each; what Loihi 2's
-compiler prints fits one entry per axon. Dense entries store every synapse, zero weights too; sparse ones store
-an index with each synapse and leave zero weights out. The cheaper one is taken. Loihi 2's synapses carry an index
-as well; whether its compiler leaves zeros out is inferred only, so all are counted (`indexed`).
+Each input axon has its own list of synapses. Loihi 1 cuts it into entries with a header each; what
+Loihi 2's compiler prints fits one entry per axon. Dense entries store every synapse, zero weights
+too; sparse ones store an index with each synapse and leave zero weights out. The cheaper one is
+taken. Loihi 2's synapses carry an index as well; whether its compiler leaves zeros out is inferred
+only, so all are counted (`indexed`).
 
-    nengo  words(axon) = sum over entries of 64 synapses of ceil((n * (weight + delay + index) + 10) / 64)
+    nengo  words(axon) = sum over entries of 64 synapses of ceil((n * (weight + delay + index) + 10)
+        / 64)
     NxTF   bits(axon)  = n * (weight + delay + index) + ceil(n / 60) * (4 + 6 + index if dense)
-           words(axon) = ceil(bits / 64), one more where the last word is full or has at least 59 bits
+           words(axon) = ceil(bits / 64), one more where the last word is full or has at least 59
+           bits
 
-Delays are not used, so their bits are 0. The first formula decides, with the numbers of the profile; the second
-is shown beside it where a layer is put on Loihi 1.
-Source: nengo-loihi 1.1.0 SynapseConfig; intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn (NxTF); netx compiler
-output in lava-dl's notebooks (Loihi 2).
+Delays are not used, so their bits are 0. The first formula decides, with the numbers of the
+profile; the second is shown beside it where a layer is put on Loihi 1. Source: nengo-loihi 1.1.0
+SynapseConfig; intel-nrc-ecosystem/models, nxsdk_modules_ncl/dnn (NxTF); netx compiler output in
+lava-dl's notebooks (Loihi 2).
 """
 
 from __future__ import annotations
@@ -25,8 +28,13 @@ from numpy.typing import NDArray
 from hardware_profiles import Profile
 
 Int = NDArray[np.int64]
-DENSE, SPARSE, INDEXED = "dense", "sparse", "indexed"
-NXTF_BLOCK, NXTF_HEADER, NXTF_WORD, NXTF_FULL = 60, 4 + 6, 64, 59
+DENSE = "dense"
+SPARSE = "sparse"
+INDEXED = "indexed"
+NXTF_BLOCK = 60
+NXTF_HEADER = 4 + 6
+NXTF_WORD = 64
+NXTF_FULL = 59
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,10 @@ def weight_code(profile: Profile, largest: int) -> int:
     widest = profile.limit("weight_bits")
     if "limits.weight_bits_least" not in profile:
         return widest
-    absent = profile.limit("weight_bits_absent") if "limits.weight_bits_absent" in profile else 0
+    if "limits.weight_bits_absent" in profile:
+        absent = profile.limit("weight_bits_absent")
+    else:
+        absent = 0
     needed = max(profile.limit("weight_bits_least"), largest.bit_length() + 1)
     return next(bits for bits in range(needed, widest + 2) if bits != absent)
 
@@ -60,44 +71,76 @@ def index_bits(profile: Profile, encoding: str, neurons: int) -> int:
 
 def encodings(profile: Profile) -> tuple[str, ...]:
     """What the chip offers."""
-    whole = (DENSE,) if profile.limit("index_bits") == 0 else (INDEXED,)
+    if profile.limit("index_bits") == 0:
+        whole = (DENSE,)
+    else:
+        whole = (INDEXED,)
     return whole + ((SPARSE,) if "limits.sparse_index_least" in profile else ())
 
 
 def axon_words(profile: Profile, synapses: Int, bits: int) -> Int:
     """Words of axons with `synapses` stored synapses of `bits` each: the sum over entries."""
-    word, header = profile.limit("word_bits"), profile.limit("header_bits")
-    block = profile.limit("block_synapses") if "limits.block_synapses" in profile else max(int(synapses.max(initial=1)), 1)
+    word = profile.limit("word_bits")
+    header = profile.limit("header_bits")
+    if "limits.block_synapses" in profile:
+        block = profile.limit("block_synapses")
+    else:
+        block = max(int(synapses.max(initial=1)), 1)
     whole, rest = np.divmod(synapses, block)
-    return whole * -(-(block * bits + header) // word) + np.where(rest > 0, -(-(rest * bits + header) // word), 0)
+    return whole * -(-(block * bits + header) // word) + np.where(
+        rest > 0, -(-(rest * bits + header) // word), 0
+    )
 
 
 def nxtf_words(synapses: Int, weight_bits: int, index: int, encoding: str) -> Int:
     """The same by NxTF's formula; `index` is what a sparse synapse or a dense entry carries."""
-    per_synapse, per_entry = (weight_bits, NXTF_HEADER + index) if encoding == DENSE else (weight_bits + index, NXTF_HEADER)
+    per_synapse, per_entry = (
+        (weight_bits, NXTF_HEADER + index)
+        if encoding == DENSE
+        else (weight_bits + index, NXTF_HEADER)
+    )
     bits = synapses * per_synapse + -(-synapses // NXTF_BLOCK) * per_entry
     rest = bits % NXTF_WORD
     return np.where(synapses > 0, -(-bits // NXTF_WORD) + ((rest == 0) | (rest >= NXTF_FULL)), 0)
 
 
-def pack(profile: Profile, nonzero: Int, neurons: int, weight_bits: int | None = None, encoding: str | None = None) -> Packing:
-    """The cheapest storage of axons with `nonzero` [inputs] non-zero weights onto `neurons` neurons of one core.
+def pack(
+    profile: Profile,
+    nonzero: Int,
+    neurons: int,
+    weight_bits: int | None = None,
+    encoding: str | None = None,
+) -> Packing:
+    """The cheapest storage of axons with `nonzero` [inputs] non-zero weights onto `neurons` neurons
+    of one core.
 
     `encoding` forces one; `weight_bits` defaults to the widest code.
     """
-    weight = profile.limit("weight_bits") if weight_bits is None else weight_bits
+    if weight_bits is None:
+        weight = profile.limit("weight_bits")
+    else:
+        weight = weight_bits
     found = []
     for name in encodings(profile) if encoding is None else (encoding,):
         index = index_bits(profile, name, neurons)
-        stored = nonzero if name == SPARSE else np.full(len(nonzero), neurons, np.int64)
+        if name == SPARSE:
+            stored = nonzero
+        else:
+            stored = np.full(len(nonzero), neurons, np.int64)
         words = axon_words(profile, stored, weight + index)
         other = None
         if "limits.sparse_index_least" in profile:
-            other = int(nxtf_words(stored, weight, index_bits(profile, SPARSE, neurons), name).sum())
-        found.append(Packing(name, weight, index, int(words.sum()), int(words.max(initial=0)), other))
+            other = int(
+                nxtf_words(stored, weight, index_bits(profile, SPARSE, neurons), name).sum()
+            )
+        found.append(
+            Packing(name, weight, index, int(words.sum()), int(words.max(initial=0)), other)
+        )
     return min(found, key=lambda packing: packing.words)
 
 
-def synaptic_words(profile: Profile, inputs: int, neurons: int, weight_bits: int | None = None) -> int:
+def synaptic_words(
+    profile: Profile, inputs: int, neurons: int, weight_bits: int | None = None
+) -> int:
     """Words for `inputs` axons with no zero weight onto `neurons` neurons of one core."""
     return pack(profile, np.full(inputs, neurons, np.int64), neurons, weight_bits).words

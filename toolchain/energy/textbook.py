@@ -1,19 +1,26 @@
 """Arithmetic and memory accesses of a textbook chip, for spiking and dense networks alike.
 
     E = operations + memory
-    spiking   per synop      one addition (a multiply-add where payloads are graded, a shift and an addition where they
-                             are powers of two), one addition for the address, the weight read, the sum read and written
-              per neuron and timestep   its state read and written, one addition; lif and leaky one multiplication per state
-                                        that decays and one addition more per sum that their equations add to it (UPDATES)
+    spiking   per synop      one addition (a multiply-add where payloads are graded, a shift and an
+        addition where they
+                             are powers of two), one addition for the address, the weight read, the
+                             sum read and written
+              per neuron and timestep   its state read and written, one addition; lif and leaky one
+                  multiplication per state
+                                        that decays and one addition more per sum that their
+                                        equations add to it (UPDATES)
               per payload    written to and read from a queue
-    dense     per multiply-add   multiply, add, address, weight read, activation read; each output written once
-    sparse    the cheaper of: events as above, or a dense walk that skips the multiply-add and the weight
+    dense     per multiply-add   multiply, add, address, weight read, activation read; each output
+        written once
+    sparse    the cheaper of: events as above, or a dense walk that skips the multiply-add and the
+        weight
     delta     events as above with a stored sum and a stored last value per neuron
 
-A weight and an activation have 8 bits, everything else 32. The energy of reading one 32-bit word grows with the
-memory's size, linearly between the published sizes; beyond 1 MB it is DRAM's. low keeps sums in registers for a
-whole timestep, high reads a whole word for every weight and activation.
-Source: Horowitz, ISSCC 2014; Lemaire et al. 2022 (arXiv:2210.13107) as coded in SpikingJelly 2.0.0.
+A weight and an activation have 8 bits, everything else 32. The energy of reading one 32-bit word
+grows with the memory's size, linearly between the published sizes; beyond 1 MB it is DRAM's. low
+keeps sums in registers for a whole timestep, high reads a whole word for every weight and
+activation. Source: Horowitz, ISSCC 2014; Lemaire et al. 2022 (arXiv:2210.13107) as coded in
+SpikingJelly 2.0.0.
 """
 
 from __future__ import annotations
@@ -30,11 +37,25 @@ from toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate, Gra
 from toolchain.network import LEAKY, LIF, READOUT, Network
 from toolchain.simulation.census import Census
 
-STATE_WORDS = {"if@1": 1, "snm@1": 2, "mt@1": 2, "dc@1": 4, "sdn@1": 2, LIF: 2, LEAKY: 1, READOUT: 1}
-UPDATES = {LIF: ("mul32", "add32", "mul32", "add32"), LEAKY: ("mul32", "add32", "add32")}  # of a neuron in a timestep; any other: one addition
+STATE_WORDS = {
+    "if@1": 1,
+    "snm@1": 2,
+    "mt@1": 2,
+    "dc@1": 4,
+    "sdn@1": 2,
+    LIF: 2,
+    LEAKY: 1,
+    READOUT: 1,
+}
+UPDATES = {
+    LIF: ("mul32", "add32", "mul32", "add32"),
+    LEAKY: ("mul32", "add32", "add32"),
+}  # of a neuron in a timestep; any other: one addition
 POWERS_OF_TWO = ("mt@1", "dc@1")
 SHARE = 8 / 32  # of a word that a weight or an activation takes
-UNPRICED = ("latency, real time and static energy: a table of operations has no clock and no leakage",)
+UNPRICED = (
+    "latency, real time and static energy: a table of operations has no clock and no leakage",
+)
 
 
 def word_energy(profile: Profile, size: float) -> Joules:
@@ -43,12 +64,23 @@ def word_energy(profile: Profile, size: float) -> Joules:
         return Joules(*profile.band("memory.dram"))
     points = [profile.band(f"memory.sram_{name}") for name in ("8k", "32k", "1m")]
     sizes = (0, 2**13, 2**15, 2**20)
-    return Joules(*(float(np.interp(size, sizes, (0.0, *(point[end] for point in points)))) for end in range(3)))
+    return Joules(
+        *(
+            float(np.interp(size, sizes, (0.0, *(point[end] for point in points))))
+            for end in range(3)
+        )
+    )
 
 
-def _times(energy: Joules, value: float, low: float | None = None, high: float | None = None) -> Joules:
+def _times(
+    energy: Joules, value: float, low: float | None = None, high: float | None = None
+) -> Joules:
     """An energy as often as it is paid; low and high may be paid less or more often."""
-    return Joules(energy.value * value, energy.low * (value if low is None else low), energy.high * (value if high is None else high))
+    return Joules(
+        energy.value * value,
+        energy.low * (value if low is None else low),
+        energy.high * (value if high is None else high),
+    )
 
 
 def _op(profile: Profile, *names: str) -> Joules:
@@ -69,43 +101,75 @@ def event_layer(
     weight_bytes: int = 1,
 ) -> dict[str, Joules]:
     """One layer that works on events, per decision."""
-    weights, sums = word_energy(profile, weight_bytes * inputs * outputs), word_energy(profile, 4 * outputs)
+    weights = word_energy(profile, weight_bytes * inputs * outputs)
+    sums = word_energy(profile, 4 * outputs)
     states = word_energy(profile, 4 * outputs * state_words)
     updates = outputs * timesteps
     return {
-        "operations": _times(_op(profile, *operation, "add32"), synops) + _times(_op(profile, *update), updates),
+        "operations": (
+            _times(_op(profile, *operation, "add32"), synops)
+            + _times(_op(profile, *update), updates)
+        ),
         "weights": _times(weights, weight_bytes * SHARE * synops, None, synops),
         "states": _times(sums, 2 * synops, 0.0) + _times(states, 2 * updates * state_words),
         "messages": _times(word_energy(profile, 4 * inputs), 2 * payloads),
     }
 
 
-def walked_layer(profile: Profile, inputs: int, outputs: int, effective: float | None = None) -> dict[str, Joules]:
-    """One dense layer, output by output; `effective` multiply-adds are done where zeros are skipped."""
-    macs, done = float(inputs * outputs), float(inputs * outputs) if effective is None else effective
-    weights, activations = word_energy(profile, inputs * outputs), word_energy(profile, inputs)
+def walked_layer(
+    profile: Profile, inputs: int, outputs: int, effective: float | None = None
+) -> dict[str, Joules]:
+    """One dense layer, output by output.
+
+    `effective` multiply-adds are done where zeros are skipped.
+    """
+    macs = float(inputs * outputs)
+    if effective is None:
+        done = float(inputs * outputs)
+    else:
+        done = effective
+    weights = word_energy(profile, inputs * outputs)
+    activations = word_energy(profile, inputs)
     return {
-        "operations": _times(_op(profile, "mul8", "add32"), done) + _times(_op(profile, "add32"), macs),
+        "operations": (
+            _times(_op(profile, "mul8", "add32"), done) + _times(_op(profile, "add32"), macs)
+        ),
         "weights": _times(weights, SHARE * done, None, done),
-        "states": _times(activations, SHARE * macs, SHARE * inputs, macs) + _times(word_energy(profile, outputs), SHARE * outputs, None, outputs),
+        "states": (
+            _times(activations, SHARE * macs, SHARE * inputs, macs)
+            + _times(word_energy(profile, outputs), SHARE * outputs, None, outputs)
+        ),
     }
 
 
 def _sum(parts: list[dict[str, Joules]]) -> dict[str, Joules]:
-    return {name: total(part[name] for part in parts if name in part) for name in dict.fromkeys(name for part in parts for name in part)}
+    return {
+        name: total(part[name] for part in parts if name in part)
+        for name in dict.fromkeys(name for part in parts for name in part)
+    }
 
 
 def operation_of(network: Network, layer: int) -> tuple[str, ...]:
     """What one payload times one weight takes in `layer`: it depends on who sends."""
-    sender = network.layers[layer - 1].neuron if layer else ""
+    if layer:
+        sender = network.layers[layer - 1].neuron
+    else:
+        sender = ""
     if layer == 0 and not network.neuron.startswith("lif@") or sender.startswith("sdn@"):
         return ("mul8", "add32")
-    return ("add32", "add32") if sender in POWERS_OF_TWO else ("add32",)
+    if sender in POWERS_OF_TWO:
+        return ("add32", "add32")
+    return ("add32",)
 
 
 def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[str, Joules]:
-    """The spiking network per decision, by kind of work; synops outside windows are spread over the layers as those inside are."""
-    n = census.decisions * (census.synops / (census.synops + census.idle_synops) if census.idle_synops else 1.0)
+    """The spiking network per decision, by kind of work.
+
+    Synops outside windows are spread over the layers as those inside are.
+    """
+    n = census.decisions * (
+        census.synops / (census.synops + census.idle_synops) if census.idle_synops else 1.0
+    )
     return _sum(
         [
             event_layer(
@@ -125,30 +189,70 @@ def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] |
         if runs == DENSE:
             layers.append(walked_layer(profile, layer.inputs, layer.outputs))
             continue
-        synops, payloads = (layer.sparse, layer.active) if runs == SPARSE else (layer.delta, layer.changed)
+        synops, payloads = (
+            (layer.sparse, layer.active) if runs == SPARSE else (layer.delta, layer.changed)
+        )
         if synops is None or payloads is None:
             return None
-        events = event_layer(profile, inputs=layer.inputs, outputs=layer.outputs, synops=synops, payloads=payloads, timesteps=1,
-                             state_words=1 if runs == SPARSE or index == len(work.layers) - 1 else 2, operation=("mul8", "add32"))  # fmt: skip
+        events = event_layer(
+            profile,
+            inputs=layer.inputs,
+            outputs=layer.outputs,
+            synops=synops,
+            payloads=payloads,
+            timesteps=1,
+            # fmt: skip
+            state_words=1 if runs == SPARSE or index == len(work.layers) - 1 else 2,
+            operation=("mul8", "add32"),
+        )
         walked = walked_layer(profile, layer.inputs, layer.outputs, synops)
-        layers.append(min((events, walked), key=lambda parts: total(parts.values()).value) if runs == SPARSE else events)
+        layers.append(
+            min((events, walked), key=lambda parts: total(parts.values()).value)
+            if runs == SPARSE
+            else events
+        )
     return _sum(layers)
 
 
-def textbook_estimate(census: Census, network: Network, profile: Profile, control_period_s: float | None) -> Estimate:
+def textbook_estimate(
+    census: Census, network: Network, profile: Profile, control_period_s: float | None
+) -> Estimate:
     """Price the spiking network."""
     terms = spiking_terms(census, network, profile)
-    return _estimate(profile, SPIKING, terms, per_decision(census, network), control_period_s, **host_fields(census))
+    return _estimate(
+        profile,
+        SPIKING,
+        terms,
+        per_decision(census, network),
+        control_period_s,
+        **host_fields(census),
+    )
 
 
-def textbook_ann_estimates(work: AnnWork, profile: Profile, control_period_s: float | None) -> list[Estimate]:
-    """Price the source policy dense, with zeros skipped and as changes; what was not counted is left out."""
+def textbook_ann_estimates(
+    work: AnnWork, profile: Profile, control_period_s: float | None
+) -> list[Estimate]:
+    """Price the source policy dense, with zeros skipped and as changes.
+
+    What was not counted is left out.
+    """
     counted = {DENSE: work.dense, SPARSE: work.sparse, DELTA: work.delta}
     found = ((runs, ann_terms(work, profile, runs)) for runs in counted)
-    return [_estimate(profile, runs, terms, {"macs_per_decision": counted[runs]}, control_period_s) for runs, terms in found if terms is not None]
+    return [
+        _estimate(profile, runs, terms, {"macs_per_decision": counted[runs]}, control_period_s)
+        for runs, terms in found
+        if terms is not None
+    ]
 
 
-def _estimate(profile: Profile, runs: str, terms: dict[str, Joules], census: dict[str, Any], period: float | None, **more: Any) -> Estimate:
+def _estimate(
+    profile: Profile,
+    runs: str,
+    terms: dict[str, Joules],
+    census: dict[str, Any],
+    period: float | None,
+    **more: Any,
+) -> Estimate:
     energy = total(terms.values())
     kind, read = profile.grade("energy", "memory")
     return Estimate(

@@ -1,4 +1,6 @@
-"""Rounds of driving and distilling, from a converted artifact to one with the same integers' format and better ones."""
+"""Rounds of driving and distilling, from a converted artifact to one with the same integers' format
+and better ones.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,19 @@ MOST_STATES = 200_000
 
 
 def finetune(
-    artifact: Artifact, policy: Policy, states: States, bits: int, seed: int, gather: Gather | None, progress: Callable[[str, int, int], None]
+    artifact: Artifact,
+    policy: Policy,
+    states: States,
+    bits: int,
+    seed: int,
+    gather: Gather | None,
+    progress: Callable[[str, int, int], None],
 ) -> Artifact:
     """Distil `policy` into the integers of `artifact`; `states` are those of the calibration.
 
-    With `gather` the states of the float policy under noise and, before each round, those of the network as it is then
-    are added. Deterministic for a seed. Raises InputError where PyTorch is missing.
+    With `gather` the states of the float policy under noise and, before each round, those of the
+    network as it is then are added. Deterministic for a seed. Raises InputError where PyTorch is
+    missing.
     """
     network = artifact.network
     inputs = policy.observation.apply(states.observations, states.decisions)
@@ -37,16 +46,35 @@ def finetune(
     student = FakeQuantised(network, spread, bits)
     current = artifact
     if gather is not None:
-        states = states + gather(Recorder(FloatActor(policy, ROWS), NOISE * policy.action.range / 2, seed), "finetune: noisy states")
+        states = states + gather(
+            Recorder(FloatActor(policy, ROWS), NOISE * policy.action.range / 2, seed),
+            "finetune: noisy states",
+        )
     for number in range(ROUNDS):
         if gather is not None:
-            states = newest(states + gather(Recorder(FastBackend(current, ROWS)), f"finetune: own states {number + 1}"))
+            states = newest(
+                states
+                + gather(Recorder(FastBackend(current, ROWS)), f"finetune: own states {number + 1}")
+            )
         inputs = policy.observation.apply(states.observations, states.decisions)
         stage = f"finetune: round {number + 1} of {ROUNDS}"
         heights = ((ROUNDS - number) / ROUNDS, (ROUNDS - number - 1) / ROUNDS)
-        train(student, policy, inputs, STEPS, seed + number, heights, lambda done, stage=stage: progress(stage, done, STEPS))
+        train(
+            student,
+            policy,
+            inputs,
+            STEPS,
+            seed + number,
+            heights,
+            lambda done, stage=stage: progress(stage, done, STEPS),
+        )
         current = dataclasses.replace(artifact, network=integer_network(student))
-    record = artifact.calibration | {"finetuned": True, "finetune_steps": ROUNDS * STEPS, "finetune_rounds": ROUNDS, "finetune_states": len(states.decisions)}
+    record = artifact.calibration | {
+        "finetuned": True,
+        "finetune_steps": ROUNDS * STEPS,
+        "finetune_rounds": ROUNDS,
+        "finetune_states": len(states.decisions),
+    }
     current = dataclasses.replace(current, calibration=record)
     check(current, policy.provenance.file)
     return current

@@ -14,25 +14,47 @@ from toolchain.quantization.rounding import Float, Long
 
 
 def integer_network(trained: FakeQuantised) -> Network:
-    """The network whose integers `trained` imitates; payload ranges are those of the network it started from."""
+    """The network whose integers `trained` imitates.
+
+    Payload ranges are those of the network it started from.
+    """
     source = trained.network
-    weights, biases, scales, units = (trained.arrays(name) for name in ("weights", "biases", "row_scales", "units"))
+    weights, biases, scales, units = (
+        trained.arrays(name) for name in ("weights", "biases", "row_scales", "units")
+    )
     layers = []
     for index, layer in enumerate(source.layers):
-        integers, bias, scale = _proven_rows(source, index, np.clip(np.rint(weights[index]), -trained.limit, trained.limit), biases[index], scales[index])
-        changes: dict[str, object] = {"weights": integers.astype(np.int8), "bias": bias.astype(np.int32), "row_scale": scale, "unit": scale}
+        integers, bias, scale = _proven_rows(
+            source,
+            index,
+            np.clip(np.rint(weights[index]), -trained.limit, trained.limit),
+            biases[index],
+            scales[index],
+        )
+        changes: dict[str, object] = {
+            "weights": integers.astype(np.int8),
+            "bias": bias.astype(np.int32),
+            "row_scale": scale,
+            "unit": scale,
+        }
         if index < len(source.layers) - 1:
             changes |= _behind(layer, scale, units[index + 1])
         layers.append(dataclasses.replace(layer, **changes))  # type: ignore[arg-type]
-    return dataclasses.replace(source, encoder=Encoder(units[0], source.encoder.limit), layers=tuple(layers))
+    return dataclasses.replace(
+        source, encoder=Encoder(units[0], source.encoder.limit), layers=tuple(layers)
+    )
 
 
-def _proven_rows(network: Network, index: int, weights: Float, bias: Float, scale: Float) -> tuple[Long, Long, Float]:
+def _proven_rows(
+    network: Network, index: int, weights: Float, bias: Float, scale: Float
+) -> tuple[Long, Long, Float]:
     """Integer rows; those that the proof refuses get a coarser scale."""
     low, high = payload_ranges(network)[index]
-    real, scale = weights * scale[:, None], scale.copy()
+    real = weights * scale[:, None]
+    scale = scale.copy()
     while True:
-        integers, integer_bias = np.rint(real / scale[:, None]).astype(np.int64), np.rint(bias / scale).astype(np.int64)
+        integers = np.rint(real / scale[:, None]).astype(np.int64)
+        integer_bias = np.rint(bias / scale).astype(np.int64)
         proof = bound_rows(integers, integer_bias, low, high, RowKind.of(network, index))
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():

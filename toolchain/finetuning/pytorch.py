@@ -12,5 +12,9 @@ def pytorch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError("--finetune", "needs PyTorch, which is not installed", fix=("pip install torch", "leave --finetune away")) from None
+        raise InputError(
+            "--finetune",
+            "needs PyTorch, which is not installed",
+            fix=("pip install torch", "leave --finetune away"),
+        ) from None
     return torch

@@ -1,7 +1,7 @@
 """States to train on: what the policies meet when they drive.
 
-A quantised policy leaves the float policy's paths, and on its own it must know what to do (Ross et al. 2011, DAgger:
-roll out the student, label with the teacher).
+A quantised policy leaves the float policy's paths, and on its own it must know what to do (Ross et
+al. 2011, DAgger: roll out the student, label with the teacher).
 """
 
 from __future__ import annotations
@@ -23,18 +23,25 @@ class States:
     decisions: NDArray[np.int64]
 
     def __add__(self, other: States) -> States:
-        return States(np.concatenate([self.observations, other.observations]), np.concatenate([self.decisions, other.decisions]))
+        return States(
+            np.concatenate([self.observations, other.observations]),
+            np.concatenate([self.decisions, other.decisions]),
+        )
 
 
 class Recorder:
     """An actor that notes the states in which it decides.
 
-    `noise` [act], in the action's units, is the standard deviation of normal noise added to every action.
+    `noise` [act], in the action's units, is the standard deviation of normal noise added to every
+    action.
     """
 
     def __init__(self, actor: Actor, noise: Float | None = None, seed: int = 0) -> None:
-        self.actor, self.rows, self.noise = actor, actor.rows, noise
-        self._random, self._decision = np.random.default_rng(seed), 0
+        self.actor = actor
+        self.rows = actor.rows
+        self.noise = noise
+        self._random = np.random.default_rng(seed)
+        self._decision = 0
         self._kept: list[States] = []
 
     def reset(self, mask: Mask | None = None) -> None:
@@ -42,15 +49,25 @@ class Recorder:
         self._decision = 0
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        rows = slice(None) if active is None else active
+        if active is None:
+            rows = slice(None)
+        else:
+            rows = active
         kept = observations[rows].copy()
         self._kept.append(States(kept, np.full(len(kept), self._decision, np.int64)))
         self._decision += 1
         actions = self.actor.decide(observations, active)
-        return actions if self.noise is None else actions + self._random.normal(size=actions.shape) * self.noise
+        if self.noise is None:
+            return actions
+        return actions + self._random.normal(size=actions.shape) * self.noise
 
     def states(self) -> States:
-        return States(np.concatenate([part.observations for part in self._kept]), np.concatenate([part.decisions for part in self._kept]))
+        return States(
+            np.concatenate([part.observations for part in self._kept]),
+            np.concatenate([part.decisions for part in self._kept]),
+        )
 
 
-Gather = Callable[[Recorder, str], States]  # an actor and the name of a stage -> the states of one episode per row
+Gather = Callable[
+    [Recorder, str], States
+]  # an actor and the name of a stage -> the states of one episode per row

@@ -31,9 +31,9 @@ def train(
 ) -> None:
     """Distil `policy` on network inputs [N, features] for `steps` minibatches.
 
-    The loss is the squared error of the action in half ranges, and a small part of the same error without the
-    squash's saturation, which keeps a gradient where the action's is zero. The learning rate falls on a cosine from
-    rates[0] to rates[1] of its full height.
+    The loss is the squared error of the action in half ranges, and a small part of the same error
+    without the squash's saturation, which keeps a gradient where the action's is zero. The learning
+    rate falls on a cosine from rates[0] to rates[1] of its full height.
     """
     torch = student.torch
     generator = np.random.default_rng(seed)
@@ -52,7 +52,8 @@ def train(
     position = 0
     for step in range(steps):
         if position + BATCH > len(order):
-            order, position = generator.permutation(len(x)), 0
+            order = generator.permutation(len(x))
+            position = 0
         chosen = torch.from_numpy(order[position : position + BATCH])
         position += BATCH
         factor = rates[1] + (rates[0] - rates[1]) * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -70,11 +71,16 @@ def train(
 
 def squashed(student: FakeQuantised, policy: Policy, outputs: Any) -> Any:
     """The action contract in torch, in units of half the action's range."""
-    torch, action = student.torch, policy.action
+    torch = student.torch
+    action = policy.action
     half = action.range / 2
 
     def tensor(values: Float) -> Any:
         return torch.tensor(np.asarray(values), dtype=torch.float32)
 
-    values = (torch.tanh(outputs) if action.squash == "tanh" else outputs) * tensor(action.scale / half) + tensor(action.offset / half)
-    return values if action.low is None or action.high is None else torch.clamp(values, tensor(action.low / half), tensor(action.high / half))
+    values = (torch.tanh(outputs) if action.squash == "tanh" else outputs) * tensor(
+        action.scale / half
+    ) + tensor(action.offset / half)
+    if action.low is None or action.high is None:
+        return values
+    return torch.clamp(values, tensor(action.low / half), tensor(action.high / half))

@@ -1,4 +1,7 @@
-"""The neuron models by their versioned id. One file per neuron: equations first, integer step second."""
+"""The neuron models by their versioned id.
+
+One file per neuron: equations first, integer step second.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from toolchain.network import LEAKY, LIF, READOUT, Layer, Network
 from toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
 from toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
 from toolchain.neurons.leaky import Leaky as Leaky
-from toolchain.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFire as LeakyIntegrateAndFire
+from toolchain.neurons.leaky_integrate_and_fire import (
+    LeakyIntegrateAndFire as LeakyIntegrateAndFire,
+)
 from toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
 from toolchain.neurons.neuron import CARRY as CARRY
 from toolchain.neurons.neuron import INACTIVE as INACTIVE
@@ -18,14 +23,29 @@ from toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
 from toolchain.neurons.signed_memory import SignedMemory as SignedMemory
 from toolchain.neurons.spikes import SPIKES as SPIKES
 
-MODELS = (SigmaDelta(), IntegrateAndFire(), SignedMemory(), MultiThreshold(), DifferentialCoding(), LeakyIntegrateAndFire(), Leaky())
+MODELS = (
+    SigmaDelta(),
+    IntegrateAndFire(),
+    SignedMemory(),
+    MultiThreshold(),
+    DifferentialCoding(),
+    LeakyIntegrateAndFire(),
+    Leaky(),
+)
 HIDDEN_NEURONS: dict[str, Neuron] = {neuron.id: neuron for neuron in MODELS}
 NEURON_IDS = (*HIDDEN_NEURONS, READOUT)
-SHORT_NAMES = {identifier.split("@")[0]: identifier for identifier in HIDDEN_NEURONS if identifier not in (LIF, LEAKY)}  # what an ANN converts to
+SHORT_NAMES = {
+    identifier.split("@")[0]: identifier
+    for identifier in HIDDEN_NEURONS
+    if identifier not in (LIF, LEAKY)
+}  # what an ANN converts to
 
 
 def neuron_of(network: Network, layer: Layer) -> Neuron:
-    """The model that executes `layer`. Raises InputError for an id that this version does not know."""
+    """The model that executes `layer`.
+
+    Raises InputError for an id that this version does not know.
+    """
     if layer.neuron == READOUT:
         return Readout(network.coding)
     if layer.neuron not in HIDDEN_NEURONS:

@@ -1,18 +1,21 @@
-"""`dc@1`: differential coding on the multi-threshold neuron; a payload p at timestep t changes the running mean by p lambda / t.
+"""`dc@1`: differential coding on the multi-threshold neuron; a payload p at timestep t changes the
+running mean by p lambda / t.
 
 All state is in units of 1/D, D = lcm(1..T); theta = 8 D lambda in these units.
 
     at a window's start   ein = D b,  eout = 0,  c = 0
-    t = 1..T              v <- sat(v + D W x + ein - eout)          the host's input comes at t = 1 only
+    t = 1..T              v <- sat(v + D W x + ein - eout)          the host's input comes at t = 1
+        only
                           c <- c + eout
                           p = the largest of {1, 2, 4, 8} with 4 v >= 3 p D lambda;
-                              else the largest with 4 v <= -3 p D lambda and c >= p D lambda, negative;  else 0
+                              else the largest with 4 v <= -3 p D lambda and c >= p D lambda,
+                                  negative;  else 0
                           v <- v - p D lambda;  c <- c + p D lambda
                           ein <- ein + (D / t) W x;  eout <- eout + (D / t) p lambda
     v_init = 0, carried over within [-(theta // 2), theta // 2];  emitted = c
 
-c = t eout after timestep t, so c never falls below zero. Source: Huang et al., ICML 2025 (arXiv 2503.00301). T is in 2..6, or
-8 where the range proof passes.
+c = t eout after timestep t, so c never falls below zero. Source: Huang et al., ICML 2025 (arXiv
+2503.00301). T is in 2..6, or 8 where the range proof passes.
 """
 
 from __future__ import annotations
@@ -39,15 +42,25 @@ class DifferentialCoding(Neuron):
         units = denominator(timesteps)
         half = 4 * units * layer.threshold.astype(np.int64)
         v_init = np.zeros_like(half)
-        carried = carry_residual(v_init, state["v_start"], state["v"], state["c"], -half, half, alpha)
+        carried = carry_residual(
+            v_init, state["v_start"], state["v"], state["c"], -half, half, alpha
+        )
         start = np.where((control == CARRY)[:, None], carried, v_init)
         active = (control != INACTIVE)[:, None]
-        for name, value in (("v", start), ("v_start", start), ("ein", units * layer.bias.astype(np.int64)), ("eout", 0), ("c", 0), ("elapsed", 0)):
+        for name, value in (
+            ("v", start),
+            ("v_start", start),
+            ("ein", units * layer.bias.astype(np.int64)),
+            ("eout", 0),
+            ("c", 0),
+            ("elapsed", 0),
+        ):
             state[name] = np.where(active, value, state[name])
         state["timesteps"][:] = timesteps
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
-        rows, units = active[:, None], denominator(int(state["timesteps"].flat[0]))
+        rows = active[:, None]
+        units = denominator(int(state["timesteps"].flat[0]))
         unit = units * layer.threshold.astype(np.int64)
         per_timestep = units // (state["elapsed"] + rows).clip(1)  # D / t
         v = saturate(state["v"] + units * synaptic + state["ein"] - state["eout"], state, active)
@@ -56,7 +69,9 @@ class DifferentialCoding(Neuron):
         state["v"] = np.where(rows, v - payloads * unit, state["v"])
         state["c"] = np.where(rows, c + payloads * unit, state["c"])
         state["ein"] = np.where(rows, state["ein"] + per_timestep * synaptic, state["ein"])
-        state["eout"] = np.where(rows, state["eout"] + per_timestep * payloads * layer.threshold, state["eout"])
+        state["eout"] = np.where(
+            rows, state["eout"] + per_timestep * payloads * layer.threshold, state["eout"]
+        )
         state["elapsed"] += rows
         return payloads
 

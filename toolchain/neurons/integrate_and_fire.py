@@ -5,7 +5,8 @@
     v_init = theta // 2, carried over within [0, theta]
 
 Over a decision of T timesteps the number of spikes approaches T * relu(mean I) / theta.
-With `hold_input` the synaptic sum of the window's first timestep is latched and added in each of them.
+With `hold_input` the synaptic sum of the window's first timestep is latched and added in each of
+them.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@
     v <- v - p lambda;  c <- c + p
     v_init = 0, carried over within [-(theta // 2), theta // 2];  emitted = c lambda
 
-c counts the units sent in this decision; it never falls below zero. Source: Huang et al. (arXiv 2503.00301), MT neurons with
-four thresholds. With `hold_input` the first timestep's synaptic sum is added in each timestep.
+c counts the units sent in this decision; it never falls below zero. Source: Huang et al. (arXiv
+2503.00301), MT neurons with four thresholds. With `hold_input` the first timestep's synaptic sum is
+added in each timestep.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
-    """p of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c), signed."""
+    """p of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c),
+    signed.
+    """
     payload = np.zeros_like(v)
     for p in PAYLOADS:  # each larger one that qualifies replaces the smaller
         payload = np.where((4 * v <= -3 * p * unit) & (sent >= p), -p, payload)

@@ -1,8 +1,9 @@
 """What every neuron model offers: one window of timesteps per decision, integers only.
 
-A model is stateless; its state is a dict of int64 arrays [rows, neurons] that the backend keeps. Rows are
-independent copies of the same layer (environments). `control` says per row what happens to it in
-this decision: 0 it is not active, 1 its state carries over, 2 it starts afresh (episode start or resync).
+A model is stateless; its state is a dict of int64 arrays [rows, neurons] that the backend keeps.
+Rows are independent copies of the same layer (environments). `control` says per row what happens to
+it in this decision: 0 it is not active, 1 its state carries over, 2 it starts afresh (episode start
+or resync).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from toolchain.network import STATE_LIMIT, Layer
 Long = NDArray[np.int64]
 State = dict[str, Long]
 
-INACTIVE, CARRY, START = 0, 1, 2
+INACTIVE = 0
+CARRY = 1
+START = 2
 
 
 class Neuron(ABC):
@@ -27,15 +30,22 @@ class Neuron(ABC):
 
     @abstractmethod
     def initial(self, layer: Layer, rows: int) -> State:
-        """State before anything ran. Its content does not matter: the first control word is START."""
+        """State before anything ran.
+
+        Its content does not matter: the first control word is START.
+        """
 
     @abstractmethod
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
-        """Open the window of a decision: re-initialise `state` in place for the rows that are active."""
+        """Open the window of a decision.
+
+        Re-initialise `state` in place for the rows that are active.
+        """
 
     @abstractmethod
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
-        """One timestep: synaptic sums [rows, neurons] (without bias) in, payloads [rows, neurons] out.
+        """One timestep: synaptic sums [rows, neurons] (without bias) in, payloads [rows, neurons]
+        out.
 
         Rows that are not active keep their state and return 0.
         """
@@ -52,13 +62,16 @@ def saturate(value: Long, layer_state: State, active: NDArray[np.bool_]) -> Long
     return clipped
 
 
-def carry_residual(v_init: Long, v_start: Long, v_end: Long, emitted: Long, low: Long, high: Long, alpha: int) -> Long:
+def carry_residual(
+    v_init: Long, v_start: Long, v_end: Long, emitted: Long, low: Long, high: Long, alpha: int
+) -> Long:
     """CRPI: where a carried-over neuron starts its next window (contract section 1.5).
 
-    dv = max(v_end - v_start, -emitted);  r = (alpha * dv + 32) >> 6;  v_start' = clip(v_init + r, low, high)
+    dv = max(v_end - v_start, -emitted);  r = (alpha * dv + 32) >> 6;  v_start' = clip(v_init + r,
+        low, high)
 
-    `alpha` in 64ths. The residual of a decision is charged to the next one, less the debt of a neuron that
-    was driven below zero, which is forgotten. Source: arXiv 2601.21778, Algorithm 1.
+    `alpha` in 64ths. The residual of a decision is charged to the next one, less the debt of a
+    neuron that was driven below zero, which is forgotten. Source: arXiv 2601.21778, Algorithm 1.
     """
     residual = np.maximum(v_end - v_start, -emitted)
     return np.clip(v_init + ((alpha * residual + 32) >> 6), low, high)

@@ -1,10 +1,13 @@
 """`readout@1`: the last layer, an integer accumulator that never spikes; the host decodes it.
 
-    if, snm, mt (T timesteps):  acc = T * b at a window's start, then acc <- acc + sum w x per timestep
-    dc (T timesteps):           acc = D * b at a window's start, then acc <- acc + (D / t) sum w x,  D = lcm(1..T)
+    if, snm, mt (T timesteps):  acc = T * b at a window's start, then acc <- acc + sum w x per
+        timestep
+    dc (T timesteps):           acc = D * b at a window's start, then acc <- acc + (D / t) sum w x,
+        D = lcm(1..T)
     sdn (T = 1):                acc = b at an episode's start or a resync, then never cleared
 
-With `hold_input` (a policy without hidden layers) the first timestep's sum is added in each timestep.
+With `hold_input` (a policy without hidden layers) the first timestep's sum is added in each
+timestep.
 """
 
 from __future__ import annotations
@@ -26,11 +29,17 @@ class Readout(Neuron):
         self.coding = coding
 
     def initial(self, layer: Layer, rows: int) -> State:
-        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("acc", "latch", "timesteps", "elapsed", "saturations")}
+        return {
+            name: np.zeros((rows, layer.outputs), np.int64)
+            for name in ("acc", "latch", "timesteps", "elapsed", "saturations")
+        }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
         fresh = (control == START if self.coding == Coding.ACROSS else control != INACTIVE)[:, None]
-        times = denominator(timesteps) if self.coding == Coding.DIFFERENTIAL else timesteps
+        if self.coding == Coding.DIFFERENTIAL:
+            times = denominator(timesteps)
+        else:
+            times = timesteps
         state["acc"] = np.where(fresh, times * layer.bias.astype(np.int64), state["acc"])
         state["elapsed"] = np.where((control != INACTIVE)[:, None], 0, state["elapsed"])
         state["timesteps"][:] = timesteps
@@ -42,7 +51,9 @@ class Readout(Neuron):
             synaptic = state["latch"]
         state["elapsed"] += rows
         if self.coding == Coding.DIFFERENTIAL:
-            synaptic = denominator(int(state["timesteps"].flat[0])) // state["elapsed"].clip(1) * synaptic
+            synaptic = (
+                denominator(int(state["timesteps"].flat[0])) // state["elapsed"].clip(1) * synaptic
+            )
         state["acc"] = np.where(rows, state["acc"] + synaptic, state["acc"])
         return np.zeros_like(synaptic)
 

@@ -1,4 +1,5 @@
-"""`sdn@1`: sigma-delta across decisions. One timestep per decision, state never cleared inside an episode.
+"""`sdn@1`: sigma-delta across decisions. One timestep per decision, state never cleared inside an
+episode.
 
     at an episode's start or a resync:  acc = b, ref = 0
     acc <- acc + sum_i w_i d_i
@@ -7,8 +8,8 @@
     q    = clip(table(acc), low, high)                                 any other scalar activation
     d    = q - ref;  sent, and ref <- q, if d != 0 and (|d| >= trigger or q = 0)
 
-The payloads telescope: the sum of all d that a neuron sent is its current q exactly, so acc is always the
-bias plus the weighted q of the senders, and nothing drifts.
+The payloads telescope: the sum of all d that a neuron sent is its current q exactly, so acc is
+always the bias plus the weighted q of the senders, and nothing drifts.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def quantised_activation(layer: Layer, accumulator: Long) -> Long:
     if layer.table is not None:
         return layer.table(accumulator)
     theta = layer.threshold.astype(np.int64)
-    rectified = np.maximum(accumulator, 0) if layer.activation == "relu" else accumulator
+    if layer.activation == "relu":
+        rectified = np.maximum(accumulator, 0)
+    else:
+        rectified = accumulator
     return (2 * rectified + theta) // (2 * theta)
 
 
@@ -36,7 +40,10 @@ class SigmaDelta(Neuron):
     id = "sdn@1"
 
     def initial(self, layer: Layer, rows: int) -> State:
-        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("acc", "ref", "saturations")}
+        return {
+            name: np.zeros((rows, layer.outputs), np.int64)
+            for name in ("acc", "ref", "saturations")
+        }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
         fresh = (control == START)[:, None]

@@ -1,13 +1,15 @@
-"""`snm@1`: signed integrate-and-fire with memory of what it emitted, soft reset and residual carry-over.
+"""`snm@1`: signed integrate-and-fire with memory of what it emitted, soft reset and residual
+carry-over.
 
     I = W x + b
     v <- sat(v + I)
     +1 if v >= theta;  else -1 if v < 0 (strict) and n >= 1;  v <- v - s theta;  n <- n + s
     v_init = theta // 2, carried over within [0, theta];  emitted = n theta
 
-n counts the net spikes of this decision, so the output stays at or above zero. A negative spike takes back one that was
-sent too early. Source of the neuron: Wang et al., IJCAI 2022, in the reading that works (v < 0, not v <= 0, which would
-oscillate on zero input). With `hold_input` the first timestep's synaptic sum is added in each timestep.
+n counts the net spikes of this decision, so the output stays at or above zero. A negative spike
+takes back one that was sent too early. Source of the neuron: Wang et al., IJCAI 2022, in the
+reading that works (v < 0, not v <= 0, which would oscillate on zero input). With `hold_input` the
+first timestep's synaptic sum is added in each timestep.
 """
 
 from __future__ import annotations

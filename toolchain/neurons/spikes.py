@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spikes:
-    """Payloads lie in low..high; the full scale theta is `levels` times the layer's threshold array (theta or lambda)."""
+    """Payloads lie in low..high.
+
+    The full scale theta is `levels` times the layer's threshold array (theta or lambda).
+    """
 
     low: int
     high: int

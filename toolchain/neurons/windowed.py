@@ -1,4 +1,7 @@
-"""What `if`, `snm` and `mt` share: a membrane that integrates over a window, soft reset, residual carry-over."""
+"""What `if`, `snm` and `mt` share.
+
+A membrane that integrates over a window, soft reset, residual carry-over.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from toolchain.neurons.neuron import CARRY, INACTIVE, Long, Neuron, State, carry
 
 
 class WindowedNeuron(Neuron):
-    """Abstract. `net` counts what a neuron announced in this decision, in payload units of one threshold each."""
+    """Abstract.
+
+    `net` counts what a neuron announced in this decision, in payload units of one threshold each.
+    """
 
     @abstractmethod
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
@@ -23,11 +29,16 @@ class WindowedNeuron(Neuron):
         """Payloads of membranes `v` [rows, neurons] after integration."""
 
     def initial(self, layer: Layer, rows: int) -> State:
-        return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("v", "v_start", "net", "latch", "elapsed", "saturations")}
+        return {
+            name: np.zeros((rows, layer.outputs), np.int64)
+            for name in ("v", "v_start", "net", "latch", "elapsed", "saturations")
+        }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
         v_init, low, high = self.range(layer, timesteps)
-        carried = carry_residual(v_init, state["v_start"], state["v"], state["net"] * layer.threshold, low, high, alpha)
+        carried = carry_residual(
+            v_init, state["v_start"], state["v"], state["net"] * layer.threshold, low, high, alpha
+        )
         start = np.where((control == CARRY)[:, None], carried, v_init)
         active = (control != INACTIVE)[:, None]
         state["v_start"] = np.where(active, start, state["v_start"])

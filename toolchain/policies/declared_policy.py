@@ -1,4 +1,7 @@
-"""A spiking network whose file says nothing of time, encoder and decoder, as a policy: its sidecar has declared them."""
+"""A spiking network whose file says nothing of time, encoder and decoder, as a policy.
+
+Its sidecar has declared them.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,16 @@ from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
 
 def refuse_rates_options(options: ReadOptions, network: str, where: str) -> None:
-    """Raise InputError for options that a network of rates has no use for; `network` names its kind."""
+    """Raise InputError for options that a network of rates has no use for.
+
+    `network` names its kind.
+    """
     refuse_activation(options, where)
     if options.normalizer is not None and str(options.normalizer) != "none":
         what = f"a {network} network takes rates, no normalised observation"
-        raise InputError(where, what, got=f"--normalizer {options.normalizer}", fix="leave --normalizer out")
+        raise InputError(
+            where, what, got=f"--normalizer {options.normalizer}", fix="leave --normalizer out"
+        )
 
 
 def declared_policy(
@@ -36,10 +44,15 @@ def declared_policy(
     kind: tuple[str, str],
     declares: str,
 ) -> SpikingPolicy:
-    """The policy; `decoder` is weight [act, group] and bias [act], `kind` the provenance's format and family."""
+    """The policy.
+
+    `decoder` is weight [act, group] and bias [act], `kind` the provenance's format and family.
+    """
     weight, bias = decoder
     assumptions = [f"{sidecar.file} declares {declares}"]
-    action = plain_action(len(bias), with_sidecar_limit(options, sidecar), "", None, None, assumptions, content.name)
+    action = plain_action(
+        len(bias), with_sidecar_limit(options, sidecar), "", None, None, assumptions, content.name
+    )
     return SpikingPolicy(
         tuple(layers),
         sidecar.timesteps or 0,

@@ -9,20 +9,38 @@ from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 
 
 def describe(policy: AnyPolicy) -> dict[str, object]:
-    """Origin, layers, contracts and assumptions of a policy; every value is JSON, infinities are null."""
-    origin, observation, action = policy.provenance, policy.observation, policy.action
+    """Origin, layers, contracts and assumptions of a policy.
+
+    Every value is JSON, infinities are null.
+    """
+    origin = policy.provenance
+    observation = policy.observation
+    action = policy.action
     normalizer = None
     if observation.mean is not None:
-        normalizer = {"file": origin.normalizer_file, "sha256": origin.normalizer_sha256, "epsilon": observation.epsilon, "clip": _finite(observation.clip)}
+        normalizer = {
+            "file": origin.normalizer_file,
+            "sha256": origin.normalizer_sha256,
+            "epsilon": observation.epsilon,
+            "clip": _finite(observation.clip),
+        }
         if origin.format == "rsl-rl" and observation.epsilon == 0:
-            normalizer["epsilon_note"] = "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
-    time_feature = observation.time_feature and {"max_steps": observation.time_feature.max_steps, "test_mode": observation.time_feature.test_mode}
+            normalizer["epsilon_note"] = (
+                "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
+            )
+    time_feature = observation.time_feature and {
+        "max_steps": observation.time_feature.max_steps,
+        "test_mode": observation.time_feature.test_mode,
+    }
     return {
         "file": origin.file,
         "sha256": origin.sha256,
         "format": origin.format,
         "family": origin.family,
-        "layers": [{"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation} for layer in policy.layers],
+        "layers": [
+            {"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation}
+            for layer in policy.layers
+        ],
         "observation": {
             "size": observation.size,
             "features": observation.features,
@@ -50,8 +68,19 @@ def _spiking(policy: AnyPolicy) -> dict[str, object]:
     """What a spiking policy has beside an ANN's facts."""
     if not isinstance(policy, SpikingPolicy):
         return {}
-    encoder = {"kind": "rate" if policy.mean is None else "population", "neurons_per_feature": policy.population, "transform": policy.transform}
-    decays = [{"current_keep": layer.current_keep, "voltage_keep": layer.voltage_keep, "threshold": layer.threshold} for layer in policy.layers]
+    encoder = {
+        "kind": "rate" if policy.mean is None else "population",
+        "neurons_per_feature": policy.population,
+        "transform": policy.transform,
+    }
+    decays = [
+        {
+            "current_keep": layer.current_keep,
+            "voltage_keep": layer.voltage_keep,
+            "threshold": layer.threshold,
+        }
+        for layer in policy.layers
+    ]
     return {
         "neuron": policy.neuron,
         "timesteps": policy.timesteps,
@@ -63,8 +92,12 @@ def _spiking(policy: AnyPolicy) -> dict[str, object]:
 
 
 def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None
+    if value is not None and np.isfinite(value):
+        return float(value)
+    return None
 
 
 def _numbers(values: NDArray[np.float64] | None) -> list[float | None] | None:
-    return None if values is None else [_finite(value) for value in values]
+    if values is None:
+        return None
+    return [_finite(value) for value in values]

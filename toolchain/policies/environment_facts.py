@@ -1,4 +1,7 @@
-"""What the caller knows about the environment a policy acts in; the readers import no environment."""
+"""What the caller knows about the environment a policy acts in.
+
+The readers import no environment.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from toolchain.errors import InputError, violations
 
 Float = NDArray[np.float64]
 WHERE = "environment facts"
-MUJOCO = "Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum InvertedPendulum Pusher Reacher Swimmer Walker2d".split()
+MUJOCO = (
+    "Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum InvertedPendulum Pusher"
+    " Reacher Swimmer Walker2d".split()
+)
 _VERSIONED = re.compile(r"([A-Za-z][A-Za-z0-9]*)-v(\d{1,3})(?![0-9])")
 
 
@@ -22,8 +28,9 @@ _VERSIONED = re.compile(r"([A-Za-z][A-Za-z0-9]*)-v(\d{1,3})(?![0-9])")
 class EnvironmentFacts:
     """Sizes and bounds of an environment, each None where unknown.
 
-    `observation_size` counts the channels of its flat observation, `max_episode_steps` the decisions until
-    it truncates an episode; `action_low` and `action_high` [act] come together; `choices` counts discrete actions.
+    `observation_size` counts the channels of its flat observation, `max_episode_steps` the
+    decisions until it truncates an episode; `action_low` and `action_high` [act] come together;
+    `choices` counts discrete actions.
     """
 
     id: str = ""
@@ -37,23 +44,43 @@ class EnvironmentFacts:
         problems = []
         for name in ("observation_size", "max_episode_steps", "choices"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1):
+            if value is not None and (
+                not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1
+            ):
                 problems.append(f"{name} must be a positive integer (got {value!r})")
         if (self.action_low is None) != (self.action_high is None):
-            raise InputError(WHERE, "action bounds need both ends", fix="give --action-low and --action-high")
+            raise InputError(
+                WHERE, "action bounds need both ends", fix="give --action-low and --action-high"
+            )
         if self.action_low is not None and self.action_high is not None:
             try:
-                low, high = (np.atleast_1d(np.asarray(bound, np.float64)) for bound in (self.action_low, self.action_high))
+                low, high = (
+                    np.atleast_1d(np.asarray(bound, np.float64))
+                    for bound in (self.action_low, self.action_high)
+                )
             except (TypeError, ValueError):
-                raise InputError(WHERE, "action bounds must be numbers", fix="give --action-low and --action-high") from None
+                raise InputError(
+                    WHERE,
+                    "action bounds must be numbers",
+                    fix="give --action-low and --action-high",
+                ) from None
             if low.ndim != 1 or low.shape != high.shape:
-                problems.append(f"action bounds must be flat and of one size (got {low.shape} and {high.shape})")
+                problems.append(
+                    f"action bounds must be flat and of one size (got {low.shape} and {high.shape})"
+                )
             elif not (low < high).all():
-                problems.append(f"action bounds must satisfy low < high in every channel (got {low.tolist()} and {high.tolist()})")
+                problems.append(
+                    f"action bounds must satisfy low < high in every channel (got {low.tolist()}"
+                    f" and {high.tolist()})"
+                )
             object.__setattr__(self, "action_low", low)
             object.__setattr__(self, "action_high", high)
         if problems:
-            raise violations(WHERE, problems, fix="give the facts of the environment that the policy was trained in")
+            raise violations(
+                WHERE,
+                problems,
+                fix="give the facts of the environment that the policy was trained in",
+            )
 
     @property
     def label(self) -> str:
@@ -69,20 +96,33 @@ class EnvironmentFacts:
 
 
 def environment_fix(hints: tuple[str, ...], environment: EnvironmentFacts) -> str:
-    """What to try when shapes do not fit: the environment ids that `hints` (file names, texts) mention.
+    """What to try when shapes do not fit: the environment ids that `hints` (file names, texts)
+    mention.
 
-    Gymnasium removed the MuJoCo ids before v4; v4 keeps their observations, v5 in some families only.
+    Gymnasium removed the MuJoCo ids before v4; v4 keeps their observations, v5 in some families
+    only.
     """
     for text in hints:
         found = _VERSIONED.search(text)
         if found is None:
             continue
-        named, name, version = found.group(0), found.group(1), int(found.group(2))
-        versions = ((5, 4) if version == 5 else (4, 5)) if name in MUJOCO and version <= 5 else (version,)
+        named = found.group(0)
+        name = found.group(1)
+        version = int(found.group(2))
+        if name in MUJOCO and version <= 5:
+            if version == 5:
+                versions = (5, 4)
+            else:
+                versions = (4, 5)
+        else:
+            versions = (version,)
         ids = [f"{name}-v{number}" for number in versions]
         others = [item for item in ids if item != environment.id]
         if others:
-            return f"--env {' or --env '.join(others)}, the one whose shapes fit (the checkpoint names {named})"
+            return (
+                f"--env {' or --env '.join(others)}, the one whose shapes fit (the checkpoint names"
+                f" {named})"
+            )
     return "--env with the environment that the policy was trained in"
 
 
@@ -91,9 +131,17 @@ def flat_bounds(value: object, size: int, where: str, option: str) -> Float:
     try:
         limit = np.atleast_1d(np.asarray(value, np.float64))
     except (TypeError, ValueError):
-        raise InputError(where, f"{option} is not a number", got=repr(value)[:60], fix=f"{option} 1.0") from None
-    if limit.shape not in ((1,), (size,)) or not all(math.isfinite(item) and item > 0 for item in limit):
         raise InputError(
-            where, f"{option} does not fit the action", got=limit.tolist()[:8], limit=f"one positive number, or {size} of them", fix=f"{option} 1.0"
+            where, f"{option} is not a number", got=repr(value)[:60], fix=f"{option} 1.0"
+        ) from None
+    if limit.shape not in ((1,), (size,)) or not all(
+        math.isfinite(item) and item > 0 for item in limit
+    ):
+        raise InputError(
+            where,
+            f"{option} does not fit the action",
+            got=limit.tolist()[:8],
+            limit=f"one positive number, or {size} of them",
+            fix=f"{option} 1.0",
         )
     return np.broadcast_to(limit, (size,)).copy()

@@ -25,7 +25,8 @@ _STAND_INS: dict[str, dict[str, Any]] = {
 
 
 def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> dict[str, object]:
-    """`describe` of the policy, null where a fact is not known, and `missing`: the facts and the options that give them.
+    """`describe` of the policy, null where a fact is not known, and `missing`: the facts and the
+    options that give them.
 
     Raises InputError for every file that cannot be converted whatever is said about it.
     """
@@ -47,9 +48,18 @@ def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> di
     return facts | {"missing": [{"fact": fact, "give": give} for fact, give in missing.items()]}
 
 
-def _asked_for_with_an_environment(path: str | os.PathLike[str], options: ReadOptions, kind: str) -> dict[str, str]:
-    """The action limit, where a graph ends in a bare tanh: nothing else than -1 and 1 is known until an environment has other bounds."""
-    if kind not in GRAPHS or options.environment.bounds is not None or options.environment.choices is not None:
+def _asked_for_with_an_environment(
+    path: str | os.PathLike[str], options: ReadOptions, kind: str
+) -> dict[str, str]:
+    """The action limit, where a graph ends in a bare tanh.
+
+    Nothing else than -1 and 1 is known until an environment has other bounds.
+    """
+    if (
+        kind not in GRAPHS
+        or options.environment.bounds is not None
+        or options.environment.choices is not None
+    ):
         return {}
     others = dataclasses.replace(options, environment=_bounded(options.environment, 2.0))
     try:
@@ -60,7 +70,9 @@ def _asked_for_with_an_environment(path: str | os.PathLike[str], options: ReadOp
 
 
 def _bounded(environment: EnvironmentFacts, bound: float) -> EnvironmentFacts:
-    return dataclasses.replace(environment, id="", action_low=np.full(1, -bound), action_high=np.full(1, bound))
+    return dataclasses.replace(
+        environment, id="", action_low=np.full(1, -bound), action_high=np.full(1, bound)
+    )
 
 
 def _stand_in(fact: str, options: ReadOptions) -> dict[str, Any]:
@@ -75,7 +87,8 @@ def _stand_in(fact: str, options: ReadOptions) -> dict[str, Any]:
 
 def _forget(facts: dict[str, Any], missing: Any) -> None:
     """Null where a stand-in would show."""
-    action, layers = facts["action"], facts["layers"]
+    action = facts["action"]
+    layers = facts["layers"]
     if ACTIVATION in missing:
         for layer in layers[:-1]:
             layer["activation"] = None

@@ -30,8 +30,9 @@ RESCALED = "rescaled"  # the output is clipped to +-1, which stands for the acti
 class LibraryActor:
     """A feed-forward actor and what its library does around it.
 
-    `activation` and `squash` (as ReadOptions.squash, or RESCALED) are the library's defaults; `reference` says whose.
-    `asks_normalizer` says why the file cannot hold the observation's normaliser, empty where it could.
+    `activation` and `squash` (as ReadOptions.squash, or RESCALED) are the library's defaults;
+    `reference` says whose. `asks_normalizer` says why the file cannot hold the observation's
+    normaliser, empty where it could.
     """
 
     format: str
@@ -60,25 +61,45 @@ def unsupported_keys(keys: Iterable[str], unsupported: Unsupported) -> list[str]
 def unknown_keys(keys: Iterable[str], layers: Layers, known: re.Pattern[str]) -> list[str]:
     """One line per key that is neither a layer's nor `known`."""
     used = {f"{name}.{part}" for name, *_ in layers for part in ("weight", "bias")}
-    return [f"unknown key {printable(key, 60)}" for key in keys if key not in used and not known.fullmatch(key)]
+    return [
+        f"unknown key {printable(key, 60)}"
+        for key in keys
+        if key not in used and not known.fullmatch(key)
+    ]
 
 
 def unknown_entries(loaded: Mapping[str, object], known: Iterable[str]) -> list[str]:
     """One line per entry of a checkpoint that the library does not write."""
-    return [f"unknown entry {printable(key, 60)}, it may belong to the policy" for key in loaded if key not in set(known)]
+    return [
+        f"unknown entry {printable(key, 60)}, it may belong to the policy"
+        for key in loaded
+        if key not in set(known)
+    ]
 
 
 def refuse(where: str, problems: Sequence[str], library: str, fix: str | Sequence[str]) -> None:
     """Raise InputError with all problems, if there are any."""
     if problems:
-        raise violations(where, problems, why=f"the file looks like a checkpoint of {library} and each of its entries must be understood", fix=fix)
+        raise violations(
+            where,
+            problems,
+            why=(
+                f"the file looks like a checkpoint of {library} and each of its entries must be"
+                " understood"
+            ),
+            fix=fix,
+        )
 
 
 def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -> Policy:
     """The policy; InputError where facts are missing or do not fit."""
-    where, assumptions = content.name, list(actor.notes)
+    where = content.name
+    assumptions = list(actor.notes)
     if actor.unused:
-        assumptions.append(f"assumed by family: {shorten(actor.unused, 6)} do not take part in the deterministic action ({actor.reference})")
+        assumptions.append(
+            f"assumed by family: {shorten(actor.unused, 6)} do not take part in the deterministic"
+            f" action ({actor.reference})"
+        )
     activation = options.activation
     if activation is None:
         activation = actor.activation
@@ -86,7 +107,11 @@ def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -
             assumptions.append(f"assumed by family: activation {activation} ({actor.reference})")
     last = len(actor.layers) - 1
     layers = tuple(
-        DenseLayer(weight, np.zeros(len(weight), np.float32) if bias is None else bias, "identity" if index == last else activation)
+        DenseLayer(
+            weight,
+            np.zeros(len(weight), np.float32) if bias is None else bias,
+            "identity" if index == last else activation,
+        )
         for index, (_, weight, bias) in enumerate(actor.layers)
     )
     if actor.asks_normalizer and options.normalizer is None:
@@ -96,29 +121,56 @@ def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -
             "the observation's normaliser is not in the file",
             got="no --normalizer",
             why=actor.asks_normalizer,
-            fix=("--normalizer FILE.npz with mean, var, epsilon and clip", "--normalizer FILE with a VecNormalize pickle", "--normalizer none, if trained so"),
+            fix=(
+                "--normalizer FILE.npz with mean, var, epsilon and clip",
+                "--normalizer FILE with a VecNormalize pickle",
+                "--normalizer none, if trained so",
+            ),
         )
     action = _action(layers[-1].outputs, actor, options, assumptions, where)
-    observation, file = read_observation(layers[0].inputs, content, options, assumptions, own=actor.normalizer)
+    observation, file = read_observation(
+        layers[0].inputs, content, options, assumptions, own=actor.normalizer
+    )
     provenance = Provenance(
         where, content.sha256, actor.format, actor.family, tuple(assumptions), file.name if file else "", file.sha256 if file else ""
     )  # fmt: skip
     return Policy(layers, observation, action, provenance)
 
 
-def _action(size: int, actor: LibraryActor, options: ReadOptions, assumptions: list[str], where: str) -> ActionContract:
+def _action(
+    size: int, actor: LibraryActor, options: ReadOptions, assumptions: list[str], where: str
+) -> ActionContract:
     """The library's own contract, or the one that the options ask for."""
     if options.squash is not None and (actor.squash == "argmax") != (options.squash == "argmax"):
-        raise InputError(where, "--squash differs from what the policy does", got=options.squash, limit=actor.squash, fix="leave --squash out")
+        raise InputError(
+            where,
+            "--squash differs from what the policy does",
+            got=options.squash,
+            limit=actor.squash,
+            fix="leave --squash out",
+        )
     if actor.squash == "argmax":
         return discrete_action(size, options, where)
     if options.squash is not None:
         return plain_action(size, options, "", None, None, assumptions, where)
     assumptions.append(f"assumed by family: {actor.action_note} ({actor.reference})")
     if actor.squash != RESCALED:
-        return plain_action(size, dataclasses.replace(options, squash=actor.squash), "", None, None, assumptions, where)
+        return plain_action(
+            size,
+            dataclasses.replace(options, squash=actor.squash),
+            "",
+            None,
+            None,
+            assumptions,
+            where,
+        )
     if options.action_limit is not None:
         fix = ("leave --action-limit out", "--squash clip with --action-limit")
-        raise InputError(where, "the action limit follows from the bounds", got=f"--action-limit {options.action_limit}", fix=fix)
+        raise InputError(
+            where,
+            "the action limit follows from the bounds",
+            got=f"--action-limit {options.action_limit}",
+            fix=fix,
+        )
     low, high = agreed_bounds(size, None, options.environment, where, ())
     return ActionContract(size, "none", (high - low) / 2.0, (high + low) / 2.0, low, high)

@@ -36,22 +36,34 @@ def load_policy(
     environment: EnvironmentFacts | None = None,
     action_output: str | None = None,
 ) -> AnyPolicy:
-    """The trained policy in the file at `path`, whatever its name: a torch state_dict, a safetensors file, a checkpoint of
-    RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph,
-    a torch.export program or a TorchScript archive. Spiking actors: a PopSAN or Proxy-Target state_dict, or one of
-    SDDPG's two pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py),
+    """The trained policy in the file at `path`, whatever its name: a torch state_dict, a
+    safetensors file, a checkpoint of RSL-RL, rl_games or CleanRL, a Stable-Baselines3 zip (TD3,
+    DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), an ONNX graph, a torch.export program or a
+    TorchScript archive. Spiking actors: a PopSAN or Proxy-Target state_dict, or one of SDDPG's two
+    pickles, `*_weights.p` or `*_bias.p`; a sidecar may say more (toolchain/policies/sidecar.py),
     and must for a NIR graph and for a netx file of lava-dl.
 
-    `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not; `action_limit` is a positive
-    number or one per action channel; `normalizer` is the path of a VecNormalize pickle (of a mean_var pickle for
-    PopSAN), "none", or None to look beside a Stable-Baselines3 zip or a PopSAN actor. `environment` gives sizes and
-    action bounds. `action_output` names the output of a graph that is the deterministic action, where it has
+    `activation` and `squash` (`tanh`, `clip`, `none`, `argmax`) say what the file does not;
+    `action_limit` is a positive number or one per action channel; `normalizer` is the path of a
+    VecNormalize pickle (of a mean_var pickle for PopSAN), "none", or None to look beside a
+    Stable-Baselines3 zip or a PopSAN actor. `environment` gives sizes and action bounds.
+    `action_output` names the output of a graph that is the deterministic action, where it has
     several. Everything that was assumed stands in `policy.provenance.assumptions`.
 
-    Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises InputError for
-    every file that cannot be converted exactly as it was trained.
+    Weights are float32: float64 ones are rounded. Nothing stored in the file is executed. Raises
+    InputError for every file that cannot be converted exactly as it was trained.
     """
-    return load_options(path, ReadOptions(activation, squash, action_limit, normalizer, environment or EnvironmentFacts(), action_output))
+    return load_options(
+        path,
+        ReadOptions(
+            activation,
+            squash,
+            action_limit,
+            normalizer,
+            environment or EnvironmentFacts(),
+            action_output,
+        ),
+    )
 
 
 def load_options(path: str | os.PathLike[str], options: ReadOptions) -> AnyPolicy:
@@ -61,7 +73,12 @@ def load_options(path: str | os.PathLike[str], options: ReadOptions) -> AnyPolic
         return read_sddpg(content, options)
     kind = detect_format(content)
     if options.action_output is not None and kind not in GRAPHS:
-        raise InputError(content.name, "only a graph has named outputs", got=f"--action-output for a {kind} file", fix="leave --action-output out")
+        raise InputError(
+            content.name,
+            "only a graph has named outputs",
+            got=f"--action-output for a {kind} file",
+            fix="leave --action-output out",
+        )
     if kind in READERS:
         return READERS[kind](content, options)
     return read_state_dict(content, options, safetensors=kind == "safetensors")

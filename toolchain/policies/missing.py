@@ -6,7 +6,11 @@ from typing import Any
 
 from toolchain.errors import InputError
 
-ACTIVATION, SQUASH, BOUNDS, LIMIT, NORMALIZER = "activation", "squash", "action bounds", "action limit", "normaliser"
+ACTIVATION = "activation"
+SQUASH = "squash"
+BOUNDS = "action bounds"
+LIMIT = "action limit"
+NORMALIZER = "normaliser"
 
 
 def missing_fact(facts: tuple[str, ...], where: str, what: str, **parts: Any) -> InputError:

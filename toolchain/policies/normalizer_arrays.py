@@ -1,4 +1,7 @@
-"""A normaliser as plain arrays: an .npz file with `mean`, `var`, `epsilon` and `clip` (infinite: no clip)."""
+"""A normaliser as plain arrays.
+
+An .npz file with `mean`, `var`, `epsilon` and `clip` (infinite: no clip).
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,46 @@ SAVE_AGAIN = "np.savez(FILE, mean=rms.mean, var=rms.var, epsilon=1e-8, clip=10.0
 
 
 def read_normalizer_arrays(content: FileContent) -> Normalizer:
-    """The four arrays, float64; InputError for missing or further ones and for values that cannot normalise."""
-    where, found, problems = content.name, dict[str, NDArray[np.float64]](), list[str]()
+    """The four arrays, float64.
+
+    InputError for missing or further ones and for values that cannot normalise.
+    """
+    where = content.name
+    found = dict[str, NDArray[np.float64]]()
+    problems = list[str]()
     with open_archive(content.data, where, NORMALIZER_LIMIT) as archive:
         members = archive.namelist()
         problems += [f"{name} is missing" for name in NAMES if f"{name}.npy" not in members]
-        problems += [f"unknown array {member[:60]!a}" for member in members if member.removesuffix(".npy") not in NAMES]
+        problems += [
+            f"unknown array {member[:60]!a}"
+            for member in members
+            if member.removesuffix(".npy") not in NAMES
+        ]
         if not problems:
             for name in NAMES:
                 try:
-                    values = np.lib.format.read_array(io.BytesIO(read_member(archive, f"{name}.npy", where, NORMALIZER_LIMIT)), allow_pickle=False)
+                    values = np.lib.format.read_array(
+                        io.BytesIO(read_member(archive, f"{name}.npy", where, NORMALIZER_LIMIT)),
+                        allow_pickle=False,
+                    )
                     found[name] = values.astype(np.float64)
                 except InputError:
                     raise
-                except Exception as error:  # NumPy parses the header with Python's own parser, which raises whatever it likes
+                # NumPy parses the header with Python's own parser, which raises whatever it likes
+                except Exception as error:
                     problems.append(f"{name} is not a numeric array ({short_reason(error, 60)})")
     if not problems:
         problem = normalizer_problem(found["mean"], found["var"], found["epsilon"], found["clip"])
         problems += [problem] if problem else []
     if problems:
-        raise violations(where, problems, why="every observation would come out wrong", fix=SAVE_AGAIN)
+        raise violations(
+            where, problems, why="every observation would come out wrong", fix=SAVE_AGAIN
+        )
     clip = float(found["clip"].ravel()[0])
-    return Normalizer(content, found["mean"], found["var"], float(found["epsilon"].ravel()[0]), clip if np.isfinite(clip) else None)
+    return Normalizer(
+        content,
+        found["mean"],
+        found["var"],
+        float(found["epsilon"].ravel()[0]),
+        clip if np.isfinite(clip) else None,
+    )

@@ -1,4 +1,7 @@
-"""From the environment's observation to the network's inputs: normaliser, time feature, sizes that must fit."""
+"""From the environment's observation to the network's inputs.
+
+Normaliser, time feature, sizes that must fit.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,17 @@ from toolchain.policies.environment_facts import environment_fix
 from toolchain.policies.file_content import FileContent, read_content
 from toolchain.policies.normalizer_arrays import read_normalizer_arrays
 from toolchain.policies.options import ReadOptions
-from toolchain.policies.vec_normalize import NORMALIZER_LIMIT, Normalizer, find_normalizer, read_vec_normalize
+from toolchain.policies.vec_normalize import (
+    NORMALIZER_LIMIT,
+    Normalizer,
+    find_normalizer,
+    read_vec_normalize,
+)
 
-STACKED = "--env with an environment that gives the stacked observation flat (FrameStackObservation and FlattenObservation, oldest frame first)"
+STACKED = (
+    "--env with an environment that gives the stacked observation flat (FrameStackObservation and"
+    " FlattenObservation, oldest frame first)"
+)
 
 
 def read_observation(
@@ -25,12 +36,16 @@ def read_observation(
     hints: tuple[str, ...] = (),
     own: Normalizer | None = None,
 ) -> tuple[ObservationContract, FileContent | None]:
-    """The observation contract of a network with `inputs` inputs, and the normaliser file that was used.
+    """The observation contract of a network with `inputs` inputs, and the normaliser file that was
+    used.
 
-    `zoo` (Stable-Baselines3 zips): look for a normaliser beside the file and admit one channel more than the
-    environment's as its remaining time. `own` is the normaliser inside the checkpoint. InputError where sizes do not fit.
+    `zoo` (Stable-Baselines3 zips): look for a normaliser beside the file and admit one channel more
+    than the environment's as its remaining time. `own` is the normaliser inside the checkpoint.
+    InputError where sizes do not fit.
     """
-    size, time_feature = _size(inputs, content.name, options, assumptions, zoo, (content.name, *hints))
+    size, time_feature = _size(
+        inputs, content.name, options, assumptions, zoo, (content.name, *hints)
+    )
     file, normalizer = _normalizer(content, options, assumptions, zoo, own)
     if normalizer is None:
         return ObservationContract(size, time_feature=time_feature), file
@@ -43,10 +58,27 @@ def read_observation(
             why="it was saved with another policy",
             fix="--normalizer FILE with the one saved with this policy or --normalizer none",
         )
-    return ObservationContract(size, normalizer.mean, normalizer.variance, normalizer.epsilon, normalizer.clip, time_feature), file
+    return (
+        ObservationContract(
+            size,
+            normalizer.mean,
+            normalizer.variance,
+            normalizer.epsilon,
+            normalizer.clip,
+            time_feature,
+        ),
+        file,
+    )
 
 
-def _size(inputs: int, where: str, options: ReadOptions, assumptions: list[str], zoo: bool, hints: tuple[str, ...]) -> tuple[int, TimeFeature | None]:
+def _size(
+    inputs: int,
+    where: str,
+    options: ReadOptions,
+    assumptions: list[str],
+    zoo: bool,
+    hints: tuple[str, ...],
+) -> tuple[int, TimeFeature | None]:
     """(environment channels, time feature)."""
     environment = options.environment
     size = environment.observation_size
@@ -59,41 +91,70 @@ def _size(inputs: int, where: str, options: ReadOptions, assumptions: list[str],
             "the policy does not fit the environment",
             got=f"{inputs} inputs",
             limit=f"{size} observation channels of {environment.label}",
-            why=f"{inputs // size} frames of {size} channels, as a frame stack gives them, would fit; a stack is the environment's to keep" if stacked else "",
-            fix=(STACKED, environment_fix(hints, environment)) if stacked else environment_fix(hints, environment),
+            why=(
+                f"{inputs // size} frames of {size} channels, as a frame stack gives them, would"
+                " fit; a stack is the environment's to keep"
+                if stacked
+                else ""
+            ),
+            fix=(
+                (STACKED, environment_fix(hints, environment))
+                if stacked
+                else environment_fix(hints, environment)
+            ),
         )
     if environment.max_episode_steps is None:
         raise InputError(
             where,
-            "the policy takes one input more than the environment gives, as with the RL Zoo's time feature, but the episode's length is not known",
+            "the policy takes one input more than the environment gives, as with the RL Zoo's time"
+            " feature, but the episode's length is not known",
             got=f"{inputs} inputs",
             limit=f"{size} observation channels of {environment.label}",
             fix=("give an environment with a step limit", environment_fix(hints, environment)),
         )
     steps = int(environment.max_episode_steps)
     assumptions.append(
-        f"assumed by family: input {inputs} is the remaining time 1 - decision / {steps} "
-        f"(RL Zoo TimeFeatureWrapper; the policy has {inputs} inputs, {environment.label} {size} channels)"
+        f"assumed by family: input {inputs} is the remaining time 1 - decision / {steps} (RL Zoo"
+        f" TimeFeatureWrapper; the policy has {inputs} inputs, {environment.label} {size} channels)"
     )
     return size, TimeFeature(steps)
 
 
 def _normalizer(
-    content: FileContent, options: ReadOptions, assumptions: list[str], zoo: bool, own: Normalizer | None
+    content: FileContent,
+    options: ReadOptions,
+    assumptions: list[str],
+    zoo: bool,
+    own: Normalizer | None,
 ) -> tuple[FileContent | None, Normalizer | None]:
     chosen = options.normalizer
     if own is not None and chosen is None:
         return content, own
     if own is not None and str(chosen) != "none":
-        raise InputError(content.name, "the checkpoint holds its own normaliser", got=f"--normalizer {Path(str(chosen)).name}", fix="leave --normalizer out")
+        raise InputError(
+            content.name,
+            "the checkpoint holds its own normaliser",
+            got=f"--normalizer {Path(str(chosen)).name}",
+            fix="leave --normalizer out",
+        )
     if own is not None:
-        assumptions.append("the normaliser inside the checkpoint is left out, as --normalizer none says")
+        assumptions.append(
+            "the normaliser inside the checkpoint is left out, as --normalizer none says"
+        )
     if chosen is not None and str(chosen) == "none":
         return None, None
-    path = chosen if chosen is not None else find_normalizer(content.path) if zoo else None
+    if chosen is not None:
+        path = chosen
+    elif zoo:
+        path = find_normalizer(content.path)
+    else:
+        path = None
     if path is None:
         if zoo:
-            assumptions.append(f"assumed by family: observations are not normalised (no vecnormalize.pkl beside {content.name})")
+            assumptions.append(
+                "assumed by family: observations are not normalised (no vecnormalize.pkl beside"
+                f" {content.name})"
+            )
         return None, None
     file = read_content(path, "normaliser", NORMALIZER_LIMIT)
     if file.data[:2] == b"PK":

@@ -1,4 +1,7 @@
-"""The policy that a user trained: layers, observation contract, action contract, where it came from."""
+"""The policy that a user trained.
+
+Layers, observation contract, action contract, where it came from.
+"""
 
 from __future__ import annotations
 
@@ -56,22 +59,44 @@ class Policy:
         widths = [self.observation.features] + [layer.outputs for layer in self.layers]
         for index, layer in enumerate(self.layers):
             if layer.activation not in ACTIVATIONS:
-                problems.append(f"layer {index} has unknown activation {layer.activation!r} {did_you_mean(layer.activation, ACTIVATIONS)}".rstrip())
+                problems.append(
+                    f"layer {index} has unknown activation {layer.activation!r}"
+                    f" {did_you_mean(layer.activation, ACTIVATIONS)}".rstrip()
+                )
             if layer.inputs != widths[index]:
-                problems.append(f"layer {index} takes {layer.inputs} inputs but {widths[index]} arrive")
+                problems.append(
+                    f"layer {index} takes {layer.inputs} inputs but {widths[index]} arrive"
+                )
             if layer.bias.shape != (layer.outputs,):
-                problems.append(f"layer {index} has a bias of shape {layer.bias.shape} for {layer.outputs} outputs")
+                problems.append(
+                    f"layer {index} has a bias of shape {layer.bias.shape} for {layer.outputs}"
+                    " outputs"
+                )
             for name in ("weight", "bias"):
                 bad = np.argwhere(~np.isfinite(getattr(layer, name)))
                 if len(bad):
-                    problems.append(f"layer {index} {name} has {len(bad)} non-finite values, the first at {tuple(int(i) for i in bad[0])}")
+                    problems.append(
+                        f"layer {index} {name} has {len(bad)} non-finite values, the first at"
+                        f" {tuple(int(i) for i in bad[0])}"
+                    )
         if not self.layers:
             problems.append("no layer")
         elif self.layers[-1].outputs != self.action.size:
-            problems.append(f"the last layer gives {self.layers[-1].outputs} outputs for {self.action.size} action channels")
+            problems.append(
+                f"the last layer gives {self.layers[-1].outputs} outputs for {self.action.size}"
+                " action channels"
+            )
         if problems:
-            fix = "export the deterministic actor's own layers, all finite, with a supported activation"
-            raise violations(self.provenance.file, problems, why="a policy is converted whole or not at all", fix=fix)
+            fix = (
+                "export the deterministic actor's own layers, all finite, with a supported"
+                " activation"
+            )
+            raise violations(
+                self.provenance.file,
+                problems,
+                why="a policy is converted whole or not at all",
+                fix=fix,
+            )
 
     @property
     def macs(self) -> int:
@@ -79,24 +104,36 @@ class Policy:
         return sum(layer.inputs * layer.outputs for layer in self.layers)
 
     def forward(self, inputs: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-        """Pre-activations of every layer for network inputs [n, features], in the dtype of `inputs`."""
-        values, pre_activations = inputs, []
+        """Pre-activations of every layer for network inputs [n, features], in the dtype of
+        `inputs`.
+        """
+        values = inputs
+        pre_activations = []
         for layer in self.layers:
-            pre = values @ layer.weight.T.astype(inputs.dtype, copy=False) + layer.bias.astype(inputs.dtype, copy=False)
+            pre = values @ layer.weight.T.astype(inputs.dtype, copy=False) + layer.bias.astype(
+                inputs.dtype, copy=False
+            )
             pre_activations.append(pre)
             values = ACTIVATIONS[layer.activation].value(pre)
         return pre_activations
 
-    def act(self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Deterministic actions [n, act] for observations [n, obs] at decision numbers [n] (default 0); [n, 1] if discrete.
+    def act(
+        self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Deterministic actions [n, act] for observations [n, obs] at decision numbers [n] (default
+        0); [n, 1] if discrete.
 
         The network runs in float32, as it was trained; the contracts around it in float64.
         """
         return self.action.apply(self.outputs(observations, decisions))
 
-    def outputs(self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def outputs(
+        self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """What the action contract is applied to: the last layer's outputs [n, act]."""
         if decisions is None:
             decisions = np.zeros(len(observations), np.int64)
-        inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(np.float32)
+        inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(
+            np.float32
+        )
         return self.forward(inputs)[-1].astype(np.float64)

@@ -1,4 +1,7 @@
-"""Opening what a user named: regular files only, so that a pipe never blocks and a device is never touched."""
+"""Opening what a user named.
+
+Regular files only, so that a pipe never blocks and a device is never touched.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,20 @@ from typing import BinaryIO
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """The file for reading; OSError for everything that is not a regular file, without waiting for a pipe's other end."""
-    _refuse_others(os.stat(path).st_mode)  # before opening: for some devices that alone does something
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    """The file for reading.
+
+    OSError for everything that is not a regular file, without waiting for a pipe's other end.
+    """
+    _refuse_others(
+        os.stat(path).st_mode
+    )  # before opening: for some devices that alone does something
+    handle = os.open(
+        path,
+        os.O_RDONLY
+        | getattr(os, "O_BINARY", 0)
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_CLOEXEC", 0),
+    )
     try:
         _refuse_others(os.fstat(handle).st_mode)  # what was opened may be another file by now
         return os.fdopen(handle, "rb")

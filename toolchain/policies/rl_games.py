@@ -1,11 +1,13 @@
 """Reader of rl_games checkpoints, `*.pth` of its A2C and PPO agents (rl-games 1.1 to 1.6).
 
 `model` holds a2c_network.actor_mlp.N, a2c_network.mu or a2c_network.logits, a2c_network.sigma
-(algos_torch/network_builder.py, A2CBuilder) and running_mean_std.* (algos_torch/running_mean_std.py), which older
-versions kept beside it. Names may begin with `_orig_mod.`, as torch.compile leaves them.
+(algos_torch/network_builder.py, A2CBuilder) and running_mean_std.*
+(algos_torch/running_mean_std.py), which older versions kept beside it. Names may begin with
+`_orig_mod.`, as torch.compile leaves them.
 
-Normalised observations are (x - mean) / sqrt(var + 1e-5) clipped to +-5. The deterministic action is mu, clipped to +-1 and
-rescaled to the environment's bounds (algos_torch/players.py, PpoPlayerContinuous), or the largest logit.
+Normalised observations are (x - mean) / sqrt(var + 1e-5) clipped to +-5. The deterministic action
+is mu, clipped to +-1 and rescaled to the environment's bounds (algos_torch/players.py,
+PpoPlayerContinuous), or the largest logit.
 """
 
 from __future__ import annotations
@@ -17,30 +19,57 @@ import numpy as np
 
 from toolchain.policies.families import layer, numbered_layers
 from toolchain.policies.file_content import FileContent
-from toolchain.policies.library_actor import RESCALED, LibraryActor, refuse, unknown_entries, unknown_keys, unsupported_keys
+from toolchain.policies.library_actor import (
+    RESCALED,
+    LibraryActor,
+    refuse,
+    unknown_entries,
+    unknown_keys,
+    unsupported_keys,
+)
 from toolchain.policies.tensors import to_float32
 from toolchain.policies.vec_normalize import Normalizer, normalizer_problem
 
 LIBRARY = "rl_games"
-EPSILON, CLIP = 1e-5, 5.0  # of RunningMeanStd
+# of RunningMeanStd
+EPSILON = 1e-5
+CLIP = 5.0
 COMPILED = "_orig_mod."
 ENTRIES = (
-    "model epoch frame step optimizer scaler last_mean_rewards env_state running_mean_std reward_mean_std central_val_stats advantage_mean_std "
-    "assymetric_vf_nets assymetric_vf_optimizer"
+    "model epoch frame step optimizer scaler last_mean_rewards env_state running_mean_std"
+    " reward_mean_std central_val_stats advantage_mean_std assymetric_vf_nets"
+    " assymetric_vf_optimizer"
 ).split()
-_UNUSED = re.compile(r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?|(value|reward|advantage)_mean_std\..*|running_mean_std\..*")
+_UNUSED = re.compile(
+    r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?|(value|reward|advantage)_mean_std\..*|running_mean_std\..*"
+)
 _UNSUPPORTED = (
     (re.compile(r"a2c_network\.([ac]_)?rnn\..*"), "a recurrent policy"),
-    (re.compile(r"a2c_network\.([ac]_)?layer_norm\..*|a2c_network\.actor_mlp\.norm_layers\..*"), "layer normalisation"),
+    (
+        re.compile(r"a2c_network\.([ac]_)?layer_norm\..*|a2c_network\.actor_mlp\.norm_layers\..*"),
+        "layer normalisation",
+    ),
     (re.compile(r"a2c_network\.actor_cnn\..*"), "a CNN"),
-    (re.compile(r"a2c_network\.actor_mlp\.(linears|activations)\..*"), "a D2RL network (its layers see the observation again)"),
+    (
+        re.compile(r"a2c_network\.actor_mlp\.(linears|activations)\..*"),
+        "a D2RL network (its layers see the observation again)",
+    ),
     (re.compile(r"a2c_network\.logits\.[0-9]+\..*"), "a multi-discrete action"),
     (re.compile(r"running_mean_std\.running_mean_std\..*"), "a dict of observations"),
-    (re.compile(r"(actor\.|sac_network\.actor\.)?trunk\..*|sac_network\..*"), "a SAC actor (its outputs hold the standard deviation)"),
+    (
+        re.compile(r"(actor\.|sac_network\.actor\.)?trunk\..*|sac_network\..*"),
+        "a SAC actor (its outputs hold the standard deviation)",
+    ),
 )
-_MU, _LOGITS, _MLP, _STATISTICS = "a2c_network.mu", "a2c_network.logits", "a2c_network.actor_mlp.", "running_mean_std."
+_MU = "a2c_network.mu"
+_LOGITS = "a2c_network.logits"
+_MLP = "a2c_network.actor_mlp."
+_STATISTICS = "running_mean_std."
 WAYS_OUT = (
-    "train network actor_critic with an mlp alone (no rnn, cnn, d2rl or normalization) and a continuous or discrete space",
+    (
+        "train network actor_critic with an mlp alone (no rnn, cnn, d2rl or normalization) and a"
+        " continuous or discrete space"
+    ),
     "put the history that a memory would keep into the observation",
 )
 
@@ -51,15 +80,23 @@ def is_rl_games(loaded: object) -> bool:
 
 
 def _entry(loaded: Mapping[str, object]) -> str | None:
-    for name, prefixes in (("model", ("a2c_network.", "sac_network.", f"{COMPILED}a2c_network.")), ("actor", ("trunk.",))):
+    for name, prefixes in (
+        ("model", ("a2c_network.", "sac_network.", f"{COMPILED}a2c_network.")),
+        ("actor", ("trunk.",)),
+    ):
         entry = loaded.get(name)
-        if isinstance(entry, Mapping) and any(isinstance(key, str) and key.startswith(prefixes) for key in entry):
+        if isinstance(entry, Mapping) and any(
+            isinstance(key, str) and key.startswith(prefixes) for key in entry
+        ):
             return name
     return None
 
 
 def read_rl_games(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a checkpoint that `is_rl_games`; InputError lists everything that is not supported or not understood."""
+    """The actor of a checkpoint that `is_rl_games`.
+
+    InputError lists everything that is not supported or not understood.
+    """
     entry = _entry(loaded)
     assert entry is not None
     model = loaded[entry]
@@ -68,18 +105,25 @@ def read_rl_games(loaded: Mapping[str, object], content: FileContent) -> Library
     beside = loaded.get("running_mean_std")
     if isinstance(beside, Mapping):
         saved |= {_STATISTICS + str(key): value for key, value in beside.items()}
-    problems = [] if entry == "actor" else unknown_entries(loaded, ENTRIES)
+    if entry == "actor":
+        problems = []
+    else:
+        problems = unknown_entries(loaded, ENTRIES)
     problems += unsupported_keys(saved, _UNSUPPORTED)
     place = f"{content.name} ({entry})"
     if entry == "actor":
         refuse(place, problems, LIBRARY, WAYS_OUT)
-    supported = [key for key in saved if not any(pattern.fullmatch(key) for pattern, _ in _UNSUPPORTED)]
+    supported = [
+        key for key in saved if not any(pattern.fullmatch(key) for pattern, _ in _UNSUPPORTED)
+    ]
     wanted = (_MLP, _MU + ".", _LOGITS + ".", _STATISTICS + "running_")
     tensors = to_float32({key: saved[key] for key in supported if key.startswith(wanted)}, place)
     discrete = any(key.startswith(_LOGITS) for key in saved)
     heads = [name for name in (_MU, _LOGITS) if any(key.startswith(f"{name}.") for key in saved)]
     if len(heads) != 1:
-        problems.append(f"expected one of {_MU} and {_LOGITS}, found {' and '.join(heads) or 'neither'}")
+        problems.append(
+            f"expected one of {_MU} and {_LOGITS}, found {' and '.join(heads) or 'neither'}"
+        )
     layers = numbered_layers(tensors, _MLP, problems)
     if not any("multi-discrete" in problem for problem in problems):
         layers.append(layer(tensors, _LOGITS if discrete else _MU, problems))
@@ -89,15 +133,43 @@ def read_rl_games(loaded: Mapping[str, object], content: FileContent) -> Library
     reference = "rl_games default"
     notes = ["observations are not normalised, the checkpoint holds no running_mean_std"]
     if normalizer is not None:
-        notes = [f"assumed by family: normalised observations are clipped to +-{CLIP:g}, epsilon {EPSILON:g} (rl_games RunningMeanStd)"]
+        notes = [
+            f"assumed by family: normalised observations are clipped to +-{CLIP:g}, epsilon"
+            f" {EPSILON:g} (rl_games RunningMeanStd)"
+        ]
     if discrete:
-        return LibraryActor("rl-games", "rl_games, discrete", reference, layers, "elu", "argmax", "", normalizer, notes=tuple(notes))
+        return LibraryActor(
+            "rl-games",
+            "rl_games, discrete",
+            reference,
+            layers,
+            "elu",
+            "argmax",
+            "",
+            normalizer,
+            notes=tuple(notes),
+        )
     note = "the output is clipped to +-1 and rescaled to the action bounds, no mu_activation"
-    return LibraryActor("rl-games", "rl_games", reference, layers, "elu", RESCALED, note, normalizer, notes=tuple(notes))
+    return LibraryActor(
+        "rl-games",
+        "rl_games",
+        reference,
+        layers,
+        "elu",
+        RESCALED,
+        note,
+        normalizer,
+        notes=tuple(notes),
+    )
 
 
-def _normalizer(tensors: Mapping[str, np.ndarray], content: FileContent, problems: list[str]) -> Normalizer | None:
-    """The observation's statistics, rounded to float32 as the library does; problems are appended."""
+def _normalizer(
+    tensors: Mapping[str, np.ndarray], content: FileContent, problems: list[str]
+) -> Normalizer | None:
+    """The observation's statistics, rounded to float32 as the library does.
+
+    Problems are appended.
+    """
     found = [tensors.get(_STATISTICS + name) for name in ("running_mean", "running_var")]
     if all(values is None for values in found):
         return None

@@ -3,11 +3,13 @@
     1-3   model_state_dict: actor.N, critic.N, std or log_std (rsl_rl/modules/actor_critic.py);
           normaliser: obs_norm_state_dict beside it (runners/on_policy_runner.py, version 2), or
           actor_obs_normalizer.* inside it (version 3); distillation: student.N, teacher.N
-    4-5   actor_state_dict: mlp.N, obs_normalizer.*, std or distribution.std_param or their logarithms
+    4-5   actor_state_dict: mlp.N, obs_normalizer.*, std or distribution.std_param or their
+        logarithms
           (rsl_rl/models/mlp_model.py); distillation: student_state_dict
 
-The deterministic action is the mean, as the network gives it. EmpiricalNormalization (modules/normalization.py) divides by
-_std + 0.01: the contract's variance is the square of that sum and its epsilon 0, for the root of a square is exact.
+The deterministic action is the mean, as the network gives it. EmpiricalNormalization
+(modules/normalization.py) divides by _std + 0.01: the contract's variance is the square of that sum
+and its epsilon 0, for the root of a square is exact.
 """
 
 from __future__ import annotations
@@ -19,18 +21,27 @@ import numpy as np
 
 from toolchain.policies.families import Tensors, numbered_layers
 from toolchain.policies.file_content import FileContent
-from toolchain.policies.library_actor import LibraryActor, refuse, unknown_entries, unknown_keys, unsupported_keys
+from toolchain.policies.library_actor import (
+    LibraryActor,
+    refuse,
+    unknown_entries,
+    unknown_keys,
+    unsupported_keys,
+)
 from toolchain.policies.tensors import to_float32
 from toolchain.policies.vec_normalize import Normalizer
 
 LIBRARY = "RSL-RL"
 EPSILON = 0.01  # of EmpiricalNormalization, a constructor's default that no runner changes
 ENTRIES = (
-    "model_state_dict actor_state_dict critic_state_dict student_state_dict teacher_state_dict optimizer_state_dict iter infos obs_norm_state_dict "
-    "privileged_obs_norm_state_dict rnd_state_dict rnd_optimizer_state_dict critic_obs_norm_state_dict"
+    "model_state_dict actor_state_dict critic_state_dict student_state_dict teacher_state_dict"
+    " optimizer_state_dict iter infos obs_norm_state_dict privileged_obs_norm_state_dict"
+    " rnd_state_dict rnd_optimizer_state_dict critic_obs_norm_state_dict"
 ).split()
 _STD = re.compile(r"(distribution\.)?(log_)?std(_param)?")
-_UNUSED = re.compile(r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)|(distribution\.)?(log_)?std(_param)?")
+_UNUSED = re.compile(
+    r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)|(distribution\.)?(log_)?std(_param)?"
+)
 _UNSUPPORTED = (
     (re.compile(r"(memory_[a-z]+|rnn)\..*"), "a recurrent policy"),
     (re.compile(r"(.*\.)?(actor_|student_)?cnns?\..*"), "a CNN"),
@@ -57,32 +68,56 @@ def _layout(loaded: Mapping[str, object]) -> tuple[str, str, str, str] | None:
         entry = loaded.get(layout[0])
         if not isinstance(entry, Mapping) or not all(isinstance(key, str) for key in entry):
             continue
-        recurrent = layout[0] != "model_state_dict" and any(key.startswith(("rnn.", "cnns.")) for key in entry)
+        recurrent = layout[0] != "model_state_dict" and any(
+            key.startswith(("rnn.", "cnns.")) for key in entry
+        )
         own = any(key.startswith(f"{layout[1]}0.") for key in entry)
         beside = {"critic_state_dict", "teacher_state_dict"} & loaded.keys()
-        sure = beside or any(_STD.fullmatch(key) or key.startswith(("critic.", "teacher.", layout[2])) for key in entry)
+        sure = beside or any(
+            _STD.fullmatch(key) or key.startswith(("critic.", "teacher.", layout[2]))
+            for key in entry
+        )
         if recurrent or (own and sure):
             return layout
     return None
 
 
 def read_rsl_rl(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a checkpoint that `is_rsl_rl`; InputError lists everything that is not supported or not understood."""
+    """The actor of a checkpoint that `is_rsl_rl`.
+
+    InputError lists everything that is not supported or not understood.
+    """
     layout = _layout(loaded)
     assert layout is not None
     entry, prefix, normalizer_prefix, family = layout
     saved = loaded[entry]
     assert isinstance(saved, Mapping)
     problems = unknown_entries(loaded, ENTRIES) + unsupported_keys(saved, _UNSUPPORTED)
-    supported = [key for key in saved if not any(pattern.fullmatch(key) for pattern, _ in _UNSUPPORTED)]
-    wanted = re.compile(re.escape(prefix) + r".*|" + re.escape(normalizer_prefix) + r"(_mean|_var|_std)|" + _STD.pattern)
-    tensors = to_float32({key: saved[key] for key in supported if wanted.fullmatch(key)}, f"{content.name} ({entry})")
+    supported = [
+        key for key in saved if not any(pattern.fullmatch(key) for pattern, _ in _UNSUPPORTED)
+    ]
+    wanted = re.compile(
+        re.escape(prefix)
+        + r".*|"
+        + re.escape(normalizer_prefix)
+        + r"(_mean|_var|_std)|"
+        + _STD.pattern
+    )
+    tensors = to_float32(
+        {key: saved[key] for key in supported if wanted.fullmatch(key)}, f"{content.name} ({entry})"
+    )
     layers = numbered_layers(tensors, prefix, problems)
     problems += unknown_keys(supported, layers, _UNUSED)
     spread = next((tensors[key] for key in tensors if _STD.fullmatch(key)), None)
-    outputs = len(layers[-1][1]) if layers else 0
+    if layers:
+        outputs = len(layers[-1][1])
+    else:
+        outputs = 0
     if spread is None:
-        problems.append("there is no std: with a state-dependent one or a Beta distribution the outputs are not the action alone")
+        problems.append(
+            "there is no std: with a state-dependent one or a Beta distribution the outputs are not"
+            " the action alone"
+        )
     elif spread.size != outputs:
         problems.append(f"std has {spread.size} values for {outputs} outputs")
     normalizer = _normalizer(loaded, tensors, normalizer_prefix, content, problems)
@@ -90,7 +125,10 @@ def read_rsl_rl(loaded: Mapping[str, object], content: FileContent) -> LibraryAc
     note = "observations are not normalised, the checkpoint holds no normaliser"
     if normalizer is not None:
         folded = f"{EPSILON:g} is folded into the variance"
-        note = f"assumed by family: the normaliser divides by std + {EPSILON:g} (RSL-RL EmpiricalNormalization); {folded}"
+        note = (
+            f"assumed by family: the normaliser divides by std + {EPSILON:g} (RSL-RL"
+            f" EmpiricalNormalization); {folded}"
+        )
     return LibraryActor(
         "rsl-rl",
         family,
@@ -104,9 +142,22 @@ def read_rsl_rl(loaded: Mapping[str, object], content: FileContent) -> LibraryAc
     )
 
 
-def _normalizer(loaded: Mapping[str, object], tensors: Tensors, prefix: str, content: FileContent, problems: list[str]) -> Normalizer | None:
-    """The statistics inside the actor, or beside the model as in version 2; problems are appended."""
-    parts = {name: tensors[prefix + name] for name in ("_mean", "_var", "_std") if prefix + name in tensors}
+def _normalizer(
+    loaded: Mapping[str, object],
+    tensors: Tensors,
+    prefix: str,
+    content: FileContent,
+    problems: list[str],
+) -> Normalizer | None:
+    """The statistics inside the actor, or beside the model as in version 2.
+
+    Problems are appended.
+    """
+    parts = {
+        name: tensors[prefix + name]
+        for name in ("_mean", "_var", "_std")
+        if prefix + name in tensors
+    }
     beside = loaded.get("obs_norm_state_dict")
     if not parts and beside is None:
         return None
@@ -115,14 +166,20 @@ def _normalizer(loaded: Mapping[str, object], tensors: Tensors, prefix: str, con
             problems.append(f"obs_norm_state_dict is a {type(beside).__name__}, not a state_dict")
             return None
         wanted = {name: beside[name] for name in ("_mean", "_var", "_std") if name in beside}
-        parts, prefix = to_float32(wanted, f"{content.name} (obs_norm_state_dict)"), "obs_norm_state_dict "
+        parts = to_float32(wanted, f"{content.name} (obs_norm_state_dict)")
+        prefix = "obs_norm_state_dict "
     missing = [name for name in ("_mean", "_var", "_std") if name not in parts]
     if missing:
         problems += [f"{prefix}{name} is missing" for name in missing]
         return None
-    mean, variance, deviation = (parts[name].astype(np.float64).ravel() for name in ("_mean", "_var", "_std"))
+    mean, variance, deviation = (
+        parts[name].astype(np.float64).ravel() for name in ("_mean", "_var", "_std")
+    )
     if not mean.shape == variance.shape == deviation.shape:
-        problems.append(f"{prefix}_mean, _var and _std have {mean.size}, {variance.size} and {deviation.size} values")
+        problems.append(
+            f"{prefix}_mean, _var and _std have {mean.size}, {variance.size} and {deviation.size}"
+            " values"
+        )
     elif not np.isfinite([mean, variance, deviation]).all() or (deviation < 0).any():
         problems.append(f"{prefix}_mean, _var and _std must be finite and no deviation negative")
     elif not np.allclose(deviation**2, variance, rtol=1e-3, atol=1e-6):

@@ -1,4 +1,7 @@
-"""The readable part of a Stable-Baselines3 zip's `data`: JSON text only, its pickled fields are never decoded."""
+"""The readable part of a Stable-Baselines3 zip's `data`:
+
+JSON text only, its pickled fields are never decoded.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,12 @@ from toolchain.errors import InputError, violations
 from toolchain.policies.space_text import BoxText, DiscreteText, read_action_space, read_space
 from toolchain.policies.text import printable, short_reason, words
 
-ON_POLICY = ("stable_baselines3.common.policies", "stable_baselines3.ppo.policies", "stable_baselines3.a2c.policies", "sb3_contrib.trpo.policies")
+ON_POLICY = (
+    "stable_baselines3.common.policies",
+    "stable_baselines3.ppo.policies",
+    "stable_baselines3.a2c.policies",
+    "sb3_contrib.trpo.policies",
+)
 OFF_POLICY = {
     "stable_baselines3.td3.policies": ("TD3", "DDPG"),
     "stable_baselines3.ddpg.policies": ("TD3", "DDPG"),
@@ -20,7 +28,10 @@ OFF_POLICY = {
     "sb3_contrib.tqc.policies": ("TQC",),
 }
 # Networks of one value per choice: the algorithm, and the prefix of its layers.
-VALUES = {"stable_baselines3.dqn.policies": ("DQN", "q_net.q_net."), "sb3_contrib.qrdqn.policies": ("QRDQN", "quantile_net.quantile_net.")}
+VALUES = {
+    "stable_baselines3.dqn.policies": ("DQN", "q_net.q_net."),
+    "sb3_contrib.qrdqn.policies": ("QRDQN", "quantile_net.quantile_net."),
+}
 REFUSED_MODULES = {
     "sb3_contrib.common.recurrent.policies": "a recurrent policy (RecurrentPPO)",
     "sb3_contrib.ppo_recurrent.policies": "a recurrent policy (RecurrentPPO)",
@@ -31,7 +42,10 @@ REFUSED_MODULES = {
 }
 FLAT = "train a feed-forward MlpPolicy with a flat Box observation and a Box or Discrete action"
 WAYS_OUT = {
-    "recurrent": "train PPO on an environment whose observation holds the history (FrameStackObservation and FlattenObservation, registered under an id)",
+    "recurrent": (
+        "train PPO on an environment whose observation holds the history (FrameStackObservation and"
+        " FlattenObservation, registered under an id)"
+    ),
     "masks": "train PPO without masks, its network then knows which choices are allowed",
 }
 ACTIVATION_CLASSES = {
@@ -47,8 +61,10 @@ ACTIVATION_CLASSES = {
 FLATTEN = "<class 'stable_baselines3.common.torch_layers.FlattenExtractor'>"
 # Policy arguments that are read here, or that training alone depends on.
 POLICY_ARGUMENTS = frozenset(
-    "net_arch activation_fn ortho_init use_sde log_std_init full_std sde_net_arch use_expln squash_output clip_mean features_extractor_class "
-    "features_extractor_kwargs share_features_extractor normalize_images optimizer_class optimizer_kwargs n_critics n_quantiles".split()
+    "net_arch activation_fn ortho_init use_sde log_std_init full_std sde_net_arch use_expln"
+    " squash_output clip_mean features_extractor_class features_extractor_kwargs"
+    " share_features_extractor normalize_images optimizer_class optimizer_kwargs n_critics"
+    " n_quantiles".split()
 )
 _ACTIVATION = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w{1,40})'>")
 GSDE_CLIP = 2.0  # the library's default clip_mean
@@ -58,8 +74,9 @@ GSDE_CLIP = 2.0  # the library's default clip_mean
 class Sb3Facts:
     """What the JSON says, None where it says nothing.
 
-    `training` holds its plain top-level fields, by which algorithms are told apart; `hints` may name the
-    environment; `problems` is what is not supported, the file cannot be taken where there are any.
+    `training` holds its plain top-level fields, by which algorithms are told apart; `hints` may
+    name the environment; `problems` is what is not supported, the file cannot be taken where there
+    are any.
     """
 
     module: str
@@ -76,21 +93,36 @@ class Sb3Facts:
 
 
 def read_facts(data: bytes, where: str) -> Sb3Facts:
-    """Facts of the zip's member `data`, and everything in it that is not supported; InputError for text that is no JSON."""
+    """Facts of the zip's member `data`, and everything in it that is not supported.
+
+    InputError for text that is no JSON.
+    """
     place = f"{where} (data)"
     try:
         saved = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(place, "not the JSON of a Stable-Baselines3 model", why=short_reason(error), fix="save the model again with model.save()") from None
+        raise InputError(
+            place,
+            "not the JSON of a Stable-Baselines3 model",
+            why=short_reason(error),
+            fix="save the model again with model.save()",
+        ) from None
     if not isinstance(saved, dict):
         raise InputError(
-            place, "not the JSON of a Stable-Baselines3 model", got=f"a {type(saved).__name__}", limit="an object", fix="save the model again with model.save()"
+            place,
+            "not the JSON of a Stable-Baselines3 model",
+            got=f"a {type(saved).__name__}",
+            limit="an object",
+            fix="save the model again with model.save()",
         )
     problems: list[str] = []
     module = _module(saved.get("policy_class"), problems)
     arguments = saved.get("policy_kwargs")
     if not isinstance(arguments, dict):
-        problems.append(f"policy_kwargs is {'missing' if arguments is None else printable(arguments)}, so the activation is not known")
+        problems.append(
+            f"policy_kwargs is {'missing' if arguments is None else printable(arguments)}, so the"
+            " activation is not known"
+        )
         arguments = {}
     arguments = {key: value for key, value in arguments.items() if not key.startswith(":")}
     for name in arguments:
@@ -100,14 +132,23 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
     facts = Sb3Facts(
         module,
         _activation(arguments.get("activation_fn"), problems),
-        _flag("use_sde", arguments.get("use_sde"), problems) or _flag("use_sde", saved.get("use_sde"), problems),
+        _flag("use_sde", arguments.get("use_sde"), problems)
+        or _flag("use_sde", saved.get("use_sde"), problems),
         _flag("squash_output", arguments.get("squash_output"), problems),
         _clip_mean(arguments.get("clip_mean"), problems),
         read_space(saved.get("observation_space"), "observation_space", problems),
         read_action_space(saved.get("action_space"), problems),
         arguments,
-        {name: value for name, value in saved.items() if isinstance(value, (int, float, str)) or name == "clip_range"},
-        tuple(value[:400] for name in ("tensorboard_log",) if isinstance(value := saved.get(name), str)),
+        {
+            name: value
+            for name, value in saved.items()
+            if isinstance(value, (int, float, str)) or name == "clip_range"
+        },
+        tuple(
+            value[:400]
+            for name in ("tensorboard_log",)
+            if isinstance(value := saved.get(name), str)
+        ),
     )
     if isinstance(facts.action, DiscreteText) and module in OFF_POLICY:
         problems.append("action_space is a discrete space, these actors are continuous")
@@ -117,27 +158,42 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
 
 
 def refuse(facts: Sb3Facts, parts: Iterable[str], where: str) -> None:
-    """Raise InputError that lists everything unsupported in `data` and the unsupported `parts` of policy.pth."""
+    """Raise InputError that lists everything unsupported in `data` and the unsupported `parts` of
+    policy.pth.
+    """
     problems = [*facts.problems, *(f"{name} is not supported" for name in parts)]
     if problems:
-        fixes = [fix for word, fix in WAYS_OUT.items() if any(word in problem for problem in problems)]
+        fixes = [
+            fix for word, fix in WAYS_OUT.items() if any(word in problem for problem in problems)
+        ]
         place = f"{where} ({'data' if facts.problems else 'policy.pth'})"
-        raise violations(place, problems, why="the action would not be the trained policy's", fix=fixes or FLAT)
+        raise violations(
+            place, problems, why="the action would not be the trained policy's", fix=fixes or FLAT
+        )
 
 
 def _module(entry: object, problems: list[str]) -> str:
-    module = words(entry.get("__module__")) if isinstance(entry, dict) else ""
+    if isinstance(entry, dict):
+        module = words(entry.get("__module__"))
+    else:
+        module = ""
     if module in REFUSED_MODULES:
         problems.append(f"{REFUSED_MODULES[module]} is not supported")
     elif module not in ON_POLICY and module not in OFF_POLICY and module not in VALUES:
-        problems.append(f"the policy class comes from {printable(module, 80) or 'an unnamed module'}, a custom policy is not supported")
+        problems.append(
+            f"the policy class comes from {printable(module, 80) or 'an unnamed module'}, a custom"
+            " policy is not supported"
+        )
     return module
 
 
 def _features(arguments: dict[str, object], problems: list[str]) -> None:
     extractor = arguments.get("features_extractor_class")
     if extractor is not None and extractor != FLATTEN:
-        problems.append(f"the features extractor {printable(extractor, 100)} is not supported, only FlattenExtractor")
+        problems.append(
+            f"the features extractor {printable(extractor, 100)} is not supported, only"
+            " FlattenExtractor"
+        )
     if arguments.get("features_extractor_kwargs"):
         problems.append("features_extractor_kwargs are not supported")
 
@@ -146,9 +202,15 @@ def _activation(text: object, problems: list[str]) -> str | None:
     if text is None:
         return None
     found = _ACTIVATION.fullmatch(words(text))
-    name = ACTIVATION_CLASSES.get(found.group(1)) if found else None
+    if found:
+        name = ACTIVATION_CLASSES.get(found.group(1))
+    else:
+        name = None
     if name is None:
-        problems.append(f"unknown activation {printable(text, 100)}, known are {', '.join(ACTIVATION_CLASSES)} of torch.nn with their default parameters")
+        problems.append(
+            f"unknown activation {printable(text, 100)}, known are {', '.join(ACTIVATION_CLASSES)}"
+            " of torch.nn with their default parameters"
+        )
     return name
 
 

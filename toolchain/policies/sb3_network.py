@@ -1,4 +1,6 @@
-"""Which tensors of a Stable-Baselines3 policy are its deterministic actor, and which algorithm trained it."""
+"""Which tensors of a Stable-Baselines3 policy are its deterministic actor, and which algorithm
+trained it.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,13 @@ from toolchain.policies.space_text import DiscreteText
 from toolchain.policies.tensors import to_float32
 from toolchain.policies.text import printable
 
-# Critics, targets, standard deviations and exploration noise: the deterministic action does not depend on them.
+# Critics, targets, standard deviations and exploration noise: the deterministic action does not
+# depend on them.
 _UNUSED = {
     "on": re.compile(r"(mlp_extractor\.)?value_net\..*|log_std|sde_features_extractor\..*"),
-    "off": re.compile(r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?|actor\.sde_features_extractor\..*"),
+    "off": re.compile(
+        r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?|actor\.sde_features_extractor\..*"
+    ),
     "values": re.compile(r"(q_net_target|quantile_net_target)\..*"),
 }
 _REFUSED = (
@@ -36,7 +41,8 @@ NamedLayer = tuple[str, NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Sb3Network:
-    """The actor's linear layers in order as (name, weight [out, in], bias [out]); the last one is the output.
+    """The actor's linear layers in order as (name, weight [out, in], bias [out]); the last one is
+    the output.
 
     `clips_mean`: gSDE clips the output to +-clip_mean before its tanh.
     """
@@ -55,9 +61,17 @@ def unsupported_parts(saved: Mapping[str, object], facts: Sb3Facts) -> list[str]
 
 
 def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
-    """The actor in `saved`, the names and tensors of policy.pth; InputError for keys that are not understood or missing."""
+    """The actor in `saved`, the names and tensors of policy.pth.
+
+    InputError for keys that are not understood or missing.
+    """
     place = f"{where} (policy.pth)"
-    kind = "on" if facts.module in ON_POLICY else "values" if facts.module in VALUES else "off"
+    if facts.module in ON_POLICY:
+        kind = "on"
+    elif facts.module in VALUES:
+        kind = "values"
+    else:
+        kind = "off"
     kept = [key for key in saved if not _UNUSED[kind].fullmatch(key)]
     tensors = to_float32({key: saved[key] for key in kept}, place)
     problems: list[str] = []
@@ -79,7 +93,10 @@ def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb
             problems.append("actor.mu.0.weight is missing")
     else:
         clips_mean = facts.use_sde and (facts.clip_mean is None or facts.clip_mean > 0)
-        layers = [*numbered_layers(tensors, "actor.latent_pi.", problems), layer(tensors, "actor.mu.0" if clips_mean else "actor.mu", problems)]
+        layers = [
+            *numbered_layers(tensors, "actor.latent_pi.", problems),
+            layer(tensors, "actor.mu.0" if clips_mean else "actor.mu", problems),
+        ]
     used = {f"{name}.{part}" for name, *_ in layers for part in ("weight", "bias")}
     problems += [f"unknown key {printable(key, 60)}" for key in kept if key not in used]
     if problems:
@@ -95,7 +112,10 @@ def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb
 
 
 def _mean_of_quantiles(layer: NamedLayer, choices: int, place: str) -> NamedLayer:
-    """The output layer with one row per choice: row q * choices + k of QR-DQN is quantile q of choice k, and its value their mean."""
+    """The output layer with one row per choice.
+
+    Row q * choices + k of QR-DQN is quantile q of choice k, and its value their mean.
+    """
     name, weight, bias = layer
     quantiles, rest = divmod(len(bias), choices)
     if rest or quantiles == 0:
@@ -108,7 +128,10 @@ def _mean_of_quantiles(layer: NamedLayer, choices: int, place: str) -> NamedLaye
         )
     if quantiles == 1:
         return layer
-    means = (part.reshape(quantiles, choices, -1).astype(np.float64).mean(0).astype(np.float32) for part in (weight, bias))
+    means = (
+        part.reshape(quantiles, choices, -1).astype(np.float64).mean(0).astype(np.float32)
+        for part in (weight, bias)
+    )
     weight, bias = means
     return name, weight, bias[:, 0]
 
@@ -117,11 +140,21 @@ def _algorithm(facts: Sb3Facts) -> str:
     """The algorithm's name, from the fields that only its own models have."""
     training = facts.training
     if facts.module in ON_POLICY:
-        return "TRPO" if "cg_max_steps" in training else "PPO" if "clip_range" in training else "A2C"
+        if "cg_max_steps" in training:
+            return "TRPO"
+        if "clip_range" in training:
+            return "PPO"
+        return "A2C"
     if facts.module in VALUES:
         return VALUES[facts.module][0]
     names = OFF_POLICY[facts.module]
     if len(names) == 1:
         return names[0]
-    single = facts.policy_arguments.get("n_critics") == 1 and training.get("policy_delay") == 1 and training.get("target_noise_clip") == 0.0
-    return "DDPG" if single else "TD3"
+    single = (
+        facts.policy_arguments.get("n_critics") == 1
+        and training.get("policy_delay") == 1
+        and training.get("target_noise_clip") == 0.0
+    )
+    if single:
+        return "DDPG"
+    return "TD3"

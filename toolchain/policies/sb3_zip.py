@@ -1,9 +1,10 @@
-"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN.
+"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN,
+QR-DQN.
 
-The deterministic action is that of `model.predict(observation, deterministic=True)`: TD3 and DDPG, SAC and TQC
-unscale a tanh to the action bounds; PPO, A2C and TRPO clip the output to them (or unscale a tanh with gSDE's
-squash_output). In a Discrete space PPO, A2C and TRPO choose the largest logit, DQN the largest value, QR-DQN the
-largest mean of its quantiles.
+The deterministic action is that of `model.predict(observation, deterministic=True)`: TD3 and DDPG,
+SAC and TQC unscale a tanh to the action bounds; PPO, A2C and TRPO clip the output to them (or
+unscale a tanh with gSDE's squash_output). In a Discrete space PPO, A2C and TRPO choose the largest
+logit, DQN the largest value, QR-DQN the largest mean of its quantiles.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ DATA_LIMIT = 64 * 2**20  # bytes of JSON text
 def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | SpikingPolicy:
     """The policy of a model zip; a spiking one where it has a `spiking_policy.json`.
 
-    Raises InputError for damaged or unsupported models, and where file, options and environment disagree.
+    Raises InputError for damaged or unsupported models, and where file, options and environment
+    disagree.
     """
     where = content.name
     with open_archive(content.data, where, CHECKPOINT_LIMIT) as archive:
         data = read_member(archive, "data", where, DATA_LIMIT)
         weights = read_member(archive, "policy.pth", where, CHECKPOINT_LIMIT)
-        spiking = read_member(archive, MEMBER, where, MEMBER_LIMIT) if MEMBER in archive.namelist() else None
+        if MEMBER in archive.namelist():
+            spiking = read_member(archive, MEMBER, where, MEMBER_LIMIT)
+        else:
+            spiking = None
     if spiking is not None:
         return read_spiking_zip(content, spiking, weights, options)
     facts = read_facts(data, where)
@@ -55,7 +60,10 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
     assumptions: list[str] = []
     activation = _activation(network, facts, options, assumptions, where)
     last = len(network.layers) - 1
-    layers = tuple(DenseLayer(weight, bias, "identity" if index == last else activation) for index, (_, weight, bias) in enumerate(network.layers))
+    layers = tuple(
+        DenseLayer(weight, bias, "identity" if index == last else activation)
+        for index, (_, weight, bias) in enumerate(network.layers)
+    )
     if facts.observation is not None and facts.observation.size != layers[0].inputs:
         raise InputError(
             where,
@@ -66,9 +74,17 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         )
     squash = _squash(facts, options, where)
     outputs = layers[-1].outputs
-    action = _choice(outputs, facts, options, where) if squash == "argmax" else None
-    bounds = None if action else _bounds(outputs, facts, options, where)
-    observation, normalizer = read_observation(layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints)
+    if squash == "argmax":
+        action = _choice(outputs, facts, options, where)
+    else:
+        action = None
+    if action:
+        bounds = None
+    else:
+        bounds = _bounds(outputs, facts, options, where)
+    observation, normalizer = read_observation(
+        layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints
+    )
     if bounds is not None:
         action = bounded_action(outputs, squash, bounds, _mean_limit(network, facts, assumptions))
     assert action is not None
@@ -79,24 +95,39 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
     return Policy(layers, observation, action, provenance)
 
 
-def _activation(network: Sb3Network, facts: Sb3Facts, options: ReadOptions, assumptions: list[str], where: str) -> str:
+def _activation(
+    network: Sb3Network, facts: Sb3Facts, options: ReadOptions, assumptions: list[str], where: str
+) -> str:
     """The hidden layers' activation: the file's, else the caller's, else the library's default."""
     if facts.activation is not None:
         if options.activation not in (None, facts.activation):
             raise InputError(
-                where, "--activation differs from what the file records", got=options.activation, limit=facts.activation, fix="leave --activation out"
+                where,
+                "--activation differs from what the file records",
+                got=options.activation,
+                limit=facts.activation,
+                fix="leave --activation out",
             )
         return facts.activation
     if options.activation is not None:
         return options.activation
-    default = "tanh" if facts.module in ON_POLICY else "relu"
+    if facts.module in ON_POLICY:
+        default = "tanh"
+    else:
+        default = "relu"
     if len(network.layers) > 1:
-        assumptions.append(f"assumed by family: activation {default} ({network.algorithm} default of Stable-Baselines3, the file records none)")
+        assumptions.append(
+            f"assumed by family: activation {default} ({network.algorithm} default of"
+            " Stable-Baselines3, the file records none)"
+        )
     return default
 
 
 def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
-    """`tanh`, `clip` or `argmax`, by algorithm and action space; InputError where the caller says otherwise."""
+    """`tanh`, `clip` or `argmax`, by algorithm and action space.
+
+    InputError where the caller says otherwise.
+    """
     if facts.squash_output and not (facts.use_sde and facts.module in ON_POLICY):
         raise InputError(
             f"{where} (data)",
@@ -105,11 +136,20 @@ def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
             limit="both true",
             fix="train with use_sde=True",
         )
-    squash = "tanh" if facts.module not in ON_POLICY or facts.squash_output else "clip"
+    if facts.module not in ON_POLICY or facts.squash_output:
+        squash = "tanh"
+    else:
+        squash = "clip"
     if facts.module in VALUES or isinstance(facts.action, DiscreteText):
         squash = "argmax"
     if options.squash not in (None, squash):
-        raise InputError(where, "--squash differs from what the policy does", got=options.squash, limit=squash, fix="leave --squash out")
+        raise InputError(
+            where,
+            "--squash differs from what the policy does",
+            got=options.squash,
+            limit=squash,
+            fix="leave --squash out",
+        )
     return squash
 
 
@@ -138,7 +178,11 @@ def _bounds(size: int, facts: Sb3Facts, options: ReadOptions, where: str) -> Bou
                 limit=f"{facts.action.size} channels of the recorded action space",
                 fix="save the model again with model.save()",
             )
-        if isinstance(facts.action, BoxText) and facts.action.low is not None and facts.action.high is not None:
+        if (
+            isinstance(facts.action, BoxText)
+            and facts.action.low is not None
+            and facts.action.high is not None
+        ):
             recorded = (facts.action.low, facts.action.high)
     return limited_bounds(size, recorded, options, where, facts.hints)
 
@@ -149,7 +193,8 @@ def _mean_limit(network: Sb3Network, facts: Sb3Facts, assumptions: list[str]) ->
         return None
     if facts.clip_mean is None:
         assumptions.append(
-            f"assumed by family: gSDE clips the mean to +-{GSDE_CLIP:g} before tanh ({network.algorithm} default of Stable-Baselines3, the file records none)"
+            f"assumed by family: gSDE clips the mean to +-{GSDE_CLIP:g} before tanh"
+            f" ({network.algorithm} default of Stable-Baselines3, the file records none)"
         )
         return GSDE_CLIP
     return facts.clip_mean

@@ -1,7 +1,9 @@
-"""State dicts of lava-dl's SLAYER blocks: known, and refused, as they do not say what the neurons are.
+"""State dicts of lava-dl's SLAYER blocks: known, and refused, as they do not say what the neurons
+are.
 
-`blocks.0.synapse.weight` (or `weight_g`, `weight_v`), `blocks.0.neuron.current_decay`, `.voltage_decay`: a threshold, the scale of the
-integers, delays' meaning and whether spikes are graded are attributes of the Python objects, not of the state dict.
+`blocks.0.synapse.weight` (or `weight_g`, `weight_v`), `blocks.0.neuron.current_decay`,
+`.voltage_decay`: a threshold, the scale of the integers, delays' meaning and whether spikes are
+graded are attributes of the Python objects, not of the state dict.
 """
 
 from __future__ import annotations
@@ -28,5 +30,8 @@ def refuse_slayer_state(names: Iterable[str], where: str) -> None:
         got=shorten(neurons, 4),
         limit="the HDF5 file that the blocks' export_hdf5 writes",
         why="they are arguments of the blocks, so another network could have the same state_dict",
-        fix="build the blocks, load_state_dict, run them once, then block.export_hdf5(file.create_group(f'layer/{i}')) for each",
+        fix=(
+            "build the blocks, load_state_dict, run them once, then"
+            " block.export_hdf5(file.create_group(f'layer/{i}')) for each"
+        ),
     )

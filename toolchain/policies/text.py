@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 
 def printable(value: object, length: int = 80) -> str:
-    """A value as ASCII text, control characters escaped, at most `length` characters; of a container its type alone."""
+    """A value as ASCII text, control characters escaped, at most `length` characters.
+
+    Of a container its type alone.
+    """
     if isinstance(value, (dict, list, tuple)):  # its repr could be huge or deeper than the stack
         return f"a {type(value).__name__}"
     return ascii(str(value)[:length])[1:-1][:length]
@@ -14,7 +17,9 @@ def printable(value: object, length: int = 80) -> str:
 
 def words(value: object) -> str:
     """The value itself where it is text, else nothing."""
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return ""
 
 
 def shorten(keys: Iterable[str], most: int = 12) -> str:
@@ -27,4 +32,6 @@ def shorten(keys: Iterable[str], most: int = 12) -> str:
 def short_reason(error: BaseException, length: int = 140) -> str:
     """The type and the first line of a third party's message."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {printable(lines[0], length) if lines else ''}"[:length].rstrip(": ")
+    return f"{type(error).__name__}: {printable(lines[0], length) if lines else ''}"[
+        :length
+    ].rstrip(": ")

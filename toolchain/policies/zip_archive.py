@@ -1,4 +1,7 @@
-"""Zip archives from strangers: no duplicates, nothing encrypted, nothing that unpacks beyond a limit."""
+"""Zip archives from strangers.
+
+No duplicates, nothing encrypted, nothing that unpacks beyond a limit.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,25 @@ COPY_AGAIN = "copy or download the file again"
 
 
 def open_archive(data: bytes, where: str, limit: int) -> zipfile.ZipFile:
-    """The archive in `data`, its directory checked; InputError on damage, duplicates, encryption or size.
+    """The archive in `data`, its directory checked; InputError on damage, duplicates, encryption or
+    size.
 
-    `limit` bounds the unpacked size of all members together, as the directory declares it; reading stops at
-    the declared size, so a directory that lies is caught by the checksum.
+    `limit` bounds the unpacked size of all members together, as the directory declares it; reading
+    stops at the declared size, so a directory that lies is caught by the checksum.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # zipfile raises many types on a damaged directory; none may escape
-        raise InputError(where, "the zip archive is damaged", why=short_reason(error), fix=COPY_AGAIN) from None
+        raise InputError(
+            where, "the zip archive is damaged", why=short_reason(error), fix=COPY_AGAIN
+        ) from None
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1}) if len(names) < 2000 else []
+        if len(names) < 2000:
+            repeated = sorted({name for name in names if names.count(name) > 1})
+        else:
+            repeated = []
         raise InputError(
             where,
             "the zip archive has members of the same name",
@@ -68,11 +77,21 @@ def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -
         )
     try:
         return archive.read(member)
-    except Exception as error:  # zlib, zipfile and struct errors of a damaged member; none may escape
-        raise InputError(f"{where} ({printable(member)})", "the member is damaged", why=short_reason(error), fix=COPY_AGAIN) from None
+    except (
+        Exception
+    ) as error:  # zlib, zipfile and struct errors of a damaged member; none may escape
+        raise InputError(
+            f"{where} ({printable(member)})",
+            "the member is damaged",
+            why=short_reason(error),
+            fix=COPY_AGAIN,
+        ) from None
 
 
 def verify_members(archive: zipfile.ZipFile, where: str, limit: int) -> None:
-    """Check every member's checksum; torch.load does not. InputError names the first damaged one."""
+    """Check every member's checksum; torch.load does not.
+
+    InputError names the first damaged one.
+    """
     for member in archive.namelist():
         read_member(archive, member, where, limit)

@@ -1,9 +1,10 @@
 """Units of the senders that suit the rounding of the receivers' weights.
 
-The unit of sender i is folded into column i before the rows are rounded, and a row has one scale: a column with a
-large unit uses up the integers, one with a small unit gets none. Units in inverse proportion to the columns' weights
-share the integers evenly, thresholds from the action's sensitivity share the events; the geometric mean of both,
-scaled to spend the same action error, gave the least error after rounding on the policies measured.
+The unit of sender i is folded into column i before the rows are rounded, and a row has one scale: a
+column with a large unit uses up the integers, one with a small unit gets none. Units in inverse
+proportion to the columns' weights share the integers evenly, thresholds from the action's
+sensitivity share the events; the geometric mean of both, scaled to spend the same action error,
+gave the least error after rounding on the policies measured.
 """
 
 from __future__ import annotations
@@ -19,14 +20,23 @@ Float = NDArray[np.float64]
 FLOOR = 1e-3  # of the strongest column: a weak sender must not get an endless unit
 
 
-def equalised(thresholds: list[Float], signals: tuple[SignalStatistics, ...], layers: tuple[DenseLayer, ...]) -> list[Float]:
-    """Thresholds [signal][channel] (real units, the input's first) moved half way to even columns; no wider than a channel's range."""
+def equalised(
+    thresholds: list[Float], signals: tuple[SignalStatistics, ...], layers: tuple[DenseLayer, ...]
+) -> list[Float]:
+    """Thresholds [signal][channel] (real units, the input's first) moved half way to even columns.
+
+    No wider than a channel's range.
+    """
     result = []
     for theta, signal, layer in zip(thresholds, signals, layers, strict=True):
         blend = np.sqrt(theta / column_strength(layer))
         sensitivity = floored(signal.sensitivity)
-        blend *= np.sqrt(float((sensitivity * theta**2).sum()) / float((sensitivity * blend**2).sum()))
-        span = np.where(signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf)
+        blend *= np.sqrt(
+            float((sensitivity * theta**2).sum()) / float((sensitivity * blend**2).sum())
+        )
+        span = np.where(
+            signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf
+        )
         result.append(np.minimum(blend, span))
     return result
 

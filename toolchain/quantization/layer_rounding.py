@@ -24,7 +24,10 @@ RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class InputSignal:
-    """What arrives at a layer: integer values on calibration states [N, in], their unit and declared range [in]."""
+    """What arrives at a layer.
+
+    Integer values on calibration states [N, in], their unit and declared range [in].
+    """
 
     values: Float | Long
     unit: Float
@@ -39,8 +42,13 @@ class IntegerRows:
     scale: Float  # [out]
 
     def accumulate(self, values: Float | Long) -> Long:
-        """bias + weights @ value for each state [N, out]; exact, the proof keeps it far below 2^53."""
-        return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64) + self.bias
+        """bias + weights @ value for each state [N, out].
+
+        Exact, the proof keeps it far below 2^53.
+        """
+        return (np.asarray(values, np.float64) @ self.weights.T.astype(np.float64)).astype(
+            np.int64
+        ) + self.bias
 
 
 def round_layer(
@@ -53,35 +61,65 @@ def round_layer(
     importance: Float | None = None,
     price: Float | None = None,
 ) -> IntegerRows:
-    """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it passes.
+    """Integer rows of a float layer; rows that the proof refuses get a coarser scale until it
+    passes.
 
-    `wanted` [N, out] are the float network's pre-activations on the calibration states; `least_scale` [out] is the
-    finest row scale that the neurons behind the rows allow. `importance` [N, groups] weighs the states: one group
-    for all rows, or one per row. `price` [out, in] is the squared error of a row's sum that leaving a synapse out may cost.
+    `wanted` [N, out] are the float network's pre-activations on the calibration states;
+    `least_scale` [out] is the finest row scale that the neurons behind the rows allow. `importance`
+    [N, groups] weighs the states: one group for all rows, or one per row. `price` [out, in] is the
+    squared error of a row's sum that leaving a synapse out may cost.
     """
     folded = dense.weight.astype(np.float64) * signal.unit
-    weigh = np.ones((len(wanted), 1)) if importance is None else importance
-    least = np.zeros(len(folded)) if least_scale is None else least_scale
-    groups = [slice(None)] if weigh.shape[1] == 1 else [slice(row, row + 1) for row in range(len(folded))]
+    if importance is None:
+        weigh = np.ones((len(wanted), 1))
+    else:
+        weigh = importance
+    if least_scale is None:
+        least = np.zeros(len(folded))
+    else:
+        least = least_scale
+    if weigh.shape[1] == 1:
+        groups = [slice(None)]
+    else:
+        groups = [slice(row, row + 1) for row in range(len(folded))]
     parts = [
-        _round_rows(folded[rows], signal, wanted[:, rows], bits, kind, least[rows], weigh[:, group], None if price is None else price[rows])
+        _round_rows(
+            folded[rows],
+            signal,
+            wanted[:, rows],
+            bits,
+            kind,
+            least[rows],
+            weigh[:, group],
+            None if price is None else price[rows],
+        )
         for group, rows in enumerate(groups)
     ]
     return IntegerRows(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def _round_rows(
-    folded: Float, signal: InputSignal, wanted: Float, bits: int, kind: RowKind, least: Float, importance: Float, price: Float | None
+    folded: Float,
+    signal: InputSignal,
+    wanted: Float,
+    bits: int,
+    kind: RowKind,
+    least: Float,
+    importance: Float,
+    price: Float | None,
 ) -> tuple[Long, Long, Float]:
-    """Weights, biases and scales; every row takes the ridge with the least error on the states after rounding.
+    """Weights, biases and scales; every row takes the ridge with the least error on the states
+    after rounding.
 
-    Fitted rows may grow until integers of few bits no longer hold them: the ridge that is best for real rows is not
-    the best for rounded ones.
+    Fitted rows may grow until integers of few bits no longer hold them: the ridge that is best for
+    real rows is not the best for rounded ones.
     """
     moments = StateMoments.of(signal.values, wanted, importance)
     rounding = Rounding(moments.inputs)
-    weights, bias = np.zeros(folded.shape, np.int64), np.zeros(len(folded), np.int64)
-    scale, error = np.ones(len(folded)), np.full(len(folded), np.inf)
+    weights = np.zeros(folded.shape, np.int64)
+    bias = np.zeros(len(folded), np.int64)
+    scale = np.ones(len(folded))
+    error = np.full(len(folded), np.inf)
     for ridge in RIDGES:
         real, real_bias = fitted_rows(folded, moments, ridge)
         candidate = _proven(real, real_bias, rounding, signal, bits, kind, least, price)
@@ -97,7 +135,14 @@ def _round_rows(
 
 
 def _proven(
-    real: Float, bias_real: Float, rounding: Rounding, signal: InputSignal, bits: int, kind: RowKind, least: Float, price: Float | None
+    real: Float,
+    bias_real: Float,
+    rounding: Rounding,
+    signal: InputSignal,
+    bits: int,
+    kind: RowKind,
+    least: Float,
+    price: Float | None,
 ) -> tuple[Long, Long, Float]:
     for _ in range(ATTEMPTS):
         weights, bias, scale = quantise_rows(real, bias_real, rounding, bits, least, price)
@@ -116,11 +161,17 @@ def _proven(
 
 
 def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, kind: RowKind) -> bool:
-    """Whether all rows would pass the proof at the scale where their largest weight just fits `bits`."""
+    """Whether all rows would pass the proof at the scale where their largest weight just fits
+    `bits`.
+    """
     folded = dense.weight.astype(np.float64) * unit
     largest = np.abs(folded).max(1)
     if not np.isfinite(largest).all():
         return False
-    scale = np.where(largest > 0, natural_scale(largest, dense.bias.astype(np.float64), 2 ** (bits - 1) - 1), 1.0)
-    proof = bound_rows(np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, kind)
+    scale = np.where(
+        largest > 0, natural_scale(largest, dense.bias.astype(np.float64), 2 ** (bits - 1) - 1), 1.0
+    )
+    proof = bound_rows(
+        np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, kind
+    )
     return bool((np.maximum(proof.synaptic, proof.accumulator) <= STATE_LIMIT).all())

@@ -1,8 +1,9 @@
 """A float policy of leaky neurons to an integer network of `leaky@1`.
 
-Each row has one scale s = max|W| / (2^(B-1) - 1); weights round(W / s), and in units of s / 2^shift the bias, the threshold and
-the membrane. The shift of a layer is the largest of 0..6 that leaves the membrane an eighth-full 24-bit range on any input;
-beta becomes round(4096 beta). The encoder's steps are as fine as the first layer's range allows.
+Each row has one scale s = max|W| / (2^(B-1) - 1); weights round(W / s), and in units of s / 2^shift
+the bias, the threshold and the membrane. The shift of a layer is the largest of 0..6 that leaves
+the membrane an eighth-full 24-bit range on any input; beta becomes round(4096 beta). The encoder's
+steps are as fine as the first layer's range allows.
 """
 
 from __future__ import annotations
@@ -23,15 +24,31 @@ STEPS = np.geomspace(2**12, 2**4, 17)  # of the widest channel
 
 
 def leaky_network(policy: LeakyPolicy, inputs: Float, bits: int) -> Network:
-    """`inputs` [N, features] are network inputs on calibration states. Raises InputError where a row fits no scale."""
+    """`inputs` [N, features] are network inputs on calibration states.
+
+    Raises InputError where a row fits no scale.
+    """
     span = np.abs(inputs).max(0)
-    span = HEADROOM * np.where(span > 0, span, float(np.median(span[span > 0])) if (span > 0).any() else 1.0)
+    span = HEADROOM * np.where(
+        span > 0, span, float(np.median(span[span > 0])) if (span > 0).any() else 1.0
+    )
     encoder = _encoder(policy.hidden[0], span, bits)
     layers: list[Layer] = []
-    unit, largest = encoder.scale, encoder.limit.astype(np.int64)
+    unit = encoder.scale
+    largest = encoder.limit.astype(np.int64)
     for index, layer in enumerate(policy.hidden):
-        layers.append(_hidden(layer, unit, largest, bits, hold_input=index == 0, where=f"{policy.provenance.file}, layer {index}"))
-        unit, largest = np.ones(layer.outputs), np.ones(layer.outputs, np.int64)
+        layers.append(
+            _hidden(
+                layer,
+                unit,
+                largest,
+                bits,
+                hold_input=index == 0,
+                where=f"{policy.provenance.file}, layer {index}",
+            )
+        )
+        unit = np.ones(layer.outputs)
+        largest = np.ones(layer.outputs, np.int64)
     return Network(encoder, (*layers, _readout(policy.readout, bits)), timesteps=1)
 
 
@@ -45,7 +62,9 @@ def _encoder(layer: LeakyLayer, span: Float, bits: int) -> Encoder:
     return Encoder(scale, limit.astype(np.int32))
 
 
-def _rows(real: NDArray[np.floating], bias: NDArray[np.floating], bits: int) -> tuple[NDArray[np.int64], Float]:
+def _rows(
+    real: NDArray[np.floating], bias: NDArray[np.floating], bits: int
+) -> tuple[NDArray[np.int64], Float]:
     """Integer weights and the scale of each row; a row without weights is scaled by its bias."""
     top = np.abs(real).max(1).astype(np.float64)
     top = np.where(top > 0, top, np.maximum(np.abs(bias), 1e-6))
@@ -53,17 +72,36 @@ def _rows(real: NDArray[np.floating], bias: NDArray[np.floating], bits: int) -> 
     return np.rint(real / scale[:, None]).astype(np.int64), scale
 
 
-def _hidden(layer: LeakyLayer, unit: Float, largest: NDArray[np.int64], bits: int, hold_input: bool, where: str) -> Layer:
+def _hidden(
+    layer: LeakyLayer,
+    unit: Float,
+    largest: NDArray[np.int64],
+    bits: int,
+    hold_input: bool,
+    where: str,
+) -> Layer:
     weights, scale = _rows(layer.weight * unit, layer.bias, bits)
     sums = np.abs(weights) @ largest
     for shift in range(LARGEST_SHIFT, -1, -1):
-        bias, threshold = (np.rint(values / scale * 2**shift) for values in (layer.bias, layer.threshold))
+        bias, threshold = (
+            np.rint(values / scale * 2**shift) for values in (layer.bias, layer.threshold)
+        )
         reach = (sums << shift) + np.abs(bias)
         if max(reach.max(), np.abs(threshold).max()) <= STATE_LIMIT // (ROOM if shift else 1):
             break
     else:
-        got = f"bias or threshold up to {max(np.abs(layer.bias).max(), np.abs(layer.threshold).max()):g} beside weights of {np.abs(layer.weight).max():g}"
-        raise InputError(where, "does not fit 24 bits", got=got, limit=STATE_LIMIT, fix=("--weight-bits with fewer bits", "prune such rows before training on"))
+        got = (
+            "bias or threshold up to"
+            f" {max(np.abs(layer.bias).max(), np.abs(layer.threshold).max()):g} beside weights of"
+            f" {np.abs(layer.weight).max():g}"
+        )
+        raise InputError(
+            where,
+            "does not fit 24 bits",
+            got=got,
+            limit=STATE_LIMIT,
+            fix=("--weight-bits with fewer bits", "prune such rows before training on"),
+        )
     rows = len(weights)
     return Layer(
         neuron=LEAKY,
@@ -84,4 +122,14 @@ def _readout(layer: DenseLayer, bits: int) -> Layer:
     weights, scale = _rows(layer.weight, layer.bias, bits)
     nothing = np.zeros(len(weights), np.int32)
     bias = np.rint(layer.bias / scale).astype(np.int32)
-    return Layer(READOUT, weights.astype(np.int8), bias, scale, nothing, nothing, nothing, scale, activation="identity")
+    return Layer(
+        READOUT,
+        weights.astype(np.int8),
+        bias,
+        scale,
+        nothing,
+        nothing,
+        nothing,
+        scale,
+        activation="identity",
+    )

@@ -1,4 +1,7 @@
-"""What fitting and rounding need of the calibration states, summed up once: second moments, for rows are linear."""
+"""What fitting and rounding need of the calibration states, summed up once.
+
+Second moments, for rows are linear.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from toolchain.quantization.rounding import Float, Long, augmented_moments
 
 @dataclass(frozen=True, eq=False)
 class StateMoments:
-    """Of integer inputs x [N, in] and wanted outputs y [N, out], states weighed: `inputs` = E [x 1]^T [x 1], `cross` = E [x 1]^T y,
-    `wanted` = E y^2 [out]; `reach` [in] is the largest (x - E x)^2.
+    """Of integer inputs x [N, in] and wanted outputs y [N, out], states weighed: `inputs` = E [x
+    1]^T [x 1], `cross` = E [x 1]^T y, `wanted` = E y^2 [out]; `reach` [in] is the largest (x - E
+    x)^2.
     """
 
     inputs: Float
@@ -28,9 +32,17 @@ class StateMoments:
         moments = augmented_moments(inputs, importance)
         mean = moments[-1, :-1]
         reach = np.maximum(inputs.max(0) - mean, mean - inputs.min(0)) ** 2
-        return cls(moments, np.concatenate([inputs.T @ weighed, weighed.sum(0, keepdims=True)]), (weighed * wanted).sum(0), reach)
+        return cls(
+            moments,
+            np.concatenate([inputs.T @ weighed, weighed.sum(0, keepdims=True)]),
+            (weighed * wanted).sum(0),
+            reach,
+        )
 
     def error(self, weights: Float | Long, bias: Float | Long, scale: Float) -> Float:
         """Expected squared error [out] of (weights x + bias) * scale."""
         rows = np.concatenate([weights, bias[:, None]], axis=1) * scale[:, None]
-        return np.maximum(((rows @ self.inputs) * rows).sum(1) - 2 * (rows * self.cross.T).sum(1) + self.wanted, 0.0)
+        return np.maximum(
+            ((rows @ self.inputs) * rows).sum(1) - 2 * (rows * self.cross.T).sum(1) + self.wanted,
+            0.0,
+        )

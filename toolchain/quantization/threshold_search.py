@@ -1,13 +1,15 @@
-"""The full scale of every neuron of differential coding: the least error of what it sends, measured on calibration states.
+"""The full scale of every neuron of differential coding: the least error of what it sends, measured
+on calibration states.
 
-The largest activation as theta never saturates but spends the few levels of a short window on states that hardly
-occur; activations of trained policies have long tails. Differential coding may exceed theta besides: its running
-mean reaches theta (1 + 1/2 + ... + 1/T). So each neuron takes, of a few shares of the maximum, the one with the
-least mean squared error against the float activation. Saturation counts with its square: a tail that matters keeps
-its range.
+The largest activation as theta never saturates but spends the few levels of a short window on
+states that hardly occur; activations of trained policies have long tails. Differential coding may
+exceed theta besides: its running mean reaches theta (1 + 1/2 + ... + 1/T). So each neuron takes, of
+a few shares of the maximum, the one with the least mean squared error against the float activation.
+Saturation counts with its square: a tail that matters keeps its range.
 
-What a window error costs in the closed loop differs by policy: one that falls over small errors wants small thresholds, another
-the tails. toolchain/conversion_loop.py tries SHARES one after another.
+What a window error costs in the closed loop differs by policy: one that falls over small errors
+wants small thresholds, another the tails. toolchain/conversion_loop.py tries SHARES one after
+another.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from toolchain.network import Coding, Layer
 from toolchain.neurons import SPIKES
 from toolchain.quantization.window_simulation import decoded_mean, window_payloads
 
-SHARES = ((1.0, 0.8, 0.6), (0.8, 0.7, 0.6, 0.5), (1.3, 1.0, 0.8, 0.6), (1.0,))  # of the given threshold
+SHARES = (
+    (1.0, 0.8, 0.6),
+    (0.8, 0.7, 0.6, 0.5),
+    (1.3, 1.0, 0.8, 0.6),
+    (1.0,),
+)  # of the given threshold
 SEARCHED_FROM = 3  # timesteps; two are too few for a share of the maximum to pay
 STATES = 1500
 
@@ -37,16 +44,22 @@ def least_error_thresholds(
     shares: tuple[float, ...],
     largest: float = np.inf,
 ) -> Layer:
-    """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N, T', in] and float `activations` [N, out].
+    """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N,
+    T', in] and float `activations` [N, out].
 
-    Of equals the first in the list is taken, so that is what a silent neuron gets. No threshold exceeds `largest`, in integers.
+    Of equals the first in the list is taken, so that is what a silent neuron gets. No threshold
+    exceeds `largest`, in integers.
     """
     chosen = subset(len(arriving), STATES)
-    payloads, wanted = arriving[chosen], activations[chosen]
-    best, least = layer, np.full(layer.outputs, np.inf)
+    payloads = arriving[chosen]
+    wanted = activations[chosen]
+    best = layer
+    least = np.full(layer.outputs, np.inf)
     for share in shares:
         candidate = with_threshold(layer, np.minimum(share * layer.threshold, largest))
-        sent = decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
+        sent = (
+            decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
+        )
         error = ((sent - wanted) ** 2).mean(0)
         best = with_threshold(layer, np.where(error < least, candidate.threshold, best.threshold))
         least = np.minimum(error, least)
@@ -54,7 +67,13 @@ def least_error_thresholds(
 
 
 def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:
-    """The layer with the nearest thresholds that its neuron allows; an even theta (if, snm) makes theta // 2 exact."""
-    even = 2 if SPIKES[layer.neuron].levels == 1 else 1
+    """The layer with the nearest thresholds that its neuron allows.
+
+    An even theta (if, snm) makes theta // 2 exact.
+    """
+    if SPIKES[layer.neuron].levels == 1:
+        even = 2
+    else:
+        even = 1
     integers = even * np.maximum(np.rint(threshold / even), 1).astype(np.int32)
     return dataclasses.replace(layer, threshold=integers, unit=integers * layer.row_scale)

@@ -1,4 +1,7 @@
-"""What a person reads: plain-text summaries of conversions, verifications, simulations and diagnoses."""
+"""What a person reads.
+
+Plain-text summaries of conversions, verifications, simulations and diagnoses.
+"""
 
 from toolchain.report.diagnosis import diagnosis_text as diagnosis_text
 from toolchain.report.text import artifact_text as artifact_text

@@ -1,4 +1,7 @@
-"""A diagnosis as a person reads it: the verdict and what to do first, the numbers behind it after."""
+"""A diagnosis as a person reads it.
+
+The verdict and what to do first, the numbers behind it after.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,72 @@ from toolchain.diagnosis.evidence import Evidence
 from toolchain.diagnosis.layer_report import LayerReport
 from toolchain.diagnosis.result import Diagnosis
 
-COLUMNS = ("error", "own", "action", "slope", "offset", "scatter", "clipped", "dead", "always on", "largest part")
+COLUMNS = (
+    "error",
+    "own",
+    "action",
+    "slope",
+    "offset",
+    "scatter",
+    "clipped",
+    "dead",
+    "always on",
+    "largest part",
+)
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Verdict, remedy, returns, published measures, one table per set of states."""
-    verdict, measures, on_ann, on_spiking = diagnosis.verdict, diagnosis.published, diagnosis.on_ann_states, diagnosis.on_spiking_states
-    spiking, ann = diagnosis.returns.mean(), diagnosis.ann_returns.mean()
-    lines = [f"{verdict.cause.value.upper()} ({verdict.place}): {verdict.sentence}", f"  remedy          {verdict.remedy}"]
-    lines += [f"  also            {found.cause.value}, {found.place}: {found.sentence}" for found in diagnosis.findings[1:]]
-    episodes = len(diagnosis.returns)
-    ratio = "none" if diagnosis.return_ratio is None else f"{diagnosis.return_ratio:.4f}"
-    lines += [
-        f"{diagnosis.environment}, {episodes} episodes from seed {diagnosis.seed}, backend {diagnosis.backend}",
-        f"  returns         spiking {spiking:.1f}, source {ann:.1f}, without looking {diagnosis.trivial_return:.1f}; ratio {ratio}",
-        f"  failed episodes {diagnosis.failed_episodes} against {diagnosis.ann_failed_episodes} of {episodes}",
-        f"  action error    {on_ann.action_rmse:.3f} on the ANN's states, {on_spiking.action_rmse:.3f} on its own (RMS, half ranges), "
-        f"lag-1 correlation {_number(diagnosis.lag_correlation, 2)}",
-        f"  R_SNN|ANN       {_number(measures.snn_given_ann, 1)}; R_ANN|SNN {_number(measures.ann_given_snn, 1)}",
-        f"  ANN correction  {_number(measures.ann_correction, 3)}; SNN consistency {_number(measures.snn_consistency, 3)}; "
-        f"SNN drift {_number(measures.snn_drift, 3)}",
+    verdict = diagnosis.verdict
+    measures = diagnosis.published
+    on_ann = diagnosis.on_ann_states
+    on_spiking = diagnosis.on_spiking_states
+    spiking = diagnosis.returns.mean()
+    ann = diagnosis.ann_returns.mean()
+    lines = [
+        f"{verdict.cause.value.upper()} ({verdict.place}): {verdict.sentence}",
+        f"  remedy          {verdict.remedy}",
     ]
-    for title, evidence in (("the ANN's own states", on_ann), ("the spiking policy's states", on_spiking)):
+    lines += [
+        f"  also            {found.cause.value}, {found.place}: {found.sentence}"
+        for found in diagnosis.findings[1:]
+    ]
+    episodes = len(diagnosis.returns)
+    if diagnosis.return_ratio is None:
+        ratio = "none"
+    else:
+        ratio = f"{diagnosis.return_ratio:.4f}"
+    lines += [
+        (
+            f"{diagnosis.environment}, {episodes} episodes from seed {diagnosis.seed}, backend"
+            f" {diagnosis.backend}"
+        ),
+        (
+            f"  returns         spiking {spiking:.1f}, source {ann:.1f}, without looking"
+            f" {diagnosis.trivial_return:.1f}; ratio {ratio}"
+        ),
+        (
+            f"  failed episodes {diagnosis.failed_episodes} against {diagnosis.ann_failed_episodes}"
+            f" of {episodes}"
+        ),
+        (
+            f"  action error    {on_ann.action_rmse:.3f} on the ANN's states,"
+            f" {on_spiking.action_rmse:.3f} on its own (RMS, half ranges), lag-1 correlation"
+            f" {_number(diagnosis.lag_correlation, 2)}"
+        ),
+        (
+            f"  R_SNN|ANN       {_number(measures.snn_given_ann, 1)}; R_ANN|SNN"
+            f" {_number(measures.ann_given_snn, 1)}"
+        ),
+        (
+            f"  ANN correction  {_number(measures.ann_correction, 3)}; SNN consistency"
+            f" {_number(measures.snn_consistency, 3)}; SNN drift {_number(measures.snn_drift, 3)}"
+        ),
+    ]
+    for title, evidence in (
+        ("the ANN's own states", on_ann),
+        ("the spiking policy's states", on_spiking),
+    ):
         lines += ["", *_table(title, evidence)]
     return "\n".join(lines)
 
@@ -41,7 +88,11 @@ def _table(title: str, evidence: Evidence) -> list[str]:
         f"on {evidence.states} of {title}",
         f"  input: action error by {parts}; {host.saturated:.2%} at the encoder's limit",
         *(
-            "  " + "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True)))
+            "  "
+            + "  ".join(
+                cell.ljust(width) if not index else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
             for row in rows
         ),
     ]
@@ -65,4 +116,6 @@ def _row(layer: LayerReport) -> tuple[str, ...]:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "none" if value is None else f"{value:.{digits}f}"
+    if value is None:
+        return "none"
+    return f"{value:.{digits}f}"

@@ -40,8 +40,8 @@ class Trace:
 class Backend(ABC):
     """Executes an artifact on `rows` independent environments.
 
-    `reset` announces an episode's start, `resync` a restart of all state inside an episode; both take effect
-    in the next decision of the rows in `mask` (all rows if None).
+    `reset` announces an episode's start, `resync` a restart of all state inside an episode; both
+    take effect in the next decision of the rows in `mask` (all rows if None).
     """
 
     name: str
@@ -56,7 +56,13 @@ class Backend(ABC):
     @classmethod
     def foreign(cls, network: Network) -> list[str]:
         """Neurons of `network` that this backend has no counterpart for, each once."""
-        return [] if cls.counterparts is None else [name for name in dict.fromkeys(layer.neuron for layer in network.layers) if name not in cls.counterparts]
+        if cls.counterparts is None:
+            return []
+        return [
+            name
+            for name in dict.fromkeys(layer.neuron for layer in network.layers)
+            if name not in cls.counterparts
+        ]
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
@@ -68,8 +74,15 @@ class Backend(ABC):
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
         if foreign := self.foreign(artifact.network):
-            raise InputError(f"backend {self.name}", "has no counterpart for the artifact's neurons", got=", ".join(foreign), fix="--backend fast")
-        self.artifact, self.network, self.rows = artifact, artifact.network, rows
+            raise InputError(
+                f"backend {self.name}",
+                "has no counterpart for the artifact's neurons",
+                got=", ".join(foreign),
+                fix="--backend fast",
+            )
+        self.artifact = artifact
+        self.network = artifact.network
+        self.rows = rows
         self.reset()
 
     @abstractmethod
@@ -82,13 +95,18 @@ class Backend(ABC):
 
     @abstractmethod
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        """Actions [rows, act] for observations [rows, obs], [rows, 1] where they are discrete; NaN for rows that are not active."""
+        """Actions [rows, act] for observations [rows, obs], [rows, 1] where they are discrete.
+
+        NaN for rows that are not active.
+        """
 
     @abstractmethod
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
-        """Run one stream of observations [decisions, obs] from rest, apart from this backend's own rows.
+        """Run one stream of observations [decisions, obs] from rest, apart from this backend's own
+        rows.
 
-        flags [decisions]: 0 carry, 1 episode start, 2 resync; the first decision starts an episode in any case.
+        flags [decisions]: 0 carry, 1 episode start, 2 resync; the first decision starts an episode
+        in any case.
         """
 
     @abstractmethod
@@ -101,15 +119,26 @@ class Backend(ABC):
     def __enter__(self) -> Backend:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
 def checked_observations(artifact: Artifact, observations: Float, rows: int | None = None) -> Float:
-    """Observations as contiguous float64 [rows, obs], or an InputError that names what does not fit."""
+    """Observations as contiguous float64 [rows, obs], or an InputError that names what does not
+    fit.
+    """
     values = np.ascontiguousarray(observations, np.float64)
     size = artifact.observation.size
-    if values.ndim != 2 or values.shape[1] != size or (rows is not None and values.shape[0] != rows):
+    if (
+        values.ndim != 2
+        or values.shape[1] != size
+        or (rows is not None and values.shape[0] != rows)
+    ):
         raise InputError(
             "decide",
             "observations do not fit the policy",
@@ -121,10 +150,19 @@ def checked_observations(artifact: Artifact, observations: Float, rows: int | No
 
 
 def checked_mask(mask: Mask, rows: int) -> Mask:
-    """A mask as contiguous bool [rows], or an InputError; numbers would be read as row numbers by some, as flags by others."""
+    """A mask as contiguous bool [rows], or an InputError.
+
+    Numbers would be read as row numbers by some, as flags by others.
+    """
     values = np.ascontiguousarray(mask)
     if values.dtype != np.bool_ or values.shape != (rows,):
-        raise InputError("backend", "mask does not fit", got=f"{values.dtype} {values.shape}", limit=f"bool ({rows},)", fix="give one bool per environment")
+        raise InputError(
+            "backend",
+            "mask does not fit",
+            got=f"{values.dtype} {values.shape}",
+            limit=f"bool ({rows},)",
+            fix="give one bool per environment",
+        )
     return values
 
 

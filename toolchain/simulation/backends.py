@@ -1,4 +1,7 @@
-"""The backends by name. Classes are imported when asked for: Lava's take seconds and may be absent."""
+"""The backends by name.
+
+Classes are imported when asked for: Lava's take seconds and may be absent.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,19 @@ def backend_class(name: str) -> type[Backend]:
         from toolchain.simulation.onnx_runtime import OnnxBackend
 
         return OnnxBackend
-    raise InputError("backend", "unknown backend", got=name, limit=", ".join(BACKENDS), fix=did_you_mean(name, BACKENDS) or "--backend fast")
+    raise InputError(
+        "backend",
+        "unknown backend",
+        got=name,
+        limit=", ".join(BACKENDS),
+        fix=did_you_mean(name, BACKENDS) or "--backend fast",
+    )
 
 
 def open_backend(name: str, artifact: Artifact, rows: int = 1) -> Backend:
     """A backend with `rows` environments at rest.
 
-    Raises InputError for an unknown name or too many rows, BackendError where the backend is not installed.
+    Raises InputError for an unknown name or too many rows, BackendError where the backend is not
+    installed.
     """
     return backend_class(name)(artifact, rows)

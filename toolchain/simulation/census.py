@@ -1,4 +1,7 @@
-"""The census of a run: what happened, counted; pricing it is the energy room's work (contract section 5)."""
+"""The census of a run.
+
+What happened, counted; pricing it is the energy room's work (contract section 5).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ class LayerCensus:
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of a run. Windows only; equal on every backend, but for the idle activity, which `windows` leaves out."""
+    """Counts of a run.
+
+    Windows only; equal on every backend, but for the idle activity, which `windows` leaves out.
+    """
 
     decisions: int
     timesteps: int
@@ -82,27 +88,42 @@ def combined(runs: Sequence[Census]) -> Census:
         replace(same[0], **{name: sum(getattr(layer, name) for layer in same) for name in counts})
         for same in zip(*(run.layers for run in runs), strict=True)
     )
-    totals = {name: sum(getattr(run, name) for run in runs) for name in ("decisions", "encode_saturations", "idle_spikes", "idle_synops")}
+    totals = {
+        name: sum(getattr(run, name) for run in runs)
+        for name in ("decisions", "encode_saturations", "idle_spikes", "idle_synops")
+    }
     return replace(runs[0], layers=layers, **totals)
 
 
 def host_macs(artifact: Artifact) -> int:
-    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each output (twice, unless it is only compared).
+    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each
+    output (twice, unless it is only compared).
 
-    A population encoder: three per input neuron (distance, square, exponential) and one per timestep (integrate);
-    a rate encoder that last one only; a count decoder: one per output neuron.
+    A population encoder: three per input neuron (distance, square, exponential) and one per
+    timestep (integrate); a rate encoder that last one only; a count decoder: one per output neuron.
     """
-    observation, action, network = artifact.observation, artifact.action, artifact.network
-    macs = observation.features * (2 if observation.mean is not None else 1) + (1 if action.discrete else 2) * action.size
+    observation = artifact.observation
+    action = artifact.action
+    network = artifact.network
+    macs = (
+        observation.features * (2 if observation.mean is not None else 1)
+        + (1 if action.discrete else 2) * action.size
+    )
     coding = network.spike_coding
     if coding is not None:
-        macs += network.widths[0] * (network.timesteps + (3 if coding.mean is not None else 0)) + coding.decoded
+        macs += (
+            network.widths[0] * (network.timesteps + (3 if coding.mean is not None else 0))
+            + coding.decoded
+        )
     return macs
 
 
 @dataclass(eq=False)
 class Counters:
-    """What a backend counts while it runs, per weight layer [L]; `census` turns it into the record."""
+    """What a backend counts while it runs, per weight layer [L].
+
+    `census` turns it into the record.
+    """
 
     messages: NDArray[np.int64]
     synops: NDArray[np.int64]
@@ -115,11 +136,18 @@ class Counters:
 
     @classmethod
     def empty(cls, layers: int) -> Counters:
-        return cls(np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(layers, np.int64))
+        return cls(
+            np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(layers, np.int64)
+        )
 
     def census(self, network: Network, macs: int, host_macs_per_decision: int) -> Census:
-        sent = [*self.messages[1:], self.output_spikes]  # what layer l sends is what layer l + 1 receives
-        on = [network.timesteps * self.decisions * (layer.always_on > 0) for layer in network.layers]  # spikes of the always-on neurons
+        sent = [
+            *self.messages[1:],
+            self.output_spikes,
+        ]  # what layer l sends is what layer l + 1 receives
+        on = [
+            network.timesteps * self.decisions * (layer.always_on > 0) for layer in network.layers
+        ]  # spikes of the always-on neurons
         layers = tuple(
             LayerCensus(
                 layer.outputs,
@@ -134,4 +162,13 @@ class Counters:
             for index, layer in enumerate(network.layers)
         )
         idle = (self.idle_spikes, self.idle_synops)
-        return Census(self.decisions, network.timesteps, network.chip_steps, layers, self.encode_saturations, macs, host_macs_per_decision, *idle)
+        return Census(
+            self.decisions,
+            network.timesteps,
+            network.chip_steps,
+            layers,
+            self.encode_saturations,
+            macs,
+            host_macs_per_decision,
+            *idle,
+        )

@@ -1,4 +1,7 @@
-"""An artifact in the user's own loop: one observation in, one action out, or Stable-Baselines3's `predict`."""
+"""An artifact in the user's own loop.
+
+One observation in, one action out, or Stable-Baselines3's `predict`.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,14 @@ from toolchain.simulation.census import Census
 class Controller:
     """Runs an artifact on a backend. Call `reset` at every episode's start.
 
-    `predict` follows Stable-Baselines3, so `evaluate_policy(controller, env)` works; it takes as many environments
-    as the observations have rows. The environment must be the raw one: normaliser and time feature are the
-    artifact's own.
+    `predict` follows Stable-Baselines3, so `evaluate_policy(controller, env)` works; it takes as
+    many environments as the observations have rows. The environment must be the raw one: normaliser
+    and time feature are the artifact's own.
     """
 
     def __init__(self, artifact: Artifact, backend: str = "fast") -> None:
-        self.artifact, self.backend_name = artifact, backend
+        self.artifact = artifact
+        self.backend_name = backend
         self._backend = open_backend(backend, artifact, 1)
 
     def reset(self) -> None:
@@ -31,11 +35,15 @@ class Controller:
         self._backend.reset()
 
     def resync(self) -> None:
-        """The next decision restarts all state inside the episode: lost events are healed, one dense decision."""
+        """The next decision restarts all state inside the episode.
+
+        Lost events are healed, one dense decision.
+        """
         self._backend.resync()
 
     def decide(self, observation: NDArray[Any]) -> Any:
-        """Action [act] for one observation [obs], float64; a NumPy integer where the action is discrete.
+        """Action [act] for one observation [obs], float64; a NumPy integer where the action is
+        discrete.
 
         Raises InputError for a wrong shape or a non-finite channel; nothing has changed then.
         """
@@ -51,16 +59,24 @@ class Controller:
         if self._backend.rows != 1:
             self._resize(1)
         action = self._backend.decide(values[None])[0]
-        return np.int64(action[0]) if self.artifact.action.discrete else action
+        if self.artifact.action.discrete:
+            return np.int64(action[0])
+        return action
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: NDArray[Any] | None = None, deterministic: bool = True
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = True,
     ) -> tuple[NDArray[Any], None]:
-        """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None); discrete ones as int64 [n].
+        """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None);
+        discrete ones as int64 [n].
 
-        observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another n than before
-        starts an episode in every row. `deterministic=False` is refused: the artifact holds the deterministic policy.
-        Raises InputError for shapes that do not fit and non-finite channels.
+        observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another
+        n than before starts an episode in every row. `deterministic=False` is refused: the artifact
+        holds the deterministic policy. Raises InputError for shapes that do not fit and non-finite
+        channels.
         """
         if not deterministic:
             raise InputError(
@@ -82,15 +98,27 @@ class Controller:
                 limit=f"({size},) or (n, {size})",
                 fix="pass flat observations of the raw environments, one row each",
             )
-        starts = None if episode_start is None else np.asarray(episode_start, bool).reshape(-1)
+        if episode_start is None:
+            starts = None
+        else:
+            starts = np.asarray(episode_start, bool).reshape(-1)
         if starts is not None and len(starts) != len(values):
-            raise InputError("predict", "episode_start does not fit the observations", got=len(starts), limit=len(values), fix="give one flag per environment")
+            raise InputError(
+                "predict",
+                "episode_start does not fit the observations",
+                got=len(starts),
+                limit=len(values),
+                fix="give one flag per environment",
+            )
         if len(values) != self._backend.rows:
             self._resize(len(values))
         if starts is not None:
             self._backend.reset(starts)
         actions = self._backend.decide(values)
-        actions = actions[:, 0].astype(np.int64) if self.artifact.action.discrete else actions.astype(np.float32)
+        if self.artifact.action.discrete:
+            actions = actions[:, 0].astype(np.int64)
+        else:
+            actions = actions.astype(np.float32)
         return (actions[0] if single else actions), None
 
     def _resize(self, rows: int) -> None:
@@ -109,7 +137,12 @@ class Controller:
     def __enter__(self) -> Controller:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -126,4 +159,9 @@ def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:
 
 def _not_numbers(where: str, observation: Any, how: str) -> InputError:
     fix = "pass one flat array of the raw environment's channels"
-    return InputError(where, f"the observation is not an array of numbers{how}", got=type(observation).__name__, fix=fix)
+    return InputError(
+        where,
+        f"the observation is not an array of numbers{how}",
+        got=type(observation).__name__,
+        fix=fix,
+    )

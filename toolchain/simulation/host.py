@@ -1,7 +1,9 @@
-"""Encode and decode: the only floating-point arithmetic at run time, one function for every backend.
+"""Encode and decode: the only floating-point arithmetic at run time, one function for every
+backend.
 
-The functions are compiled so that the fast kernels can call them row by row; the other backends call the
-very same ones. float64, no fast-math, so every backend gets the same bits (contract section 1.3).
+The functions are compiled so that the fast kernels can call them row by row; the other backends
+call the very same ones. float64, no fast-math, so every backend gets the same bits (contract
+section 1.3).
 """
 
 from __future__ import annotations
@@ -18,12 +20,19 @@ from toolchain.network import Network
 
 Float = NDArray[np.float64]
 
-HAS_TIME, HAS_CLIP = 1, 2  # bits of HostConstants.flags
-SQUASH_TANH, CLIP_ACTION, ARGMAX = 4, 8, 16
+# bits of HostConstants.flags
+HAS_TIME = 1
+HAS_CLIP = 2
+SQUASH_TANH = 4
+CLIP_ACTION = 8
+ARGMAX = 16
 
 
 class HostConstants(NamedTuple):
-    """Both contracts and the encoder as flat arrays; a named tuple, so that compiled code takes it whole."""
+    """Both contracts and the encoder as flat arrays.
+
+    A named tuple, so that compiled code takes it whole.
+    """
 
     shift: Float  # [features]
     observation_divisor: Float  # [features]
@@ -40,13 +49,22 @@ class HostConstants(NamedTuple):
     flags: int
 
 
-def host_constants(network: Network, observation: ObservationContract, action: ActionContract) -> HostConstants:
+def host_constants(
+    network: Network, observation: ObservationContract, action: ActionContract
+) -> HostConstants:
     """Collect what encode and decode need from an artifact's parts."""
-    flags = HAS_CLIP * (observation.clip is not None) | SQUASH_TANH * (action.squash == "tanh") | CLIP_ACTION * (action.low is not None)
+    flags = (
+        HAS_CLIP * (observation.clip is not None)
+        | SQUASH_TANH * (action.squash == "tanh")
+        | CLIP_ACTION * (action.low is not None)
+    )
     flags |= ARGMAX * action.discrete
     time = observation.time_feature
     flags |= HAS_TIME * (time is not None)
-    max_steps = math.inf if time is None or time.test_mode else float(time.max_steps)
+    if time is None or time.test_mode:
+        max_steps = math.inf
+    else:
+        max_steps = float(time.max_steps)
     nothing = np.zeros(action.size)
 
     def array(values: NDArray[Any]) -> Float:
@@ -75,7 +93,8 @@ def encode_row(host, observation, decision, q):
 
     Returns (saturated channels, -1), or (0, i) when channel i is not finite.
     """
-    size, saturated = observation.shape[0], 0
+    size = observation.shape[0]
+    saturated = 0
     for i in range(q.shape[0]):
         if i < size:
             value = observation[i]
@@ -86,7 +105,9 @@ def encode_row(host, observation, decision, q):
         value = (value - host.shift[i]) / host.observation_divisor[i]
         if host.flags & 2:
             value = min(max(value, -host.clip), host.clip)
-        value = np.floor(value / host.scale[i] + 0.5)  # stays a float: math.floor would make an integer, and 1e20 is none
+        value = np.floor(
+            value / host.scale[i] + 0.5
+        )  # stays a float: math.floor would make an integer, and 1e20 is none
         if value > host.limit[i]:
             value = host.limit[i]
             saturated += 1
@@ -99,13 +120,18 @@ def encode_row(host, observation, decision, q):
 
 @njit(inline="never", boundscheck=False)
 def decode_row(host, accumulator, action):
-    """Action (float64) of a readout accumulator [act] (int32): [act], or [1], the number of the largest output."""
-    best, largest = 0, -math.inf
+    """Action (float64) of a readout accumulator [act] (int32).
+
+    [act], or [1], the number of the largest output.
+    """
+    best = 0
+    largest = -math.inf
     for k in range(host.row_scale.shape[0]):
         value = accumulator[k] * host.row_scale[k] / host.divisor
         if host.flags & 16:
             if value > largest:
-                best, largest = k, value
+                best = k
+                largest = value
             continue
         if host.flags & 4:
             value = math.tanh(value)

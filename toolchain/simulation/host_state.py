@@ -1,4 +1,7 @@
-"""The host's side of a decision, for rows of independent environments: encode, control words, decode."""
+"""The host's side of a decision, for rows of independent environments.
+
+Encode, control words, decode.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,16 @@ class HostState:
     """Decision numbers, the encoder's last announced q0 and what the next control word must be."""
 
     def __init__(self, artifact: Artifact, rows: int) -> None:
-        self.artifact, self.network, self.rows = artifact, artifact.network, rows
+        self.artifact = artifact
+        self.network = artifact.network
+        self.rows = rows
         spiking = artifact.network.spike_coding is not None
-        self.constants: Any = (spike_host if spiking else host_constants)(artifact.network, artifact.observation, artifact.action)
-        self.encode_row, self.decode_row = (encode_spiking, decode_counts) if spiking else (encode_row, decode_row)
+        self.constants: Any = (spike_host if spiking else host_constants)(
+            artifact.network, artifact.observation, artifact.action
+        )
+        self.encode_row, self.decode_row = (
+            (encode_spiking, decode_counts) if spiking else (encode_row, decode_row)
+        )
         self.fresh = np.ones(rows, bool)  # the next decision starts an episode
         self.stale = np.zeros(rows, bool)  # the next decision is a resync
         self.decisions = np.zeros(rows, np.int64)  # since the episode's start
@@ -47,11 +56,21 @@ class HostState:
         for row in np.flatnonzero(active):
             clipped, bad = self.encode_row(self.constants, observations[row], number[row], q[row])
             if bad >= 0:
-                raise non_finite(int(number[row]), bad, observations[row, bad], int(row) if self.rows > 1 else None)
+                raise non_finite(
+                    int(number[row]),
+                    bad,
+                    observations[row, bad],
+                    int(row) if self.rows > 1 else None,
+                )
             saturated += clipped
         period = self.network.resync_every
-        due = (number > 0) & (number % period == 0) if period else np.zeros(self.rows, bool)
-        control = np.where(active, np.where(self.fresh | self.stale | due, START, CARRY), INACTIVE).astype(np.int64)
+        if period:
+            due = (number > 0) & (number % period == 0)
+        else:
+            due = np.zeros(self.rows, bool)
+        control = np.where(
+            active, np.where(self.fresh | self.stale | due, START, CARRY), INACTIVE
+        ).astype(np.int64)
         payloads = q.astype(np.int64)
         if self.network.across_decisions:
             payloads -= np.where((control == START)[:, None], 0, self.announced)
@@ -63,7 +82,9 @@ class HostState:
         return control, np.where(active[:, None], payloads, 0)
 
     def decode(self, accumulators: NDArray[np.integer], active: Mask) -> Float:
-        """Actions [rows, channels] of readout accumulators [rows, act] or spike counts [rows, neurons]; NaN where a row is not active."""
+        """Actions [rows, channels] of readout accumulators [rows, act] or spike counts [rows,
+        neurons]; NaN where a row is not active.
+        """
         actions = np.full((self.rows, self.artifact.action.channels), np.nan)
         for row in np.flatnonzero(active):
             self.decode_row(self.constants, accumulators[row].astype(np.int32), actions[row])

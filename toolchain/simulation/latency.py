@@ -1,10 +1,11 @@
 """Actions that reach the environment late: return against latency.
 
-The action in force is the last one whose latency has passed, counted from the observation that it answers. A new
-decision still begins with every observation. MuJoCo environments advance `frame_skip` substeps per decision, so
-there a latency is rounded up to whole substeps: for the first of them the older action is in force, for the rest
-the newer one. Any other environment takes whole control steps, rounded up. Before the first action arrives the
-environment gets zeros, clipped to its bounds. The reward of a step sees the newer of its two actions.
+The action in force is the last one whose latency has passed, counted from the observation that it
+answers. A new decision still begins with every observation. MuJoCo environments advance
+`frame_skip` substeps per decision, so there a latency is rounded up to whole substeps: for the
+first of them the older action is in force, for the rest the newer one. Any other environment takes
+whole control steps, rounded up. Before the first action arrives the environment gets zeros, clipped
+to its bounds. The reward of a step sees the newer of its two actions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ TOLERANCE = 1e-9  # of a substep: a latency of exactly n substeps is n
 
 @dataclass(frozen=True)
 class Delay:
-    """`late` whole control steps, and `part` of `parts` substeps more (parts = 1: whole steps only)."""
+    """`late` whole control steps, and `part` of `parts` substeps more (parts = 1.
+
+    Whole steps only).
+    """
 
     latency_s: float
     period_s: float
@@ -39,9 +43,18 @@ class Delay:
 
 
 def delay_of(latency_s: float, period_s: float, substeps: int) -> Delay:
-    """The delay of a latency in an environment of `substeps` per control period. Raises InputError for no time."""
+    """The delay of a latency in an environment of `substeps` per control period.
+
+    Raises InputError for no time.
+    """
     if not (math.isfinite(latency_s) and latency_s >= 0):
-        raise InputError("latency", "is not a time", got=latency_s, limit="0 s or more, finite", fix="use a profile with times")
+        raise InputError(
+            "latency",
+            "is not a time",
+            got=latency_s,
+            limit="0 s or more, finite",
+            fix="use a profile with times",
+        )
     total = math.ceil(latency_s / period_s * substeps - TOLERANCE)
     late, part = divmod(total, substeps)
     return Delay(latency_s, period_s, late, part, substeps)
@@ -50,16 +63,21 @@ def delay_of(latency_s: float, period_s: float, substeps: int) -> Delay:
 def substeps_of(env: Any) -> int:
     """Substeps per decision that can be driven one by one: MuJoCo's frame_skip, else 1."""
     inner = env.unwrapped
-    return int(inner.frame_skip) if hasattr(inner, "do_simulation") and isinstance(getattr(inner, "frame_skip", None), int) else 1
+    if hasattr(inner, "do_simulation") and isinstance(getattr(inner, "frame_skip", None), int):
+        return int(inner.frame_skip)
+    return 1
 
 
 class Delayed:
     """An environment whose actions arrive late. Everything else is the environment's own."""
 
     def __init__(self, env: Any, delay: Delay) -> None:
-        self.env, self.delay = env, delay
+        self.env = env
+        self.delay = delay
         space = env.action_space
-        self._nothing: NDArray[Any] = np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+        self._nothing: NDArray[Any] = np.clip(
+            np.zeros(space.shape, space.dtype), space.low, space.high
+        )
         self._sent: deque[NDArray[Any]] = deque()
         if delay.part:
             self._simulate = env.unwrapped.do_simulation

@@ -1,8 +1,9 @@
 """`lava-direct`: Lava's own process models, stepped in this process without Lava's runtime.
 
-The models are compiled and built by Lava exactly as its runtime does it, stock `PyDenseModelBitAcc` included;
-only the channels between them are replaced, by slots that hold one message. Stepping them from the source to the
-readout is Lava's order: in each step a Dense sends the sum it buffered in the step before, then receives.
+The models are compiled and built by Lava exactly as its runtime does it, stock `PyDenseModelBitAcc`
+included; only the channels between them are replaced, by slots that hold one message. Stepping them
+from the source to the readout is Lava's order: in each step a Dense sends the sum it buffered in
+the step before, then receives.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from toolchain.simulation.recorded import RecordedBackend, Window
 
 @final
 class LavaDirectBackend(RecordedBackend):
-    """One environment. Raises BackendError where Lava is missing, InputError for a neuron without a Lava process."""
+    """One environment.
+
+    Raises BackendError where Lava is missing, InputError for a neuron without a Lava process.
+    """
 
     name = "lava-direct"
     counterparts = NEURONS
@@ -31,7 +35,9 @@ class LavaDirectBackend(RecordedBackend):
     @classmethod
     def missing(cls) -> str:
         problem = lava_problem()
-        return f"{problem}; {install_command()}" if problem else ""
+        if problem:
+            return f"{problem}; {install_command()}"
+        return ""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)
@@ -39,17 +45,26 @@ class LavaDirectBackend(RecordedBackend):
         try:
             import_lava()
         except ImportError as error:
-            raise BackendError("backend lava-direct", str(error).removeprefix("lava: ").rstrip(".")) from None
+            raise BackendError(
+                "backend lava-direct", str(error).removeprefix("lava: ").rstrip(".")
+            ) from None
         from lava.magma.core.process.process import ProcessServer
 
         from export.lava.network import lava_network
 
-        known = ProcessServer().processes  # Lava's list of every process there ever was keeps them alive
+        known = (
+            ProcessServer().processes
+        )  # Lava's list of every process there ever was keeps them alive
         count = len(known)
-        self.lava = lava_network(description, arrays, decisions=1, allocate=np.zeros, read_membranes=False)
+        self.lava = lava_network(
+            description, arrays, decisions=1, allocate=np.zeros, read_membranes=False
+        )
         models = build_models(self.lava)
         self.models = list(models.values())
-        self.recorded = [(models[neurons], models[recorder]) for neurons, recorder in zip(self.lava.neurons, self.lava.recorders, strict=False)]
+        self.recorded = [
+            (models[neurons], models[recorder])
+            for neurons, recorder in zip(self.lava.neurons, self.lava.recorders, strict=False)
+        ]
         del known[count:]
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
@@ -63,17 +78,27 @@ class LavaDirectBackend(RecordedBackend):
             for neurons, recorder in self.recorded:
                 recorder.keep_membranes(neurons.v)
         recording = self.lava.take(entries)
-        return Window(list(recording.payloads), list(recording.states), recording.saturations[0], *recording.idle[0].tolist())
+        return Window(
+            list(recording.payloads),
+            list(recording.states),
+            recording.saturations[0],
+            *recording.idle[0].tolist(),
+        )
 
 
 def silent_window(backend: RecordedBackend) -> Window:
     """What a row that is not active leaves: nothing."""
-    nothing: list[NDArray[Any]] = [np.zeros((1, backend.network.timesteps, layer.outputs), np.int32) for layer in backend.network.layers]
+    nothing: list[NDArray[Any]] = [
+        np.zeros((1, backend.network.timesteps, layer.outputs), np.int32)
+        for layer in backend.network.layers
+    ]
     return Window(nothing, nothing, np.zeros(len(nothing), np.int64))
 
 
 def build_models(network: Any) -> dict[Any, Any]:
-    """Lava's process models of a `LavaNetwork` by their processes, connected by slots, in the order in which they step."""
+    """Lava's process models of a `LavaNetwork` by their processes, connected by slots, in the order
+    in which they step.
+    """
     from lava.magma.core.process.ports.ports import create_port_id
 
     from export.lava.network import run_configuration
@@ -81,12 +106,16 @@ def build_models(network: Any) -> dict[Any, Any]:
     executable = network.source.compile(run_configuration())
     builders = executable.proc_builders
     for channel in executable.channel_builders:
-        sender, receiver = channel.src_port_initializer, channel.dst_port_initializer
+        sender = channel.src_port_initializer
+        receiver = channel.dst_port_initializer
         slot: list[NDArray[Any]] = []
-        output, arrival = SlotOutput(sender.name, slot, np.dtype(sender.d_type)), SlotInput(receiver.name, slot)
+        output = SlotOutput(sender.name, slot, np.dtype(sender.d_type))
+        arrival = SlotInput(receiver.name, slot)
         builders[channel.src_process].set_csp_ports([output])
         builders[channel.dst_process].set_csp_ports([arrival])
-        builders[channel.dst_process].add_csp_port_mapping(create_port_id(channel.src_process.id, sender.name), arrival)
+        builders[channel.dst_process].add_csp_port_mapping(
+            create_port_id(channel.src_process.id, sender.name), arrival
+        )
     order = [network.source]
     for synapse, neurons in zip(network.synapses, network.neurons, strict=True):
         order += [synapse, neurons]
@@ -94,20 +123,28 @@ def build_models(network: Any) -> dict[Any, Any]:
 
 
 class SlotOutput:
-    """Takes the place of a CspSendPort: like its shared memory, a slot has the type of the sending port."""
+    """Takes the place of a CspSendPort.
+
+    Like its shared memory, a slot has the type of the sending port.
+    """
 
     def __init__(self, name: str, slot: list[NDArray[Any]], kind: np.dtype[Any]) -> None:
-        self.name, self.slot, self.kind = name, slot, kind
+        self.name = name
+        self.slot = slot
+        self.kind = kind
 
     def send(self, data: NDArray[Any]) -> None:
-        self.slot.append(data.astype(self.kind, copy=False))  # every receiver adds to zeros, so nobody keeps `data`
+        self.slot.append(
+            data.astype(self.kind, copy=False)
+        )  # every receiver adds to zeros, so nobody keeps `data`
 
 
 class SlotInput:
     """Takes the place of a CspRecvPort."""
 
     def __init__(self, name: str, slot: list[NDArray[Any]]) -> None:
-        self.name, self.slot = name, slot
+        self.name = name
+        self.slot = slot
 
     def recv(self) -> NDArray[Any]:
         return self.slot.pop()

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from toolchain.artifact import Artifact
 from toolchain.network import Coding
-from toolchain.simulation.backend import Backend, Float, LayerTrace, Mask, Trace, checked_mask, checked_observations
+from toolchain.simulation.backend import (
+    Backend,
+    Float,
+    LayerTrace,
+    Mask,
+    Trace,
+    checked_mask,
+    checked_observations,
+)
 from toolchain.simulation.census import Census, Counters, host_macs
 from toolchain.simulation.host_state import HostState
 from toolchain.spike_coding import encoder_spikes
@@ -26,7 +34,8 @@ Long = NDArray[np.int64]
 class Window:
     """One decision of all rows: per layer payloads and states [rows, T, neurons], saturations [L].
 
-    `idle_spikes` happened outside the windows, `idle_synops` are theirs and the always-on neurons' there (lif).
+    `idle_spikes` happened outside the windows, `idle_synops` are theirs and the always-on neurons'
+    there (lif).
     """
 
     payloads: Sequence[NDArray[np.integer]]
@@ -36,12 +45,18 @@ class Window:
     idle_synops: int = 0
 
     def readout(self, coding: Coding) -> NDArray[np.integer]:
-        """What the host decodes: the readout's accumulator at its window's end, [rows, act], or lif's counts [rows, neurons]."""
-        return self.payloads[-1].sum(axis=1) if coding == Coding.SPIKES else self.states[-1][:, -1]
+        """What the host decodes.
+
+        The readout's accumulator at its window's end, [rows, act], or lif's counts [rows, neurons].
+        """
+        if coding == Coding.SPIKES:
+            return self.payloads[-1].sum(axis=1)
+        return self.states[-1][:, -1]
 
 
 class RecordedBackend(Backend):
-    """Subclasses compute windows; the first input payload of a rate network's window is the only one.
+    """Subclasses compute windows; the first input payload of a rate network's window is the only
+    one.
 
     Of a spiking network it is what the encoder's neurons integrate; their spikes follow from it."""
 
@@ -52,7 +67,10 @@ class RecordedBackend(Backend):
 
     @abstractmethod
     def run_window(self, payloads: Long, control: Long) -> Window:
-        """The integer part of one decision: input payloads [rows, features], control words [rows]."""
+        """The integer part of one decision.
+
+        Input payloads [rows, features], control words [rows].
+        """
 
     def run_windows(self, payloads: list[Long], control: list[Long]) -> list[Window]:
         """Decisions of a stream in order; backends that can run them in one go override this."""
@@ -66,7 +84,10 @@ class RecordedBackend(Backend):
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
         values = checked_observations(self.artifact, observations, self.rows)
-        active = np.ones(self.rows, bool) if active is None else checked_mask(active, self.rows)
+        if active is None:
+            active = np.ones(self.rows, bool)
+        else:
+            active = checked_mask(active, self.rows)
         control, payloads = self.host.encode(values, active)
         window = self.run_window(payloads, control)
         self.count(payloads, window, int(active.sum()))
@@ -83,7 +104,8 @@ class RecordedBackend(Backend):
         return type(self)(self.artifact)
 
     def run_stream(self, values: Float, flags: NDArray[np.integer]) -> Trace:
-        inputs, control = [], []
+        inputs = []
+        control = []
         everyone = np.ones(1, bool)
         for index, row in enumerate(values):
             if flags[index] == 1:
@@ -97,10 +119,15 @@ class RecordedBackend(Backend):
         for payloads, window in zip(inputs, windows, strict=True):
             self.count(payloads, window, 1)
         layers = tuple(
-            LayerTrace(np.stack([w.payloads[index][0] for w in windows]).astype(np.int32), np.stack([w.states[index][0] for w in windows]).astype(np.int32))
+            LayerTrace(
+                np.stack([w.payloads[index][0] for w in windows]).astype(np.int32),
+                np.stack([w.states[index][0] for w in windows]).astype(np.int32),
+            )
             for index in range(len(self.network.layers))
         )
-        actions = np.concatenate([self.host.decode(window.readout(self.network.coding), everyone) for window in windows])
+        actions = np.concatenate(
+            [self.host.decode(window.readout(self.network.coding), everyone) for window in windows]
+        )
         return Trace(np.concatenate(inputs).astype(np.int32), layers, actions, self.census())
 
     def count(self, inputs: Long, window: Window, decisions: int) -> None:

@@ -1,4 +1,7 @@
-"""Closed-loop rollouts: one environment per episode, episode i starts with reset(seed=S+i), no autoreset."""
+"""Closed-loop rollouts.
+
+One environment per episode, episode i starts with reset(seed=S+i), no autoreset.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ class FloatActor:
     """The source policy as an actor, with the decision numbers that a time feature needs."""
 
     def __init__(self, policy: AnyPolicy, rows: int = 1) -> None:
-        self.policy, self.rows = policy, rows
+        self.policy = policy
+        self.rows = rows
         self._decisions = np.zeros(rows, np.int64)
         self._decide = decider(policy, rows)
 
@@ -49,7 +53,11 @@ class FloatActor:
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """Episodes in seed order; `chatter` is mean |change of action| per channel and decision, of a discrete action how often it changes."""
+    """Episodes in seed order.
+
+    `chatter` is mean |change of action| per channel and decision, of a discrete action how often it
+    changes.
+    """
 
     returns: Float
     lengths: NDArray[np.int64]
@@ -62,7 +70,9 @@ class Rollout:
     @property
     def decisions_per_second(self) -> float:
         """Of the stepping loop after the warm-up decision."""
-        return self.decisions / self.wall_seconds if self.wall_seconds > 0 else float("nan")
+        if self.wall_seconds > 0:
+            return self.decisions / self.wall_seconds
+        return float("nan")
 
 
 def roll_out(
@@ -89,7 +99,9 @@ def roll_out(
         for first in range(0, len(seeds), actor.rows)
     ]
     decisions = sum(part.decisions for part in parts)
-    moved = sum(part.chatter * (part.decisions - len(part.lengths)) for part in parts)  # an episode's first action changed nothing
+    moved = sum(
+        part.chatter * (part.decisions - len(part.lengths)) for part in parts
+    )  # an episode's first action changed nothing
     return Rollout(
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.lengths for part in parts]),
@@ -102,15 +114,34 @@ def roll_out(
 
 
 def _batch(
-    actor: Actor, envs: list[Any], seeds: Sequence[int], progress: Callable[[int], None], on_step: Callable[[Any], None] | None, longest: int | None
+    actor: Actor,
+    envs: list[Any],
+    seeds: Sequence[int],
+    progress: Callable[[int], None],
+    on_step: Callable[[Any], None] | None,
+    longest: int | None,
 ) -> Rollout:
-    """All episodes at once. The loop is lean on purpose: next to a fast environment every microsecond shows."""
-    count, clock, space = len(envs), time.perf_counter, envs[0].action_space
+    """All episodes at once.
+
+    The loop is lean on purpose: next to a fast environment every microsecond shows.
+    """
+    count = len(envs)
+    clock = time.perf_counter
+    space = envs[0].action_space
     observations = np.zeros((actor.rows, int(np.prod(envs[0].observation_space.shape))))
-    totals, lengths, active, chatter = [0.0] * count, [0] * count, np.arange(actor.rows) < count, Chatter(not space.shape)
-    mask = None if count == actor.rows else active
-    reshape, one_dimensional = len(space.shape) != 1, len(envs[0].observation_space.shape) == 1
-    whole = np.issubdtype(space.dtype, np.integer)  # a discrete action: rows that do not act are NaN, which no integer is
+    totals = [0.0] * count
+    lengths = [0] * count
+    active = np.arange(actor.rows) < count
+    chatter = Chatter(not space.shape)
+    if count == actor.rows:
+        mask = None
+    else:
+        mask = active
+    reshape = len(space.shape) != 1
+    one_dimensional = len(envs[0].observation_space.shape) == 1
+    whole = np.issubdtype(
+        space.dtype, np.integer
+    )  # a discrete action: rows that do not act are NaN, which no integer is
     decisions = warm_decisions = number = 0
     env_seconds = policy_seconds = wall = 0.0
     try:
@@ -120,7 +151,8 @@ def _batch(
             actor.reset()
             running = [(row, env.step, observations[row]) for row, env in enumerate(envs)]
             while running:
-                start, ended = clock(), []
+                start = clock()
+                ended = []
                 actions = actor.decide(observations, mask)
                 decided = clock()
                 typed = (np.nan_to_num(actions) if whole else actions).astype(space.dtype)
@@ -129,7 +161,10 @@ def _batch(
                 stepping = clock()
                 for row, step, view in running:
                     observation, reward, terminated, truncated, _ = step(typed[row])
-                    view[:] = observation if one_dimensional else np.asarray(observation).reshape(-1)
+                    if one_dimensional:
+                        view[:] = observation
+                    else:
+                        view[:] = np.asarray(observation).reshape(-1)
                     totals[row] += float(reward)
                     if terminated or truncated:
                         ended.append(row)
@@ -149,25 +184,44 @@ def _batch(
                 if on_step is not None and running and running[0][0] == 0:
                     on_step(envs[0])
                 if number > 1:
-                    env_seconds, policy_seconds, wall = env_seconds + stepped - stepping, policy_seconds + decided - start, wall + clock() - start
+                    env_seconds = env_seconds + stepped - stepping
+                    policy_seconds = policy_seconds + decided - start
+                    wall = wall + clock() - start
                 else:
                     warm_decisions = decisions
     finally:
         for env in envs:
             env.close()
-    scaled = wall * decisions / max(decisions - warm_decisions, 1)  # as if the warm-up decision had taken what the others took
-    return Rollout(np.array(totals), np.array(lengths), chatter.mean(), decisions, env_seconds, policy_seconds, scaled)
+    scaled = (
+        wall * decisions / max(decisions - warm_decisions, 1)
+    )  # as if the warm-up decision had taken what the others took
+    return Rollout(
+        np.array(totals),
+        np.array(lengths),
+        chatter.mean(),
+        decisions,
+        env_seconds,
+        policy_seconds,
+        scaled,
+    )
 
 
 class Chatter:
-    """Mean |change of action| per channel, or how often a discrete one changes; rows that do not act are NaN and do not count."""
+    """Mean |change of action| per channel, or how often a discrete one changes.
+
+    Rows that do not act are NaN and do not count.
+    """
 
     BLOCK = 512  # decisions kept before they are summed
 
     def __init__(self, discrete: bool = False) -> None:
         self._kept: list[Float] = []
-        self._most = 1.0 if discrete else np.inf
-        self._sum, self._count = 0.0, 0
+        if discrete:
+            self._most = 1.0
+        else:
+            self._most = np.inf
+        self._sum = 0.0
+        self._count = 0
 
     def add(self, actions: Float) -> None:
         """Actions [rows, act] of the next decision."""
@@ -177,7 +231,10 @@ class Chatter:
 
     def _flush(self) -> None:
         moved = np.minimum(np.abs(np.diff(np.stack(self._kept), axis=0)), self._most)
-        self._sum, self._count = self._sum + float(np.nansum(moved)), self._count + int(np.isfinite(moved).sum())
+        self._sum, self._count = (
+            self._sum + float(np.nansum(moved)),
+            self._count + int(np.isfinite(moved).sum()),
+        )
         del self._kept[:-1]
 
     def mean(self) -> float:

@@ -1,7 +1,9 @@
-"""Encode and decode of a spiking network: what `host.py` is for the others. One function for every backend.
+"""Encode and decode of a spiking network: what `host.py` is for the others. One function for every
+backend.
 
-float64, no fast-math; the equations stand in toolchain/spike_coding.py. The encoder's neurons integrate integers, so
-the network's input of a decision is one integer per input neuron here as everywhere.
+float64, no fast-math; the equations stand in toolchain/spike_coding.py. The encoder's neurons
+integrate integers, so the network's input of a decision is one integer per input neuron here as
+everywhere.
 """
 
 from __future__ import annotations
@@ -18,11 +20,20 @@ from toolchain.network import Network
 
 Float = NDArray[np.float64]
 
-HAS_CLIP, TANH_INPUT, POPULATION, SQUASH_TANH, CLIP_ACTION, HAS_TIME = 1, 2, 4, 8, 16, 32  # bits of SpikeHost.flags
+# bits of SpikeHost.flags
+HAS_CLIP = 1
+TANH_INPUT = 2
+POPULATION = 4
+SQUASH_TANH = 8
+CLIP_ACTION = 16
+HAS_TIME = 32
 
 
 class SpikeHost(NamedTuple):
-    """Contracts, encoder and decoder as flat arrays; a named tuple, so that compiled code takes it whole."""
+    """Contracts, encoder and decoder as flat arrays.
+
+    A named tuple, so that compiled code takes it whole.
+    """
 
     shift: Float  # [features]
     observation_divisor: Float  # [features]
@@ -42,14 +53,25 @@ class SpikeHost(NamedTuple):
     flags: int
 
 
-def spike_host(network: Network, observation: ObservationContract, action: ActionContract) -> SpikeHost:
+def spike_host(
+    network: Network, observation: ObservationContract, action: ActionContract
+) -> SpikeHost:
     """Collect what encode and decode need from the parts of an artifact with a spike coding."""
     coding = network.spike_coding
     assert coding is not None
     time = observation.time_feature
-    flags = HAS_CLIP * (observation.clip is not None) | TANH_INPUT * (coding.transform == "tanh") | POPULATION * (coding.mean is not None)
-    flags |= SQUASH_TANH * (action.squash == "tanh") | CLIP_ACTION * (action.low is not None) | HAS_TIME * (time is not None)
-    nothing, nobody = np.zeros(action.size), np.zeros((observation.features, 1))
+    flags = (
+        HAS_CLIP * (observation.clip is not None)
+        | TANH_INPUT * (coding.transform == "tanh")
+        | POPULATION * (coding.mean is not None)
+    )
+    flags |= (
+        SQUASH_TANH * (action.squash == "tanh")
+        | CLIP_ACTION * (action.low is not None)
+        | HAS_TIME * (time is not None)
+    )
+    nothing = np.zeros(action.size)
+    nobody = np.zeros((observation.features, 1))
 
     def array(values: NDArray[Any]) -> Float:
         return np.ascontiguousarray(values, np.float64)
@@ -80,9 +102,14 @@ def encode_spiking(host, observation, decision, q):
 
     Returns (saturated inputs, -1), or (0, i) when channel i is not finite.
     """
-    size, saturated, per_feature = observation.shape[0], 0, host.mean.shape[1]
+    size = observation.shape[0]
+    saturated = 0
+    per_feature = host.mean.shape[1]
     for i in range(host.shift.shape[0]):
-        value = observation[i] if i < size else 1.0 - decision / host.max_steps
+        if i < size:
+            value = observation[i]
+        else:
+            value = 1.0 - decision / host.max_steps
         if not math.isfinite(value):
             return 0, i
         value = (value - host.shift[i]) / host.observation_divisor[i]
@@ -91,9 +118,11 @@ def encode_spiking(host, observation, decision, q):
         if host.flags & 2:
             value = math.tanh(value)
         for j in range(per_feature):
-            at, activation = i * per_feature + j, value
+            at = i * per_feature + j
+            activation = value
             if host.flags & 4:
-                distance, std = value - host.mean[i, j], host.std[i, j]
+                distance = value - host.mean[i, j]
+                std = host.std[i, j]
                 activation = math.exp(-0.5 * (distance * distance) / (std * std))
             steps = np.floor(activation / host.scale[at] + 0.5)
             if steps > host.limit[at]:

@@ -21,7 +21,10 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True)
 class BackendResult:
-    """How many integers (and actions) a backend was compared on and how many differed; `missing` says why not."""
+    """How many integers (and actions) a backend was compared on and how many differed.
+
+    `missing` says why not.
+    """
 
     mismatches: int
     compared: int
@@ -39,14 +42,24 @@ class Verification:
     @property
     def exact(self) -> bool:
         """Every requested backend was there, compared something and never differed."""
-        return bool(self.backends) and all(result.compared > 0 and result.mismatches == 0 and not result.missing for result in self.backends.values())
+        return bool(self.backends) and all(
+            result.compared > 0 and result.mismatches == 0 and not result.missing
+            for result in self.backends.values()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The fields of contract section 8."""
         backends = {
-            name: {"mismatches": r.mismatches, "compared": r.compared} | ({"missing": r.missing} if r.missing else {}) for name, r in self.backends.items()
+            name: {"mismatches": r.mismatches, "compared": r.compared}
+            | ({"missing": r.missing} if r.missing else {})
+            for name, r in self.backends.items()
         }
-        return {"exact": self.exact, "decisions": self.decisions, "backends": backends, "first_mismatch": self.first_mismatch}
+        return {
+            "exact": self.exact,
+            "decisions": self.decisions,
+            "backends": backends,
+            "first_mismatch": self.first_mismatch,
+        }
 
 
 def verify(
@@ -57,21 +70,43 @@ def verify(
     environment: str | None = None,
     progress: Callable[[str], None] = lambda backend: None,
 ) -> Verification:
-    """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every backend.
+    """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every
+    backend.
 
-    The stream always holds two episode starts or more, and the whole probe a resync too. A backend that
-    is not installed is reported as missing and makes the result not exact.
-    Raises InputError for unknown names and, before anything runs, backends without the artifact's neurons; BackendError for a backend that dies.
+    The stream always holds two episode starts or more, and the whole probe a resync too. A backend
+    that is not installed is reported as missing and makes the result not exact. Raises InputError
+    for unknown names and, before anything runs, backends without the artifact's neurons;
+    BackendError for a backend that dies.
     """
     if decisions < 2:
-        raise InputError("--decisions", "too few to hold two episode starts", got=decisions, limit="2 or more", fix="--decisions 256")
+        raise InputError(
+            "--decisions",
+            "too few to hold two episode starts",
+            got=decisions,
+            limit="2 or more",
+            fix="--decisions 256",
+        )
     if not backends:
-        raise InputError("--backends", "no backend named", limit=", ".join(BACKENDS), fix="--backends reference,fast")
+        raise InputError(
+            "--backends",
+            "no backend named",
+            limit=", ".join(BACKENDS),
+            fix="--backends reference,fast",
+        )
     classes = {name: backend_class(name) for name in backends}
-    if foreign := {name: neurons for name, kind in classes.items() if (neurons := kind.foreign(artifact.network))}:  # before anything runs
+    if foreign := {
+        name: neurons
+        for name, kind in classes.items()
+        if (neurons := kind.foreign(artifact.network))
+    }:  # before anything runs
         listed = "; ".join(f"{name}: {', '.join(neurons)}" for name, neurons in foreign.items())
         able = ",".join(name for name in classes if name not in foreign) or "reference,fast"
-        raise InputError("--backends", "have no counterpart for the artifact's neurons", got=listed, fix=f"--backends {able}")
+        raise InputError(
+            "--backends",
+            "have no counterpart for the artifact's neurons",
+            got=listed,
+            fix=f"--backends {able}",
+        )
     observations, flags = stream(artifact, decisions, environment)
     progress(REFERENCE)
     with open_backend(REFERENCE, artifact) as reference:
@@ -90,13 +125,22 @@ def verify(
             results[name], difference = compare(expected, backend.trace(observations, flags))
         if difference is not None and first is None:
             first = {"backend": name} | difference
-    if REFERENCE in classes:  # what the others were held to; alone it has been compared with nothing
-        results = {REFERENCE: BackendResult(0, max((result.compared for result in results.values()), default=0))} | results
+    if (
+        REFERENCE in classes
+    ):  # what the others were held to; alone it has been compared with nothing
+        results = {
+            REFERENCE: BackendResult(
+                0, max((result.compared for result in results.values()), default=0)
+            )
+        } | results
     return Verification(len(observations), results, first)
 
 
-def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the environment.
+def stream(
+    artifact: Artifact, decisions: int, environment: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the
+    environment.
 
     Without an environment the probe is repeated with a little noise.
     """
@@ -108,18 +152,28 @@ def stream(artifact: Artifact, decisions: int, environment: str | None) -> tuple
         return probe.observations[keep], probe.flags[keep]
     missing = max(decisions - len(probe.flags), 1)
     if environment is None and artifact.environment is None:
-        repeats, recorded = -(-decisions // len(probe.flags)), probe.observations[: len(probe.flags) - 32 if len(probe.flags) > 32 else None]
-        noise = np.random.default_rng(0).normal(scale=0.01, size=(decisions, probe.observations.shape[1])) * recorded.std(0)
+        repeats = -(-decisions // len(probe.flags))
+        recorded = probe.observations[: len(probe.flags) - 32 if len(probe.flags) > 32 else None]
+        noise = np.random.default_rng(0).normal(
+            scale=0.01, size=(decisions, probe.observations.shape[1])
+        ) * recorded.std(0)
         noise[: len(probe.flags)] = 0.0  # first the probe as it is
-        return np.tile(probe.observations, (repeats, 1))[:decisions] + noise, np.tile(probe.flags, repeats)[:decisions]
+        return np.tile(probe.observations, (repeats, 1))[:decisions] + noise, np.tile(
+            probe.flags, repeats
+        )[:decisions]
     states, starts = _closed_loop_states(artifact, missing, environment)
     return np.concatenate([probe.observations, states]), np.concatenate([probe.flags, starts])
 
 
-def _closed_loop_states(artifact: Artifact, decisions: int, environment: str | None) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _closed_loop_states(
+    artifact: Artifact, decisions: int, environment: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     make_env, _ = environment_of(artifact, environment)
     env = make_env(None)
-    states, starts, over, episode = np.zeros((decisions, artifact.observation.size)), np.zeros(decisions, np.uint8), True, 0
+    states = np.zeros((decisions, artifact.observation.size))
+    starts = np.zeros(decisions, np.uint8)
+    over = True
+    episode = 0
     observation = None
     try:
         with quiet(), open_backend("fast", artifact) as actor:
@@ -131,7 +185,9 @@ def _closed_loop_states(artifact: Artifact, decisions: int, environment: str | N
                     starts[index] = 1
                 states[index] = flat(observation)
                 action = actor.decide(states[index : index + 1])[0]
-                observation, _, terminated, truncated, _ = env.step(typed_action(action, env.action_space))
+                observation, _, terminated, truncated, _ = env.step(
+                    typed_action(action, env.action_space)
+                )
                 over = terminated or truncated
     finally:
         env.close()
@@ -139,22 +195,51 @@ def _closed_loop_states(artifact: Artifact, decisions: int, environment: str | N
 
 
 def compare(expected: Trace, got: Trace) -> tuple[BackendResult, dict[str, Any] | None]:
-    """Count differences between two traces of one stream; also the first one in time, None where all are equal."""
-    parts: list[tuple[str, NDArray[Any], NDArray[Any]]] = [("input payload", expected.inputs, got.inputs)]
+    """Count differences between two traces of one stream.
+
+    Also the first one in time, None where all are equal.
+    """
+    parts: list[tuple[str, NDArray[Any], NDArray[Any]]] = [
+        ("input payload", expected.inputs, got.inputs)
+    ]
     for index, (ours, theirs) in enumerate(zip(expected.layers, got.layers, strict=True)):
-        parts += [(f"layer {index} payload", ours.payloads, theirs.payloads), (f"layer {index} state", ours.states, theirs.states)]
+        parts += [
+            (f"layer {index} payload", ours.payloads, theirs.payloads),
+            (f"layer {index} state", ours.states, theirs.states),
+        ]
     parts.append(("action", expected.actions, got.actions))
-    mismatches, compared, earliest = 0, 0, None
+    mismatches = 0
+    compared = 0
+    earliest = None
     for what, ours, theirs in parts:
         if ours.shape != theirs.shape:
-            raise BackendError("verify", f"{what} has another shape", got=theirs.shape, limit=ours.shape, fix="report this backend")
+            raise BackendError(
+                "verify",
+                f"{what} has another shape",
+                got=theirs.shape,
+                limit=ours.shape,
+                fix="report this backend",
+            )
         different = np.argwhere(ours != theirs)
-        mismatches, compared = mismatches + len(different), compared + ours.size
+        mismatches = mismatches + len(different)
+        compared = compared + ours.size
         if len(different) and (earliest is None or different[0][0] < earliest["decision"]):
             place = tuple(int(i) for i in different[0])
-            earliest = {"decision": place[0], "what": what, "place": place[1:], "expected": ours[place].item(), "got": theirs[place].item()}
+            earliest = {
+                "decision": place[0],
+                "what": what,
+                "place": place[1:],
+                "expected": ours[place].item(),
+                "got": theirs[place].item(),
+            }
     compared += 1
     if expected.census.windows() != got.census.windows():
         mismatches += 1
-        earliest = earliest or {"decision": len(expected.inputs) - 1, "what": "census", "place": (), "expected": str(expected.census), "got": str(got.census)}
+        earliest = earliest or {
+            "decision": len(expected.inputs) - 1,
+            "what": "census",
+            "place": (),
+            "expected": str(expected.census),
+            "got": str(got.census),
+        }
     return BackendResult(mismatches, compared), earliest

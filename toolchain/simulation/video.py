@@ -17,18 +17,33 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         if path.suffix not in SUFFIXES:
-            raise InputError("--video", "unknown kind of video file", got=path.suffix or "no suffix", limit=", ".join(SUFFIXES), fix="--video episode.mp4")
+            raise InputError(
+                "--video",
+                "unknown kind of video file",
+                got=path.suffix or "no suffix",
+                limit=", ".join(SUFFIXES),
+                fix="--video episode.mp4",
+            )
         if path.is_dir() or not path.parent.is_dir():
             raise InputError(
-                "--video", "cannot be written: " + ("it is a folder" if path.is_dir() else "its folder does not exist"), got=path, fix="--video episode.gif"
+                "--video",
+                "cannot be written: "
+                + ("it is a folder" if path.is_dir() else "its folder does not exist"),
+                got=path,
+                fix="--video episode.gif",
             )
         try:
             import imageio.v3  # noqa: F401
         except ImportError:
-            raise InputError("--video", "imageio is not installed", fix="pip install imageio imageio-ffmpeg") from None
+            raise InputError(
+                "--video", "imageio is not installed", fix="pip install imageio imageio-ffmpeg"
+            ) from None
         if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
             raise InputError(
-                "--video", "imageio-ffmpeg is not installed", why="an .mp4 file needs it", fix=("pip install imageio-ffmpeg", "--video episode.gif")
+                "--video",
+                "imageio-ffmpeg is not installed",
+                why="an .mp4 file needs it",
+                fix=("pip install imageio-ffmpeg", "--video episode.gif"),
             )
         self.path, self._frames = path, list[Any]()
 
@@ -40,7 +55,10 @@ class Video:
             raise InputError(
                 "--video",
                 f"the environment cannot be rendered here: {type(error).__name__} {error}",
-                fix=("set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library", "leave --video away"),
+                fix=(
+                    "set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library",
+                    "leave --video away",
+                ),
             ) from None
 
     def save(self, control_period_s: float | None) -> None:
@@ -48,14 +66,26 @@ class Video:
         import imageio.v3 as imageio
 
         if not self._frames:
-            raise InputError("--video", "there is nothing to film: the episode ended with its first decision", fix="leave --video away")
+            raise InputError(
+                "--video",
+                "there is nothing to film: the episode ended with its first decision",
+                fix="leave --video away",
+            )
         rate = 1.0 / (control_period_s or 1 / 30)
-        options: dict[str, Any] = {"duration": 1000.0 / rate, "loop": 0} if self.path.suffix == ".gif" else {"fps": rate, "macro_block_size": 2}
+        options: dict[str, Any] = (
+            {"duration": 1000.0 / rate, "loop": 0}
+            if self.path.suffix == ".gif"
+            else {"fps": rate, "macro_block_size": 2}
+        )
 
         def write(temporary: Path) -> None:
             try:
                 imageio.imwrite(temporary, self._frames, extension=self.path.suffix, **options)
             except (ImportError, ValueError, RuntimeError) as error:
-                raise InputError("--video", f"cannot be encoded: {error}", fix=("pip install imageio-ffmpeg", "--video episode.gif")) from None
+                raise InputError(
+                    "--video",
+                    f"cannot be encoded: {error}",
+                    fix=("pip install imageio-ffmpeg", "--video episode.gif"),
+                ) from None
 
         write_atomically(self.path, write)

@@ -1,1 +1,4 @@
-"""Training of spiking actors that deploy without loss (docs/training.md). Needs PyTorch and Stable-Baselines3."""
+"""Training of spiking actors that deploy without loss (docs/training.md).
+
+Needs PyTorch and Stable-Baselines3.
+"""

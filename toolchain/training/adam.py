@@ -13,17 +13,28 @@ from toolchain.training.spike_layers import array
 from toolchain.training.threads import threads
 
 STATE = ("step", "exp_avg", "exp_avg_sq")
-OTHERWISE = ("amsgrad", "maximize", "weight_decay", "capturable", "differentiable", "decoupled_weight_decay")
+OTHERWISE = (
+    "amsgrad",
+    "maximize",
+    "weight_decay",
+    "capturable",
+    "differentiable",
+    "decoupled_weight_decay",
+)
 
 
 class SteadyAdam:
-    """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same numbers but for roundings, in the same state.
+    """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same
+    numbers but for roundings, in the same state.
 
-    What takes most of torch's own step for networks of this size is not arithmetic. The state is the optimiser's, so that it is saved and
-    loaded as ever; an optimiser with other options than learning rate, betas and eps, or with hooks, steps by itself.
+    What takes most of torch's own step for networks of this size is not arithmetic. The state is
+    the optimiser's, so that it is saved and loaded as ever; an optimiser with other options than
+    learning rate, betas and eps, or with hooks, steps by itself.
     """
 
-    def __init__(self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    def __init__(
+        self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]
+    ) -> None:
         self.optimiser, self.parameters, self.gradients = optimiser, list(parameters), gradients
         self.held: list[Tensor] = []
         self.steps: list[Any] = []
@@ -38,28 +49,54 @@ class SteadyAdam:
             self.optimiser.step()
             return
         held = [state[name] for state in states for name in STATE]
-        if len(self.held) != len(held) or any(mine is not its for mine, its in zip(self.held, held, strict=True)):
+        if len(self.held) != len(held) or any(
+            mine is not its for mine, its in zip(self.held, held, strict=True)
+        ):
             self._take(states, held)
-        group, number = self.optimiser.param_groups[0], self.arrays[0][0].dtype.type
+        group = self.optimiser.param_groups[0]
+        number = self.arrays[0][0].dtype.type
         for taken in self.steps:
             taken += 1
         (first, second), count = group["betas"], float(self.steps[0])
-        rate, root = group["lr"] / (1 - first**count), (1 - second**count) ** 0.5
+        rate = group["lr"] / (1 - first**count)
+        root = (1 - second**count) ** 0.5
         numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
         dense_kernels.adam(threads(), *self.arrays, *numbers)
 
     def _take(self, states: list[dict[str, Tensor]], held: list[Tensor]) -> None:
         self.held, self.steps = held, [array(state["step"]) for state in states]
         means, squares = ([state[name] for state in states] for name in STATE[1:])
-        self.arrays = [tuple(array(part.view(-1)) for part in parts) for parts in (self.parameters, self.gradients, means, squares)]
+        self.arrays = [
+            tuple(array(part.view(-1)) for part in parts)
+            for parts in (self.parameters, self.gradients, means, squares)
+        ]
 
     def _plain(self, states: list[dict[str, Tensor]]) -> bool:
-        """Whether the optimiser does what this class does, and has taken as many steps with each parameter, of memory without gaps."""
+        """Whether the optimiser does what this class does, and has taken as many steps with each
+        parameter, of memory without gaps.
+        """
         optimiser = self.optimiser
-        if any(not state["step"].equal(states[0]["step"]) or not state[name].is_contiguous() for state in states for name in STATE[1:] if name in state):
+        if any(
+            not state["step"].equal(states[0]["step"]) or not state[name].is_contiguous()
+            for state in states
+            for name in STATE[1:]
+            if name in state
+        ):
             return False
-        if type(optimiser) is not torch.optim.Adam or len(optimiser.param_groups) != 1 or len(optimiser.param_groups[0]["params"]) != len(self.parameters):
+        if (
+            type(optimiser) is not torch.optim.Adam
+            or len(optimiser.param_groups) != 1
+            or len(optimiser.param_groups[0]["params"]) != len(self.parameters)
+        ):
             return False
         group = optimiser.param_groups[0]
-        hooks = optimiser._optimizer_step_pre_hooks or optimiser._optimizer_step_post_hooks or "step" in vars(optimiser)
-        return not hooks and not any(group.get(name) for name in OTHERWISE) and isinstance(group["lr"], float)
+        hooks = (
+            optimiser._optimizer_step_pre_hooks
+            or optimiser._optimizer_step_post_hooks
+            or "step" in vars(optimiser)
+        )
+        return (
+            not hooks
+            and not any(group.get(name) for name in OTHERWISE)
+            and isinstance(group["lr"], float)
+        )

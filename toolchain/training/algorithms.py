@@ -1,8 +1,10 @@
-"""TD3 with a spiking actor, in Stable-Baselines3: plain, and with a proxy target (Xu et al. 2025, arXiv 2505.24161).
+"""TD3 with a spiking actor, in Stable-Baselines3: plain, and with a proxy target (Xu et al. 2025,
+arXiv 2505.24161).
 
-A target network must move smoothly; a spiking actor's copy does not, as small steps of its weights flip spikes. The
-proxy is a smooth network that is regressed onto the actor's actions instead, K minibatches per training step, and
-takes the place of the target actor in the critics' target. After training it is not needed.
+A target network must move smoothly; a spiking actor's copy does not, as small steps of its weights
+flip spikes. The proxy is a smooth network that is regressed onto the actor's actions instead, K
+minibatches per training step, and takes the place of the target actor in the critics' target. After
+training it is not needed.
 """
 
 from __future__ import annotations
@@ -53,23 +55,38 @@ TEACHERS = 4  # minibatches of the proxy that the actor answers at once
 
 
 class SpikingTD3(TD3):
-    """TD3 whose actor and target actor are spiking networks. Takes TD3's arguments; the paper's values are defaults.
+    """TD3 whose actor and target actor are spiking networks. Takes TD3's arguments; the paper's
+    values are defaults.
 
-    Without `action_noise`, exploration adds N(0, 0.1) of half the action range. `save` writes a zip that
-    `spikeport convert` reads.
+    Without `action_noise`, exploration adds N(0, 0.1) of half the action range. `save` writes a zip
+    that `spikeport convert` reads.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": SpikingTD3Policy, "MultiInputPolicy": SpikingTD3Policy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "MlpPolicy": SpikingTD3Policy,
+        "MultiInputPolicy": SpikingTD3Policy,
+    }
 
-    def __init__(self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any) -> None:
+    def __init__(
+        self, policy: Any, env: Any, *, _init_setup_model: bool = True, **options: Any
+    ) -> None:
         super().__init__(policy, env, _init_setup_model=False, **PAPER | options)
-        needed, found = self.policy_aliases["MlpPolicy"], getattr(self, "policy_class", None)
+        needed = self.policy_aliases["MlpPolicy"]
+        found = getattr(self, "policy_class", None)
         if not (isinstance(found, type) and issubclass(found, needed)):
             fix = f"policy {' or '.join(self.policy_aliases)}, or a subclass"
-            raise InputError(type(self).__name__, "the policy has no spiking actor as this algorithm trains it", got=found, limit=needed.__name__, fix=fix)
+            raise InputError(
+                type(self).__name__,
+                "the policy has no spiking actor as this algorithm trains it",
+                got=found,
+                limit=needed.__name__,
+                fix=fix,
+            )
         self.bfloat16 = bool((self.policy_kwargs or {}).get("bfloat16", False))
         self.observations_normalised = False  # by a VecNormalize, during any step of training
-        if self.action_noise is None and getattr(self, "action_space", None) is not None:  # `load` brings both
+        if (
+            self.action_noise is None and getattr(self, "action_space", None) is not None
+        ):  # `load` brings both
             self.action_noise = exploration_noise(self.action_space)
         if _init_setup_model:
             self._setup_model()
@@ -80,27 +97,48 @@ class SpikingTD3(TD3):
         return None
 
     def train(self, gradient_steps: int, batch_size: int = BATCH) -> None:
-        """TD3's training steps. The critics and, every `policy_delay` steps, the actor learn from one minibatch."""
+        """TD3's training steps.
+
+        The critics and, every `policy_delay` steps, the actor learn from one minibatch.
+        """
         self.policy.set_training_mode(True)
-        self.observations_normalised |= self._vec_normalize_env is not None and self._vec_normalize_env.norm_obs
+        self.observations_normalised |= (
+            self._vec_normalize_env is not None and self._vec_normalize_env.norm_obs
+        )
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])  # type: ignore[list-item]
-        learner, losses = self._learner(batch_size), dict[str, list[float]]()
+        learner = self._learner(batch_size)
+        losses = dict[str, list[float]]()
         for _ in range(gradient_steps):
             self._train_once(learner, batch_size, losses)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, found in losses.items():
             self.logger.record(f"train/{name}", np.mean(found))
 
-    def _train_once(self, learner: GraphLearner, batch_size: int, losses: dict[str, list[float]]) -> None:
+    def _train_once(
+        self, learner: GraphLearner, batch_size: int, losses: dict[str, list[float]]
+    ) -> None:
         self._n_updates += 1
         improve = self._n_updates % self.policy_delay == 0
         data, actions = self._minibatch(learner, batch_size, improve, losses)
         with torch.no_grad():
-            noise = torch.empty_like(data.actions).normal_(0, self.target_policy_noise).clamp_(-self.target_noise_clip, self.target_noise_clip)
-            next_actions = noise.add_(self._target_actions(learner, data.next_observations)).clamp_(-1, 1)
-            discounts = self.gamma if data.discounts is None else data.discounts
-            wanted_values = data.rewards + (1 - data.dones) * discounts * learner.target_values(data.next_observations, next_actions)
-        losses.setdefault("critic_loss", []).append(learner.fit_critics(data.observations, data.actions, wanted_values))
+            noise = (
+                torch.empty_like(data.actions)
+                .normal_(0, self.target_policy_noise)
+                .clamp_(-self.target_noise_clip, self.target_noise_clip)
+            )
+            next_actions = noise.add_(self._target_actions(learner, data.next_observations)).clamp_(
+                -1, 1
+            )
+            if data.discounts is None:
+                discounts = self.gamma
+            else:
+                discounts = data.discounts
+            wanted_values = data.rewards + (1 - data.dones) * discounts * learner.target_values(
+                data.next_observations, next_actions
+            )
+        losses.setdefault("critic_loss", []).append(
+            learner.fit_critics(data.observations, data.actions, wanted_values)
+        )
         if actions is not None:
             losses.setdefault("actor_loss", []).append(learner.improve(data.observations, actions))
             self._follow()
@@ -115,7 +153,9 @@ class SpikingTD3(TD3):
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_plain_learner"]
 
-    def _minibatch(self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
+    def _minibatch(
+        self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]
+    ) -> tuple[Any, torch.Tensor | None]:
         """Replayed steps and, where the actor is to improve, its actions on them."""
         data = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)  # type: ignore[union-attr]
         return data, learner.actions(data.observations, improve=True) if improve else None
@@ -126,7 +166,10 @@ class SpikingTD3(TD3):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Targets follow what they are targets of; running statistics of batch normalisation are copied."""
+        """Targets follow what they are targets of.
+
+        Running statistics of batch normalisation are copied.
+        """
         for network, its_target in self._targets():
             for source, target in zip(network.parameters(), its_target.parameters(), strict=True):
                 target.lerp_(source, self.tau)
@@ -136,15 +179,26 @@ class SpikingTD3(TD3):
     def _targets(self) -> list[tuple[Any, Any]]:
         return [(self.critic, self.critic_target), (self.actor, self.actor_target)]
 
-    def save(self, path: str | Path | io.BufferedIOBase, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None) -> None:
-        """The model and, as JSON that needs no pickle, what a reader must know of its neurons. A path is replaced in one step."""
+    def save(
+        self,
+        path: str | Path | io.BufferedIOBase,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """The model and, as JSON that needs no pickle, what a reader must know of its neurons.
+
+        A path is replaced in one step.
+        """
         stream = io.BytesIO()
         super().save(stream, exclude, include)
         add_spiking_facts(stream, self)
         if not isinstance(path, (str, Path)):
             path.write(stream.getbuffer())
             return
-        target = Path(path) if Path(path).suffix else Path(path).with_suffix(".zip")
+        if Path(path).suffix:
+            target = Path(path)
+        else:
+            target = Path(path).with_suffix(".zip")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{os.getpid()}-{target.name}")
         temporary.write_bytes(stream.getbuffer())
@@ -152,14 +206,33 @@ class SpikingTD3(TD3):
 
 
 class ProxyTargetTD3(SpikingTD3):
-    """SpikingTD3 with a proxy for the target actor. `proxy_iterations`: minibatches K per training step."""
+    """SpikingTD3 with a proxy for the target actor.
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": ProxyTargetPolicy, "MultiInputPolicy": ProxyTargetPolicy}
+    `proxy_iterations`: minibatches K per training step.
+    """
 
-    def __init__(self, policy: Any, env: Any, *, proxy_iterations: int = ProxyHyperparameters.iterations, **options: Any) -> None:
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "MlpPolicy": ProxyTargetPolicy,
+        "MultiInputPolicy": ProxyTargetPolicy,
+    }
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        *,
+        proxy_iterations: int = ProxyHyperparameters.iterations,
+        **options: Any,
+    ) -> None:
         if not isinstance(proxy_iterations, int) or proxy_iterations < 1:
             limit = "a whole number, at least 1"
-            raise InputError("ProxyTargetTD3", "proxy_iterations is no number of minibatches", got=proxy_iterations, limit=limit, fix="leave it out: 3")
+            raise InputError(
+                "ProxyTargetTD3",
+                "proxy_iterations is no number of minibatches",
+                got=proxy_iterations,
+                limit=limit,
+                fix="leave it out: 3",
+            )
         self.proxy_iterations = proxy_iterations
         super().__init__(policy, env, **options)
 
@@ -167,19 +240,39 @@ class ProxyTargetTD3(SpikingTD3):
     def proxy(self) -> Any:
         return self.actor_target
 
-    def _minibatch(self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]) -> tuple[Any, torch.Tensor | None]:
-        """The last of K minibatches, on all of which the proxy has been fitted. The actor does not change before its own update,
-        so its actions on that batch serve the proxy and the actor's loss alike.
+    def _minibatch(
+        self, learner: GraphLearner, batch_size: int, improve: bool, losses: dict[str, list[float]]
+    ) -> tuple[Any, torch.Tensor | None]:
+        """The last of K minibatches, on all of which the proxy has been fitted. The actor does not
+        change before its own update, so its actions on that batch serve the proxy and the actor's
+        loss alike.
         """
-        data = self.replay_buffer.sample(batch_size * self.proxy_iterations, env=self._vec_normalize_env)  # type: ignore[union-attr]
-        rows, early = len(data.rewards), len(data.rewards) - batch_size * improve
-        together = batch_size if _statistics(self.actor) else TEACHERS * batch_size  # batch normalisation sees one minibatch at a time
+        data = self.replay_buffer.sample(
+            batch_size * self.proxy_iterations, env=self._vec_normalize_env
+        )  # type: ignore[union-attr]
+        rows = len(data.rewards)
+        early = len(data.rewards) - batch_size * improve
+        # batch normalisation sees one minibatch at a time
+        if _statistics(self.actor):
+            together = batch_size
+        else:
+            together = TEACHERS * batch_size
         taught = list[torch.Tensor]()
         for start in range(0, early, together):
-            taught += learner.actions(_rows(data.observations, start, min(start + together, early))).split(batch_size)
-        actions = learner.actions(_rows(data.observations, early, rows), improve=True) if improve else None
+            taught += learner.actions(
+                _rows(data.observations, start, min(start + together, early))
+            ).split(batch_size)
+        if improve:
+            actions = learner.actions(_rows(data.observations, early, rows), improve=True)
+        else:
+            actions = None
         taught += [] if actions is None else [actions.detach()]
-        fitted = [learner.fit_proxy(_rows(data.observations, k * batch_size, (k + 1) * batch_size), wanted) for k, wanted in enumerate(taught)]
+        fitted = [
+            learner.fit_proxy(
+                _rows(data.observations, k * batch_size, (k + 1) * batch_size), wanted
+            )
+            for k, wanted in enumerate(taught)
+        ]
         losses.setdefault("proxy_loss", []).append(fitted[-1])
         last: Any = (_rows(part, rows - batch_size, rows) for part in data)
         return type(data)(*last), actions
@@ -204,7 +297,9 @@ def _rows(part: Any, start: int, stop: int) -> Any:
     """Rows of one field of a sample: a tensor's, those of each tensor by name, or of none."""
     if isinstance(part, dict):
         return {name: value[start:stop] for name, value in part.items()}
-    return None if part is None else part[start:stop]
+    if part is None:
+        return None
+    return part[start:stop]
 
 
 def _statistics(network: Any) -> list[torch.Tensor]:

@@ -1,8 +1,10 @@
-"""Checkpoints of a training run: everything from which the next step follows, in one file that holds no code.
+"""Checkpoints of a training run: everything from which the next step follows, in one file that
+holds no code.
 
-Written between two episodes, when the environment's state is the next episode's seed. Tensors, numbers and text only, read
-with weights_only=True: networks, optimisers, counters, the random states of torch, NumPy (batches, action noise) and the
-action space (random actions), the number of rows in the memory, and the plan that the run was started with.
+Written between two episodes, when the environment's state is the next episode's seed. Tensors,
+numbers and text only, read with weights_only=True: networks, optimisers, counters, the random
+states of torch, NumPy (batches, action noise) and the action space (random actions), the number of
+rows in the memory, and the plan that the run was started with.
 """
 
 from __future__ import annotations
@@ -21,8 +23,13 @@ FORMAT = 4  # what it holds, and the arithmetic that goes on from it
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 
 
-def write_checkpoint(path: Path, model: Any, plan: dict[str, Any], next_episode: int, rows: int) -> None:
-    """Write the state of `model` between two episodes. `next_episode` is the number of the one that starts."""
+def write_checkpoint(
+    path: Path, model: Any, plan: dict[str, Any], next_episode: int, rows: int
+) -> None:
+    """Write the state of `model` between two episodes.
+
+    `next_episode` is the number of the one that starts.
+    """
     kind, keys, position, gauss, cached = np.random.get_state(legacy=True)
     state = {
         "format": FORMAT,
@@ -33,7 +40,13 @@ def write_checkpoint(path: Path, model: Any, plan: dict[str, Any], next_episode:
         "rows": rows,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
-        "numpy": {"kind": kind, "keys": torch.from_numpy(np.asarray(keys, np.int64)), "position": int(position), "gauss": int(gauss), "cached": float(cached)},
+        "numpy": {
+            "kind": kind,
+            "keys": torch.from_numpy(np.asarray(keys, np.int64)),
+            "position": int(position),
+            "gauss": int(gauss),
+            "cached": float(cached),
+        },
         "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
     }
     write_atomically(path, lambda temporary: torch.save(state, temporary))
@@ -44,10 +57,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, runtime, key and type errors on damaged files
-        raise InputError(str(path), "is not a readable checkpoint", why=str(error).splitlines()[0][:120], fix="start the run anew in another file") from None
+        raise InputError(
+            str(path),
+            "is not a readable checkpoint",
+            why=str(error).splitlines()[0][:120],
+            fix="start the run anew in another file",
+        ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(
-            str(path), "is a checkpoint of another format", limit=f"format {FORMAT}", fix="continue it with the version of Spikeport that wrote it"
+            str(path),
+            "is a checkpoint of another format",
+            limit=f"format {FORMAT}",
+            fix="continue it with the version of Spikeport that wrote it",
         )
     return state
 
@@ -61,13 +82,31 @@ def restore(state: dict[str, Any], model: Any) -> None:
     if state["cuda"] is not None and model.device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], model.device)
     drawn = state["numpy"]
-    np.random.set_state((drawn["kind"], drawn["keys"].numpy().astype(np.uint32), drawn["position"], drawn["gauss"], drawn["cached"]))
+    np.random.set_state(
+        (
+            drawn["kind"],
+            drawn["keys"].numpy().astype(np.uint32),
+            drawn["position"],
+            drawn["gauss"],
+            drawn["cached"],
+        )
+    )
     model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
 
 
 def check_plan(path: Path, before: dict[str, Any], plan: dict[str, Any]) -> None:
-    """InputError that lists every choice in which a run differs from the one in `path` that it continues."""
+    """InputError that lists every choice in which a run differs from the one in `path` that it
+    continues.
+    """
     changed = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
-    problems = [f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}" for name in changed]
+    problems = [
+        f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}"
+        for name in changed
+    ]
     if problems:
-        raise violations(str(path), problems, why="a resumed run must equal an uninterrupted one", fix=("give the same choices", "train into another file"))
+        raise violations(
+            str(path),
+            problems,
+            why="a resumed run must equal an uninterrupted one",
+            fix=("give the same choices", "train into another file"),
+        )

@@ -1,10 +1,13 @@
-"""Compiled parts of a ReLU network on the CPU: what lies between its large products, one pass over memory each, and its narrow last layer.
+"""Compiled parts of a ReLU network on the CPU: what lies between its large products, one pass over
+memory each, and its narrow last layer.
 
-Hidden values have the type of the products: float32, float64, or bfloat16 as uint16; parameters, outputs and their gradients are float32
-or float64. Inner loops touch few arrays each: with more, the compiler gives up on vector instructions.
+Hidden values have the type of the products: float32, float64, or bfloat16 as uint16; parameters,
+outputs and their gradients are float32 or float64. Inner loops touch few arrays each: with more,
+the compiler gives up on vector instructions.
 
-What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own, as of torch's products: to fetch
-what another core has just written takes longer than the arithmetic. Sums over rows are those of the parts, in their order.
+What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own,
+as of torch's products: to fetch what another core has just written takes longer than the
+arithmetic. Sums over rows are those of the parts, in their order.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ def widened(source, h):  # noqa: ANN001, ANN201
 
 
 def narrow(row, target):  # noqa: ANN001, ANN201
-    """The beginning of `row` -> `target` of the products' type; to bfloat16 by rounding half to even, NaN excepted."""
+    """The beginning of `row` -> `target` of the products' type.
+
+    To bfloat16 by rounding half to even, NaN excepted.
+    """
 
 
 @overload(widened, inline="always")
@@ -51,7 +57,9 @@ def _narrow(row, target):  # noqa: ANN001, ANN202
         bits = row.view(np.uint32)
         for h in range(target.size):  # each step is brought back to 32 bits: sums would have 64
             odd = np.uint32(np.uint32(bits[h] >> np.uint32(16)) & np.uint32(1))
-            target[h] = np.uint16(np.uint32(np.uint32(bits[h] + np.uint32(0x7FFF)) + odd) >> np.uint32(16))
+            target[h] = np.uint16(
+                np.uint32(np.uint32(bits[h] + np.uint32(0x7FFF)) + odd) >> np.uint32(16)
+            )
 
     return round_off
 
@@ -87,8 +95,13 @@ def last_rows(part, parts, x, weight, bias, y):  # noqa: ANN001, ANN201
 
 @compiled
 def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN001, ANN201
-    """A part of `last_backward`; found [parts, outputs + 1, neurons]: d_weight and sums of its rows."""
-    row, own, zero = np.empty(weight.shape[1], found.dtype), np.empty(found.shape[1:], found.dtype), found.dtype.type(0)
+    """A part of `last_backward`.
+
+    Found [parts, outputs + 1, neurons]: d_weight and sums of its rows.
+    """
+    row = np.empty(weight.shape[1], found.dtype)
+    own = np.empty(found.shape[1:], found.dtype)
+    zero = found.dtype.type(0)
     for o in range(own.shape[0]):
         clear(own[o])
     start, stop = portion(x.shape[0], part, parts)
@@ -96,7 +109,9 @@ def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN00
         values = x[r]
         clear(row)
         for o in range(weight.shape[0]):
-            g, w, d_w = gradient[r, o], weight[o], own[o]
+            g = gradient[r, o]
+            w = weight[o]
+            d_w = own[o]
             for h in range(row.size):
                 row[h] += g * w[h]
             for h in range(row.size):
@@ -109,7 +124,9 @@ def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN00
 @compiled
 def hidden_rows_back(part, parts, gradient, x, found):  # noqa: ANN001, ANN201
     """A part of `hidden_backward`; found [parts, neurons]: sums of its rows."""
-    row, own, zero = np.empty(found.shape[1], found.dtype), np.empty(found.shape[1], found.dtype), found.dtype.type(0)
+    row = np.empty(found.shape[1], found.dtype)
+    own = np.empty(found.shape[1], found.dtype)
+    zero = found.dtype.type(0)
     clear(own)
     start, stop = portion(x.shape[0], part, parts)
     for r in range(start, stop):
@@ -135,7 +152,10 @@ def total(found, sums):  # noqa: ANN001, ANN201
 def mask(row, values, zero, sums):  # noqa: ANN001, ANN201
     """0 where a ReLU gave 0, and so not where it gave NaN; sums over rows."""
     for h in range(row.size):
-        row[h] = zero if widened(values, h) <= zero else row[h]
+        if widened(values, h) <= zero:
+            row[h] = zero
+        else:
+            row[h] = row[h]
     for h in range(row.size):
         sums[h] += row[h]
 
@@ -148,24 +168,42 @@ def clear(row):  # noqa: ANN001, ANN201
 
 
 @compiled
-def adam_slices(part, parts, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+def adam_slices(
+    part, parts, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps
+):  # noqa: ANN001, ANN201
     """A part of `adam`."""
     for k in range(len(parameters)):
         start, stop = portion(parameters[k].size, part, parts)
-        move(parameters[k][start:stop], gradients[k][start:stop], means[k][start:stop], squares[k][start:stop], rest, keep, share, rate, scale, eps)
+        move(
+            parameters[k][start:stop],
+            gradients[k][start:stop],
+            means[k][start:stop],
+            squares[k][start:stop],
+            rest,
+            keep,
+            share,
+            rate,
+            scale,
+            eps,
+        )
 
 
 @compiled
 def move(p, g, m, v, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
     """Adam's step of one slice."""
     for i in range(p.size):
-        mean, square = m[i] + rest * (g[i] - m[i]), keep * v[i] + share * (g[i] * g[i])
-        m[i], v[i] = mean, square
+        mean = m[i] + rest * (g[i] - m[i])
+        square = keep * v[i] + share * (g[i] * g[i])
+        m[i] = mean
+        v[i] = square
         p[i] -= rate * mean / (scale * np.sqrt(square) + eps)
 
 
-share_activate, share_adam = on_threads(activate_rows), on_threads(adam_slices)
-share_last_forward, share_last_backward, share_hidden_backward = on_threads(last_rows), on_threads(last_rows_back), on_threads(hidden_rows_back)
+share_activate = on_threads(activate_rows)
+share_adam = on_threads(adam_slices)
+share_last_forward = on_threads(last_rows)
+share_last_backward = on_threads(last_rows_back)
+share_hidden_backward = on_threads(hidden_rows_back)
 
 
 @compiled
@@ -182,7 +220,9 @@ def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
 
 @compiled
 def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums [neurons], and d_weight."""
+    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums
+    [neurons], and d_weight.
+    """
     found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
     share_last_backward(crew, crew[1], (gradient, x, weight, d_x, found))
     for o in range(weight.shape[0]):
@@ -192,7 +232,10 @@ def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN0
 
 @compiled
 def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
-    """The gradient [n, neurons] of x -> of what went into its ReLU, in place; its sum over n in sums [neurons]."""
+    """The gradient [n, neurons] of x -> of what went into its ReLU, in place.
+
+    Its sum over n in sums [neurons].
+    """
     found = np.empty((crew[1], sums.size), sums.dtype)
     share_hidden_backward(crew, crew[1], (gradient, x, found))
     total(found, sums)
@@ -200,7 +243,10 @@ def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
 
 @compiled
 def adam(crew, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
-    """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to the gradient, squares are kept to `keep`
-    and take a `share` of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
+    """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to
+    the gradient, squares are kept to `keep` and take a `share` of the gradient's; then p -= rate
+    mean / (scale sqrt(square) + eps).
     """
-    share_adam(crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps))
+    share_adam(
+        crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps)
+    )

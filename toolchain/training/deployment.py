@@ -1,4 +1,7 @@
-"""What a reader must know of a trained zip's neurons, as JSON: the member that toolchain/policies/spiking_zip.py reads."""
+"""What a reader must know of a trained zip's neurons, as JSON.
+
+The member that toolchain/policies/spiking_zip.py reads.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from toolchain.policies.spiking_zip import FORMAT, MEMBER
 
 def add_spiking_facts(stream: io.BytesIO, model: Any) -> None:
     """Append the member to a model's zip."""
-    kind, space = model.actor.mu.kind, model.action_space
+    kind = model.actor.mu.kind
+    space = model.action_space
     facts: dict[str, Any] = {
         "format": FORMAT,
         "algorithm": type(model).__name__,

@@ -1,4 +1,5 @@
-"""Hyperparameters of Xu et al. 2025 (arXiv 2505.24161, tables 5 to 7): the proxy's by neuron, the rest shared.
+"""Hyperparameters of Xu et al. 2025 (arXiv 2505.24161, tables 5 to 7): the proxy's by neuron, the
+rest shared.
 
 One exception of the paper: on InvertedDoublePendulum the proxy of clif is (512, 512).
 """
@@ -12,11 +13,16 @@ from toolchain.errors import InputError
 HIDDEN = (256, 256)  # of the actor and of each critic
 LEARNING_RATE = 3e-4  # Adam, actor and critics
 BATCH = 256
-GAMMA, TAU = 0.99, 0.005
-EXPLORATION_NOISE, TARGET_NOISE, NOISE_CLIP = 0.1, 0.2, 0.5  # of half the action range
+GAMMA = 0.99
+TAU = 0.005
+# of half the action range
+EXPLORATION_NOISE = 0.1
+TARGET_NOISE = 0.2
+NOISE_CLIP = 0.5
 POLICY_DELAY = 2
 LEARNING_STARTS = 25_000  # steps of random actions
-EVALUATE_EVERY, EVALUATION_EPISODES = 5_000, 10
+EVALUATE_EVERY = 5_000
+EVALUATION_EPISODES = 10
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,18 @@ PROXY = {
 
 
 def proxy_hyperparameters(neuron: str, environment: str = "") -> ProxyHyperparameters:
-    """The paper's proxy for a neuron in an environment. Raises InputError for a neuron that it does not know."""
+    """The paper's proxy for a neuron in an environment.
+
+    Raises InputError for a neuron that it does not know.
+    """
     if neuron not in PROXY:
-        raise InputError("spiking network", "unknown neuron", got=neuron, limit=", ".join(PROXY), fix="neuron lif")
+        raise InputError(
+            "spiking network",
+            "unknown neuron",
+            got=neuron,
+            limit=", ".join(PROXY),
+            fix="neuron lif",
+        )
     if neuron == "clif" and "InvertedDoublePendulum" in environment:
         return ProxyHyperparameters((512, 512), PROXY["clif"].learning_rate)
     return PROXY[neuron]

@@ -1,4 +1,7 @@
-"""Parts of the spiking kernels in the compiler's own language: what LANES neurons do at once, sums and states in registers."""
+"""Parts of the spiking kernels in the compiler's own language.
+
+What LANES neurons do at once, sums and states in registers.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ SCALE = 8  # a pattern's unit: the smallest that a byte's offset into a table ma
 
 @intrinsic
 def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa: ANN001, ANN201
-    """Sums [ROWS, LANES] of one entry per group, as its pattern says, added to what is there unless they are `fresh`.
+    """Sums [ROWS, LANES] of one entry per group, as its pattern says, added to what is there unless
+    they are `fresh`.
 
     `patterns` and `sums` are addresses; `stride` bytes lie between two groups.
     """
@@ -24,12 +28,29 @@ def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, patterns, stride, groups, sums, fresh = arguments
-        scalar, address, byte, word = context.get_data_type(number), groups.type, ir.IntType(8), ir.IntType(8 * ROWS)
-        row, size = ir.VectorType(scalar, LANES), number.bitwidth // 8
+        scalar = context.get_data_type(number)
+        address = groups.type
+        byte = ir.IntType(8)
+        word = ir.IntType(8 * ROWS)
+        row = ir.VectorType(scalar, LANES)
+        size = number.bitwidth // 8
         zero = ir.Constant(row, [ir.Constant(scalar, 0.0)] * LANES)
-        entry, load, begin, head, body, end = builder.block, *(builder.append_basic_block(name) for name in ("load", "begin", "head", "body", "end"))
-        base = builder.ptrtoint(context.make_array(signature.args[0])(context, builder, array).data, address)
-        places = [builder.inttoptr(builder.add(sums, ir.Constant(address, k * LANES * size)), row.as_pointer()) for k in range(ROWS)]
+        entry, load, begin, head, body, end = (
+            builder.block,
+            *(
+                builder.append_basic_block(name)
+                for name in ("load", "begin", "head", "body", "end")
+            ),
+        )
+        base = builder.ptrtoint(
+            context.make_array(signature.args[0])(context, builder, array).data, address
+        )
+        places = [
+            builder.inttoptr(
+                builder.add(sums, ir.Constant(address, k * LANES * size)), row.as_pointer()
+            )
+            for k in range(ROWS)
+        ]
         builder.cbranch(fresh, begin, load)
 
         builder.position_at_end(load)
@@ -41,7 +62,9 @@ def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa
         builder.branch(head)
 
         builder.position_at_end(head)
-        left, pattern, table = (_phi(builder, address, (value, begin)) for value in (groups, patterns, base))
+        left, pattern, table = (
+            _phi(builder, address, (value, begin)) for value in (groups, patterns, base)
+        )
         totals = [_phi(builder, row, (value, begin)) for value in first]
         builder.cbranch(builder.icmp_signed(">", left, ir.Constant(address, 0)), body, end)
 
@@ -49,8 +72,12 @@ def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa
         four = builder.load(builder.inttoptr(pattern, word.as_pointer()), align=1)
         units = builder.inttoptr(table, ir.ArrayType(byte, LANES * size // SCALE).as_pointer())
         for k, total in enumerate(totals):
-            unit = builder.zext(builder.trunc(builder.lshr(four, ir.Constant(word, 8 * k)), byte), address)
-            found = builder.load(builder.bitcast(builder.gep(units, [unit]), row.as_pointer()), align=size)
+            unit = builder.zext(
+                builder.trunc(builder.lshr(four, ir.Constant(word, 8 * k)), byte), address
+            )
+            found = builder.load(
+                builder.bitcast(builder.gep(units, [unit]), row.as_pointer()), align=size
+            )
             total.add_incoming(builder.fadd(total, found), body)
         left.add_incoming(builder.sub(left, ir.Constant(address, 1)), body)
         pattern.add_incoming(builder.add(pattern, stride), body)
@@ -62,7 +89,10 @@ def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa
             builder.store(total, place, align=size)
         return context.get_dummy_value()
 
-    return types.void(tables, types.intp, types.intp, types.intp, types.intp, types.boolean), generate
+    return (
+        types.void(tables, types.intp, types.intp, types.intp, types.intp, types.boolean),
+        generate,
+    )
 
 
 @intrinsic
@@ -71,20 +101,29 @@ def fill_table(context, values, g, tables, k):  # noqa: ANN001, ANN201
     number = values.dtype
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, size = ir.VectorType(context.get_data_type(number), LANES), number.bitwidth // 8
+        row = ir.VectorType(context.get_data_type(number), LANES)
+        size = number.bitwidth // 8
 
         def start(index: int, which: int, rows: int) -> Any:
-            data = context.make_array(signature.args[index])(context, builder, arguments[index]).data
-            return builder.gep(builder.bitcast(data, row.as_pointer()), [builder.mul(arguments[which], ir.Constant(arguments[which].type, rows))])
+            data = context.make_array(signature.args[index])(
+                context, builder, arguments[index]
+            ).data
+            return builder.gep(
+                builder.bitcast(data, row.as_pointer()),
+                [builder.mul(arguments[which], ir.Constant(arguments[which].type, rows))],
+            )
 
         def at(pointer: Any, index: int) -> Any:
             return builder.gep(pointer, [ir.Constant(ir.IntType(64), index)])
 
-        weights, table = start(0, 1, ROWS), start(2, 3, ENTRIES)
+        weights = start(0, 1, ROWS)
+        table = start(2, 3, ENTRIES)
         entries = [ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES)]
         for bit in range(ROWS):
             weight = builder.load(at(weights, bit), align=size)
-            entries += [weight if entry is entries[0] else builder.fadd(entry, weight) for entry in entries]
+            entries += [
+                weight if entry is entries[0] else builder.fadd(entry, weight) for entry in entries
+            ]
         for index, entry in enumerate(entries):
             builder.store(entry, at(table, index), align=size)
         return context.get_dummy_value()
@@ -93,10 +132,11 @@ def fill_table(context, values, g, tables, k):  # noqa: ANN001, ANN201
 
 
 def lane_scan(two_state: bool, voltages: bool) -> Any:
-    """An intrinsic that goes through the timesteps of LANES neurons of one sample, their states in registers.
+    """An intrinsic that goes through the timesteps of LANES neurons of one sample, their states in
+    registers.
 
-    drive, bias, out: addresses of their first rows; stride, out_stride: bytes from one timestep to the next. Writes voltages, or which
-    neurons fired as the bits of an uint16.
+    drive, bias, out: addresses of their first rows; stride, out_stride: bytes from one timestep to
+    the next. Writes voltages, or which neurons fired as the bits of an uint16.
     """
 
     @intrinsic
@@ -105,7 +145,9 @@ def lane_scan(two_state: bool, voltages: bool) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             drive, stride, timesteps, bias, constants, out, out_stride = arguments
-            row, address, align = ir.VectorType(context.get_data_type(number), LANES), drive.type, number.bitwidth // 8
+            row = ir.VectorType(context.get_data_type(number), LANES)
+            address = drive.type
+            align = number.bitwidth // 8
             zero = ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES)
 
             def load(place: Any) -> Any:
@@ -114,22 +156,31 @@ def lane_scan(two_state: bool, voltages: bool) -> Any:
             threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v, coupling_u = (
                 _everywhere(builder, builder.extract_value(constants, index)) for index in range(7)
             )
-            biases, entry = load(bias), builder.block
+            biases = load(bias)
+            entry = builder.block
             head, body, end = (builder.append_basic_block(name) for name in ("head", "body", "end"))
             builder.branch(head)
 
             builder.position_at_end(head)
-            left, here, there = (_phi(builder, address, (value, entry)) for value in (timesteps, drive, out))
+            left, here, there = (
+                _phi(builder, address, (value, entry)) for value in (timesteps, drive, out)
+            )
             current, kept, recovery = (_phi(builder, row, (zero, entry)) for _ in range(3))
             builder.cbranch(builder.icmp_signed(">", left, ir.Constant(address, 0)), body, end)
 
             builder.position_at_end(body)
-            its = builder.fadd(builder.fmul(current_keep, current), builder.fadd(load(here), biases))
+            its = builder.fadd(
+                builder.fmul(current_keep, current), builder.fadd(load(here), biases)
+            )
             if two_state:
                 v = builder.fadd(builder.fsub(builder.fmul(kept, kept), recovery), its)
-                after = builder.fadd(builder.fmul(coupling_u, recovery), builder.fmul(coupling_v, kept))
+                after = builder.fadd(
+                    builder.fmul(coupling_u, recovery), builder.fmul(coupling_v, kept)
+                )
                 fired = builder.fcmp_ordered(">", v, threshold)
-                recovery.add_incoming(builder.fadd(after, builder.select(fired, reset_u, zero)), body)
+                recovery.add_incoming(
+                    builder.fadd(after, builder.select(fired, reset_u, zero)), body
+                )
                 kept.add_incoming(builder.select(fired, reset_v, v), body)
             else:
                 v = builder.fadd(kept, its)
@@ -141,15 +192,28 @@ def lane_scan(two_state: bool, voltages: bool) -> Any:
                 builder.store(v, builder.inttoptr(there, row.as_pointer()), align=align)
             else:
                 bits = ir.IntType(LANES)
-                builder.store(builder.bitcast(fired, bits), builder.inttoptr(there, bits.as_pointer()), align=1)
-            for phi, change in ((left, ir.Constant(address, -1)), (here, stride), (there, out_stride)):
+                builder.store(
+                    builder.bitcast(fired, bits),
+                    builder.inttoptr(there, bits.as_pointer()),
+                    align=1,
+                )
+            for phi, change in (
+                (left, ir.Constant(address, -1)),
+                (here, stride),
+                (there, out_stride),
+            ):
                 phi.add_incoming(builder.add(phi, change), body)
             builder.branch(head)
 
             builder.position_at_end(end)
             return context.get_dummy_value()
 
-        return types.void(types.intp, types.intp, types.intp, types.intp, constants, types.intp, types.intp), generate
+        return (
+            types.void(
+                types.intp, types.intp, types.intp, types.intp, constants, types.intp, types.intp
+            ),
+            generate,
+        )
 
     return scan
 
@@ -164,10 +228,16 @@ def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         activations, timesteps, threshold, out, out_stride = arguments
-        row, address, bits = ir.VectorType(context.get_data_type(signature.args[2]), LANES), out.type, ir.IntType(LANES)
-        zero, limit = ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES), _everywhere(builder, threshold)
-        a = builder.load(builder.inttoptr(activations, row.as_pointer()), align=signature.args[2].bitwidth // 8)
-        entry, (head, body, end) = builder.block, (builder.append_basic_block(name) for name in ("head", "body", "end"))
+        row = ir.VectorType(context.get_data_type(signature.args[2]), LANES)
+        address = out.type
+        bits = ir.IntType(LANES)
+        zero = ir.Constant(row, [ir.Constant(row.element, 0.0)] * LANES)
+        limit = _everywhere(builder, threshold)
+        a = builder.load(
+            builder.inttoptr(activations, row.as_pointer()), align=signature.args[2].bitwidth // 8
+        )
+        entry = builder.block
+        head, body, end = (builder.append_basic_block(name) for name in ("head", "body", "end"))
         builder.branch(head)
 
         builder.position_at_end(head)
@@ -179,7 +249,9 @@ def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):
         v = builder.fadd(kept, a)
         fired = builder.fcmp_ordered(">", v, limit)
         kept.add_incoming(builder.fsub(v, builder.select(fired, limit, zero)), body)
-        builder.store(builder.bitcast(fired, bits), builder.inttoptr(there, bits.as_pointer()), align=1)
+        builder.store(
+            builder.bitcast(fired, bits), builder.inttoptr(there, bits.as_pointer()), align=1
+        )
         for phi, change in ((left, ir.Constant(address, -1)), (there, out_stride)):
             phi.add_incoming(builder.add(phi, change), body)
         builder.branch(head)
@@ -196,11 +268,15 @@ def move_lanes(context, like, source, target, adds):  # noqa: ANN001, ANN201
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, source, target, adds = arguments
-        row, align = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES), signature.args[0].dtype.bitwidth // 8
-        value, place = builder.load(builder.inttoptr(source, row.as_pointer()), align=align), builder.inttoptr(target, row.as_pointer())
+        row = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES)
+        align = signature.args[0].dtype.bitwidth // 8
+        value = builder.load(builder.inttoptr(source, row.as_pointer()), align=align)
+        place = builder.inttoptr(target, row.as_pointer())
         with builder.if_else(adds) as (several, one):
             with several:
-                builder.store(builder.fadd(builder.load(place, align=align), value), place, align=align)
+                builder.store(
+                    builder.fadd(builder.load(place, align=align), value), place, align=align
+                )
             with one:
                 builder.store(value, place, align=align)
         return context.get_dummy_value()
@@ -210,9 +286,12 @@ def move_lanes(context, like, source, target, adds):  # noqa: ANN001, ANN201
 
 def _everywhere(builder: Any, value: Any) -> Any:
     """A number in all lanes."""
-    row, index = ir.VectorType(value.type, LANES), ir.IntType(32)
+    row = ir.VectorType(value.type, LANES)
+    index = ir.IntType(32)
     one = builder.insert_element(ir.Constant(row, ir.Undefined), value, ir.Constant(index, 0))
-    return builder.shuffle_vector(one, ir.Constant(row, ir.Undefined), ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+    return builder.shuffle_vector(
+        one, ir.Constant(row, ir.Undefined), ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+    )
 
 
 def _phi(builder: Any, kind: Any, *incoming: tuple[Any, Any]) -> Any:

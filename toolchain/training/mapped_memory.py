@@ -1,4 +1,7 @@
-"""A replay buffer in files: what it holds outlives the process, and a checkpoint needs only the number of its rows."""
+"""A replay buffer in files.
+
+What it holds outlives the process, and a checkpoint needs only the number of its rows.
+"""
 
 from __future__ import annotations
 
@@ -18,29 +21,54 @@ ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "t
 class MappedMemory(ReplayBuffer):
     """Stable-Baselines3's buffer over memory-mapped files in `folder`, for one environment.
 
-    `capacity` is the number of steps of the whole run: rows are never overwritten, so rows that a killed run added after
-    its last checkpoint are beyond those that the next one samples. Files grow where capacity does.
+    `capacity` is the number of steps of the whole run: rows are never overwritten, so rows that a
+    killed run added after its last checkpoint are beyond those that the next one samples. Files
+    grow where capacity does.
     """
 
-    def __init__(self, folder: Path, capacity: int, observation_space: spaces.Space, action_space: spaces.Space, device: Any, rows: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        capacity: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: Any,
+        rows: int = 0,
+    ) -> None:
         super().__init__(1, observation_space, action_space, device=device)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
-            shape, dtype = getattr(self, name).shape[1:], getattr(self, name).dtype
+            shape = getattr(self, name).shape[1:]
+            dtype = getattr(self, name).dtype
             path = folder / f"{name}.bin"
-            held, needed = path.stat().st_size if path.exists() else 0, rows * int(np.prod(shape)) * dtype.itemsize
+            if path.exists():
+                held = path.stat().st_size
+            else:
+                held = 0
+            needed = rows * int(np.prod(shape)) * dtype.itemsize
             if held < needed:
-                raise InputError(str(path), "holds fewer steps than the checkpoint counts", got=f"{held} bytes", limit=f"{needed} bytes", fix=FIX)
+                raise InputError(
+                    str(path),
+                    "holds fewer steps than the checkpoint counts",
+                    got=f"{held} bytes",
+                    limit=f"{needed} bytes",
+                    fix=FIX,
+                )
             path.touch()
             setattr(self, name, np.memmap(path, dtype, "r+", shape=(capacity, *shape)))
-        self.buffer_size, self.pos, self.full = capacity, rows, False
+        self.buffer_size = capacity
+        self.pos = rows
+        self.full = False
         if rows >= capacity:
-            self.pos, self.full = 0, True
+            self.pos = 0
+            self.full = True
 
     @property
     def rows(self) -> int:
         """Steps held."""
-        return self.buffer_size if self.full else self.pos
+        if self.full:
+            return self.buffer_size
+        return self.pos
 
     def flush(self) -> None:
         """Write what the system still keeps in memory."""

@@ -1,4 +1,8 @@
-"""The learner for what most train: ReLU critics and proxy on flat observations on the CPU, without autograd's graph and in memory that stays."""
+"""The learner for what most train:
+
+ReLU critics and proxy on flat observations on the CPU, without autograd's graph and in memory that
+stays.
+"""
 
 from __future__ import annotations
 
@@ -20,30 +24,58 @@ from toolchain.training.spiking_network import RateDecoder, SpikingLayers, Spiki
 from toolchain.training.spiking_passes import SpikingPasses
 from toolchain.training.threads import threads
 
-ACTOR: list[type] = [SpikingNetwork, PopulationEncoder, SpikingLayers, RateDecoder, nn.Conv1d]  # beside its linear layers
+ACTOR: list[type] = [
+    SpikingNetwork,
+    PopulationEncoder,
+    SpikingLayers,
+    RateDecoder,
+    nn.Conv1d,
+]  # beside its linear layers
 
 
 class PlainLearner(GraphLearner):
-    """GraphLearner with passes of its own, for minibatches of `rows`. Its kernels and torch's products share torch's threads."""
+    """GraphLearner with passes of its own, for minibatches of `rows`.
+
+    Its kernels and torch's products share torch's threads.
+    """
 
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
         self.rows, self.threads, self.seen = rows, threads(), _seen(model)
-        products = torch.bfloat16 if model.bfloat16 else torch.float32
+        if model.bfloat16:
+            products = torch.bfloat16
+        else:
+            products = torch.float32
 
         def passes(networks: Any) -> list[DensePasses]:
             return [DensePasses(layers(network), rows, products) for network in networks]
 
-        self.critics, self.targets = passes(model.critic.q_networks), passes(model.critic_target.q_networks)
-        self.proxy, self.actor = passes([model.proxy.mu] if model.proxy is not None else []), SpikingPasses(model.actor.mu)
-        self.both = torch.empty((rows, self.critics[0].weights[0].shape[1]))  # observations and actions
-        self.critics_adam = SteadyAdam(model.critic.optimizer, _parameters(model.critic.q_networks), _gradients(self.critics))
-        self.actor_adam = SteadyAdam(model.actor.optimizer, self.actor.parameters, self.actor.gradients)
+        self.critics, self.targets = (
+            passes(model.critic.q_networks),
+            passes(model.critic_target.q_networks),
+        )
+        self.proxy, self.actor = (
+            passes([model.proxy.mu] if model.proxy is not None else []),
+            SpikingPasses(model.actor.mu),
+        )
+        self.both = torch.empty(
+            (rows, self.critics[0].weights[0].shape[1])
+        )  # observations and actions
+        self.critics_adam = SteadyAdam(
+            model.critic.optimizer, _parameters(model.critic.q_networks), _gradients(self.critics)
+        )
+        self.actor_adam = SteadyAdam(
+            model.actor.optimizer, self.actor.parameters, self.actor.gradients
+        )
         if model.proxy is not None:
-            self.proxy_adam = SteadyAdam(model.proxy.optimizer, _parameters([model.proxy.mu]), _gradients(self.proxy))
+            self.proxy_adam = SteadyAdam(
+                model.proxy.optimizer, _parameters([model.proxy.mu]), _gradients(self.proxy)
+            )
 
     def serves(self, rows: int) -> bool:
-        """Whether minibatches, threads, networks, optimisers and parameters are still those that it was made for."""
+        """Whether minibatches, threads, networks, optimisers and parameters are still those that it
+        was made for.
+        """
         return (rows, threads()) == (self.rows, self.threads) and _seen(self.model) == self.seen
 
     def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
@@ -53,10 +85,14 @@ class PlainLearner(GraphLearner):
         return self.proxy[0].forward(observations).tanh_()
 
     def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
-        """The gradient of the mean square of tanh(y) - wanted is 2 (tanh(y) - wanted) (1 - tanh(y)^2) / size."""
+        """The gradient of the mean square of tanh(y) - wanted is 2 (tanh(y) - wanted) (1 -
+        tanh(y)^2) / size.
+        """
         actions = self.proxy_actions(observations)
         error = actions - wanted
-        self.proxy[0].backward(torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / error.numel()))
+        self.proxy[0].backward(
+            torch.addcmul(error, error, actions.square_(), value=-1).mul_(2 / error.numel())
+        )
         self.proxy_adam.step()
         return _square(error) / error.numel()
 
@@ -67,7 +103,8 @@ class PlainLearner(GraphLearner):
         return values[0]
 
     def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
-        x, losses = self._beside(observations, actions), 0.0
+        x = self._beside(observations, actions)
+        losses = 0.0
         for passes in self.critics:
             error = passes.forward(x) - wanted
             losses += _square(error) / self.rows
@@ -91,26 +128,56 @@ class PlainLearner(GraphLearner):
 
 
 def plain_learner(model: Any, rows: int) -> PlainLearner | None:
-    """A learner for the model, or None where it has an architecture that autograd's graph must serve."""
-    proxy, networks = model.proxy, _networks(model)
-    if model.device.type != "cpu" or type(model.observation_space) is not spaces.Box or len(model.observation_space.shape) != 1:
+    """A learner for the model, or None where it has an architecture that autograd's graph must
+    serve.
+    """
+    proxy = model.proxy
+    networks = _networks(model)
+    if (
+        model.device.type != "cpu"
+        or type(model.observation_space) is not spaces.Box
+        or len(model.observation_space.shape) != 1
+    ):
         return None
-    whole = [(model.actor, SpikingActor), (model.critic, ContinuousCritic), (model.critic_target, ContinuousCritic)]
+    whole = [
+        (model.actor, SpikingActor),
+        (model.critic, ContinuousCritic),
+        (model.critic_target, ContinuousCritic),
+    ]
     whole += [(proxy, Actor)] if proxy is not None else []
-    if not all(type(part) is kind and type(part.features_extractor) is FlattenExtractor for part, kind in whole):
+    if not all(
+        type(part) is kind and type(part.features_extractor) is FlattenExtractor
+        for part, kind in whole
+    ):
         return None
     critics = [*model.critic.q_networks, *model.critic_target.q_networks]
-    ends = [*((network, nn.Linear) for network in critics), *([(proxy.mu, nn.Tanh)] if proxy is not None else [])]
-    if not all(layers(network) and type(network[-1]) is end and not hooked(network[-1]) for network, end in ends):
+    ends = [
+        *((network, nn.Linear) for network in critics),
+        *([(proxy.mu, nn.Tanh)] if proxy is not None else []),
+    ]
+    if not all(
+        layers(network) and type(network[-1]) is end and not hooked(network[-1])
+        for network, end in ends
+    ):
         return None
     its = model.actor.mu
-    if [type(part) for part in its.modules() if not isinstance(part, (nn.Linear, nn.ModuleList))] != ACTOR or any(map(hooked, its.modules())):
+    if [
+        type(part) for part in its.modules() if not isinstance(part, (nn.Linear, nn.ModuleList))
+    ] != ACTOR or any(map(hooked, its.modules())):
         return None
-    if any(type(part) is not nn.Linear or part.bias is None for part in its.modules() if isinstance(part, nn.Linear)):
+    if any(
+        type(part) is not nn.Linear or part.bias is None
+        for part in its.modules()
+        if isinstance(part, nn.Linear)
+    ):
         return None
     fixed = set(model.critic_target.parameters())
     for parameter in (parameter for network in networks for parameter in network.parameters()):
-        steady = parameter.dtype == torch.float32 and parameter.is_contiguous() and not parameter._backward_hooks
+        steady = (
+            parameter.dtype == torch.float32
+            and parameter.is_contiguous()
+            and not parameter._backward_hooks
+        )
         if not steady or not (parameter.requires_grad or parameter in fixed):
             return None
     return PlainLearner(model, rows)
@@ -118,7 +185,10 @@ def plain_learner(model: Any, rows: int) -> PlainLearner | None:
 
 def _networks(model: Any) -> list[Any]:
     """The critics', their targets', the actor's and, if there is one, the proxy's."""
-    proxy = [] if model.proxy is None else [model.proxy.mu]
+    if model.proxy is None:
+        proxy = []
+    else:
+        proxy = [model.proxy.mu]
     return [*model.critic.q_networks, *model.critic_target.q_networks, model.actor.mu, *proxy]
 
 
@@ -127,11 +197,27 @@ def _optimisers(model: Any) -> list[Any]:
 
 
 def _seen(model: Any) -> list[Any]:
-    """What a learner was made for: modules, parameters, optimisers, and whether any of them does more than it did."""
+    """What a learner was made for.
+
+    Modules, parameters, optimisers, and whether any of them does more than it did.
+    """
     networks = _networks(model)
-    modules = [(id(module), type(module), hooked(module)) for network in networks for module in network.modules()]
-    parameters = [(part.data_ptr(), part.requires_grad, bool(part._backward_hooks)) for network in networks for part in network.parameters()]
-    return [modules, parameters, [id(optimiser) for optimiser in _optimisers(model)], model.bfloat16]
+    modules = [
+        (id(module), type(module), hooked(module))
+        for network in networks
+        for module in network.modules()
+    ]
+    parameters = [
+        (part.data_ptr(), part.requires_grad, bool(part._backward_hooks))
+        for network in networks
+        for part in network.parameters()
+    ]
+    return [
+        modules,
+        parameters,
+        [id(optimiser) for optimiser in _optimisers(model)],
+        model.bfloat16,
+    ]
 
 
 def _parameters(networks: Any) -> list[Tensor]:

@@ -1,4 +1,7 @@
-"""Stable-Baselines3 policies with a spiking actor: plain (its target is a copy) and with a proxy target."""
+"""Stable-Baselines3 policies with a spiking actor.
+
+Plain (its target is a copy) and with a proxy target.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,23 @@ class SpikingActor(BasePolicy):
         network: dict[str, Any],
         normalize_images: bool = True,
     ) -> None:
-        super().__init__(observation_space, action_space, features_extractor=features_extractor, normalize_images=normalize_images, squash_output=True)
-        self.net_arch, self.features_dim, self.network = net_arch, features_dim, network
+        super().__init__(
+            observation_space,
+            action_space,
+            features_extractor=features_extractor,
+            normalize_images=normalize_images,
+            squash_output=True,
+        )
+        self.net_arch = net_arch
+        self.features_dim = features_dim
+        self.network = network
         self.mu = SpikingNetwork(features_dim, get_action_dim(action_space), net_arch, **network)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("net_arch", "features_extractor", "features_dim", "network")}
+        own = {
+            name: getattr(self, name)
+            for name in ("net_arch", "features_extractor", "features_dim", "network")
+        }
         return super()._get_constructor_parameters() | own
 
     def forward(self, obs: PyTorchObs) -> Tensor:
@@ -67,13 +81,24 @@ class SpikingTD3Policy(TD3Policy):
         bfloat16: bool = False,
         **options: Any,
     ) -> None:
-        self.network = {"neuron": neuron, "timesteps": timesteps, "population": population, "surrogate": surrogate}
+        self.network = {
+            "neuron": neuron,
+            "timesteps": timesteps,
+            "population": population,
+            "surrogate": surrogate,
+        }
         self.narrow = bfloat16
         if isinstance(observation_space, spaces.Dict):
             options.setdefault("features_extractor_class", CombinedExtractor)
         if options.get("optimizer_class", torch.optim.Adam) in FUSED:
             options.setdefault("optimizer_kwargs", {"fused": True})
-        super().__init__(observation_space, action_space, lr_schedule, list(HIDDEN) if net_arch is None else net_arch, **options)
+        super().__init__(
+            observation_space,
+            action_space,
+            lr_schedule,
+            list(HIDDEN) if net_arch is None else net_arch,
+            **options,
+        )
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         """The spiking actor, and where the base class asks once more, its target."""
@@ -86,7 +111,8 @@ class SpikingTD3Policy(TD3Policy):
 
 
 class ProxyTargetPolicy(SpikingTD3Policy):
-    """As SpikingTD3Policy, with `actor_target` a ReLU network on raw observations that starts at random and has an optimiser.
+    """As SpikingTD3Policy, with `actor_target` a ReLU network on raw observations that starts at
+    random and has an optimiser.
 
     `proxy_arch` and `proxy_learning_rate` default to the paper's for the neuron.
     """
@@ -103,16 +129,27 @@ class ProxyTargetPolicy(SpikingTD3Policy):
         **options: Any,
     ) -> None:
         paper = proxy_hyperparameters(neuron)
-        self.proxy_arch = list(paper.hidden) if proxy_arch is None else proxy_arch
-        self.proxy_learning_rate = paper.learning_rate if proxy_learning_rate is None else proxy_learning_rate
+        if proxy_arch is None:
+            self.proxy_arch = list(paper.hidden)
+        else:
+            self.proxy_arch = proxy_arch
+        if proxy_learning_rate is None:
+            self.proxy_learning_rate = paper.learning_rate
+        else:
+            self.proxy_learning_rate = proxy_learning_rate
         super().__init__(observation_space, action_space, lr_schedule, net_arch, neuron, **options)
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         options: dict[str, Any] = self._update_features_extractor(self.actor_kwargs, None)
         self.actor_target: Any = Actor(**{**options, "net_arch": self.proxy_arch}).to(self.device)
-        self.actor_target.optimizer = torch.optim.Adam(self.actor_target.parameters(), lr=self.proxy_learning_rate, fused=True)
+        self.actor_target.optimizer = torch.optim.Adam(
+            self.actor_target.parameters(), lr=self.proxy_learning_rate, fused=True
+        )
         self.actor_target.set_training_mode(False)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | {"proxy_arch": self.proxy_arch, "proxy_learning_rate": self.proxy_learning_rate}
+        return super()._get_constructor_parameters() | {
+            "proxy_arch": self.proxy_arch,
+            "proxy_learning_rate": self.proxy_learning_rate,
+        }

@@ -1,8 +1,10 @@
-"""Population encoder: P Gaussian neurons per feature whose activation drives soft-reset neurons for T timesteps.
+"""Population encoder: P Gaussian neurons per feature whose activation drives soft-reset neurons for
+T timesteps.
 
     a = exp(-(z - mean)^2 / (2 std^2));  v <- v + a;  s = [v > 0.999];  v <- v - 0.999 s
 
-Training takes ds/da = 1 in each timestep (spiking_stack.py). Starting values of Xu et al. 2025: means evenly over [-1, 1], std = sqrt(0.05).
+Training takes ds/da = 1 in each timestep (spiking_stack.py). Starting values of Xu et al. 2025:
+means evenly over [-1, 1], std = sqrt(0.05).
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ STD = math.sqrt(0.05)
 
 
 class PopulationEncoder(nn.Module):
-    """Features [n, F] -> activations [n, F * population]. `mean`, `std` [1, F, population] learn."""
+    """Features [n, F] -> activations [n, F * population].
+
+    `mean`, `std` [1, F, population] learn.
+    """
 
     def __init__(self, features: int, population: int) -> None:
         super().__init__()
@@ -49,7 +54,10 @@ class Gaussians(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:  # type: ignore[override]
         found, distances, std = ctx.saved_tensors
-        d_features = -(gradient * found * distances / std).sum(2) if ctx.needs_input_grad[0] else None
+        if ctx.needs_input_grad[0]:
+            d_features = -(gradient * found * distances / std).sum(2)
+        else:
+            d_features = None
         return d_features, *gradients(gradient, found, distances, std)
 
 
@@ -59,7 +67,9 @@ def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Te
     return (distances * distances).mul_(-0.5).exp_(), distances
 
 
-def gradients(gradient: Tensor, found: Tensor, distances: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+def gradients(
+    gradient: Tensor, found: Tensor, distances: Tensor, std: Tensor
+) -> tuple[Tensor, Tensor]:
     """Of mean and std, for that of the activations."""
     slope = (gradient * found).mul_(distances)
     d_mean = slope.sum(0, keepdim=True).div_(std)

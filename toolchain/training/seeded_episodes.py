@@ -1,4 +1,6 @@
-"""Episodes whose start depends on the run's seed and the episode's number alone, so that a run can be taken up at any of them."""
+"""Episodes whose start depends on the run's seed and the episode's number alone, so that a run can
+be taken up at any of them.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,19 @@ import numpy as np
 
 
 class SeededEpisodes(gymnasium.Wrapper):
-    """Resets with a seed drawn from (seed, episode number); a seed that a caller passes is not used."""
+    """Resets with a seed drawn from (seed, episode number).
+
+    A seed that a caller passes is not used.
+    """
 
     def __init__(self, env: gymnasium.Env, seed: int) -> None:
         super().__init__(env)
-        self.seed, self.next_episode = seed, 0
+        self.seed = seed
+        self.next_episode = 0
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         drawn = int(np.random.SeedSequence((self.seed, self.next_episode)).generate_state(1)[0])
         self.next_episode += 1
         return self.env.reset(seed=drawn, options=options)

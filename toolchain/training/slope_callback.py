@@ -1,4 +1,6 @@
-"""A Stable-Baselines3 callback that sets the surrogate's slope by a schedule, one epoch per finished training episode."""
+"""A Stable-Baselines3 callback that sets the surrogate's slope by a schedule, one epoch per
+finished training episode.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from toolchain.training.slopes import SlopeSchedule
 
 
 class SlopeCallback(BaseCallback):
-    """Needs an algorithm whose `actor.mu` is a SpikingNetwork. `unit`: the return that counts as 1 in the schedule."""
+    """Needs an algorithm whose `actor.mu` is a SpikingNetwork.
+
+    `unit`: the return that counts as 1 in the schedule.
+    """
 
     def __init__(self, schedule: SlopeSchedule, unit: float = 1.0) -> None:
         super().__init__()
@@ -21,7 +26,9 @@ class SlopeCallback(BaseCallback):
         self._set()
 
     def _on_step(self) -> bool:
-        ended = [info["episode"]["r"] / self.unit for info in self.locals["infos"] if "episode" in info]
+        ended = [
+            info["episode"]["r"] / self.unit for info in self.locals["infos"] if "episode" in info
+        ]
         if ended:
             self.returns += [float(value) for value in ended]
             self._set()
@@ -30,5 +37,7 @@ class SlopeCallback(BaseCallback):
     def _set(self) -> None:
         actor: Any = self.model.actor.mu  # type: ignore[attr-defined]  # of TD3, unknown to BaseAlgorithm
         slope = self.schedule.slope(self.returns)
-        actor.kind = dataclasses.replace(actor.kind, surrogate=actor.kind.surrogate.steepened(slope))
+        actor.kind = dataclasses.replace(
+            actor.kind, surrogate=actor.kind.surrogate.steepened(slope)
+        )
         self.logger.record("train/slope", slope)

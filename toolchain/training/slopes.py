@@ -1,11 +1,13 @@
-"""Slope schedules of van den Berghe et al. 2025 (arXiv 2510.24461): flat surrogates early, steep ones late.
+"""Slope schedules of van den Berghe et al. 2025 (arXiv 2510.24461): flat surrogates early, steep
+ones late.
 
     fixed      k
     interval   from low to high in steps of one size, one step every `every` epochs
     adaptive   k_t = 1/10 sum_{i=0..9} (r_{t-i} / 2 + r'_{t-i} / 2), clamped to [low, high]
 
-r is an epoch's return and r' its change since the epoch before; what lies before the first epoch is left out of
-the sum and of its count, and the first change is 0. The slope of the next epoch follows from the returns so far.
+r is an epoch's return and r' its change since the epoch before; what lies before the first epoch is
+left out of the sum and of its count, and the first change is 0. The slope of the next epoch follows
+from the returns so far.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from dataclasses import dataclass
 from toolchain.errors import violations
 
 WINDOW = 10  # epochs
-LOW, HIGH = 1.0, 100.0
+LOW = 1.0
+HIGH = 100.0
 
 
 class SlopeSchedule(ABC):
@@ -65,13 +68,27 @@ class Adaptive(SlopeSchedule):
     def slope(self, returns: Sequence[float]) -> float:
         if not returns:
             return self.low
-        changes = [0.0, *(after - before for before, after in zip(returns, returns[1:], strict=False))]
-        recent = [(value + change) / 2 for value, change in zip(returns, changes, strict=True)][-WINDOW:]
+        changes = [
+            0.0,
+            *(after - before for before, after in zip(returns, returns[1:], strict=False)),
+        ]
+        recent = [(value + change) / 2 for value, change in zip(returns, changes, strict=True)][
+            -WINDOW:
+        ]
         return min(max(sum(recent) / len(recent), self.low), self.high)
 
 
 def _check(name: str, low: float, high: float, **counts: int) -> None:
-    problems = [] if 0 < low <= high < float("inf") else [f"slopes from {low:g} to {high:g}, 0 < low <= high expected"]
-    problems += [f"{what} is {count}, at least 1 expected" for what, count in counts.items() if count < 1]
+    if 0 < low <= high < float("inf"):
+        problems = []
+    else:
+        problems = [f"slopes from {low:g} to {high:g}, 0 < low <= high expected"]
+    problems += [
+        f"{what} is {count}, at least 1 expected" for what, count in counts.items() if count < 1
+    ]
     if problems:
-        raise violations(f"slope schedule {name}", problems, fix=f"slopes between {LOW:g} and {HIGH:g}, counts of 1 or more")
+        raise violations(
+            f"slope schedule {name}",
+            problems,
+            fix=f"slopes between {LOW:g} and {HIGH:g}, counts of 1 or more",
+        )

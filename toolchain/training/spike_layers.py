@@ -1,4 +1,7 @@
-"""Spiking layers on the CPU: memory for the compiled kernels, layer after layer, forward and back."""
+"""Spiking layers on the CPU.
+
+Memory for the compiled kernels, layer after layer, forward and back.
+"""
 
 from __future__ import annotations
 
@@ -39,49 +42,88 @@ def fresh(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def forward(
-    activations: Tensor, timesteps: int, neuron: str, parameters: Sequence[Tensor], keep: bool, room: Callable[..., Tensor] = fresh
+    activations: Tensor,
+    timesteps: int,
+    neuron: str,
+    parameters: Sequence[Tensor],
+    keep: bool,
+    room: Callable[..., Tensor] = fresh,
 ) -> tuple[Tensor, list[Tensor]]:
-    """As scans.forward; kept are, per layer, its inputs' spikes across [groups of rows, inputs] and its drives [blocks, rows, LANES] without bias."""
+    """As scans.forward.
+
+    Kept are, per layer, its inputs' spikes across [groups of rows, inputs] and its drives [blocks,
+    rows, LANES] without bias.
+    """
     n, inputs = activations.shape
     activations = activations.to(parameters[0].dtype)
     _check(inputs, activations.dtype, parameters)
-    rows, dtype, number = timesteps * _whole(n, ROWS), activations.dtype, array(activations).dtype.type
-    constants, crew = scans.constants(neuron, number), _crew(rows)
+    rows = timesteps * _whole(n, ROWS)
+    dtype = activations.dtype
+    number = array(activations).dtype.type
+    constants = scans.constants(neuron, number)
+    crew = _crew(rows)
 
     def spikes(layer: int, neurons: int) -> list[Tensor]:
         """Room for patterns and, if they are kept, spikes across of whole blocks of neurons."""
         whole = _whole(neurons, LANES)
-        across = room(f"across {layer} {keep}", (rows // ROWS if keep and neurons else 0, whole), torch.uint8)
+        across = room(
+            f"across {layer} {keep}", (rows // ROWS if keep and neurons else 0, whole), torch.uint8
+        )
         return [room(f"patterns {layer % 2} {keep}", (whole // ROWS, rows), torch.uint8), across]
 
     patterns, across = spikes(0, inputs)
-    spiking_kernels.encode(crew, array(activations.contiguous()), number(ENCODER_THRESHOLD), timesteps, array(patterns), array(across))
+    spiking_kernels.encode(
+        crew,
+        array(activations.contiguous()),
+        number(ENCODER_THRESHOLD),
+        timesteps,
+        array(patterns),
+        array(across),
+    )
     kept = list[Tensor]()
     for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True), 1):
-        neurons, last = len(weight), 2 * layer == len(parameters)
+        neurons = len(weight)
+        last = 2 * layer == len(parameters)
         blocks = -(-neurons // LANES)
-        drives = room(f"drives {layer if keep else ''}", (blocks if keep else crew[1], rows, LANES), dtype)
+        drives = room(
+            f"drives {layer if keep else ''}", (blocks if keep else crew[1], rows, LANES), dtype
+        )
         spiking, their_across = spikes(layer, 0 if last else neurons)
         counts = activations.new_empty((n if last else 0, neurons))
-        before = [array(part) for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)]
+        before = [
+            array(part)
+            for part in (patterns[: -(-weight.shape[1] // ROWS)], weight.contiguous(), bias)
+        ]
         after = [array(part) for part in (drives, spiking, their_across, counts)]
         spiking_kernels.layer_forward(crew, *before, constants, timesteps, *after)
         kept += [across, drives] if keep else []
-        patterns, across = spiking, their_across
+        patterns = spiking
+        across = their_across
     return counts, kept
 
 
 def _check(inputs: int, dtype: torch.dtype, parameters: Sequence[Tensor]) -> None:
     """Compiled code trusts types and shapes."""
-    before, problems = inputs, list[str]()
+    before = inputs
+    problems = list[str]()
     for layer, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
         if weight.shape != (len(bias), before) or bias.ndim != 1:
-            problems.append(f"layer {layer}: weight {list(weight.shape)} and bias {list(bias.shape)}, [neurons, {before}] and [neurons] expected")
-        if {weight.dtype, bias.dtype} != {dtype} or {weight.device.type, bias.device.type} != {"cpu"}:
-            problems.append(f"layer {layer}: {weight.dtype} on {weight.device} and {bias.dtype} on {bias.device}, {dtype} on cpu expected")
+            problems.append(
+                f"layer {layer}: weight {list(weight.shape)} and bias {list(bias.shape)}, [neurons,"
+                f" {before}] and [neurons] expected"
+            )
+        if {weight.dtype, bias.dtype} != {dtype} or {weight.device.type, bias.device.type} != {
+            "cpu"
+        }:
+            problems.append(
+                f"layer {layer}: {weight.dtype} on {weight.device} and {bias.dtype} on"
+                f" {bias.device}, {dtype} on cpu expected"
+            )
         before = len(bias)
     if problems:
-        raise violations("spiking network", problems, fix="layers that fit each other, network.float().cpu()")
+        raise violations(
+            "spiking network", problems, fix="layers that fit each other, network.float().cpu()"
+        )
 
 
 def backward(
@@ -98,18 +140,24 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As scans.backward; gradients of weight and bias may have a place."""
     n, neurons = gradient.shape[1:]
-    number, surrogate = array(bias).dtype.type, kind.surrogate
-    constants, width = scans.constants(kind.neuron, number), number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
+    number = array(bias).dtype.type
+    surrogate = kind.surrogate
+    constants = scans.constants(kind.neuron, number)
+    width = number(surrogate.width if isinstance(surrogate, Rectangle) else 0)
     slopes = bias.new_empty((0, 0, 0))
     if not isinstance(surrogate, Rectangle):
         slopes = torch.empty_like(drives)
-        spiking_kernels.layer_voltages(array(drives), array(bias), constants, timesteps, array(slopes))
+        spiking_kernels.layer_voltages(
+            array(drives), array(bias), constants, timesteps, array(slopes)
+        )
         slopes = surrogate.derivative(slopes - scans.THRESHOLD)
     result = room("result", (n if first else timesteps * n, neurons), bias.dtype)
     d_weight, d_bias = into or (weight.new_empty(weight.shape), torch.empty_like(bias))
     before = [array(part) for part in (gradient.contiguous(), drives, bias, slopes)]
     after = [array(part) for part in (across, result, d_weight, d_bias)]
-    spiking_kernels.layer_backward(_crew(drives.shape[1]), *before, width, constants, timesteps, *after)
+    spiking_kernels.layer_backward(
+        _crew(drives.shape[1]), *before, width, constants, timesteps, *after
+    )
     below = torch.mm(result, weight, out=room("below", (len(result), weight.shape[1]), bias.dtype))
     return below if first else below.view(timesteps, n, -1), d_weight, d_bias
 
@@ -120,8 +168,13 @@ def array(tensor: Tensor) -> Any:
 
 
 def _crew(rows: int) -> tuple[int, int]:
-    """One thread for a few decisions, which others would be called for in vain: no number depends on how many there are."""
-    return threads() if rows >= FEW else (0, 1)
+    """One thread for a few decisions, which others would be called for in vain.
+
+    No number depends on how many there are.
+    """
+    if rows >= FEW:
+        return threads()
+    return (0, 1)
 
 
 def _whole(count: int, of: int) -> int:

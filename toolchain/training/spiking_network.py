@@ -1,6 +1,8 @@
-"""The spiking actor network of Xu et al. 2025 (arXiv 2505.24161): population encoder, spiking layers, rate decoder.
+"""The spiking actor network of Xu et al. 2025 (arXiv 2505.24161): population encoder, spiking
+layers, rate decoder.
 
-    z = tanh(x);  encoder spikes;  linear + spiking layers;  y = decoder_weight . counts / T + decoder_bias;  tanh(y)
+    z = tanh(x);  encoder spikes;  linear + spiking layers;  y = decoder_weight . counts / T +
+        decoder_bias;  tanh(y)
 
 Parameter names are those of the published checkpoints, so that one reader serves both.
 """
@@ -18,7 +20,8 @@ from toolchain.training.scans import NEURONS
 from toolchain.training.spiking_stack import LayerKind, spike_counts
 from toolchain.training.surrogates import PAPER, Surrogate
 
-TIMESTEPS, POPULATION = 5, 10
+TIMESTEPS = 5
+POPULATION = 10
 LONGEST = 1024  # timesteps
 
 
@@ -28,7 +31,9 @@ class SpikingLayers(nn.Module):
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int) -> None:
         super().__init__()
         widths = (inputs, *hidden)
-        self.hidden_layers = nn.ModuleList(nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False))
+        self.hidden_layers = nn.ModuleList(
+            nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False)
+        )
         self.out_pop_layer = nn.Linear(widths[-1], outputs)
 
 
@@ -40,7 +45,8 @@ class RateDecoder(nn.Module):
         self.decoder = nn.Conv1d(actions, actions, population, groups=actions)
 
     def forward(self, rates: Tensor) -> Tensor:
-        weight, bias = self.decoder.weight[:, 0], self.decoder.bias
+        weight = self.decoder.weight[:, 0]
+        bias = self.decoder.bias
         assert bias is not None  # Conv1d's default
         return (rates.view(len(rates), *weight.shape) * weight).sum(2) + bias
 
@@ -59,14 +65,37 @@ class SpikingNetwork(nn.Module):
         surrogate: Surrogate = PAPER,
     ) -> None:
         super().__init__()
-        problems = [] if neuron in NEURONS else [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
-        problems += [] if isinstance(timesteps, int) and 1 <= timesteps <= LONGEST else [f"timesteps is {timesteps}, a whole number 1..{LONGEST} expected"]
-        problems += [] if isinstance(population, int) and population >= 1 else [f"population is {population}, a whole number of at least 1 expected"]
+        if neuron in NEURONS:
+            problems = []
+        else:
+            problems = [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
+        problems += (
+            []
+            if isinstance(timesteps, int) and 1 <= timesteps <= LONGEST
+            else [f"timesteps is {timesteps}, a whole number 1..{LONGEST} expected"]
+        )
+        problems += (
+            []
+            if isinstance(population, int) and population >= 1
+            else [f"population is {population}, a whole number of at least 1 expected"]
+        )
         whole = all(isinstance(width, int) and width >= 1 for width in hidden)
-        problems += [] if hidden and whole else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
-        problems += [] if isinstance(surrogate, Surrogate) else [f"surrogate is {surrogate!r}, an instance such as Arctan(2.0) expected"]
+        problems += (
+            []
+            if hidden and whole
+            else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
+        )
+        problems += (
+            []
+            if isinstance(surrogate, Surrogate)
+            else [f"surrogate is {surrogate!r}, an instance such as Arctan(2.0) expected"]
+        )
         if problems:
-            raise violations("spiking network", problems, fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]")
+            raise violations(
+                "spiking network",
+                problems,
+                fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]",
+            )
         self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate)
         self.encoder = PopulationEncoder(features, population)
         self.snn = SpikingLayers(features * population, hidden, actions * population)

@@ -1,11 +1,15 @@
-"""Surrogate derivatives: what stands in for dS/dV of a spike S = [V > threshold] where training differentiates it.
+"""Surrogate derivatives: what stands in for dS/dV of a spike S = [V > threshold] where training
+differentiates it.
 
 x is V - threshold, an array of any shape; the derivative has its shape, and is 1 / unit of x.
 
-    rectangle     1 / (2 width) where |x| < width, else 0        Xu et al. 2025 (arXiv 2505.24161): width 0.5
-    fast-sigmoid  1 / (1 + slope |x|)^2                          Zenke & Ganguli 2018, divided by the slope; snnTorch's
+    rectangle     1 / (2 width) where |x| < width, else 0        Xu et al. 2025 (arXiv 2505.24161):
+        width 0.5
+    fast-sigmoid  1 / (1 + slope |x|)^2                          Zenke & Ganguli 2018, divided by
+        the slope; snnTorch's
     arctan        (slope / 2) / (1 + (pi slope x / 2)^2)         Fang et al. 2021 (arXiv 2007.05785)
-    gaussian      exp(-x^2 / (2 width^2)) / (width sqrt(2 pi))   Yin et al. 2021 (arXiv 2103.12593), its central lobe
+    gaussian      exp(-x^2 / (2 width^2)) / (width sqrt(2 pi))   Yin et al. 2021 (arXiv 2103.12593),
+        its central lobe
 
 A wider or flatter one lets more neurons learn, a narrower or steeper one is nearer to the spike.
 """
@@ -28,16 +32,30 @@ class Surrogate(ABC):
 
     def __post_init__(self) -> None:
         value = getattr(self, self.parameter)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            raise InputError("surrogate", f"the {self.parameter} of {self.name} must be a positive number", got=value, fix=f"{self.parameter} 0.5")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not 0 < value < math.inf
+        ):
+            raise InputError(
+                "surrogate",
+                f"the {self.parameter} of {self.name} must be a positive number",
+                got=value,
+                fix=f"{self.parameter} 0.5",
+            )
 
     @property
     def parameter(self) -> str:
         return fields(self)[0].name
 
     def steepened(self, slope: float) -> Surrogate:
-        """The same derivative with another slope; a width is half the inverse of its slope, so that peak heights agree for the rectangle."""
-        return replace(self, **{self.parameter: slope if self.parameter == "slope" else 0.5 / slope})
+        """The same derivative with another slope.
+
+        A width is half the inverse of its slope, so that peak heights agree for the rectangle.
+        """
+        return replace(
+            self, **{self.parameter: slope if self.parameter == "slope" else 0.5 / slope}
+        )
 
     @abstractmethod
     def derivative(self, x: Any) -> Any:
@@ -68,7 +86,9 @@ class Arctan(Surrogate):
     name: ClassVar[str] = "arctan"
 
     def derivative(self, x: Any) -> Any:
-        return (x * (math.pi / 2 * self.slope)).square_().add_(1.0).reciprocal_().mul_(self.slope / 2)
+        return (
+            (x * (math.pi / 2 * self.slope)).square_().add_(1.0).reciprocal_().mul_(self.slope / 2)
+        )
 
 
 @dataclass(frozen=True)
@@ -77,10 +97,18 @@ class Gaussian(Surrogate):
     name: ClassVar[str] = "gaussian"
 
     def derivative(self, x: Any) -> Any:
-        return (x / self.width).square_().mul_(-0.5).exp_().mul_(1 / (self.width * math.sqrt(2 * math.pi)))
+        return (
+            (x / self.width)
+            .square_()
+            .mul_(-0.5)
+            .exp_()
+            .mul_(1 / (self.width * math.sqrt(2 * math.pi)))
+        )
 
 
-SURROGATES: dict[str, type[Surrogate]] = {kind.name: kind for kind in (Rectangle, FastSigmoid, Arctan, Gaussian)}
+SURROGATES: dict[str, type[Surrogate]] = {
+    kind.name: kind for kind in (Rectangle, FastSigmoid, Arctan, Gaussian)
+}
 
 
 PAPER = Rectangle()  # Xu et al. 2025

@@ -1,4 +1,8 @@
-"""`tune`: search for the cheapest conversion that still holds its policy's return, judged on seeds of their own."""
+"""`tune`.
+
+Search for the cheapest conversion that still holds its policy's return, judged on seeds of their
+own.
+"""
 
 from toolchain.tuning.automatic import AutomaticAttempt as AutomaticAttempt
 from toolchain.tuning.automatic import convert_automatically as convert_automatically

@@ -37,11 +37,23 @@ class Course:
 
     def build(self, point: Point) -> Artifact:
         """Convert; raises InputError where the proof or a neuron refuses."""
-        return convert(self.policy, self.calibration, point.options(self.options.keep_source), self.environment, self.options.seed, self.statistics)
+        return convert(
+            self.policy,
+            self.calibration,
+            point.options(self.options.keep_source),
+            self.environment,
+            self.options.seed,
+            self.statistics,
+        )
 
     def assess(self, artifact: Artifact, spiking: Episodes, ann: Episodes, last: bool) -> Evidence:
-        """What a candidate's episodes say after a rung; `last` is the one after which it is safe or not."""
-        found, target, chatter = gather(artifact, spiking, ann, self.options), self.options.target, self.options.chatter
+        """What a candidate's episodes say after a rung.
+
+        `last` is the one after which it is safe or not.
+        """
+        found = gather(artifact, spiking, ann, self.options)
+        target = self.options.target
+        chatter = self.options.chatter
         source = ann.returns[: spiking.count]
         reason = hopeless(spiking.returns, source, target)
         if not reason and found.chatter_ratio > chatter * (1.0 if last else EARLY_CHATTER):
@@ -49,18 +61,26 @@ class Course:
         if reason or not last:
             return dataclasses.replace(found, reason=reason, failed=bool(reason))
         verdict = safe(spiking.returns, source, target)
-        return dataclasses.replace(found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds)
+        return dataclasses.replace(
+            found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds
+        )
 
     def holds(self, artifact: Artifact, spiking: Episodes, ann: Episodes) -> Evidence:
         """Whether episodes hold target and chatter by the reports' own rule."""
         found = gather(artifact, spiking, ann, self.options)
         verdict = holds_target(spiking.returns, ann.returns[: spiking.count], self.options.target)
         if found.chatter_ratio > self.options.chatter:
-            return dataclasses.replace(found, reason=f"chatter {found.chatter_ratio:.2f}; {verdict.reason}", failed=True)
-        return dataclasses.replace(found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds)
+            return dataclasses.replace(
+                found, reason=f"chatter {found.chatter_ratio:.2f}; {verdict.reason}", failed=True
+            )
+        return dataclasses.replace(
+            found, safe=verdict.holds, reason=verdict.reason, failed=not verdict.holds
+        )
 
 
 def affordable_rungs(seconds_per_episode: float, seconds: float) -> tuple[int, ...]:
     """The rungs that one candidate can run in its share of the time; two at least."""
     fit = tuple(rung for rung in RUNGS if rung * seconds_per_episode <= seconds * SHARE_OF_TIME)
-    return fit if len(fit) > 1 else RUNGS[:2]
+    if len(fit) > 1:
+        return fit
+    return RUNGS[:2]

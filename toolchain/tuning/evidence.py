@@ -1,4 +1,7 @@
-"""What is known of a candidate: its closed-loop episodes so far, next to the source policy's on the same seeds."""
+"""What is known of a candidate.
+
+Its closed-loop episodes so far, next to the source policy's on the same seeds.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some episodes in a row. `moved` is the sum of |change of action| over `moves` changes; the source policy has no census."""
+    """Some episodes in a row.
+
+    `moved` is the sum of |change of action| over `moves` changes; the source policy has no census.
+    """
 
     returns: tuple[float, ...]
     moved: float
@@ -37,8 +43,16 @@ class Batch:
     def from_json(cls, facts: dict[str, Any]) -> Batch:
         """The inverse of dataclasses.asdict."""
         census = facts["census"]
-        layers = tuple(LayerCensus(**layer) for layer in census["layers"]) if census else ()
-        return cls(tuple(facts["returns"]), facts["moved"], facts["moves"], Census(**census | {"layers": layers}) if census else None)
+        if census:
+            layers = tuple(LayerCensus(**layer) for layer in census["layers"])
+        else:
+            layers = ()
+        return cls(
+            tuple(facts["returns"]),
+            facts["moved"],
+            facts["moves"],
+            Census(**census | {"layers": layers}) if census else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,14 @@ class Episodes:
 
     def chatter(self, count: int) -> float:
         """Mean |change of action| of the first `count` episodes, which end with a batch."""
-        moved, moves = 0.0, 0
+        moved = 0.0
+        moves = 0
         for batch in self.batches:
             if count <= 0:
                 break
-            count, moved, moves = count - len(batch.returns), moved + batch.moved, moves + batch.moves
+            count = count - len(batch.returns)
+            moved = moved + batch.moved
+            moves = moves + batch.moves
         return moved / max(moves, 1)
 
     def census(self) -> Census:
@@ -73,8 +90,9 @@ class Episodes:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers of one candidate. `cost` is in the unit of the search; `safe` says that it held with a margin on all rungs,
-    `failed` that a gate has shut it out; `reason` is empty while it may go on.
+    """Numbers of one candidate. `cost` is in the unit of the search; `safe` says that it held with
+    a margin on all rungs, `failed` that a gate has shut it out; `reason` is empty while it may go
+    on.
     """
 
     episodes: int
@@ -87,19 +105,34 @@ class Evidence:
     failed: bool = False
 
     def shortfall(self, target: float, chatter: float) -> float:
-        """How far from admissible; 0 where no gate objects, for an optimiser that knows constraints."""
-        return max(target - self.ratio, 0.0) + max(self.chatter_ratio - chatter, 0.0) + LEAST_SHORTFALL if self.failed else 0.0
+        """How far from admissible.
+
+        0 where no gate objects, for an optimiser that knows constraints.
+        """
+        if self.failed:
+            return (
+                max(target - self.ratio, 0.0)
+                + max(self.chatter_ratio - chatter, 0.0)
+                + LEAST_SHORTFALL
+            )
+        return 0.0
 
 
 LEAST_SHORTFALL = 0.01  # of a candidate whose mean return is right but which loses episodes
 
 
-def gather(artifact: Artifact, spiking: Episodes, ann: Episodes, options: TuningOptions) -> Evidence:
+def gather(
+    artifact: Artifact, spiking: Episodes, ann: Episodes, options: TuningOptions
+) -> Evidence:
     """The evidence of the episodes that a candidate has run, neither safe nor out."""
-    returns, count, census = spiking.returns, spiking.count, spiking.census()
+    returns = spiking.returns
+    count = spiking.count
+    census = spiking.census()
     return Evidence(
         count,
-        float(return_ratio(returns, ann.returns[:count]) or 0.0) if np.isfinite(returns).all() else 0.0,
+        float(return_ratio(returns, ann.returns[:count]) or 0.0)
+        if np.isfinite(returns).all()
+        else 0.0,
         spiking.chatter(count) / max(ann.chatter(count), 1e-12),
         price(census, artifact, options),
         census.synops_per_mac,
@@ -114,7 +147,10 @@ def not_convertible(problem: str) -> Evidence:
 
 def as_json(evidence: Evidence) -> dict[str, Any]:
     """JSON has no infinity: None stands for it."""
-    return {name: value if not isinstance(value, float) or np.isfinite(value) else None for name, value in dataclasses.asdict(evidence).items()}
+    return {
+        name: value if not isinstance(value, float) or np.isfinite(value) else None
+        for name, value in dataclasses.asdict(evidence).items()
+    }
 
 
 def price(census: Census, artifact: Artifact, options: TuningOptions) -> float:

@@ -1,7 +1,8 @@
 """When a candidate is dropped early, and when its return is safe.
 
-Holding a target is contract section 7's rule. What was chosen among hundreds of candidates looks better than it is
-on the seeds it was chosen on, so tuning asks for more: no tolerance on the ratio, and no more weak episodes than a steady source's own.
+Holding a target is contract section 7's rule. What was chosen among hundreds of candidates looks
+better than it is on the seeds it was chosen on, so tuning asks for more: no tolerance on the ratio,
+and no more weak episodes than a steady source's own.
 """
 
 from __future__ import annotations
@@ -10,31 +11,48 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from toolchain.simulation.statistics import STEADY, Verdict, failed_episodes, holds_target, return_ratio
+from toolchain.simulation.statistics import (
+    STEADY,
+    Verdict,
+    failed_episodes,
+    holds_target,
+    return_ratio,
+)
 
 Float = NDArray[np.float64]
-WEAK = 0.1  # below the source's median by this share of it: an episode that a steady policy has lost
+WEAK = (
+    0.1  # below the source's median by this share of it: an episode that a steady policy has lost
+)
 OFTEN = 0.05  # share of weak episodes from which on a source counts as bimodal
-EXTRA_FAILED = 0.02  # share of episodes that may fail beyond a bimodal source's own; for a steady one no weak episode more
-LIKELY_WEAK = 0.01  # the share that weak episodes must contradict for a candidate to be dropped early
-HOPELESS, HOPELESSLY_WEAK = 0.05, 0.02  # probabilities
+# share of episodes that may fail beyond a bimodal source's own; for a steady one no weak episode
+# more
+EXTRA_FAILED = 0.02
+LIKELY_WEAK = (
+    0.01  # the share that weak episodes must contradict for a candidate to be dropped early
+)
+# probabilities
+HOPELESS = 0.05
+HOPELESSLY_WEAK = 0.02
 
 
 def steady(ann: Float) -> bool:
     """Whether the source hardly ever loses an episode.
 
-    The rule of holding looks at the spread alone, which one lost episode in a hundred lifts above 5 %; 20 others of the
-    same policy would be compared by their mean.
+    The rule of holding looks at the spread alone, which one lost episode in a hundred lifts above 5
+    %; 20 others of the same policy would be compared by their mean.
     """
     centre = float(np.median(ann))
     usual = ann[ann >= centre - WEAK * abs(centre)]
-    return bool(len(usual) >= (1 - OFTEN) * len(ann) and np.std(usual, ddof=1) < STEADY * abs(centre))
+    return bool(
+        len(usual) >= (1 - OFTEN) * len(ann) and np.std(usual, ddof=1) < STEADY * abs(centre)
+    )
 
 
 def median_ratio(spiking: Float, ann: Float) -> float | None:
     """Ratio of the medians of the episodes that did not fail; None where all did."""
     limit = float(np.mean(ann)) - 0.5 * abs(float(np.mean(ann)))
-    kept, kept_ann = spiking[spiking >= limit], ann[ann >= limit]
+    kept = spiking[spiking >= limit]
+    kept_ann = ann[ann >= limit]
     if not len(kept) or not len(kept_ann):
         return None
     centre = float(np.median(kept_ann))
@@ -49,30 +67,62 @@ def extra_weak(spiking: Float, ann: Float) -> int:
 
 
 def safe(spiking: Float, ann: Float, target: float) -> Verdict:
-    """Whether returns [n] on the seeds of `ann` [n] hold the target with the margin that a choice needs."""
+    """Whether returns [n] on the seeds of `ann` [n] hold the target with the margin that a choice
+    needs.
+    """
     if not np.isfinite(spiking).all():
         return Verdict(False, "a return is not a number")
-    verdict, n = holds_target(spiking, ann, target), len(ann)
+    verdict = holds_target(spiking, ann, target)
+    n = len(ann)
     if steady(ann):
-        ratio, weak = return_ratio(spiking, ann) or 0.0, extra_weak(spiking, ann)
-        return Verdict(verdict.holds and ratio >= target and weak <= 0, f"{verdict.reason}; weak episodes beyond the source's {weak} of {n}")
-    failed, ann_failed, median = failed_episodes(spiking, ann), failed_episodes(ann, ann), median_ratio(spiking, ann)
-    holds = verdict.holds or failed < ann_failed  # fewer failures than the source's are no reason to refuse
-    return Verdict(holds and median is not None and median >= target and failed <= ann_failed + EXTRA_FAILED * n, verdict.reason)
+        ratio = return_ratio(spiking, ann) or 0.0
+        weak = extra_weak(spiking, ann)
+        return Verdict(
+            verdict.holds and ratio >= target and weak <= 0,
+            f"{verdict.reason}; weak episodes beyond the source's {weak} of {n}",
+        )
+    failed = failed_episodes(spiking, ann)
+    ann_failed = failed_episodes(ann, ann)
+    median = median_ratio(spiking, ann)
+    holds = (
+        verdict.holds or failed < ann_failed
+    )  # fewer failures than the source's are no reason to refuse
+    return Verdict(
+        holds
+        and median is not None
+        and median >= target
+        and failed <= ann_failed + EXTRA_FAILED * n,
+        verdict.reason,
+    )
 
 
 def hopeless(spiking: Float, ann: Float, target: float) -> str:
     """Why the episodes so far rule a candidate out; empty where they do not."""
     if not np.isfinite(spiking).all():
         return "a return is not a number"
-    n, scale = len(ann), abs(float(np.mean(ann)))
-    ratio, spread = return_ratio(spiking, ann) or 0.0, float(np.std(spiking - ann, ddof=1)) / np.sqrt(n) / scale
+    n = len(ann)
+    scale = abs(float(np.mean(ann)))
+    ratio = return_ratio(spiking, ann) or 0.0
+    spread = float(np.std(spiking - ann, ddof=1)) / np.sqrt(n) / scale
     if ratio + 2 * spread < target:
         return f"ratio {ratio:.3f} +- {spread:.3f}"
     if steady(ann):
         weak = extra_weak(spiking, ann)
-        unlikely = float(np.asarray(stats.binom.sf(weak - 1, n, LIKELY_WEAK))) < HOPELESSLY_WEAK  # as many or more, were the share allowed
-        return f"{weak} weak episodes of {n}" if weak > 0 and unlikely else ""
-    failed, ann_failed = failed_episodes(spiking, ann), failed_episodes(ann, ann)
-    p = float(np.asarray(stats.fisher_exact([[failed, n - failed], [ann_failed, n - ann_failed]], alternative="greater"))[1])
-    return f"failed {failed} against {ann_failed} of {n}" if p < HOPELESS else ""
+        unlikely = (
+            float(np.asarray(stats.binom.sf(weak - 1, n, LIKELY_WEAK))) < HOPELESSLY_WEAK
+        )  # as many or more, were the share allowed
+        if weak > 0 and unlikely:
+            return f"{weak} weak episodes of {n}"
+        return ""
+    failed = failed_episodes(spiking, ann)
+    ann_failed = failed_episodes(ann, ann)
+    p = float(
+        np.asarray(
+            stats.fisher_exact(
+                [[failed, n - failed], [ann_failed, n - ann_failed]], alternative="greater"
+            )
+        )[1]
+    )
+    if p < HOPELESS:
+        return f"failed {failed} against {ann_failed} of {n}"
+    return ""

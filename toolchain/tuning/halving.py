@@ -1,9 +1,10 @@
 """Successive halving: of many candidates with few episodes, the few that are worth more.
 
-Source: Jamieson and Talwalkar 2016 (arXiv 1502.07943). There one score grows more certain with the budget; here the cost is
-known after four episodes and what grows certain is that the return holds. So the cheapest that no gate has shut out go
-on, and those left behind stay in the running for later generations. While nothing is safe there are fewer places, spread
-from the cheapest to the dearest: a first safe one soon is what bisection needs to start.
+Source: Jamieson and Talwalkar 2016 (arXiv 1502.07943). There one score grows more certain with the
+budget; here the cost is known after four episodes and what grows certain is that the return holds.
+So the cheapest that no gate has shut out go on, and those left behind stay in the running for later
+generations. While nothing is safe there are fewer places, spread from the cheapest to the dearest:
+a first safe one soon is what bisection needs to start.
 """
 
 from __future__ import annotations
@@ -30,21 +31,36 @@ def incumbent(found: Sequence[Evidence]) -> float:
 
 
 def dominated(found: Sequence[Evidence]) -> list[int]:
-    """Those under way that are not worth another episode: a safe one is as cheap. Nothing is known of the cost before the first episode."""
+    """Those under way that are not worth another episode: a safe one is as cheap.
+
+    Nothing is known of the cost before the first episode.
+    """
     limit = CHEAPER * incumbent(found)
-    return [number for number, evidence in enumerate(found) if alive(evidence) and evidence.episodes and evidence.cost >= limit]
+    return [
+        number
+        for number, evidence in enumerate(found)
+        if alive(evidence) and evidence.episodes and evidence.cost >= limit
+    ]
 
 
 def promoted(found: Sequence[Evidence], rungs: Sequence[int], rung: int) -> list[int]:
-    """Who runs rung number `rung` next, cheapest first: all newcomers on the first, then as many as there are
-    places, the cheapest or, while nothing is safe, evenly from all.
+    """Who runs rung number `rung` next, cheapest first: all newcomers on the first, then as many as
+    there are places, the cheapest or, while nothing is safe, evenly from all.
     """
-    before = rungs[rung - 1] if rung else 0
+    if rung:
+        before = rungs[rung - 1]
+    else:
+        before = 0
     out = set(dominated(found))
-    waiting = [number for number, evidence in enumerate(found) if alive(evidence) and evidence.episodes == before and number not in out]
+    waiting = [
+        number
+        for number, evidence in enumerate(found)
+        if alive(evidence) and evidence.episodes == before and number not in out
+    ]
     if not rung:
         return waiting
-    ordered, index = sorted(waiting, key=lambda number: found[number].cost), min(rung, len(PLACES)) - 1
+    ordered = sorted(waiting, key=lambda number: found[number].cost)
+    index = min(rung, len(PLACES)) - 1
     if incumbent(found) < np.inf:
         return ordered[: PLACES[index]]
     places = min(FIRST_PLACES[index], len(ordered))

@@ -13,15 +13,19 @@ from toolchain.policies.policy import Policy
 from toolchain.tuning.seeds import LARGEST_SEED
 
 COSTS = ("synops", "joules")
-STUDY_FORMAT = 3  # what is written of a candidate (study.py), and the conversion and the gate behind it
+STUDY_FORMAT = (
+    3  # what is written of a candidate (study.py), and the conversion and the gate behind it
+)
 
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """`target` is the return ratio to hold, `chatter` the largest mean |change of action| as a multiple of the source's.
+    """`target` is the return ratio to hold, `chatter` the largest mean |change of action| as a
+    multiple of the source's.
 
-    `cost` is synops per decision, or dynamic joules per decision on the chip `profile`. The search ends after
-    `trials` candidates or when `minutes`, calibration and judgement included, are used up.
+    `cost` is synops per decision, or dynamic joules per decision on the chip `profile`. The search
+    ends after `trials` candidates or when `minutes`, calibration and judgement included, are used
+    up.
     """
 
     target: float = 0.99
@@ -38,27 +42,80 @@ class TuningOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.target <= 2:
-            raise InputError("--target", "not a return ratio", got=self.target, limit="above 0, at most 2", fix="--target 0.99")
+            raise InputError(
+                "--target",
+                "not a return ratio",
+                got=self.target,
+                limit="above 0, at most 2",
+                fix="--target 0.99",
+            )
         if self.cost not in COSTS:
-            raise InputError("--cost", "unknown cost", got=self.cost, limit=", ".join(COSTS), fix=did_you_mean(self.cost, COSTS) or "--cost synops")
+            raise InputError(
+                "--cost",
+                "unknown cost",
+                got=self.cost,
+                limit=", ".join(COSTS),
+                fix=did_you_mean(self.cost, COSTS) or "--cost synops",
+            )
         chips = profile_names("chip")
-        if self.cost == "joules" and (self.profile is None or load_profile(self.profile).kind != "chip"):
-            raise InputError("--profile", "joules need a chip to spend them on", got=self.profile, limit=", ".join(chips), fix=f"--profile {chips[-1]}")
+        if self.cost == "joules" and (
+            self.profile is None or load_profile(self.profile).kind != "chip"
+        ):
+            raise InputError(
+                "--profile",
+                "joules need a chip to spend them on",
+                got=self.profile,
+                limit=", ".join(chips),
+                fix=f"--profile {chips[-1]}",
+            )
         if self.cost == "synops" and self.profile is not None:
-            raise InputError("--profile", "prices joules, and synops are counted", got=self.profile, fix=("--cost joules", "leave --profile away"))
+            raise InputError(
+                "--profile",
+                "prices joules, and synops are counted",
+                got=self.profile,
+                fix=("--cost joules", "leave --profile away"),
+            )
         strange = [name for name in self.neurons if name not in SHORT_NAMES]
         if strange or not self.neurons:
-            raise InputError("--neurons", "neuron not available", got=", ".join(strange) or "none", limit=", ".join(SHORT_NAMES), fix="--neurons sdn,dc")
+            raise InputError(
+                "--neurons",
+                "neuron not available",
+                got=", ".join(strange) or "none",
+                limit=", ".join(SHORT_NAMES),
+                fix="--neurons sdn,dc",
+            )
         if not self.weight_bits or not all(2 <= bits <= 8 for bits in self.weight_bits):
-            raise InputError("--weight-bits", "a width is out of range", got=self.weight_bits, limit="2..8", fix="--weight-bits 8,6")
+            raise InputError(
+                "--weight-bits",
+                "a width is out of range",
+                got=self.weight_bits,
+                limit="2..8",
+                fix="--weight-bits 8,6",
+            )
         if self.trials < 1:
-            raise InputError("--trials", "nothing to try", got=self.trials, limit="1 or more", fix="--trials 100")
+            raise InputError(
+                "--trials", "nothing to try", got=self.trials, limit="1 or more", fix="--trials 100"
+            )
         if not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise InputError("--minutes", "no time to search in", got=self.minutes, limit="above 0", fix="--minutes 12")
+            raise InputError(
+                "--minutes",
+                "no time to search in",
+                got=self.minutes,
+                limit="above 0",
+                fix="--minutes 12",
+            )
         if not self.chatter > 0:
-            raise InputError("--chatter", "not a multiple of the source policy's chatter", got=self.chatter, limit="above 0", fix="--chatter 1.1")
+            raise InputError(
+                "--chatter",
+                "not a multiple of the source policy's chatter",
+                got=self.chatter,
+                limit="above 0",
+                fix="--chatter 1.1",
+            )
         if not 0 <= self.seed <= LARGEST_SEED:
-            raise InputError("--seed", "out of range", got=self.seed, limit=f"0..{LARGEST_SEED}", fix="--seed 0")
+            raise InputError(
+                "--seed", "out of range", got=self.seed, limit=f"0..{LARGEST_SEED}", fix="--seed 0"
+            )
 
     def identity(self, policy: Policy, environment: str) -> dict[str, Any]:
         """What two searches must share to continue one another."""

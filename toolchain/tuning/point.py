@@ -13,12 +13,32 @@ ERRORS = (0.01, 1.0)
 THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
-TIMESTEPS = {"if": (4, 8, 12, 16, 24, 32), "snm": (2, 4, 6, 8, 12, 16), "mt": (1, 2, 3, 4, 6, 8), "dc": (2, 3, 4, 5, 6)}
-PLAIN = (0.1, 0.05, 0.2, 0.025, 0.0125)  # action errors of plain sdn; the finest are for policies that forgive little
+TIMESTEPS = {
+    "if": (4, 8, 12, 16, 24, 32),
+    "snm": (2, 4, 6, 8, 12, 16),
+    "mt": (1, 2, 3, 4, 6, 8),
+    "dc": (2, 3, 4, 5, 6),
+}
+PLAIN = (
+    0.1,
+    0.05,
+    0.2,
+    0.025,
+    0.0125,
+)  # action errors of plain sdn; the finest are for policies that forgive little
 USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
-THRIFTY = (  # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
-    *(("sensitivity", error, trigger, thrift) for thrift in (1.0, 0.3, 0.1, 3.0) for error, trigger in ((0.05, 1), (0.1, 1), (0.1, 3))),
-    *(("sensitivity", error, trigger, thrift) for thrift in (0.3, 1.0) for error, trigger in ((0.05, 3), (0.2, 2))),
+# rule, action error, trigger, thrift: along the directions that saved most, what saved most first
+THRIFTY = (
+    *(
+        ("sensitivity", error, trigger, thrift)
+        for thrift in (1.0, 0.3, 0.1, 3.0)
+        for error, trigger in ((0.05, 1), (0.1, 1), (0.1, 3))
+    ),
+    *(
+        ("sensitivity", error, trigger, thrift)
+        for thrift in (0.3, 1.0)
+        for error, trigger in ((0.05, 3), (0.2, 2))
+    ),
     *(("events", 0.1, 3, thrift) for thrift in (0.3, 0.1)),
     *(("sensitivity", error, trigger, 0.03) for error, trigger in ((0.05, 1), (0.1, 3))),
     ("sensitivity", 0.05, 1, 0.01),
@@ -45,64 +65,130 @@ class Point:
 
     def facts(self) -> dict[str, Any]:
         """What differs from the defaults, for JSON."""
-        found = {name: value for name, value in dataclasses.asdict(self).items() if value != getattr(Point(), name) or name in ("neuron", "weight_bits")}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        found = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if value != getattr(Point(), name) or name in ("neuron", "weight_bits")
+        }
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+        }
 
     def __str__(self) -> str:
         """The options of `convert` that make it."""
         words = []
         for name, value in self.facts().items():
-            listed = value if isinstance(value, list) else [value]
-            words.append(f"--{name.replace('_', '-')} " + ",".join(f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed))
+            if isinstance(value, list):
+                listed = value
+            else:
+                listed = [value]
+            words.append(
+                f"--{name.replace('_', '-')} "
+                + ",".join(
+                    f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed
+                )
+            )
         return " ".join(words)
 
     def parameters(self) -> dict[str, Any]:
-        """The optimiser's view; the inverse of `suggest`. Every neuron, and every rule of sdn, has names of its own."""
+        """The optimiser's view; the inverse of `suggest`.
+
+        Every neuron, and every rule of sdn, has names of its own.
+        """
         if self.neuron != "sdn":
             found: dict[str, Any] = {"timesteps": self.timesteps, "alpha": self.alpha}
         else:
             found = {"allocation": self.allocation, "action_error": self.action_error}
             found |= {f"trigger_{index}": trigger for index, trigger in enumerate(self.triggers)}
-            found |= {"thrifty": self.thrift > 0, "split": bool(self.error_shares)} | ({"thrift": self.thrift} if self.thrift else {})
+            found |= {"thrifty": self.thrift > 0, "split": bool(self.error_shares)} | (
+                {"thrift": self.thrift} if self.thrift else {}
+            )
             found |= {f"share_{index}": share for index, share in enumerate(self.error_shares)}
-        return {f"{self.neuron}_{name}": value for name, value in (found | {"weight_bits": self.weight_bits}).items()}
+        return {
+            f"{self.neuron}_{name}": value
+            for name, value in (found | {"weight_bits": self.weight_bits}).items()
+        }
 
 
 def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> Point:
     """Ask an Optuna trial for a point with these neurons, of a network with `hidden` hidden layers."""
     bits = trial.suggest_categorical(f"{neuron}_weight_bits", weight_bits)
     if neuron != "sdn":
-        steps, alpha = trial.suggest_categorical(f"{neuron}_timesteps", TIMESTEPS[neuron]), trial.suggest_categorical(f"{neuron}_alpha", ALPHAS)
+        steps = trial.suggest_categorical(f"{neuron}_timesteps", TIMESTEPS[neuron])
+        alpha = trial.suggest_categorical(f"{neuron}_alpha", ALPHAS)
         return Point(neuron, bits, timesteps=steps, alpha=alpha)
     allocation = trial.suggest_categorical("sdn_allocation", ("events", "sensitivity"))
     error = trial.suggest_float("sdn_action_error", *ERRORS, log=True)
-    triggers = tuple(trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden))
-    thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True) if trial.suggest_categorical("sdn_thrifty", (True, False)) else 0.0
+    triggers = tuple(
+        trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden)
+    )
+    if trial.suggest_categorical("sdn_thrifty", (True, False)):
+        thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True)
+    else:
+        thrift = 0.0
     split = trial.suggest_categorical("sdn_split", (False, True))
-    shares = tuple(trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True) for index in range(hidden + 1)) if split else ()
-    return Point(neuron, bits, action_error=error, allocation=allocation, thrift=thrift, error_shares=shares, triggers=triggers)
+    if split:
+        shares = tuple(
+            trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True)
+            for index in range(hidden + 1)
+        )
+    else:
+        shares = ()
+    return Point(
+        neuron,
+        bits,
+        action_error=error,
+        allocation=allocation,
+        thrift=thrift,
+        error_shares=shares,
+        triggers=triggers,
+    )
 
 
-def first_points(neurons: tuple[str, ...], weight_bits: tuple[int, ...], hidden: int) -> list[Point]:
-    """Where a search begins: the plain conversion, thrifty sdn, then finer and coarser plain ones and the other neurons' defaults."""
-    most, points = max(weight_bits), list[Point]()
+def first_points(
+    neurons: tuple[str, ...], weight_bits: tuple[int, ...], hidden: int
+) -> list[Point]:
+    """Where a search begins.
+
+    The plain conversion, thrifty sdn, then finer and coarser plain ones and the other neurons'
+    defaults.
+    """
+    most = max(weight_bits)
+    points = list[Point]()
     plain = [Point(weight_bits=most, action_error=error, triggers=(1,) * hidden) for error in PLAIN]
     if "sdn" in neurons:
         points += plain[:1]
         for rule, error, trigger, thrift in THRIFTY:
-            points.append(Point(weight_bits=most, action_error=error, allocation=rule, thrift=thrift, triggers=(trigger,) * hidden))
+            points.append(
+                Point(
+                    weight_bits=most,
+                    action_error=error,
+                    allocation=rule,
+                    thrift=thrift,
+                    triggers=(trigger,) * hidden,
+                )
+            )
         points += plain[1:]
-    return points + [Point(name, most, timesteps=steps, alpha=alpha) for name, (steps, alpha) in USUAL.items() if name in neurons]
+    return points + [
+        Point(name, most, timesteps=steps, alpha=alpha)
+        for name, (steps, alpha) in USUAL.items()
+        if name in neurons
+    ]
 
 
 def no_thriftier(point: Point, other: Point) -> bool:
     """Whether an sdn point differs from another only in fields that make it finer and dearer."""
-    if point.neuron != "sdn" or dataclasses.replace(point, action_error=None, thrift=0.0, triggers=()) != dataclasses.replace(
-        other, action_error=None, thrift=0.0, triggers=()
-    ):
+    if point.neuron != "sdn" or dataclasses.replace(
+        point, action_error=None, thrift=0.0, triggers=()
+    ) != dataclasses.replace(other, action_error=None, thrift=0.0, triggers=()):
         return False
     triggers = all(mine <= its for mine, its in zip(point.triggers, other.triggers, strict=True))
-    return triggers and point.thrift <= other.thrift and (point.action_error or 0.1) <= (other.action_error or 0.1)
+    return (
+        triggers
+        and point.thrift <= other.thrift
+        and (point.action_error or 0.1) <= (other.action_error or 0.1)
+    )
 
 
 def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Iterator[Point]:
@@ -112,22 +198,45 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
     """
     change = dataclasses.replace
     if point.neuron != "sdn":
-        steps, alphas = TIMESTEPS[point.neuron], ALPHAS
-        here, share = steps.index(point.timesteps or steps[0]), alphas.index(point.alpha or 0.0)
+        steps = TIMESTEPS[point.neuron]
+        alphas = ALPHAS
+        here = steps.index(point.timesteps or steps[0])
+        share = alphas.index(point.alpha or 0.0)
         yield from (change(point, timesteps=steps[index]) for index in (here - 1,) if index >= 0)
-        yield from (change(point, alpha=alphas[index]) for index in (share + 1, share - 1) if 0 <= index < len(alphas))
+        yield from (
+            change(point, alpha=alphas[index])
+            for index in (share + 1, share - 1)
+            if 0 <= index < len(alphas)
+        )
         return
     if not point.thrift:
         yield from (change(point, thrift=thrift) for thrift in (0.3, 0.1, 0.03))
-    coarser, finer = (_within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS) for sign in (1, -1))
-    thriftier, richer = (_within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0 for sign in (1, -1))
-    higher = [tuple(m + (i == index) for i, m in enumerate(point.triggers)) for index, old in enumerate(point.triggers) if old < TRIGGERS[1]]
+    coarser, finer = (
+        _within((point.action_error or ERRORS[0]) * 1.4 ** (sign * step), ERRORS)
+        for sign in (1, -1)
+    )
+    thriftier, richer = (
+        _within(point.thrift * 2.0 ** (sign * step), THRIFTS) if point.thrift else 0.0
+        for sign in (1, -1)
+    )
+    higher = [
+        tuple(m + (i == index) for i, m in enumerate(point.triggers))
+        for index, old in enumerate(point.triggers)
+        if old < TRIGGERS[1]
+    ]
     yield change(point, thrift=thriftier)
     yield change(point, action_error=coarser)
     yield from (change(point, triggers=triggers) for triggers in higher)
     for index, share in enumerate(point.error_shares):
         for factor in (2.0**step, 0.5**step):
-            yield change(point, error_shares=(*point.error_shares[:index], _within(share * factor, SHARES), *point.error_shares[index + 1 :]))
+            yield change(
+                point,
+                error_shares=(
+                    *point.error_shares[:index],
+                    _within(share * factor, SHARES),
+                    *point.error_shares[index + 1 :],
+                ),
+            )
     yield change(point, thrift=thriftier, action_error=finer)
     yield change(point, thrift=richer, action_error=coarser)
     for triggers in higher:
@@ -135,7 +244,9 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
         yield change(point, triggers=triggers, thrift=richer)
     if point.allocation == "sensitivity":
         yield change(point, allocation="events")
-    yield from (change(point, weight_bits=bits) for bits in weight_bits if bits != point.weight_bits)
+    yield from (
+        change(point, weight_bits=bits) for bits in weight_bits if bits != point.weight_bits
+    )
 
 
 def _within(value: float, limits: tuple[float, float]) -> float:

@@ -16,7 +16,10 @@ Candidate = tuple[Point, Evidence]
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """A finished search. `chosen` carries the judgement on seeds that the search never saw; `plain` what `convert` does."""
+    """A finished search.
+
+    `chosen` carries the judgement on seeds that the search never saw; `plain` what `convert` does.
+    """
 
     artifact: Artifact
     holds: bool
@@ -57,9 +60,14 @@ def candidate_facts(candidate: Candidate) -> dict[str, Any]:
 
 
 def pareto_front(tried: list[Candidate], episodes: int) -> tuple[Candidate, ...]:
-    """Of the candidates with at least `episodes` episodes, those that no other beats in cost and ratio; cheapest first."""
+    """Of the candidates with at least `episodes` episodes, those that no other beats in cost and
+    ratio; cheapest first.
+    """
     front: list[Candidate] = []
-    for candidate in sorted((pair for pair in tried if pair[1].episodes >= episodes), key=lambda pair: (pair[1].cost, -pair[1].ratio)):
+    for candidate in sorted(
+        (pair for pair in tried if pair[1].episodes >= episodes),
+        key=lambda pair: (pair[1].cost, -pair[1].ratio),
+    ):
         if not front or candidate[1].ratio > front[-1][1].ratio:
             front.append(candidate)
     return tuple(front)

@@ -1,4 +1,7 @@
-"""The search: generations of candidates, each over the rungs, and what they showed decides the next."""
+"""The search.
+
+Generations of candidates, each over the rungs, and what they showed decides the next.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Runner:
 
 @dataclass(eq=False)
 class Search:
-    """All candidates, in order. `ann` are the source policy's episodes on the search seeds, all rungs."""
+    """All candidates, in order.
+
+    `ann` are the source policy's episodes on the search seeds, all rungs.
+    """
 
     workers: Workers
     study: Study
@@ -60,23 +66,36 @@ class Search:
     @property
     def tried(self) -> list[tuple[Point, Evidence]]:
         """Candidates of which something is known."""
-        return [(runner.point, runner.evidence) for runner in self.runners if runner.evidence is not NOTHING]
+        return [
+            (runner.point, runner.evidence)
+            for runner in self.runners
+            if runner.evidence is not NOTHING
+        ]
 
     @property
     def safe(self) -> list[tuple[Point, Evidence]]:
         """Candidates that held on all rungs, cheapest first."""
-        return sorted(((point, evidence) for point, evidence in self.tried if evidence.safe), key=lambda pair: pair[1].cost)
+        return sorted(
+            ((point, evidence) for point, evidence in self.tried if evidence.safe),
+            key=lambda pair: pair[1].cost,
+        )
 
     @property
     def reserve(self) -> list[tuple[Point, Evidence]]:
-        """Whom to judge, cheapest first: the safe ones, and those under way or left behind that have kept every episode so far;
-        cheaper than the cheapest safe one only with the third rung's episodes.
+        """Whom to judge, cheapest first: the safe ones, and those under way or left behind that
+        have kept every episode so far; cheaper than the cheapest safe one only with the third
+        rung's episodes.
         """
-        target, least = self.course.options.target, incumbent([evidence for _, evidence in self.tried])
+        target = self.course.options.target
+        least = incumbent([evidence for _, evidence in self.tried])
         line = [(runner.point, runner.evidence) for runner in self.runners if runner.evidence.safe]
         for runner in self.runners:
-            found, source = runner.evidence, self.ann.returns[: runner.episodes.count]
-            needed = self.rungs[1] if found.cost >= least else self.rungs[min(2, len(self.rungs) - 1)]
+            found = runner.evidence
+            source = self.ann.returns[: runner.episodes.count]
+            if found.cost >= least:
+                needed = self.rungs[1]
+            else:
+                needed = self.rungs[min(2, len(self.rungs) - 1)]
             known = not found.safe and not found.failed and found.episodes >= needed
             if known and found.ratio >= target and extra_weak(runner.episodes.returns, source) <= 0:
                 line.append((runner.point, found))
@@ -93,10 +112,13 @@ class Search:
                 return
 
     def _rung(self, rung: int, deadline: float) -> bool:
-        """Run one rung with those whose turn it is; whether there was anyone. On the last the cheapest goes first and alone:
-        once it is safe, the dearer ones need not run.
+        """Run one rung with those whose turn it is; whether there was anyone. On the last the
+        cheapest goes first and alone: once it is safe, the dearer ones need not run.
         """
-        chosen = [self.runners[number] for number in promoted([runner.evidence for runner in self.runners], self.rungs, rung)]
+        chosen = [
+            self.runners[number]
+            for number in promoted([runner.evidence for runner in self.runners], self.rungs, rung)
+        ]
         one_by_one = rung == len(self.rungs) - 1
         for group in [[runner] for runner in chosen] if one_by_one else [chosen]:
             self._send([runner for runner in group if alive(runner.evidence)], rung, deadline)
@@ -105,9 +127,12 @@ class Search:
 
     def _send(self, runners: list[Runner], rung: int, deadline: float) -> None:
         """Their next episodes, all at once on the workers."""
-        tasks, owners = [], []
+        tasks = []
+        owners = []
         for runner in runners:
-            seeds = search_seeds(self.course.options.seed, self.rungs[rung])[runner.episodes.count :]
+            seeds = search_seeds(self.course.options.seed, self.rungs[rung])[
+                runner.episodes.count :
+            ]
             for part in self.workers.parts(seeds):
                 tasks.append(Task(part, runner.point, runner.artifact))
                 owners.append(runner)
@@ -116,17 +141,24 @@ class Search:
             runner = owners[number]
             found[runner][number] = outcome
             if len(found[runner]) == owners.count(runner):
-                self._note(runner, [found[runner][number] for number in sorted(found[runner])], rung)
+                self._note(
+                    runner, [found[runner][number] for number in sorted(found[runner])], rung
+                )
 
     def _note(self, runner: Runner, outcomes: list[Outcome], rung: int) -> None:
         """A runner has finished a rung."""
-        runner.artifact = next((outcome.artifact for outcome in outcomes if outcome.artifact is not None), runner.artifact)
+        runner.artifact = next(
+            (outcome.artifact for outcome in outcomes if outcome.artifact is not None),
+            runner.artifact,
+        )
         batches = [outcome.batch for outcome in outcomes if outcome.batch is not None]
         if runner.artifact is None:
             runner.evidence = not_convertible(outcomes[0].problem)
         else:
             runner.episodes += batches
-            runner.evidence = self.course.assess(runner.artifact, runner.episodes, self.ann, rung == len(self.rungs) - 1)
+            runner.evidence = self.course.assess(
+                runner.artifact, runner.episodes, self.ann, rung == len(self.rungs) - 1
+            )
         self.study.remember(runner.number, runner.point, runner.episodes, runner.evidence)
         self.study.spend(self._before + time.monotonic() - self._began)
         if not alive(runner.evidence):
@@ -135,7 +167,9 @@ class Search:
     def _settle_dominated(self) -> None:
         for number in dominated([runner.evidence for runner in self.runners]):
             runner = self.runners[number]
-            runner.evidence = dataclasses.replace(runner.evidence, reason="no cheaper than the best")
+            runner.evidence = dataclasses.replace(
+                runner.evidence, reason="no cheaper than the best"
+            )
             self.study.remember(runner.number, runner.point, runner.episodes, runner.evidence)
             self._settle(runner)
 
@@ -144,32 +178,61 @@ class Search:
         runner.settled = True
         if not runner.evidence.safe:
             runner.artifact = None
-        self.study.settle(runner.number, runner.evidence, runner.evidence.shortfall(options.target, options.chatter))
+        self.study.settle(
+            runner.number,
+            runner.evidence,
+            runner.evidence.shortfall(options.target, options.chatter),
+        )
         self.report(sum(one.settled for one in self.runners), runner.point, runner.evidence)
 
     def _ask(self, most: int) -> None:
-        """The next generation: middles, what is left of the ladder, moves, and what the optimiser suggests."""
-        options, hidden = self.course.options, len(self.course.policy.layers) - 1
+        """The next generation.
+
+        Middles, what is left of the ladder, moves, and what the optimiser suggests.
+        """
+        options = self.course.options
+        hidden = len(self.course.policy.layers) - 1
         for point in self._generation(hidden)[:most]:
-            number, asked = self.study.ask(point, point.neuron if point else self._neuron(), options.weight_bits, hidden)
+            number, asked = self.study.ask(
+                point, point.neuron if point else self._neuron(), options.weight_bits, hidden
+            )
             runner = Runner(number, asked)
             self.study.remember(number, asked, runner.episodes, runner.evidence)
             self.runners.append(runner)
 
     def _generation(self, hidden: int) -> list[Point | None]:
         """Points that were not tried; None stands for a suggestion of the optimiser."""
-        bits, seen, safe = self.course.options.weight_bits, {runner.point for runner in self.runners}, [point for point, _ in self.safe]
+        bits = self.course.options.weight_bits
+        seen = {runner.point for runner in self.runners}
+        safe = [point for point, _ in self.safe]
         ladder = first_points(self.neurons, bits, hidden)
-        worth = [point for point in bisections(self.tried) + ladder if point not in seen and not any(no_thriftier(point, other) for other in safe)]
-        moves = (point for step in STEPS for best in safe[:3] for point in neighbours(best, step, bits))
-        fresh = list(dict.fromkeys(point for point in moves if point not in seen and point not in worth))
+        worth = [
+            point
+            for point in bisections(self.tried) + ladder
+            if point not in seen and not any(no_thriftier(point, other) for other in safe)
+        ]
+        moves = (
+            point for step in STEPS for best in safe[:3] for point in neighbours(best, step, bits)
+        )
+        fresh = list(
+            dict.fromkeys(point for point in moves if point not in seen and point not in worth)
+        )
         chosen: list[Point | None] = [*worth[:GENERATION]]
         chosen += fresh[: min(MOVES, GENERATION - len(chosen))]
         return chosen + [None] * (GENERATION - len(chosen))
 
     def _neuron(self) -> str:
-        """Whose turn it is: neurons that have been within reach of the cheapest safe cost take turns."""
+        """Whose turn it is.
+
+        Neurons that have been within reach of the cheapest safe cost take turns.
+        """
         best = incumbent([evidence for _, evidence in self.tried])
-        least = {name: min((evidence.cost for point, evidence in self.tried if point.neuron == name), default=0.0) for name in self.neurons}
+        least = {
+            name: min(
+                (evidence.cost for point, evidence in self.tried if point.neuron == name),
+                default=0.0,
+            )
+            for name in self.neurons
+        }
         within = [name for name in self.neurons if least[name] <= REACH * best]
         return within[len(self.runners) % len(within)]

@@ -2,7 +2,8 @@
 
     10**9 + 1000 S + k      k = 0..499 search, k = 500..999 judgement; S is --seed, 0..900,000
 
-Reports use small seeds, calibration 10**6 + 1000 S + k, which stays below 10**9 for these S; all fit a signed 32-bit integer.
+Reports use small seeds, calibration 10**6 + 1000 S + k, which stays below 10**9 for these S; all
+fit a signed 32-bit integer.
 """
 
 from __future__ import annotations

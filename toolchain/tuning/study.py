@@ -25,7 +25,10 @@ SECONDS = "seconds"
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna reports every trial and calls some of its samplers experimental; neither is the user's business."""
+    """Optuna reports every trial and calls some of its samplers experimental.
+
+    Neither is the user's business.
+    """
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -40,15 +43,20 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Candidates that were asked for, by their numbers. A candidate's episodes are written after each of its rungs;
-    Optuna is told its cost once it is out or safe.
+    """Candidates that were asked for, by their numbers. A candidate's episodes are written after
+    each of its rungs; Optuna is told its cost once it is out or safe.
     """
 
     optuna: Any
     shortfalls: dict[int, float] = field(default_factory=dict)
 
-    def ask(self, point: Point | None, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> tuple[int, Point]:
-        """A candidate's number and point: the given one, or with None what the optimiser suggests for `neuron`."""
+    def ask(
+        self, point: Point | None, neuron: str, weight_bits: tuple[int, ...], hidden: int
+    ) -> tuple[int, Point]:
+        """A candidate's number and point.
+
+        The given one, or with None what the optimiser suggests for `neuron`.
+        """
         if point is not None:
             self.optuna.enqueue_trial(point.parameters())
         trial = self.optuna.ask()
@@ -56,11 +64,18 @@ class Study:
 
     def remember(self, number: int, point: Point, episodes: Episodes, evidence: Evidence) -> None:
         """Write down what a candidate has shown so far."""
-        facts = {"point": asdict(point), "episodes": [asdict(batch) for batch in episodes.batches], "evidence": as_json(evidence)}
+        facts = {
+            "point": asdict(point),
+            "episodes": [asdict(batch) for batch in episodes.batches],
+            "evidence": as_json(evidence),
+        }
         self.optuna.set_user_attr(_key(number), facts)
 
     def settle(self, number: int, evidence: Evidence, shortfall: float) -> None:
-        """Tell Optuna what a candidate was worth; an endless cost is one that could not be converted."""
+        """Tell Optuna what a candidate was worth.
+
+        An endless cost is one that could not be converted.
+        """
         import optuna
 
         self.shortfalls[number] = shortfall
@@ -77,19 +92,40 @@ class Study:
         return float(self.optuna.user_attrs.get(SECONDS, 0.0))
 
     def recall(self) -> list[tuple[int, Point, Episodes, Evidence, bool]]:
-        """What a study already knows, oldest first: number, point, episodes, evidence, and whether it is settled."""
+        """What a study already knows, oldest first.
+
+        Number, point, episodes, evidence, and whether it is settled.
+        """
         import optuna
 
-        found, kept = [], self.optuna.user_attrs
+        found = []
+        kept = self.optuna.user_attrs
         for trial in self.optuna.get_trials(deepcopy=False):
-            facts, running = kept.get(_key(trial.number)), trial.state == optuna.trial.TrialState.RUNNING
+            facts = kept.get(_key(trial.number))
+            running = trial.state == optuna.trial.TrialState.RUNNING
             if facts is not None:
-                point: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts["point"].items()}
-                evidence: dict[str, Any] = {name: np.inf if value is None else value for name, value in facts["evidence"].items()}
+                point: dict[str, Any] = {
+                    name: tuple(value) if isinstance(value, list) else value
+                    for name, value in facts["point"].items()
+                }
+                evidence: dict[str, Any] = {
+                    name: np.inf if value is None else value
+                    for name, value in facts["evidence"].items()
+                }
                 batches = tuple(Batch.from_json(batch) for batch in facts["episodes"])
-                found.append((trial.number, Point(**point), Episodes(batches), Evidence(**evidence), not running))
+                found.append(
+                    (
+                        trial.number,
+                        Point(**point),
+                        Episodes(batches),
+                        Evidence(**evidence),
+                        not running,
+                    )
+                )
             elif running:
-                self.optuna.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted before it was written down
+                self.optuna.tell(
+                    trial.number, state=optuna.trial.TrialState.FAIL
+                )  # interrupted before it was written down
         return found
 
 
@@ -98,34 +134,71 @@ def _key(number: int) -> str:
 
 
 def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptions) -> Study:
-    """A new study, or the one in `path`. Raises InputError for another search's study and for any other file."""
+    """A new study, or the one in `path`.
+
+    Raises InputError for another search's study and for any other file.
+    """
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     if path is not None and not path.parent.is_dir():
-        raise InputError("--study", "the folder is not there", got=path.parent, fix="create it first")
+        raise InputError(
+            "--study", "the folder is not there", got=path.parent, fix="create it first"
+        )
     if path is not None and path.exists() and not _is_journal(path):
-        raise InputError("--study", "not a study file", got=path.name, fix="name a file that is not there yet, or one that `spikeport tune --study` wrote")
+        raise InputError(
+            "--study",
+            "not a study file",
+            got=path.name,
+            fix="name a file that is not there yet, or one that `spikeport tune --study` wrote",
+        )
     shortfalls: dict[int, float] = {}
     sampler = optuna.samplers.TPESampler(
-        seed=options.seed, multivariate=True, group=True, n_startup_trials=STARTUP, constraints_func=lambda trial: (shortfalls.get(trial.number, 1.0),)
+        seed=options.seed,
+        multivariate=True,
+        group=True,
+        n_startup_trials=STARTUP,
+        constraints_func=lambda trial: (shortfalls.get(trial.number, 1.0),),
     )
     try:
-        storage = None if path is None else JournalStorage(JournalFileBackend(str(path)))
-        study = optuna.create_study(storage=storage, sampler=sampler, study_name=NAME, load_if_exists=True)
-    except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:  # what Optuna's reader does with a journal that is none
+        if path is None:
+            storage = None
+        else:
+            storage = JournalStorage(JournalFileBackend(str(path)))
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, study_name=NAME, load_if_exists=True
+        )
+    except (
+        AssertionError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # what Optuna's reader does with a journal that is none
         if path is None:
             raise
         raise InputError(
-            "--study", f"not a study file: {type(error).__name__} {error}".rstrip(), got=path.name, fix="name a file that is not there yet"
+            "--study",
+            f"not a study file: {type(error).__name__} {error}".rstrip(),
+            got=path.name,
+            fix="name a file that is not there yet",
         ) from None
     known = study.user_attrs.get("identity")
     if known is None:
         study.set_user_attr("identity", identity)
     elif known != identity:
-        different = ", ".join(f"{name} {known.get(name)}, now {value}" for name, value in identity.items() if known.get(name) != value)
-        raise InputError("--study", f"the study belongs to another search ({different})", got=path.name if path else None, fix="name a new study file")
+        different = ", ".join(
+            f"{name} {known.get(name)}, now {value}"
+            for name, value in identity.items()
+            if known.get(name) != value
+        )
+        raise InputError(
+            "--study",
+            f"the study belongs to another search ({different})",
+            got=path.name if path else None,
+            fix="name a new study file",
+        )
     return Study(study, shortfalls)
 
 

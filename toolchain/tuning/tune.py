@@ -47,17 +47,20 @@ def tune(
     report: Report = lambda number, point, evidence: None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Tuned:
-    """Search for the cheapest conversion that holds `options.target` in `environment` (an id that the user typed).
+    """Search for the cheapest conversion that holds `options.target` in `environment` (an id that
+    the user typed).
 
-    `study` is a file that an interrupted search goes on from; `report(number, point, evidence)` is called after each
-    candidate, `note(text)` for what else a user should know. Where nothing holds, the artifact is the plain
-    conversion and `holds` is False. Raises InputError where the policy, the environment and the options do not fit.
+    `study` is a file that an interrupted search goes on from; `report(number, point, evidence)` is
+    called after each candidate, `note(text)` for what else a user should know. Where nothing holds,
+    the artifact is the plain conversion and `holds` is False. Raises InputError where the policy,
+    the environment and the options do not fit.
     """
     started = time.monotonic()
     if isinstance(policy, SpikingPolicy | LeakyPolicy):
         raise InputError(
             policy.provenance.file,
-            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are those it was trained with",
+            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are"
+            " those it was trained with",
             got=f"{policy.neuron}, T = {policy.timesteps}",
             limit="an ANN",
             fix="spikeport convert, with --weight-bits for smaller weights",
@@ -68,34 +71,62 @@ def tune(
     course = prepare(policy, environment, options)
     with quiet(), Workers(course, usable_cores()) as workers:
         ann, rungs, seconds = source_episodes(workers)
-        note(f"{course.environment.id}: source return {ann.returns.mean():.1f}, {'/'.join(map(str, rungs))} episodes a candidate, {workers.count} at a time")
+        note(
+            f"{course.environment.id}: source return {ann.returns.mean():.1f},"
+            f" {'/'.join(map(str, rungs))} episodes a candidate, {workers.count} at a time"
+        )
         search = Search(workers, opened, neurons, ann, rungs, report)
         deadline = started - opened.spent() + 60 * options.minutes
         most = MOST_KEPT * 60 * options.minutes
-        count = int(np.clip(most / (2.0 * JUDGEMENTS * seconds), *JUDGED))  # twice: the source runs them as well
+        count = int(
+            np.clip(most / (2.0 * JUDGEMENTS * seconds), *JUDGED)
+        )  # twice: the source runs them as well
         kept = min(2.0 * JUDGEMENTS * count * seconds + 5, most)
         search.run(deadline - kept)
         if not search.tried:
-            raise InputError("--minutes", "no candidate could be run in this time", got=options.minutes, fix=f"--minutes {max(2.0, 10 * options.minutes):g}")
+            raise InputError(
+                "--minutes",
+                "no candidate could be run in this time",
+                got=options.minutes,
+                fix=f"--minutes {max(2.0, 10 * options.minutes):g}",
+            )
         plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
         nothing = (Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known())
         best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
         chosen, judged = judge(search, count, deadline, note)
         if chosen is None or chosen[1].cost > best_plain[1].cost > 0:
             unaided = fall_back(workers, best_plain[0], count, note)
-            chosen = unaided if chosen is None or unaided[1].safe else chosen
+            if chosen is None or unaided[1].safe:
+                chosen = unaided
+            else:
+                chosen = chosen
         held = chosen[0] != best_plain[0]
-        best_plain = best_plain if held else chosen
+        if held:
+            best_plain = best_plain
+        else:
+            best_plain = chosen
     holds = chosen[1].safe
-    plainly = f"nothing cheaper was safe; this is the plain conversion, which {'holds' if holds else 'does not hold'}"
+    plainly = (
+        "nothing cheaper was safe; this is the plain conversion, which"
+        f" {'holds' if holds else 'does not hold'}"
+    )
     seeds = (*search_seeds(options.seed, rungs[-1]), *judging_seeds(options.seed, count))
-    recorded = dataclasses.replace(course, calibration=dataclasses.replace(course.calibration, seeds=(*course.calibration.seeds, *seeds)))
+    recorded = dataclasses.replace(
+        course,
+        calibration=dataclasses.replace(
+            course.calibration, seeds=(*course.calibration.seeds, *seeds)
+        ),
+    )
     tuned = Tuned(
         artifact=recorded.build(chosen[0]),
         holds=holds,
         verdict=chosen[1].reason if held else f"{plainly}: {chosen[1].reason}",
         chosen=chosen,
-        plain=min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain) if held else best_plain,
+        plain=(
+            min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain)
+            if held
+            else best_plain
+        ),
         pareto=pareto_front(search.tried, rungs[1]),
         trials=len(search.runners),
         safe=len(search.safe),
@@ -108,12 +139,20 @@ def tune(
     return dataclasses.replace(tuned, artifact=with_record(tuned, course))
 
 
-def usable_neurons(policy: Policy, options: TuningOptions, note: Callable[[str], None]) -> tuple[str, ...]:
+def usable_neurons(
+    policy: Policy, options: TuningOptions, note: Callable[[str], None]
+) -> tuple[str, ...]:
     """The wanted neurons that can carry the policy's activations."""
     relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
     usable = tuple(name for name in options.neurons if name == "sdn" or relu)
     if not usable:
-        raise InputError("--neurons", "none of them carries this policy's activations", got=", ".join(options.neurons), limit="sdn", fix="--neurons sdn")
+        raise InputError(
+            "--neurons",
+            "none of them carries this policy's activations",
+            got=", ".join(options.neurons),
+            limit="sdn",
+            fix="--neurons sdn",
+        )
     if usable != options.neurons:
         note("only sdn carries this policy's activations: the other neurons are left out")
     return usable
@@ -123,18 +162,30 @@ def prepare(policy: Policy, environment: str, options: TuningOptions) -> Course:
     """Calibrate."""
     env = gymnasium_bridge.make(environment, trusted=True)
     try:
-        gymnasium_bridge.check_fit(gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action)
+        gymnasium_bridge.check_fit(
+            gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action
+        )
         calibration = from_environment(policy, env, options.calibration_steps, options.seed)
         record = gymnasium_bridge.record(env, environment)
     finally:
         env.close()
-    return Course(policy, calibration, measure(policy, calibration), record, partial(gymnasium_bridge.make, environment, trusted=True), options)
+    return Course(
+        policy,
+        calibration,
+        measure(policy, calibration),
+        record,
+        partial(gymnasium_bridge.make, environment, trusted=True),
+        options,
+    )
 
 
 def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]:
-    """The source policy's episodes on the search seeds, the rungs that there is time for, and seconds per episode, all workers at it."""
+    """The source policy's episodes on the search seeds, the rungs that there is time for, and
+    seconds per episode, all workers at it.
+    """
     options = workers.course.options
-    seeds, ann = search_seeds(options.seed, RUNGS[-1]), Episodes()
+    seeds = search_seeds(options.seed, RUNGS[-1])
+    ann = Episodes()
     ann += workers.episodes(seeds[: RUNGS[0]])
     started = time.monotonic()  # the first episodes load and compile
     ann += workers.episodes(seeds[RUNGS[0] : RUNGS[1]])
@@ -144,23 +195,41 @@ def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]
         ann += workers.episodes(seeds[before:rung])
     if not np.isfinite(ann.returns).all() or return_ratio(ann.returns, ann.returns) is None:
         raise InputError(
-            "tune", "the source policy's return is no measure", got=float(ann.returns.mean()), limit="finite and not about 0", fix="use `spikeport convert`"
+            "tune",
+            "the source policy's return is no measure",
+            got=float(ann.returns.mean()),
+            limit="finite and not about 0",
+            fix="use `spikeport convert`",
         )
     return ann, rungs, seconds
 
 
-def judge(search: Search, count: int, deadline: float, note: Callable[[str], None]) -> tuple[Candidate | None, int]:
-    """The cheapest candidate in reserve that also holds on fresh seeds, if any; how many had to be asked."""
-    workers, course = search.workers, search.course
-    seeds, rungs = judging_seeds(course.options.seed, count), tuple(sorted({min(rung, count) for rung in (search.rungs[1], count // 4, count)}))
-    ann, judged, longest, refused = Episodes(), 0, 0.0, 0.0
+def judge(
+    search: Search, count: int, deadline: float, note: Callable[[str], None]
+) -> tuple[Candidate | None, int]:
+    """The cheapest candidate in reserve that also holds on fresh seeds, if any.
+
+    How many had to be asked.
+    """
+    workers = search.workers
+    course = search.course
+    seeds = judging_seeds(course.options.seed, count)
+    rungs = tuple(sorted({min(rung, count) for rung in (search.rungs[1], count // 4, count)}))
+    ann = Episodes()
+    judged = 0
+    longest = 0.0
+    refused = 0.0
     for point, known in search.reserve:
         left = deadline - time.monotonic()
         if judged and left < longest:
             break
-        if known.cost < DEARER * refused or (judged and left < 2 * longest and not known.safe):  # the last turn is a safe one's
+        if known.cost < DEARER * refused or (
+            judged and left < 2 * longest and not known.safe
+        ):  # the last turn is a safe one's
             continue
-        started, spiking, artifact = time.monotonic(), Episodes(), course.build(point)
+        started = time.monotonic()
+        spiking = Episodes()
+        artifact = course.build(point)
         evidence = nothing_known()
         for rung in rungs:
             if ann.count < rung:
@@ -171,8 +240,12 @@ def judge(search: Search, count: int, deadline: float, note: Callable[[str], Non
             evidence = course.assess(artifact, spiking, ann, rung == rungs[-1])
             if evidence.failed:
                 break
-        longest, judged = max(longest, time.monotonic() - started), judged + 1
-        note(f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g}, {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
+        longest = max(longest, time.monotonic() - started)
+        judged = judged + 1
+        note(
+            f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g},"
+            f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
+        )
         if evidence.safe:
             return (point, evidence), judged
         refused = known.cost
@@ -180,17 +253,31 @@ def judge(search: Search, count: int, deadline: float, note: Callable[[str], Non
 
 
 def fall_back(workers: Workers, plain: Point, count: int, note: Callable[[str], None]) -> Candidate:
-    """The plain conversion, judged by the rule of reports: it was not chosen among many, so it needs no margin."""
-    seeds, artifact = judging_seeds(workers.course.options.seed, count), workers.course.build(plain)
-    ann, spiking = Episodes(tuple(workers.episodes(seeds))), Episodes(tuple(workers.episodes(seeds, artifact=artifact)))
+    """The plain conversion, judged by the rule of reports.
+
+    It was not chosen among many, so it needs no margin.
+    """
+    seeds = judging_seeds(workers.course.options.seed, count)
+    artifact = workers.course.build(plain)
+    ann = Episodes(tuple(workers.episodes(seeds)))
+    spiking = Episodes(tuple(workers.episodes(seeds, artifact=artifact)))
     evidence = workers.course.holds(artifact, spiking, ann)
-    note(f"the plain conversion on {evidence.episodes} fresh episodes: {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}")
+    note(
+        f"the plain conversion on {evidence.episodes} fresh episodes:"
+        f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
+    )
     return plain, evidence
 
 
 def is_plain(point: Point) -> bool:
     """Whether a point is what `convert` makes of an action error alone."""
-    return point.neuron == "sdn" and point.allocation == "sensitivity" and not point.thrift and not point.error_shares and set(point.triggers) <= {1}
+    return (
+        point.neuron == "sdn"
+        and point.allocation == "sensitivity"
+        and not point.thrift
+        and not point.error_shares
+        and set(point.triggers) <= {1}
+    )
 
 
 def nothing_known() -> Evidence:
@@ -210,7 +297,12 @@ def with_record(tuned: Tuned, course: Course) -> Artifact:
         "search_episodes": tuned.rungs[-1],
         "judging_episodes": tuned.judging_episodes,
         "chosen": candidate_facts(tuned.chosen),
-        "pareto": [[candidate[1].cost, candidate[1].ratio, candidate[1].safe] for candidate in tuned.pareto],
+        "pareto": [
+            [candidate[1].cost, candidate[1].ratio, candidate[1].safe] for candidate in tuned.pareto
+        ],
     }
-    notes = {"measured_action_error": open_loop_error(tuned.artifact, course.policy, course.calibration), "tuning": record}
+    notes = {
+        "measured_action_error": open_loop_error(tuned.artifact, course.policy, course.calibration),
+        "tuning": record,
+    }
     return dataclasses.replace(tuned.artifact, calibration=tuned.artifact.calibration | notes)

@@ -1,7 +1,9 @@
-"""Candidates side by side: one process per core converts and runs episodes, the search waits for what they found.
+"""Candidates side by side: one process per core converts and runs episodes, the search waits for
+what they found.
 
-A rollout spends its time in the environment's Python and in MuJoCo, one core at a time; processes share nothing but
-what was there when they began. Where processes cannot be forked, or one core is all there is, the work is done here.
+A rollout spends its time in the environment's Python and in MuJoCo, one core at a time; processes
+share nothing but what was there when they began. Where processes cannot be forked, or one core is
+all there is, the work is done here.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ SMALLEST_PART = 4  # episodes
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Episodes to run: of `artifact`, else of what `point` is converted to, else of the source policy."""
+    """Episodes to run.
+
+    Of `artifact`, else of what `point` is converted to, else of the source policy.
+    """
 
     seeds: Sequence[int]
     point: Point | None = None
@@ -48,14 +53,21 @@ class Outcome:
 
 def perform(course: Course, task: Task) -> Outcome:
     """Convert if need be, and run the episodes."""
-    started, artifact, rows = time.monotonic(), task.artifact, min(len(task.seeds), MAX_ROWS)
+    started = time.monotonic()
+    artifact = task.artifact
+    rows = min(len(task.seeds), MAX_ROWS)
     if artifact is None and task.point is not None:
         try:
             artifact = course.build(task.point)
         except InputError as error:
             return Outcome(None, None, time.monotonic() - started, error.what)
-    backend = None if artifact is None else FastBackend(artifact, rows)
-    rollout = roll_out(backend or FloatActor(course.policy, rows), lambda index: course.make_env(), task.seeds)
+    if artifact is None:
+        backend = None
+    else:
+        backend = FastBackend(artifact, rows)
+    rollout = roll_out(
+        backend or FloatActor(course.policy, rows), lambda index: course.make_env(), task.seeds
+    )
     batch = Batch.of(rollout, None if backend is None else backend.census())
     return Outcome(batch, artifact if task.artifact is None else None, time.monotonic() - started)
 
@@ -77,42 +89,66 @@ def usable_cores() -> int:
     """Cores that this process may use, 1 where processes cannot be forked."""
     if "fork" not in multiprocessing.get_all_start_methods():
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Workers:
     """Processes that know a course; to be closed, or used in a `with`."""
 
     def __init__(self, course: Course, count: int) -> None:
-        self.course, self.count = course, count
+        self.course = course
+        self.count = count
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
         if count > 1:
-            context = multiprocessing.get_context("fork")  # the calibration is large and need not be copied
+            context = multiprocessing.get_context(
+                "fork"
+            )  # the calibration is large and need not be copied
             self._pool = concurrent.futures.ProcessPoolExecutor(count, context, _begin, (course,))
 
-    def run(self, tasks: Sequence[Task], deadline: float = float("inf")) -> Iterator[tuple[int, Outcome]]:
-        """(number of the task, outcome) as they come in; what has not begun at `deadline` (time.monotonic) is left."""
+    def run(
+        self, tasks: Sequence[Task], deadline: float = float("inf")
+    ) -> Iterator[tuple[int, Outcome]]:
+        """(number of the task, outcome) as they come in.
+
+        What has not begun at `deadline` (time.monotonic) is left.
+        """
         if self._pool is None:
             for number, task in enumerate(tasks):
                 if time.monotonic() < deadline:
                     yield number, perform(self.course, task)
             return
-        waiting, running = list(enumerate(tasks))[::-1], dict[concurrent.futures.Future[Outcome], int]()
+        waiting = list(enumerate(tasks))[::-1]
+        running = dict[concurrent.futures.Future[Outcome], int]()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # newer Pythons warn of forks beside threads
             while waiting or running:
                 while waiting and len(running) < self.count and time.monotonic() < deadline:
                     number, task = waiting.pop()
                     running[self._pool.submit(_perform, task)] = number
                 if not running:
                     return
-                for done in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                for done in concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                ).done:
                     yield running.pop(done), done.result()
 
-    def episodes(self, seeds: Sequence[int], point: Point | None = None, artifact: Artifact | None = None) -> list[Batch]:
-        """All seeds, shared out over the workers; in the order of the seeds. `point` must be one that converts."""
+    def episodes(
+        self, seeds: Sequence[int], point: Point | None = None, artifact: Artifact | None = None
+    ) -> list[Batch]:
+        """All seeds, shared out over the workers; in the order of the seeds.
+
+        `point` must be one that converts.
+        """
         found = dict(self.run([Task(part, point, artifact) for part in self.parts(seeds)]))
-        return [batch for batch in (found[number].batch for number in sorted(found)) if batch is not None]
+        return [
+            batch
+            for batch in (found[number].batch for number in sorted(found))
+            if batch is not None
+        ]
 
     def parts(self, seeds: Sequence[int]) -> list[Sequence[int]]:
         """Seeds in even parts, one per worker, of at least four."""
@@ -127,5 +163,10 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()

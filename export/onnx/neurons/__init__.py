@@ -1,4 +1,7 @@
-"""The graphs of the neuron models, by versioned id: the integer steps of toolchain/neurons, one file each."""
+"""The graphs of the neuron models, by versioned id.
+
+The integer steps of toolchain/neurons, one file each.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,17 @@ NEURON_GRAPHS: dict[str, NeuronGraph] = {
 
 def graphs_of(network: Network) -> list[NeuronGraph]:
     """One per layer. Raises InputError that names every layer whose neuron has no graph."""
-    unknown = [f"layer {index} has {layer.neuron}" for index, layer in enumerate(network.layers) if layer.neuron not in NEURON_GRAPHS]
+    unknown = [
+        f"layer {index} has {layer.neuron}"
+        for index, layer in enumerate(network.layers)
+        if layer.neuron not in NEURON_GRAPHS
+    ]
     if unknown:
-        known, first = ", ".join(NEURON_GRAPHS), next(layer.neuron for layer in network.layers if layer.neuron not in NEURON_GRAPHS)
-        raise violations("onnx", [f"no ONNX graph for this neuron: {', '.join(unknown)} (limit {known})"], fix=ways_out(first, "onnx"))
+        known = ", ".join(NEURON_GRAPHS)
+        first = next(layer.neuron for layer in network.layers if layer.neuron not in NEURON_GRAPHS)
+        raise violations(
+            "onnx",
+            [f"no ONNX graph for this neuron: {', '.join(unknown)} (limit {known})"],
+            fix=ways_out(first, "onnx"),
+        )
     return [NEURON_GRAPHS[layer.neuron] for layer in network.layers]

@@ -23,18 +23,28 @@ def quantised_activation(graph: Graph, layer: Layer, accumulator: str) -> str:
 
 
 def table_value(graph: Graph, table: ActivationTable, accumulator: str) -> str:
-    """offset + (((acc - start) * multiplier + 2^(shift - 1)) >> shift) of the last segment with start <= acc.
+    """offset + (((acc - start) * multiplier + 2^(shift - 1)) >> shift) of the last segment with
+    start <= acc.
 
-    A product of 24 by 15 bits needs 64, and so may q, until it is cut to what no payload reaches. The tables are stored flat,
-    [neuron, segment].
+    A product of 24 by 15 bits needs 64, and so may q, until it is cut to what no payload reaches.
+    The tables are stored flat, [neuron, segment].
     """
     neurons, segments = table.start.shape
-    reached = graph.node("GreaterOrEqual", graph.node("Unsqueeze", accumulator, axes=[3]), table.start.astype(np.int32))
+    reached = graph.node(
+        "GreaterOrEqual",
+        graph.node("Unsqueeze", accumulator, axes=[3]),
+        table.start.astype(np.int32),
+    )
     passed = graph.node("ReduceSum", graph.cast(reached, np.int32), axes=[3], keepdims=0)
     place = graph.node("Add", passed, (np.arange(neurons) * segments - 1).astype(np.int32))
-    start, multiplier, offset = (graph.node("Gather", part.astype(np.int64).ravel(), place, axis=0) for part in (table.start, table.multiplier, table.offset))
+    start, multiplier, offset = (
+        graph.node("Gather", part.astype(np.int64).ravel(), place, axis=0)
+        for part in (table.start, table.multiplier, table.offset)
+    )
     shift = table.shift.astype(np.int64)
-    product = graph.node("Mul", graph.node("Sub", graph.cast(accumulator, np.int64), start), multiplier)
+    product = graph.node(
+        "Mul", graph.node("Sub", graph.cast(accumulator, np.int64), start), multiplier
+    )
     rounded = graph.node("Add", product, np.left_shift(np.ones_like(shift), shift - 1))
     q = graph.node("Add", shift_right(graph, rounded, shift), offset)
     return graph.cast(clip_long(graph, q, BEYOND), np.int32)

@@ -1,4 +1,7 @@
-"""`dc@1` in units of 1/D, D = lcm(1..T); `ein` and `eout` live inside a window, only v, v_start and c are handed on."""
+"""`dc@1` in units of 1/D, D = lcm(1..T).
+
+`ein` and `eout` live inside a window, only v, v_start and c are handed on.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,39 @@ from toolchain.network import Layer, Network, denominator
 class DifferentialCodingGraph(NeuronGraph):
     state = ("v", "v_start", "c")
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
         d = denominator(network.timesteps)
         threshold = layer.threshold.astype(np.int64)
-        unit, one = d * threshold, np.ones_like(threshold)
+        unit = d * threshold
+        one = np.ones_like(threshold)
         span = Range(0 * unit, -4 * unit, 4 * unit)
-        start = window_start(graph, control, span, state["v"], state["v_start"], state["c"], one, network.alpha)
+        start = window_start(
+            graph, control, span, state["v"], state["v_start"], state["c"], one, network.alpha
+        )
         synaptic = graph.split(sums.tensor, sums.count)
         nothing = graph.node("Sub", start, start)
-        v, c, eout = start, nothing, nothing
+        v = start
+        c = nothing
+        eout = nothing
         ein = graph.node("Add", nothing, (d * layer.bias.astype(np.int64)).astype(np.int32))
-        integrated, payloads, states = [], [], []
+        integrated = []
+        payloads = []
+        states = []
         for timestep in range(1, network.timesteps + 1):
             share = d // timestep
-            arriving = synaptic[timestep - 1] if timestep <= sums.count else None  # the host's input comes once
+            # the host's input comes once
+            if timestep <= sums.count:
+                arriving = synaptic[timestep - 1]
+            else:
+                arriving = None
             if arriving is not None:
                 v = graph.node("Add", v, graph.node("Mul", arriving, np.array(d, np.int32)))
             integrated.append(graph.node("Sub", graph.node("Add", v, ein), eout))
@@ -40,9 +62,14 @@ class DifferentialCodingGraph(NeuronGraph):
             c = graph.node("Add", c, eout)
             payloads.append(largest_payload(graph, saturated, unit, c, unit))
             sent = graph.node("Mul", payloads[-1], unit.astype(np.int32))
-            v, c = graph.node("Sub", saturated, sent), graph.node("Add", c, sent)
+            v = graph.node("Sub", saturated, sent)
+            c = graph.node("Add", c, sent)
             if arriving is not None:
                 ein = graph.node("Add", ein, graph.node("Mul", arriving, np.array(share, np.int32)))
-            eout = graph.node("Add", eout, graph.node("Mul", payloads[-1], (share * threshold).astype(np.int32)))
+            eout = graph.node(
+                "Add", eout, graph.node("Mul", payloads[-1], (share * threshold).astype(np.int32))
+            )
             states.append(v)
-        return Window(payloads, states, {"v": v, "v_start": start, "c": c}, beyond_limit(graph, integrated))
+        return Window(
+            payloads, states, {"v": v, "v_start": start, "c": c}, beyond_limit(graph, integrated)
+        )

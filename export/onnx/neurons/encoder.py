@@ -1,4 +1,7 @@
-"""The encoder's neurons of a spiking network: v <- v + q, spike if v > threshold, v <- v - threshold; v = 0 at a decision's start."""
+"""The encoder's neurons of a spiking network.
+
+V <- v + q, spike if v > threshold, v <- v - threshold; v = 0 at a decision's start.
+"""
 
 from __future__ import annotations
 
@@ -17,5 +20,7 @@ def encoder_spikes(graph: Graph, encoded: str, inputs: int, threshold: int, time
         spikes = graph.cast(graph.node("Greater", v, theta), np.int32)
         return [graph.node("Sub", v, graph.node("Mul", spikes, theta))], [spikes]
 
-    _, (spikes,) = run_timesteps(graph, step, [graph.node("Sub", encoded, encoded)], encoded, Size(inputs, timesteps, 1))
+    _, (spikes,) = run_timesteps(
+        graph, step, [graph.node("Sub", encoded, encoded)], encoded, Size(inputs, timesteps, 1)
+    )
     return graph.concat(spikes)

@@ -1,4 +1,8 @@
-"""`leaky@1`: v <- sat(decay(v, keep) + (W x << shift) + b - theta [v > theta]); spike if v > theta; v = 0 at a start."""
+"""`leaky@1`.
+
+V <- sat(decay(v, keep) + (W x << shift) + b - theta [v > theta]); spike if v > theta; v = 0 at a
+start.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,24 @@ from toolchain.neurons.leaky import leak_of
 class LeakyGraph(NeuronGraph):
     state = ("v",)
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
-        leak, theta, zero = leak_of(layer), layer.threshold.astype(np.int32), np.array(0, np.int32)
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
+        leak = leak_of(layer)
+        theta = layer.threshold.astype(np.int32)
+        zero = np.array(0, np.int32)
         before = graph.node("Where", control.start, zero, state["v"])
-        arriving = graph.node("Add", graph.node("Mul", sums.tensor, np.array(1 << leak.shift, np.int32)), layer.bias.astype(np.int32))
+        arriving = graph.node(
+            "Add",
+            graph.node("Mul", sums.tensor, np.array(1 << leak.shift, np.int32)),
+            layer.bias.astype(np.int32),
+        )
         late = graph.node("Where", graph.node("Greater", before, theta), theta, zero)
         kept = decay(graph, before, leak.keep.astype(np.int64))
         integrated = graph.node("Sub", graph.node("Add", kept, arriving), late)

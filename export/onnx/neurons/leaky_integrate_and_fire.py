@@ -1,7 +1,9 @@
-"""`lif@1`: u <- decay(u) + (a << 6), v <- decay(v) + u, spike if v > threshold << 6, v <- 0; u = v = 0 at each window's start.
+"""`lif@1`: u <- decay(u) + (a << 6), v <- decay(v) + u, spike if v > threshold << 6, v <- 0; u = v
+= 0 at each window's start.
 
-Nothing is handed on to the next decision. As a stock LIF runs on until its next reset, L steps follow the window, for the
-counts of idle activity alone. The range proof keeps all of it within 24 bits.
+Nothing is handed on to the next decision. As a stock LIF runs on until its next reset, L steps
+follow the window, for the counts of idle activity alone. The range proof keeps all of it within 24
+bits.
 """
 
 from __future__ import annotations
@@ -24,12 +26,27 @@ from toolchain.spike_coding import ACT_SHIFT
 class LeakyIntegrateAndFireGraph(NeuronGraph):
     state = ()
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
-        dynamics, steps = dynamics_of(layer), len(network.layers)
-        kept_u, kept_v = (np.array(kept, np.int64) for kept in (4095 - dynamics.current_decay, 4096 - dynamics.voltage_decay))
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
+        dynamics = dynamics_of(layer)
+        steps = len(network.layers)
+        kept_u, kept_v = (
+            np.array(kept, np.int64)
+            for kept in (4095 - dynamics.current_decay, 4096 - dynamics.voltage_decay)
+        )
         weight = np.array(1 << (dynamics.weight_exponent + ACT_SHIFT), np.int32)
-        threshold, bias = (part.astype(np.int32) for part in (layer.threshold << ACT_SHIFT, layer.bias))
-        zeros, zero = np.zeros(layer.outputs, np.int32), np.array(0, np.int32)
+        threshold, bias = (
+            part.astype(np.int32) for part in (layer.threshold << ACT_SHIFT, layer.bias)
+        )
+        zeros = np.zeros(layer.outputs, np.int32)
+        zero = np.array(0, np.int32)
         in_current, in_voltage = (bias, zeros) if dynamics.bias_in_current else (zeros, bias)
 
         def step(graph: Graph, state: list[str], arriving: str) -> tuple[list[str], list[str]]:
@@ -43,9 +60,14 @@ class LeakyIntegrateAndFireGraph(NeuronGraph):
             return graph.node("Mul", graph.node("Add", tensor, in_current), weight)
 
         reset = graph.node("Where", control.active, zeros, zeros)
-        silence = reset if sums.idle is None else sums.idle
+        if sums.idle is None:
+            silence = reset
+        else:
+            silence = sums.idle
         window = Size(layer.outputs, network.timesteps, sums.count)
-        after, (payloads, states) = run_timesteps(graph, step, [reset, reset], current(sums.tensor), window)
+        after, (payloads, states) = run_timesteps(
+            graph, step, [reset, reset], current(sums.tensor), window
+        )
         later = Size(layer.outputs, steps, 1 if sums.idle is None else steps)
         _, (idle, _) = run_timesteps(graph, step, after, current(silence), later)
         return Window(payloads, states, {}, idle=graph.concat(idle))

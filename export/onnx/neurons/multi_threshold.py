@@ -1,4 +1,8 @@
-"""`mt@1`: the largest p of {1, 2, 4, 8} with 4 v >= 3 p lambda, else the largest with 4 v <= -3 p lambda and c >= p, negative."""
+"""`mt@1`.
+
+The largest p of {1, 2, 4, 8} with 4 v >= 3 p lambda, else the largest with 4 v <= -3 p lambda and c
+>= p, negative.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,28 @@ from toolchain.network import Layer
 PAYLOADS = np.array([1, 2, 4, 8], np.int64)
 
 
-def largest_payload(graph: Graph, v: str, unit: NDArray[np.int64], sent: str, enough: NDArray[np.int64]) -> str:
-    """p for membranes `v` [n, 1, neurons], thresholds `unit` (lambda) and what was `sent`; p needs sent >= p * enough.
+def largest_payload(
+    graph: Graph, v: str, unit: NDArray[np.int64], sent: str, enough: NDArray[np.int64]
+) -> str:
+    """p for membranes `v` [n, 1, neurons], thresholds `unit` (lambda) and what was `sent`; p needs
+    sent >= p * enough.
 
-    4 v >= 3 p lambda where v >= ceil(3 p lambda / 4). Who passes the threshold of p passes the smaller ones too, so p is
-    the sum of its distances from the next smaller one: 1, 1, 2, 4.
+    4 v >= 3 p lambda where v >= ceil(3 p lambda / 4). Who passes the threshold of p passes the
+    smaller ones too, so p is the sum of its distances from the next smaller one: 1, 1, 2, 4.
     """
     p = PAYLOADS[:, None]
     reached = (-(-3 * p * unit // 4)).astype(np.int32)
     steps = np.diff(p, axis=0, prepend=0).astype(np.int32)
     nothing = np.array(0, np.int32)
     up = graph.node("GreaterOrEqual", v, reached)
-    down = graph.node("And", graph.node("LessOrEqual", v, -reached), graph.node("GreaterOrEqual", sent, (p * enough).astype(np.int32)))
-    change = graph.node("Sub", graph.node("Where", up, steps, nothing), graph.node("Where", down, steps, nothing))
+    down = graph.node(
+        "And",
+        graph.node("LessOrEqual", v, -reached),
+        graph.node("GreaterOrEqual", sent, (p * enough).astype(np.int32)),
+    )
+    change = graph.node(
+        "Sub", graph.node("Where", up, steps, nothing), graph.node("Where", down, steps, nothing)
+    )
     return graph.node("ReduceSum", change, axes=[1], keepdims=1)
 
 

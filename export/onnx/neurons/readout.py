@@ -1,4 +1,8 @@
-"""`readout@1`: an accumulator that starts at T b (if, snm, mt) or D b (dc) in each window, at b in each episode (sdn)."""
+"""`readout@1`.
+
+An accumulator that starts at T b (if, snm, mt) or D b (dc) in each window, at b in each episode
+(sdn).
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,35 @@ from toolchain.network import Coding, Layer, Network, denominator
 class ReadoutGraph(NeuronGraph):
     state = ("acc",)
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
-        differential, timesteps = network.coding == Coding.DIFFERENTIAL, network.timesteps
-        fresh = control.start if network.coding == Coding.ACROSS else control.active
-        times = denominator(timesteps) if differential else timesteps
-        accumulator = graph.node("Where", fresh, (times * layer.bias.astype(np.int64)).astype(np.int32), state["acc"])
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
+        differential = network.coding == Coding.DIFFERENTIAL
+        timesteps = network.timesteps
+        if network.coding == Coding.ACROSS:
+            fresh = control.start
+        else:
+            fresh = control.active
+        if differential:
+            times = denominator(timesteps)
+        else:
+            times = timesteps
+        accumulator = graph.node(
+            "Where", fresh, (times * layer.bias.astype(np.int64)).astype(np.int32), state["acc"]
+        )
         arriving = sums.tensor
         if differential:
             shares = [times // timestep for timestep in range(1, timesteps + 1)]
             arriving = graph.node("Mul", arriving, np.array(shares, np.int32)[:, None])
-        (accumulator,), (states,) = run_timesteps(graph, _add, [accumulator], arriving, Size(layer.outputs, timesteps, sums.count))
+        (accumulator,), (states,) = run_timesteps(
+            graph, _add, [accumulator], arriving, Size(layer.outputs, timesteps, sums.count)
+        )
         return Window([], states, {"acc": accumulator})
 
 

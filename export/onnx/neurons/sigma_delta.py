@@ -1,4 +1,7 @@
-"""`sdn@1`: acc <- acc + W d; q = clip(f(acc)); d = q - ref, sent if d != 0 and (|d| >= trigger or q = 0)."""
+"""`sdn@1`.
+
+Acc <- acc + W d; q = clip(f(acc)); d = q - ref, sent if d != 0 and (|d| >= trigger or q = 0).
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,38 @@ from toolchain.network import Layer, Network
 class SigmaDeltaGraph(NeuronGraph):
     state = ("acc", "ref")
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
         zero = np.array(0, np.int32)
         before = graph.node("Where", control.start, layer.bias.astype(np.int32), state["acc"])
         reference = graph.node("Where", control.start, zero, state["ref"])
         accumulator = graph.node("Add", before, sums.tensor)
         unclipped = quantised_activation(graph, layer, accumulator)
-        q = clip(graph, unclipped, layer.payload_low.astype(np.int32), layer.payload_high.astype(np.int32))
+        q = clip(
+            graph,
+            unclipped,
+            layer.payload_low.astype(np.int32),
+            layer.payload_high.astype(np.int32),
+        )
         payload = graph.node("Sub", q, reference)
         if layer.trigger > 1:
-            enough = graph.node("GreaterOrEqual", graph.node("Abs", payload), np.array(layer.trigger, np.int32))
-            payload = graph.node("Where", graph.node("Or", enough, graph.node("Equal", q, zero)), payload, zero)
+            enough = graph.node(
+                "GreaterOrEqual", graph.node("Abs", payload), np.array(layer.trigger, np.int32)
+            )
+            payload = graph.node(
+                "Where", graph.node("Or", enough, graph.node("Equal", q, zero)), payload, zero
+            )
         state_after = {"acc": accumulator, "ref": graph.node("Add", reference, payload)}
-        return Window([payload], [accumulator], state_after, graph.node("Not", graph.node("Equal", q, unclipped)))
+        return Window(
+            [payload],
+            [accumulator],
+            state_after,
+            graph.node("Not", graph.node("Equal", q, unclipped)),
+        )

@@ -1,4 +1,8 @@
-"""`snm@1`: +1 if v >= theta; else -1 if v < 0 (strict) and n >= 1; v_init = theta // 2, carried over within [0, theta]."""
+"""`snm@1`.
+
++1 if v >= theta; else -1 if v < 0 (strict) and n >= 1; v_init = theta // 2, carried over within [0,
+theta].
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `if`, `snm` and `mt` share: I = W x + b, v <- sat(v + I), fire, v <- v - p theta, n <- n + p."""
+"""What `if`, `snm` and `mt` share:
+
+I = W x + b, v <- sat(v + I), fire, v <- v - p theta, n <- n + p.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from toolchain.network import Layer, Network
 
 
 class WindowedGraph(NeuronGraph):
-    """Abstract. `net` counts what was sent in this decision, in payload units of one threshold each."""
+    """Abstract.
+
+    `net` counts what was sent in this decision, in payload units of one threshold each.
+    """
 
     state = ("v", "v_start", "net")
 
@@ -28,9 +34,26 @@ class WindowedGraph(NeuronGraph):
     def fire(self, graph: Graph, layer: Layer, v: str, net: str) -> str:
         """Payloads int32 [n, 1, neurons] of membranes after integration."""
 
-    def window(self, graph: Graph, network: Network, layer: Layer, control: Control, state: Mapping[str, str], sums: Sums) -> Window:
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
         theta = layer.threshold.astype(np.int32)
-        start = window_start(graph, control, self.range(layer), state["v"], state["v_start"], state["net"], theta.astype(np.int64), network.alpha)
+        start = window_start(
+            graph,
+            control,
+            self.range(layer),
+            state["v"],
+            state["v_start"],
+            state["net"],
+            theta.astype(np.int64),
+            network.alpha,
+        )
 
         def step(graph: Graph, state: list[str], current: str) -> tuple[list[str], list[str]]:
             v, net = state
@@ -42,5 +65,12 @@ class WindowedGraph(NeuronGraph):
 
         currents = graph.node("Add", sums.tensor, layer.bias.astype(np.int32))
         fresh = [start, graph.node("Sub", start, start)]
-        (v, net), (integrated, payloads, states) = run_timesteps(graph, step, fresh, currents, Size(layer.outputs, network.timesteps, sums.count))
-        return Window(payloads, states, {"v": v, "v_start": start, "net": net}, beyond_limit(graph, integrated))
+        (v, net), (integrated, payloads, states) = run_timesteps(
+            graph, step, fresh, currents, Size(layer.outputs, network.timesteps, sums.count)
+        )
+        return Window(
+            payloads,
+            states,
+            {"v": v, "v_start": start, "net": net},
+            beyond_limit(graph, integrated),
+        )

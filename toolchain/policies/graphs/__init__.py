@@ -1,1 +1,4 @@
-"""Policies stored as graphs of operations: ONNX, torch.export programs and TorchScript, read without running them."""
+"""Policies stored as graphs of operations:
+
+ONNX, torch.export programs and TorchScript, read without running them.
+"""

@@ -1,4 +1,7 @@
-"""PyTorch's operators by name, shared by torch.export programs and TorchScript: parameters and how each is run."""
+"""PyTorch's operators by name, shared by torch.export programs and TorchScript.
+
+Parameters and how each is run.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,34 @@ class Dtype(Enum):
 
 
 Run = Callable[..., Any]
-_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+_RECURRENT = (
+    "lstm",
+    "gru",
+    "rnn_tanh",
+    "rnn_relu",
+    "lstm_cell",
+    "gru_cell",
+    "rnn_tanh_cell",
+    "rnn_relu_cell",
+)
 
 
-def call_aten(machine: Machine, place: str, name: str, positional: Sequence[Any], named: Mapping[str, Any]) -> Any:
-    """The operator `name` (without namespace, overload and the underscore of in-place forms) on values and numbers.
+def call_aten(
+    machine: Machine, place: str, name: str, positional: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
+    """The operator `name` (without namespace, overload and the underscore of in-place forms) on
+    values and numbers.
 
     UNKNOWN, the problem noted, for an operator or parameters that are not known.
     """
     found = OPERATORS.get(name)
     if found is None:
-        why = "is recurrent; only policies without memory are read" if name in _RECURRENT else "is a convolution" if "conv" in name else "is not supported"
+        if name in _RECURRENT:
+            why = "is recurrent; only policies without memory are read"
+        elif "conv" in name:
+            why = "is a convolution"
+        else:
+            why = "is not supported"
         return machine.problem(f"{place}: {name} {why}")
     parameters, run = found
     keys = list(named)
@@ -43,7 +63,9 @@ def call_aten(machine: Machine, place: str, name: str, positional: Sequence[Any]
         arguments |= dict(zip(keys, values[len(positional) :], strict=True))
         extra = [key for key in arguments if key not in parameters]
         if extra or len(positional) > len(parameters):
-            raise Unsupported(f"has parameters that are not known ({', '.join(extra) or len(positional)})")
+            raise Unsupported(
+                f"has parameters that are not known ({', '.join(extra) or len(positional)})"
+            )
         return run(machine, place, arguments)
 
     return machine.run(place, name, bound, *positional, *named.values())
@@ -89,7 +111,8 @@ def _clip(low: str | float | None, high: str | float | None) -> Run:
     """A clip whose bounds are parameters of that name, or fixed."""
 
     def run(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-        value, bounds = given["self"], [given.get(bound) if isinstance(bound, str) else bound for bound in (low, high)]
+        value = given["self"]
+        bounds = [given.get(bound) if isinstance(bound, str) else bound for bound in (low, high)]
         for number, bound in enumerate(bounds):
             if isinstance(bound, Signal):
                 if isinstance(value, Signal):
@@ -137,7 +160,12 @@ def _batch_norm(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     if given.get("training", True) is not False:
         raise Unsupported("is in training mode; save the policy after eval()")
     return elementwise.batch_norm(
-        given["input"], given.get("weight"), given.get("bias"), given.get("running_mean"), given.get("running_var"), _number(given.get("eps", 1e-5))
+        given["input"],
+        given.get("weight"),
+        given.get("bias"),
+        given.get("running_mean"),
+        given.get("running_var"),
+        _number(given.get("eps", 1e-5)),
     )
 
 
@@ -150,46 +178,65 @@ def _to(machine: Machine, place: str, given: dict[str, Any]) -> Any:
             raise Unsupported(f"to {kind.value}")
         value = np.asarray(value).astype(np.int64 if kind is Dtype.WHOLE else bool)
     wanted = any(kind is Dtype.FLOAT for kind in given.values())
-    return value if isinstance(value, Signal) or not wanted else np.asarray(value, np.float64)
+    if isinstance(value, Signal) or not wanted:
+        return value
+    return np.asarray(value, np.float64)
 
 
 def _flatten(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    return structure.flatten(given["self"], _whole(given.get("start_dim", 0)), _whole(given.get("end_dim", -1)))
+    return structure.flatten(
+        given["self"], _whole(given.get("start_dim", 0)), _whole(given.get("end_dim", -1))
+    )
 
 
 def _squeeze(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     """torch leaves axes of other sizes as they are; a batch axis is named only where it is 1."""
-    value, chosen = given["self"], given.get("dim")
+    value = given["self"]
+    chosen = given.get("dim")
     if chosen is None:
         return structure.squeeze(value)
     axes = [axis % max(len(value.shape), 1) for axis in structure.whole_numbers(chosen)]
     kept = [axis for axis in axes if axis < len(value.shape) and value.shape[axis] in (1, BATCH)]
-    return structure.squeeze(value, kept) if kept else value
+    if kept:
+        return structure.squeeze(value, kept)
+    return value
 
 
 def _slice(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    start, end, step = given.get("start"), given.get("end"), _whole(given.get("step", 1))
+    start = given.get("start")
+    end = given.get("end")
+    step = _whole(given.get("step", 1))
     if step < 1:
         raise Unsupported(f"has step {step}")
-    place_ = slice(None if start is None else _whole(start), None if end is None else _whole(end), step)
+    place_ = slice(
+        None if start is None else _whole(start), None if end is None else _whole(end), step
+    )
     return structure.select(given["self"], _whole(given.get("dim", 0)), place_)
 
 
 def _narrow(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     start = _whole(given["start"])
-    return structure.select(given["self"], _whole(given["dim"]), slice(start, start + _whole(given["length"])))
+    return structure.select(
+        given["self"], _whole(given["dim"]), slice(start, start + _whole(given["length"]))
+    )
 
 
 def _split(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    value, axis, sizes = given["self"], _whole(given.get("dim", 0)), structure.whole_numbers(given["split_size"])
+    value = given["self"]
+    axis = _whole(given.get("dim", 0))
+    sizes = structure.whole_numbers(given["split_size"])
     if len(sizes) == 1 and np.ndim(given["split_size"]) == 0:
         sizes = _parts(value.shape[axis], sizes[0])
     return structure.split(value, axis, sizes)
 
 
 def _chunk(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    value, axis, chunks = given["self"], _whole(given.get("dim", 0)), _whole(given["chunks"])
-    return structure.split(value, axis, _parts(value.shape[axis], -(-value.shape[axis] // max(chunks, 1))))
+    value = given["self"]
+    axis = _whole(given.get("dim", 0))
+    chunks = _whole(given["chunks"])
+    return structure.split(
+        value, axis, _parts(value.shape[axis], -(-value.shape[axis] // max(chunks, 1)))
+    )
 
 
 def _parts(length: int, size: int) -> list[int]:
@@ -208,7 +255,9 @@ def _size(machine: Machine, place: str, given: dict[str, Any]) -> Any:
 
 
 def _full(number: float | None) -> Run:
-    return lambda machine, place, given: structure.full(given["size"], float(number if number is not None else _number(given["fill_value"])))
+    return lambda machine, place, given: structure.full(
+        given["size"], float(number if number is not None else _number(given["fill_value"]))
+    )
 
 
 def _like(number: float) -> Run:
@@ -231,7 +280,11 @@ def _whole(value: Any) -> int:
 
 
 def _table(rows: dict[str, tuple[str, Run]]) -> dict[str, tuple[tuple[str, ...], Run]]:
-    return {name: (tuple(parameters.split()), run) for names, (parameters, run) in rows.items() for name in names.split()}
+    return {
+        name: (tuple(parameters.split()), run)
+        for names, (parameters, run) in rows.items()
+        for name in names.split()
+    }
 
 
 _SAME = _with(lambda value: value, "self")
@@ -240,14 +293,22 @@ OPERATORS = _table(
     {
         "linear": ("input weight bias", _linear),
         "addmm": ("self mat1 mat2 beta alpha", _addmm),
-        "matmul mm mv": ("self other", lambda machine, place, given: structure.matmul(machine, given["self"], given["other"])),
+        "matmul mm mv": (
+            "self other",
+            lambda machine, place, given: structure.matmul(machine, given["self"], given["other"]),
+        ),
         "t numpy_T": ("self", _with(structure.transpose, "self")),
         "transpose swapaxes": ("self dim0 dim1", _swap),
         "permute": ("self dims", _with(structure.transpose, "self", "dims")),
         "add": ("self other alpha", _scaled_add(1.0)),
         "sub subtract": ("self other alpha", _scaled_add(-1.0)),
         "rsub": ("self other alpha", _scaled_add(-1.0, swapped=True)),
-        "mul multiply": ("self other", lambda machine, place, given: elementwise.multiply(machine, given["self"], given["other"])),
+        "mul multiply": (
+            "self other",
+            lambda machine, place, given: elementwise.multiply(
+                machine, given["self"], given["other"]
+            ),
+        ),
         "div divide true_divide": ("self other rounding_mode", _divide),
         "pow": ("self other", _power),
         "neg": ("self", _with(elementwise.negate, "self")),
@@ -263,7 +324,10 @@ OPERATORS = _table(
         "silu": ("self", _activation("silu")),
         "erf": ("self", _activation("erf")),
         "gelu": ("self approximate", _gelu),
-        "elu": ("self alpha scale input_scale", _fixed("elu", alpha=1.0, scale=1.0, input_scale=1.0)),
+        "elu": (
+            "self alpha scale input_scale",
+            _fixed("elu", alpha=1.0, scale=1.0, input_scale=1.0),
+        ),
         "celu": ("self alpha", _fixed("elu", alpha=1.0)),
         "leaky_relu": ("self negative_slope", _fixed("leaky_relu", negative_slope=0.01)),
         "softplus": ("self beta threshold", _fixed("softplus", beta=1.0, threshold=20.0)),
@@ -272,38 +336,71 @@ OPERATORS = _table(
         "clamp_max": ("self max", _clip(None, "max")),
         "maximum": ("self other", _clip("other", None)),
         "minimum": ("self other", _clip(None, "other")),
-        "hardtanh": ("self min_val max_val", lambda machine, place, given: _clip("min", "max")(machine, place, _hardtanh(given))),
+        "hardtanh": (
+            "self min_val max_val",
+            lambda machine, place, given: _clip("min", "max")(machine, place, _hardtanh(given)),
+        ),
         "relu6": ("self", _clip(0.0, 6.0)),
-        "batch_norm": ("input weight bias running_mean running_var training momentum eps cudnn_enabled", _batch_norm),
+        "batch_norm": (
+            "input weight bias running_mean running_var training momentum eps cudnn_enabled",
+            _batch_norm,
+        ),
         "dropout": ("input p train", _dropout),
         "flatten": ("self start_dim end_dim", _flatten),
         "reshape view _unsafe_view": (
             "self shape size",
-            lambda machine, place, given: structure.reshape(given["self"], given["shape"] if "shape" in given else given["size"], zero_copies=False),
+            lambda machine, place, given: structure.reshape(
+                given["self"],
+                given["shape"] if "shape" in given else given["size"],
+                zero_copies=False,
+            ),
         ),
         "squeeze": ("self dim", _squeeze),
         "unsqueeze": ("self dim", _with(structure.unsqueeze, "self", "dim")),
-        "cat concat concatenate": ("tensors dim", lambda machine, place, given: structure.concatenate(given["tensors"], _whole(given.get("dim", 0)))),
+        "cat concat concatenate": (
+            "tensors dim",
+            lambda machine, place, given: structure.concatenate(
+                given["tensors"], _whole(given.get("dim", 0))
+            ),
+        ),
         "slice": ("self dim start end step", _slice),
-        "select": ("self dim index", lambda machine, place, given: structure.select(given["self"], _whole(given["dim"]), _whole(given["index"]))),
+        "select": (
+            "self dim index",
+            lambda machine, place, given: structure.select(
+                given["self"], _whole(given["dim"]), _whole(given["index"])
+            ),
+        ),
         "narrow": ("self dim start length", _narrow),
         "split split_with_sizes": ("self split_size dim", _split),
         "chunk": ("self chunks dim", _chunk),
         "expand": ("self size implicit", _with(structure.expand, "self", "size")),
         "size sym_size": ("self dim", _size),
         "dim": ("self", lambda machine, place, given: len(given["self"].shape)),
-        "to _to_copy": ("self a b c d e dtype layout device pin_memory non_blocking copy memory_format", _to),
-        "float double contiguous clone detach alias lift_fresh lift_fresh_copy cpu type_as": ("self other memory_format", _SAME),
+        "to _to_copy": (
+            "self a b c d e dtype layout device pin_memory non_blocking copy memory_format",
+            _to,
+        ),
+        "float double contiguous clone detach alias lift_fresh lift_fresh_copy cpu type_as": (
+            "self other memory_format",
+            _SAME,
+        ),
         "full": ("size fill_value dtype layout device pin_memory", _full(None)),
         "zeros": ("size dtype layout device pin_memory", _full(0.0)),
         "ones": ("size dtype layout device pin_memory", _full(1.0)),
         "ones_like": ("self dtype layout device pin_memory memory_format", _like(1.0)),
         "zeros_like": ("self dtype layout device pin_memory memory_format", _like(0.0)),
         "broadcast_tensors": ("tensors", _with(structure.broadcast, "tensors")),
-        "scalar_tensor tensor": ("self dtype layout device pin_memory requires_grad", lambda machine, place, given: np.asarray(given["self"])),
+        "scalar_tensor tensor": (
+            "self dtype layout device pin_memory requires_grad",
+            lambda machine, place, given: np.asarray(given["self"]),
+        ),
     }
 )
 
 
 def _hardtanh(given: dict[str, Any]) -> dict[str, Any]:
-    return {"self": given["self"], "min": given.get("min_val", -1.0), "max": given.get("max_val", 1.0)}
+    return {
+        "self": given["self"],
+        "min": given.get("min_val", -1.0),
+        "max": given.get("max_val", 1.0),
+    }

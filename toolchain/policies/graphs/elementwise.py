@@ -1,4 +1,7 @@
-"""Operations on each entry by itself: arithmetic with constants, clips, activations, and the products among them."""
+"""Operations on each entry by itself.
+
+Arithmetic with constants, clips, activations, and the products among them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,16 @@ from scipy.special import erf
 from toolchain.activations import ACTIVATIONS
 from toolchain.policies.graphs import join
 from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import BATCH, UNSIZED, Signal, Stage, Unsupported, WidthNeeded, is_multiple, whole
+from toolchain.policies.graphs.signal import (
+    BATCH,
+    UNSIZED,
+    Signal,
+    Stage,
+    Unsupported,
+    WidthNeeded,
+    is_multiple,
+    whole,
+)
 
 Array = NDArray[Any]
 Operand = Array | Signal
@@ -30,8 +42,13 @@ def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
     """one + factor * other."""
     if not isinstance(other, Signal):
         other = np.asarray(other) * (factor if factor != 1.0 else 1)
-        return _fold("add", one, other) if not isinstance(one, Signal) else _shifted(one, other)
-    other = other if factor == 1.0 else other.scaled(np.full(other.width, factor))
+        if not isinstance(one, Signal):
+            return _fold("add", one, other)
+        return _shifted(one, other)
+    if factor == 1.0:
+        other = other
+    else:
+        other = other.scaled(np.full(other.width, factor))
     if not isinstance(one, Signal):
         return _shifted(other, one)
     return join.add(*_same_shape(one, other))
@@ -43,16 +60,24 @@ def subtract(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
 
 
 def multiply(machine: Machine, one: Operand, other: Operand) -> Operand:
-    """one * other; of two signals only x * sigmoid(x) and x * (1 + erf(x / sqrt 2)), which are silu and gelu."""
+    """one * other.
+
+    Of two signals only x * sigmoid(x) and x * (1 + erf(x / sqrt 2)), which are silu and gelu.
+    """
     if isinstance(one, Signal) and isinstance(other, Signal):
         return _product(machine, *_same_shape(one, other))
     if isinstance(one, Signal):
         return _scaled(one, other)
-    return _scaled(other, one) if isinstance(other, Signal) else _fold("mul", one, other)
+    if isinstance(other, Signal):
+        return _scaled(other, one)
+    return _fold("mul", one, other)
 
 
 def divide(one: Operand, other: Operand, whole_numbers: bool = False) -> Operand:
-    """one / other by constants; `whole_numbers`: of integers without the fraction, as ONNX divides them."""
+    """one / other by constants.
+
+    `whole_numbers`: of integers without the fraction, as ONNX divides them.
+    """
     if isinstance(other, Signal):
         raise Unsupported("divides by a value that depends on the observation")
     if isinstance(one, Signal):
@@ -73,8 +98,8 @@ def power(one: Operand, other: Operand) -> Operand:
 
 
 def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
-    """A function of constants. Of a signal it becomes a stage, refused where the action depends on it: exporters
-    keep a standard deviation's exp for its shape alone."""
+    """A function of constants. Of a signal it becomes a stage, refused where the action depends on
+    it: exporters keep a standard deviation's exp for its shape alone."""
     if isinstance(value, Signal):
         return whole(machine.stage(name, value, place), value.shape)
     values = np.asarray(value)
@@ -82,7 +107,9 @@ def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
 
 
 def negate(value: Operand) -> Operand:
-    return value.scaled(np.full(value.width, -1.0)) if isinstance(value, Signal) else np.negative(value)
+    if isinstance(value, Signal):
+        return value.scaled(np.full(value.width, -1.0))
+    return np.negative(value)
 
 
 def activation(machine: Machine, value: Operand, kind: str, place: str) -> Operand:
@@ -95,7 +122,10 @@ def activation(machine: Machine, value: Operand, kind: str, place: str) -> Opera
 
 def clip(machine: Machine, value: Operand, low: Any, high: Any, place: str) -> Operand:
     """min(max(value, low), high); a bound that is None is not there."""
-    low, high = (np.asarray(default if bound is None else bound, np.float64) for bound, default in ((low, -np.inf), (high, np.inf)))
+    low, high = (
+        np.asarray(default if bound is None else bound, np.float64)
+        for bound, default in ((low, -np.inf), (high, np.inf))
+    )
     if not isinstance(value, Signal):
         _room(np.shape(value), low.shape, high.shape)
         return np.minimum(np.maximum(value, low), high)
@@ -105,23 +135,43 @@ def clip(machine: Machine, value: Operand, low: Any, high: Any, place: str) -> O
     return whole(machine.stage("clip", value, place, low, high), value.shape)
 
 
-def batch_norm(value: Operand, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: float) -> Operand:
-    """(value - mean) / sqrt(variance + epsilon) * scale + bias along axis 1, statistics fixed; scale, bias may be None."""
-    if any(isinstance(part, Signal) for part in (scale, bias, mean, variance)) or mean is None or variance is None:
+def batch_norm(
+    value: Operand, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: float
+) -> Operand:
+    """(value - mean) / sqrt(variance + epsilon) * scale + bias along axis 1, statistics fixed.
+
+    Scale, bias may be None.
+    """
+    if (
+        any(isinstance(part, Signal) for part in (scale, bias, mean, variance))
+        or mean is None
+        or variance is None
+    ):
         raise Unsupported("needs fixed statistics")
-    if isinstance(value, Signal) and len(value.shape) > 2 and any(size != 1 for size in value.shape[2:]):
+    if (
+        isinstance(value, Signal)
+        and len(value.shape) > 2
+        and any(size != 1 for size in value.shape[2:])
+    ):
         raise Unsupported("is known for flat features alone")
-    factor = (1.0 if scale is None else np.asarray(scale, np.float64)) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
+    factor = (1.0 if scale is None else np.asarray(scale, np.float64)) / np.sqrt(
+        np.asarray(variance, np.float64) + epsilon
+    )
     value = multiply_constant(add(value, mean, -1.0), factor)
-    return value if bias is None else add(value, bias)
+    if bias is None:
+        return value
+    return add(value, bias)
 
 
 def multiply_constant(value: Operand, factor: Any) -> Operand:
-    return _scaled(value, factor) if isinstance(value, Signal) else _fold("mul", value, factor)
+    if isinstance(value, Signal):
+        return _scaled(value, factor)
+    return _fold("mul", value, factor)
 
 
 def _fold(name: str, one: Any, other: Any) -> Array:
-    one, other = np.asarray(one), np.asarray(other)
+    one = np.asarray(one)
+    other = np.asarray(other)
     _room(one.shape, other.shape)
     if name == "pow" and one.dtype.kind == "i" and (other < 0).any():
         one = one.astype(np.float64)
@@ -135,7 +185,9 @@ def _room(*shapes: tuple[int, ...]) -> None:
 
 
 def _aligned(signal: Signal, constant: Any) -> tuple[Signal, NDArray[np.float64]]:
-    """The signal, with more leading axes where the constant has more, and the constant [n] along its entries."""
+    """The signal, with more leading axes where the constant has more, and the constant [n] along
+    its entries.
+    """
     values = np.asarray(constant, np.float64)
     if values.ndim > len(signal.shape):
         if any(size != 1 for size in values.shape[: values.ndim - len(signal.shape)]):
@@ -153,7 +205,9 @@ def _aligned(signal: Signal, constant: Any) -> tuple[Signal, NDArray[np.float64]
 
 
 def _misfit(values: Array, signal: Signal) -> str:
-    return f"has a constant of shape {shown(values.shape)} for a value of shape {shown(signal.shape)}"
+    return (
+        f"has a constant of shape {shown(values.shape)} for a value of shape {shown(signal.shape)}"
+    )
 
 
 def shown(shape: tuple[int, ...]) -> str:
@@ -166,14 +220,18 @@ def _shifted(signal: Signal, constant: Any) -> Signal:
     return signal.shifted(amount)
 
 
-def _scaled(signal: Signal, constant: Any, operation: Callable[[Any, Any], Any] = np.multiply) -> Signal:
+def _scaled(
+    signal: Signal, constant: Any, operation: Callable[[Any, Any], Any] = np.multiply
+) -> Signal:
     signal, factor = _aligned(signal, constant)
     return signal.scaled(np.asarray(factor) if operation is np.multiply else 1.0 / factor)
 
 
 def _same_shape(one: Signal, other: Signal) -> tuple[Signal, Signal]:
     rank = max(len(one.shape), len(other.shape))
-    one, other = (signal.shaped((1,) * (rank - len(signal.shape)) + signal.shape) for signal in (one, other))
+    one, other = (
+        signal.shaped((1,) * (rank - len(signal.shape)) + signal.shape) for signal in (one, other)
+    )
     if one.shape != other.shape:
         raise Unsupported(f"broadcasts {shown(one.shape)} with {shown(other.shape)}")
     return one, other
@@ -183,15 +241,28 @@ def _product(machine: Machine, one: Signal, other: Signal) -> Signal:
     """x * sigmoid(k x) = silu(k x) / k and x * (1 + erf(x / sqrt 2)) = 2 gelu(x)."""
     for gate, value in ((one, other), (other, one)):
         stage = gate.base
-        if not isinstance(stage, Stage) or stage.kind not in ("sigmoid", "erf") or not gate.elementwise:
+        if (
+            not isinstance(stage, Stage)
+            or stage.kind not in ("sigmoid", "erf")
+            or not gate.elementwise
+        ):
             continue
         ratio = is_multiple(value, stage.before)  # value = ratio * stage.before
-        gain, offset = gate.affine.gain, gate.affine.offset
+        gain = gate.affine.gain
+        offset = gate.affine.offset
         if ratio is None:
             continue
         if stage.kind == "sigmoid" and not offset.any():
-            return whole(machine.stage("silu", stage.before, stage.place), one.shape).scaled(gain * ratio)
+            return whole(machine.stage("silu", stage.before, stage.place), one.shape).scaled(
+                gain * ratio
+            )
         if stage.kind == "erf" and np.allclose(gain, offset, rtol=1e-6):
-            gelu = machine.stage("gelu", stage.before.scaled(np.full(stage.width, SQRT2)), stage.place)
+            gelu = machine.stage(
+                "gelu", stage.before.scaled(np.full(stage.width, SQRT2)), stage.place
+            )
             return whole(gelu, one.shape).scaled(gain * 2.0 * ratio / SQRT2)
-    raise Unsupported("multiplies two values that depend on the observation, other than x * sigmoid(x) and x * (1 + erf(x / sqrt 2))", one)
+    raise Unsupported(
+        "multiplies two values that depend on the observation, other than x * sigmoid(x) and x * (1"
+        " + erf(x / sqrt 2))",
+        one,
+    )

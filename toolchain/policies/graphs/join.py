@@ -6,32 +6,47 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolchain.policies.graphs.signal import Affine, Observation, Signal, Stage, Unsupported, checked_size
+from toolchain.policies.graphs.signal import (
+    Affine,
+    Observation,
+    Signal,
+    Stage,
+    Unsupported,
+    checked_size,
+)
 
-DIFFERENT = "joins values of different depth or activation (a skip connection), a policy is one chain of layers"
+DIFFERENT = (
+    "joins values of different depth or activation (a skip connection), a policy is one chain of"
+    " layers"
+)
 WIDTH_LIMIT = 2**20
 
 
 def join(parts: Sequence[Signal]) -> Signal:
     """The entries of all parts in a row, as a flat signal.
 
-    Parts with different bases are joined where these are the same kind of function: the parallel branches of a
-    network become one wider layer. Unsupported otherwise.
+    Parts with different bases are joined where these are the same kind of function: the parallel
+    branches of a network become one wider layer. Unsupported otherwise.
     """
     width = sum(part.width for part in parts)
     if width > WIDTH_LIMIT:
         raise Unsupported(f"joins {width} values, the limit is {WIDTH_LIMIT}")
     bases = list({id(part.base): part.base for part in parts}.values())
     if len(bases) == 1:
-        return Signal(bases[0], _stacked([part.affine for part in parts], bases[0].width or 1), (width,))
+        return Signal(
+            bases[0], _stacked([part.affine for part in parts], bases[0].width or 1), (width,)
+        )
     stages = [_as_stage(base, bases) for base in bases]
     kinds = {stage.kind for stage in stages}
     if len(kinds) > 1:
         raise Unsupported(DIFFERENT)
     before = join([stage.before for stage in stages])
-    low, high = (np.concatenate([getattr(stage, name) for stage in stages]) for name in ("low", "high"))
+    low, high = (
+        np.concatenate([getattr(stage, name) for stage in stages]) for name in ("low", "high")
+    )
     base = Stage(stages[0].kind, before, stages[0].place, low, high)
-    start, affines = dict[int, int](), []
+    start = dict[int, int]()
+    affines = []
     position = 0
     for old, stage in zip(bases, stages, strict=True):
         start[id(old)] = position
@@ -45,18 +60,26 @@ def add(one: Signal, other: Signal) -> Signal:
     """one + other, of the same width; Unsupported where they do not share their base."""
     if one.base is not other.base:
         raise Unsupported(DIFFERENT, one)
-    a, b = one.affine, other.affine
+    a = one.affine
+    b = other.affine
     if a.weight is None and b.weight is None and (a.index == b.index).all():
         return Signal(one.base, Affine(a.offset + b.offset, a.gain + b.gain, a.index), one.shape)
     width = one.base.width or 1
-    return Signal(one.base, Affine(a.offset + b.offset, weight=a.dense(width) + b.dense(width)), one.shape)
+    return Signal(
+        one.base, Affine(a.offset + b.offset, weight=a.dense(width) + b.dense(width)), one.shape
+    )
 
 
 def _as_stage(base: Observation | Stage, bases: Sequence[Observation | Stage]) -> Stage:
-    """The base as a stage: beside a clipped part of the observation an unclipped one has infinite bounds."""
+    """The base as a stage.
+
+    Beside a clipped part of the observation an unclipped one has infinite bounds.
+    """
     if isinstance(base, Stage):
         return base
-    if base.width is None or not all(isinstance(other, Observation) or other.kind == "clip" for other in bases):
+    if base.width is None or not all(
+        isinstance(other, Observation) or other.kind == "clip" for other in bases
+    ):
         raise Unsupported(DIFFERENT)
     width = base.width
     whole = Signal(base, Affine(np.zeros(width), np.ones(width), np.arange(width)), (width,))
@@ -75,7 +98,10 @@ def _moved(affine: Affine, start: int, width: int) -> Affine:
 def _stacked(affines: Sequence[Affine], width: int) -> Affine:
     offset = np.concatenate([affine.offset for affine in affines])
     if all(affine.weight is None for affine in affines):
-        gain, index = (np.concatenate([getattr(affine, name) for affine in affines]) for name in ("gain", "index"))
+        gain, index = (
+            np.concatenate([getattr(affine, name) for affine in affines])
+            for name in ("gain", "index")
+        )
         return Affine(offset, gain, index)
     checked_size(len(offset), width)
     return Affine(offset, weight=np.concatenate([affine.dense(width) for affine in affines]))

@@ -1,4 +1,6 @@
-"""An ONNX file as a checked protobuf message, its external data read from the file's own folder and nowhere else."""
+"""An ONNX file as a checked protobuf message, its external data read from the file's own folder and
+nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def import_onnx(where: str) -> Any:
         import onnx
         import onnx.checker
     except ImportError:
-        raise InputError(where, "reading an ONNX file needs the onnx package, which is not installed", fix="pip install onnx") from None
+        raise InputError(
+            where,
+            "reading an ONNX file needs the onnx package, which is not installed",
+            fix="pip install onnx",
+        ) from None
     return onnx
 
 
@@ -42,19 +48,34 @@ def load_model(content: FileContent, assumptions: list[str]) -> Any:
     try:
         model.ParseFromString(content.data)
     except Exception as error:  # the protobuf runtime's own exception type
-        raise InputError(where, "the ONNX file is damaged", why=short_reason(error), fix=COPY_AGAIN) from None
+        raise InputError(
+            where, "the ONNX file is damaged", why=short_reason(error), fix=COPY_AGAIN
+        ) from None
     _check_opset(model, onnx, where)
     _bring_in(model, onnx, content, assumptions)
     try:
         onnx.checker.check_model(model)
-    except Exception as error:  # ValidationError, TypeError, ValueError and more for what is not a valid model
-        raise InputError(where, "not a valid ONNX model", why=short_reason(error, 300), fix=(COPY_AGAIN, EXPORT_AGAIN)) from None
+    except (
+        Exception
+    ) as error:  # ValidationError, TypeError, ValueError and more for what is not a valid model
+        raise InputError(
+            where,
+            "not a valid ONNX model",
+            why=short_reason(error, 300),
+            fix=(COPY_AGAIN, EXPORT_AGAIN),
+        ) from None
     return model
 
 
 def check_size(size: int, where: str) -> None:
     if size > GRAPH_LIMIT:
-        raise InputError(where, "the graph is too large for a policy", got=f"{size} bytes", limit=f"{GRAPH_LIMIT} bytes", fix="export the actor alone")
+        raise InputError(
+            where,
+            "the graph is too large for a policy",
+            got=f"{size} bytes",
+            limit=f"{GRAPH_LIMIT} bytes",
+            fix="export the actor alone",
+        )
 
 
 def _check_opset(model: Any, onnx: Any, where: str) -> None:
@@ -73,20 +94,29 @@ def _check_opset(model: Any, onnx: Any, where: str) -> None:
 def _bring_in(model: Any, onnx: Any, content: FileContent, assumptions: list[str]) -> None:
     """Replace references to external data by the data. Only initializers may have them."""
     problems: list[str] = []
-    pending = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    pending = [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    ]
     files: dict[str, bytes] = {}
     total = len(content.data)
     for tensor in pending:
         facts = {entry.key: entry.value for entry in tensor.external_data}
-        name, location = printable(tensor.name, 60), facts.get("location", "")
+        name = printable(tensor.name, 60)
+        location = facts.get("location", "")
         try:
             if location not in files:
                 files[location] = _read_beside(content.path, location, GRAPH_LIMIT - total)
                 total += len(files[location])
-            size, start = byte_size(tensor, onnx), int(facts.get("offset", "0") or 0)
+            size = byte_size(tensor, onnx)
+            start = int(facts.get("offset", "0") or 0)
             length = int(facts.get("length", str(size)) or size)
             if length != size or not 0 <= start <= len(files[location]) - size:
-                raise ValueError(f"asks for {length} bytes at {start} of {len(files[location])}, its shape for {size}")
+                raise ValueError(
+                    f"asks for {length} bytes at {start} of {len(files[location])}, its shape for"
+                    f" {size}"
+                )
             total += size
             check_size(total, content.name)
         except (ValueError, OSError) as error:
@@ -103,13 +133,25 @@ def _bring_in(model: Any, onnx: Any, content: FileContent, assumptions: list[str
             fix=("keep the files of external data beside it", "export with all weights inside"),
         )
     for location, data in files.items():
-        assumptions.append(f"weights in {printable(location, 60)}, SHA-256 {hashlib.sha256(data).hexdigest()}")
+        assumptions.append(
+            f"weights in {printable(location, 60)}, SHA-256 {hashlib.sha256(data).hexdigest()}"
+        )
 
 
 def _read_beside(model: Path, location: str, limit: int) -> bytes:
-    """A file in the model's folder or below it, no symbolic link on the way; ValueError or OSError otherwise."""
+    """A file in the model's folder or below it, no symbolic link on the way.
+
+    ValueError or OSError otherwise.
+    """
     parts = PurePosixPath(location).parts
-    if not location or "\0" in location or "\\" in location or PureWindowsPath(location).drive or location.startswith("/") or ".." in parts:
+    if (
+        not location
+        or "\0" in location
+        or "\\" in location
+        or PureWindowsPath(location).drive
+        or location.startswith("/")
+        or ".." in parts
+    ):
         raise ValueError(f"{printable(location, 60)!r} is not a name below the folder of the file")
     path = model.parent
     for part in parts:
@@ -125,7 +167,8 @@ def _read_beside(model: Path, location: str, limit: int) -> bytes:
             raise ValueError(f"{printable(location, 60)!r} is not a regular file")
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise ValueError(f"{printable(location, 60)!r} is larger than the {GRAPH_LIMIT} bytes that a graph may have")
+        raise ValueError(
+            f"{printable(location, 60)!r} is larger than the {GRAPH_LIMIT} bytes that a graph may"
+            " have"
+        )
     return data
-
-

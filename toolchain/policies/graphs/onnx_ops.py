@@ -16,12 +16,24 @@ FLOAT_TYPES = (1, 11)  # FLOAT, DOUBLE
 INT_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)
 RECURRENT = ("LSTM", "GRU", "RNN")
 CONTROL = ("If", "Loop", "Scan", "SequenceMap")
-CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "MaxPool", "AveragePool", "GlobalAveragePool")
+CONVOLUTIONS = (
+    "Conv",
+    "ConvTranspose",
+    "ConvInteger",
+    "QLinearConv",
+    "DeformConv",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operator: its inputs (None where left out), attributes, opset version and number of outputs."""
+    """One operator.
+
+    Its inputs (None where left out), attributes, opset version and number of outputs.
+    """
 
     machine: Machine
     place: str
@@ -31,7 +43,9 @@ class Call:
     outputs: int
 
     def input(self, place: int) -> Any:
-        return self.inputs[place] if place < len(self.inputs) else None
+        if place < len(self.inputs):
+            return self.inputs[place]
+        return None
 
     def needed(self, place: int) -> Any:
         value = self.input(place)
@@ -44,12 +58,14 @@ class Call:
 
     def setting(self, name: str, place: int) -> Any:
         """An attribute of older opsets that became an input."""
-        return np.asarray(self.attributes[name]) if name in self.attributes else self.input(place)
+        if name in self.attributes:
+            return np.asarray(self.attributes[name])
+        return self.input(place)
 
 
 LOGITS = (
-    "export the logits before it as the output and give --squash argmax "
-    "(Stable-Baselines3's PPO: policy.action_net(policy.mlp_extractor.forward_actor(policy.extract_features(observation))))"
+    "export the logits before it as the output and give --squash argmax (Stable-Baselines3's PPO:"
+    " policy.action_net(policy.mlp_extractor.forward_actor(policy.extract_features(observation))))"
 )
 
 
@@ -109,21 +125,29 @@ def _extreme(low: bool) -> Callable[[Call], Any]:
             if isinstance(result, Signal) and isinstance(other, Signal):
                 raise Unsupported("compares two values that depend on the observation")
             value, bound = (result, other) if isinstance(result, Signal) else (other, result)
-            result = elementwise.clip(call.machine, value, bound if low else None, None if low else bound, call.place)
+            result = elementwise.clip(
+                call.machine, value, bound if low else None, None if low else bound, call.place
+            )
         return result
 
     return run
 
 
 def _clip(call: Call) -> Any:
-    low, high = call.setting("min", 1), call.setting("max", 2)
+    low = call.setting("min", 1)
+    high = call.setting("max", 2)
     if isinstance(low, Signal) or isinstance(high, Signal):
         raise Unsupported("has bounds that depend on the observation")
     return elementwise.clip(call.machine, call.needed(0), low, high, call.place)
 
 
 def _gemm(call: Call) -> Any:
-    facts = (call.attribute("alpha", 1.0), call.attribute("beta", 1.0), bool(call.attribute("transA", 0)), bool(call.attribute("transB", 0)))
+    facts = (
+        call.attribute("alpha", 1.0),
+        call.attribute("beta", 1.0),
+        bool(call.attribute("transA", 0)),
+        bool(call.attribute("transB", 0)),
+    )
     return structure.gemm(call.machine, call.needed(0), call.needed(1), call.input(2), *facts)
 
 
@@ -131,7 +155,9 @@ def _batch_norm(call: Call) -> Any:
     if call.attribute("training_mode", 0):
         raise Unsupported("is in training mode")
     value, scale, bias, mean, variance = (call.needed(place) for place in range(5))
-    return elementwise.batch_norm(value, scale, bias, mean, variance, call.attribute("epsilon", 1e-5))
+    return elementwise.batch_norm(
+        value, scale, bias, mean, variance, call.attribute("epsilon", 1e-5)
+    )
 
 
 def _dropout(call: Call) -> Any:
@@ -142,10 +168,14 @@ def _dropout(call: Call) -> Any:
 
 
 def _cast(call: Call) -> Any:
-    value, to = call.needed(0), call.attribute("to")
+    value = call.needed(0)
+    to = call.attribute("to")
     if isinstance(value, Signal):
         if to not in FLOAT_TYPES:
-            raise Unsupported(f"of a value that depends on the observation to type {to}, float32 and float64 are supported")
+            raise Unsupported(
+                f"of a value that depends on the observation to type {to}, float32 and float64 are"
+                " supported"
+            )
         return value
     if to in FLOAT_TYPES:
         return np.asarray(value, np.float64)
@@ -160,10 +190,14 @@ def _constant(call: Call) -> Any:
     if len(call.attributes) != 1 or "sparse_value" in call.attributes:
         raise Unsupported("is sparse or has no single value")
     (value,) = call.attributes.values()
-    if isinstance(value, (bytes, str)) or (isinstance(value, list) and any(isinstance(item, bytes) for item in value)):
+    if isinstance(value, (bytes, str)) or (
+        isinstance(value, list) and any(isinstance(item, bytes) for item in value)
+    ):
         raise Unsupported("holds text")
     values = np.asarray(value)
-    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64) if values.dtype.kind in "fiu" else values
+    if values.dtype.kind in "fiu":
+        return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    return values
 
 
 def _constant_of_shape(call: Call) -> Any:
@@ -176,15 +210,27 @@ def _gather(call: Call) -> Any:
     if isinstance(places, Signal):
         raise Unsupported("selects by a value that depends on the observation")
     places = np.asarray(places)
-    return structure.select(call.needed(0), call.attribute("axis", 0), int(places) if places.ndim == 0 else places)
+    return structure.select(
+        call.needed(0), call.attribute("axis", 0), int(places) if places.ndim == 0 else places
+    )
 
 
 def _slice(call: Call) -> Any:
     value = call.needed(0)
-    starts, ends = (structure.whole_numbers(call.setting(name, place)) for name, place in (("starts", 1), ("ends", 2)))
-    axes, steps = call.setting("axes", 3), call.input(4)
-    axes = structure.whole_numbers(axes) if axes is not None else list(range(len(starts)))
-    steps = structure.whole_numbers(steps) if steps is not None else [1] * len(starts)
+    starts, ends = (
+        structure.whole_numbers(call.setting(name, place))
+        for name, place in (("starts", 1), ("ends", 2))
+    )
+    axes = call.setting("axes", 3)
+    steps = call.input(4)
+    if axes is not None:
+        axes = structure.whole_numbers(axes)
+    else:
+        axes = list(range(len(starts)))
+    if steps is not None:
+        steps = structure.whole_numbers(steps)
+    else:
+        steps = [1] * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step < 1:
             raise Unsupported(f"has step {step}")
@@ -193,14 +239,19 @@ def _slice(call: Call) -> Any:
 
 
 def _split(call: Call) -> Any:
-    value, axis, sizes = call.needed(0), call.attribute("axis", 0), call.setting("split", 1)
+    value = call.needed(0)
+    axis = call.attribute("axis", 0)
+    sizes = call.setting("split", 1)
     if sizes is None:
-        length, parts = value.shape[axis], call.outputs
+        length = value.shape[axis]
+        parts = call.outputs
         if length < 0:
             raise Unsupported("splits a batch")
         step = -(-length // parts)
         sizes = [min(step, length - step * part) for part in range(parts)]
-    return structure.split(value, axis, sizes if isinstance(sizes, list) else structure.whole_numbers(sizes))
+    return structure.split(
+        value, axis, sizes if isinstance(sizes, list) else structure.whole_numbers(sizes)
+    )
 
 
 def _expand(call: Call) -> Any:
@@ -208,12 +259,20 @@ def _expand(call: Call) -> Any:
 
 
 def _shape(call: Call) -> Any:
-    return structure.sizes_of(call.needed(0))[call.attribute("start", 0) : call.attribute("end", None)]
+    return structure.sizes_of(call.needed(0))[
+        call.attribute("start", 0) : call.attribute("end", None)
+    ]
 
 
 def _reshape(call: Call) -> Any:
     target = call.setting("shape", 1)
-    if target is not None and not isinstance(target, Signal) and np.size(target) > 1 and (np.asarray(target) < -1).any() and BATCH not in np.asarray(target):
+    if (
+        target is not None
+        and not isinstance(target, Signal)
+        and np.size(target) > 1
+        and (np.asarray(target) < -1).any()
+        and BATCH not in np.asarray(target)
+    ):
         raise Unsupported("computes its shape from the size of the batch")
     return structure.reshape(call.needed(0), target, zero_copies=not call.attribute("allowzero", 0))
 

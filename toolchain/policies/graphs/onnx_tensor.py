@@ -15,15 +15,26 @@ _TYPES = {
     7: ("<i8", "int64_data"), 9: ("?", "int32_data"), 10: ("<f2", "int32_data"), 11: ("<f8", "double_data"), 12: ("<u4", "uint64_data"),
     16: ("<u2", "int32_data"),
 }  # fmt: skip
-_HALF, _BFLOAT = 10, 16
+_HALF = 10
+_BFLOAT = 16
 
 
 def byte_size(tensor: Any, onnx: Any) -> int:
-    """Bytes of the tensor's raw data by its type and shape; ValueError where these are not supported."""
+    """Bytes of the tensor's raw data by its type and shape.
+
+    ValueError where these are not supported.
+    """
     if tensor.data_type not in _TYPES:
         raise ValueError(f"its type {_type_name(tensor, onnx)} is not supported")
-    if any(size < 0 for size in tensor.dims) or len(tensor.dims) > 8 or math.prod(tensor.dims) > ENTRY_LIMIT:
-        raise ValueError(f"its shape {list(tensor.dims)[:8]} is not possible or has more than {ENTRY_LIMIT} entries")
+    if (
+        any(size < 0 for size in tensor.dims)
+        or len(tensor.dims) > 8
+        or math.prod(tensor.dims) > ENTRY_LIMIT
+    ):
+        raise ValueError(
+            f"its shape {list(tensor.dims)[:8]} is not possible or has more than {ENTRY_LIMIT}"
+            " entries"
+        )
     return math.prod(tensor.dims) * np.dtype(_TYPES[tensor.data_type][0]).itemsize
 
 

@@ -16,12 +16,25 @@ class Overwritten:
         self._machine = machine
         self._changed: list[Any] = []  # affine maps and arrays: what shapes of one value share
 
-    def call(self, place: str, name: str, positional: Sequence[Any], named: Mapping[str, Any], run: Callable[..., Any]) -> Any:
-        """run(machine, place, the name without its underscore, ...), the first operand noted where the name ends in one."""
+    def call(
+        self,
+        place: str,
+        name: str,
+        positional: Sequence[Any],
+        named: Mapping[str, Any],
+        run: Callable[..., Any],
+    ) -> Any:
+        """run(machine, place, the name without its underscore, ...), the first operand noted where
+        the name ends in one.
+        """
         operands = [*positional, *named.values()]
-        for value in operands + [item for several in operands if isinstance(several, list) for item in several]:
+        for value in operands + [
+            item for several in operands if isinstance(several, list) for item in several
+        ]:
             if any(_content(value) is changed for changed in self._changed):
-                return self._machine.problem(f"{place}: {name} reads a value after it was changed in place")
+                return self._machine.problem(
+                    f"{place}: {name} reads a value after it was changed in place"
+                )
         in_place = name.endswith("_") and not name.endswith("__")
         operand = next(iter(operands), None)
         result = run(self._machine, place, name[:-1] if in_place else name, positional, named)
@@ -31,4 +44,6 @@ class Overwritten:
 
 
 def _content(value: Any) -> Any:
-    return value.affine if isinstance(value, Signal) else value
+    if isinstance(value, Signal):
+        return value.affine
+    return value

@@ -1,7 +1,8 @@
 """What a graph's value is as a function of the observation: an affine map of a base.
 
-A base is the observation or an elementwise function (an activation, a clip) of another signal. Affine operations
-in a row so become one map, computed in float64, and a feed-forward policy becomes a chain of bases.
+A base is the observation or an elementwise function (an activation, a clip) of another signal.
+Affine operations in a row so become one map, computed in float64, and a feed-forward policy becomes
+a chain of bases.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ WORK_LIMIT = 2**31  # multiplications to merge two affine operations
 class Unsupported(Exception):
     """An operation that a policy's chain of layers cannot hold; the message says why.
 
-    `like` is a signal of the result's shape, where it is known: graphs compute values that only their shape is used of.
+    `like` is a signal of the result's shape, where it is known: graphs compute values that only
+    their shape is used of.
     """
 
     def __init__(self, message: str, like: Signal | None = None) -> None:
@@ -31,16 +33,23 @@ class Unsupported(Exception):
 
 
 class WidthNeeded(Exception):
-    """The file does not say how wide an input is, and an operation just told: `name` has `width` features."""
+    """The file does not say how wide an input is, and an operation just told:
+
+    `name` has `width` features.
+    """
 
     def __init__(self, name: str, width: int) -> None:
         super().__init__(name, width)
-        self.name, self.width = name, width
+        self.name = name
+        self.width = width
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What goes in, [width]; None where the file does not say. `name` is an input's, empty for all together."""
+    """What goes in, [width]; None where the file does not say.
+
+    `name` is an input's, empty for all together.
+    """
 
     width: int | None
     name: str = ""
@@ -48,9 +57,11 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """kind(before), elementwise: an activation of toolchain.activations, `erf`, or `clip` to [low, high], each [n].
+    """kind(before), elementwise: an activation of toolchain.activations, `erf`, or `clip` to [low,
+    high], each [n].
 
-    A clip without finite bounds is the identity and marks where the normaliser ends. `place` says which node.
+    A clip without finite bounds is the identity and marks where the normaliser ends. `place` says
+    which node.
     """
 
     kind: str
@@ -94,7 +105,10 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """`affine` of `base`; its entries in C order fill the axes of `shape`, one of which may be BATCH."""
+    """`affine` of `base`.
+
+    Its entries in C order fill the axes of `shape`, one of which may be BATCH.
+    """
 
     base: Observation | Stage
     affine: Affine
@@ -113,13 +127,20 @@ class Signal:
 
     @property
     def unsized(self) -> bool:
-        """Whether the width of the input is not known yet: one entry then stands for all of them."""
+        """Whether the width of the input is not known yet.
+
+        One entry then stands for all of them.
+        """
         return self.root.width is None
 
     @property
     def elementwise(self) -> bool:
         """Whether entry i depends on entry i of the base alone."""
-        return self.affine.weight is None and self.width == self.base.width and bool((self.affine.index == np.arange(self.width)).all())
+        return (
+            self.affine.weight is None
+            and self.width == self.base.width
+            and bool((self.affine.index == np.arange(self.width)).all())
+        )
 
     def shaped(self, shape: tuple[int, ...]) -> Signal:
         return replace(self, shape=shape)
@@ -137,7 +158,9 @@ class Signal:
         """weight @ signal, weight [m, n]."""
         base_width = self.base.width or 1
         checked_size(weight.shape[0], base_width)
-        checked_work(weight.shape[0], self.width, base_width if self.affine.weight is not None else 1)
+        checked_work(
+            weight.shape[0], self.width, base_width if self.affine.weight is not None else 1
+        )
         if self.affine.weight is not None:
             product = weight @ self.affine.weight
         elif self.elementwise:
@@ -151,19 +174,27 @@ class Signal:
 def checked_size(rows: int, columns: int) -> tuple[int, int]:
     """The shape of a weight matrix; Unsupported where it would take all memory."""
     if rows * columns > WEIGHT_LIMIT:
-        raise Unsupported(f"needs a weight matrix of {rows} x {columns}, the limit is {WEIGHT_LIMIT} entries")
+        raise Unsupported(
+            f"needs a weight matrix of {rows} x {columns}, the limit is {WEIGHT_LIMIT} entries"
+        )
     return rows, columns
 
 
 def checked_work(rows: int, inner: int, columns: int) -> None:
     """Unsupported for a product of matrices that would take all day."""
     if rows * inner * columns > WORK_LIMIT:
-        raise Unsupported(f"needs a product of matrices of {rows} x {inner} x {columns}, the limit is {WORK_LIMIT} multiplications")
+        raise Unsupported(
+            f"needs a product of matrices of {rows} x {inner} x {columns}, the limit is"
+            f" {WORK_LIMIT} multiplications"
+        )
 
 
 def whole(base: Observation | Stage, shape: tuple[int, ...]) -> Signal:
     """The base itself as a signal (one entry stands for all while the width is not known)."""
-    width = 1 if base.width is None else base.width
+    if base.width is None:
+        width = 1
+    else:
+        width = base.width
     return Signal(base, Affine(np.zeros(width), np.ones(width), np.arange(width)), shape)
 
 
@@ -180,10 +211,18 @@ def is_multiple(one: Signal, other: Signal) -> float | None:
         parts.append((one.affine.weight, other.affine.weight))
     else:
         return None
-    top, at = max(((np.abs(part[1]).max(initial=0.0), number) for number, part in enumerate(parts)), key=lambda item: item[0])
+    top, at = max(
+        ((np.abs(part[1]).max(initial=0.0), number) for number, part in enumerate(parts)),
+        key=lambda item: item[0],
+    )
     if top == 0:
         return None
     place = np.unravel_index(np.abs(parts[at][1]).argmax(), parts[at][1].shape)
     ratio = float(parts[at][0][place] / parts[at][1][place])
-    fits = all(np.allclose(mine, ratio * theirs, rtol=1e-6, atol=1e-6 * abs(ratio) * top) for mine, theirs in parts)
-    return ratio if fits and np.isfinite(ratio) and ratio != 0 else None
+    fits = all(
+        np.allclose(mine, ratio * theirs, rtol=1e-6, atol=1e-6 * abs(ratio) * top)
+        for mine, theirs in parts
+    )
+    if fits and np.isfinite(ratio) and ratio != 0:
+        return ratio
+    return None

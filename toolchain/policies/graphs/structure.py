@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from toolchain.policies.graphs import join
 from toolchain.policies.graphs.elementwise import ENTRY_LIMIT, Operand, add, shown
 from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import BATCH, UNSIZED, Observation, Signal, Unsupported, WidthNeeded, checked_work, whole
+from toolchain.policies.graphs.signal import (
+    BATCH,
+    UNSIZED,
+    Observation,
+    Signal,
+    Unsupported,
+    WidthNeeded,
+    checked_work,
+    whole,
+)
 
 UNKNOWN_WIDTH = "needs the width of the input, which the file does not say"
 
@@ -28,17 +37,42 @@ def whole_numbers(value: Any) -> list[int]:
 
 
 def reshape(value: Operand, target: Any, zero_copies: bool = True) -> Operand:
-    """The value with the axes of `target`: -1 is inferred, 0 copied (where `zero_copies`), BATCH the batch."""
-    sizes = whole_numbers(target) if np.size(target) else []
+    """The value with the axes of `target`.
+
+    -1 is inferred, 0 copied (where `zero_copies`), BATCH the batch.
+    """
+    if np.size(target):
+        sizes = whole_numbers(target)
+    else:
+        sizes = []
     if not isinstance(value, Signal):
         shape = np.shape(value)
-        return np.reshape(value, [shape[place] if size == 0 and zero_copies else size for place, size in enumerate(sizes)])
+        return np.reshape(
+            value,
+            [
+                shape[place] if size == 0 and zero_copies else size
+                for place, size in enumerate(sizes)
+            ],
+        )
     if zero_copies:
-        sizes = [value.shape[place] if size == 0 and place < len(value.shape) else size for place, size in enumerate(sizes)]
+        sizes = [
+            value.shape[place] if size == 0 and place < len(value.shape) else size
+            for place, size in enumerate(sizes)
+        ]
     if value.unsized:
-        if value.shape == (BATCH, UNSIZED) and len(sizes) == 2 and sizes[1] == -1 and sizes[0] in (BATCH, 1):
+        if (
+            value.shape == (BATCH, UNSIZED)
+            and len(sizes) == 2
+            and sizes[1] == -1
+            and sizes[0] in (BATCH, 1)
+        ):
             return value
-        if value.shape == (BATCH, UNSIZED) and len(sizes) == 2 and sizes[0] in (-1, 1, BATCH) and sizes[1] > 0:
+        if (
+            value.shape == (BATCH, UNSIZED)
+            and len(sizes) == 2
+            and sizes[0] in (-1, 1, BATCH)
+            and sizes[1] > 0
+        ):
             raise WidthNeeded(value.root.name, sizes[1])
         raise Unsupported(UNKNOWN_WIDTH)
     return value.shaped(_resolved(sizes, value))
@@ -47,13 +81,19 @@ def reshape(value: Operand, target: Any, zero_copies: bool = True) -> Operand:
 def _resolved(sizes: list[int], value: Signal) -> tuple[int, ...]:
     """The new shape of a signal, which must keep its entries and their order."""
     if BATCH in value.shape and sizes:
-        place = sizes.index(BATCH) if BATCH in sizes else 0
+        if BATCH in sizes:
+            place = sizes.index(BATCH)
+        else:
+            place = 0
         rest = _inferred([*sizes[:place], *sizes[place + 1 :]], value.width)
         if rest is not None and (place == 0 or all(size == 1 for size in sizes[:place])):
             return (*rest[:place], BATCH, *rest[place:])
     found = _inferred(sizes, value.width)
     if found is None:
-        raise Unsupported(f"to {shown(tuple(sizes))} of a value of shape {shown(value.shape)} mixes batch and features")
+        raise Unsupported(
+            f"to {shown(tuple(sizes))} of a value of shape {shown(value.shape)} mixes batch and"
+            " features"
+        )
     return found
 
 
@@ -63,8 +103,12 @@ def _inferred(sizes: Sequence[int], width: int) -> tuple[int, ...] | None:
     if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
         return None
     if -1 in sizes:
-        return tuple(width // known if size == -1 else size for size in sizes) if known and width % known == 0 else None
-    return tuple(sizes) if known == width else None
+        if known and width % known == 0:
+            return tuple(width // known if size == -1 else size for size in sizes)
+        return None
+    if known == width:
+        return tuple(sizes)
+    return None
 
 
 def flatten(value: Operand, first: int, last: int = -1) -> Operand:
@@ -74,7 +118,10 @@ def flatten(value: Operand, first: int, last: int = -1) -> Operand:
     if not shape:
         return reshape(value, [1])
     inner = shape[first : last + 1]
-    merged = -1 if BATCH in inner or UNSIZED in inner else math.prod(inner)
+    if BATCH in inner or UNSIZED in inner:
+        merged = -1
+    else:
+        merged = math.prod(inner)
     if inner.count(BATCH) and all(size in (1, BATCH) for size in inner):
         merged = BATCH
     if isinstance(value, Signal) and value.unsized and inner == (UNSIZED,):
@@ -85,38 +132,56 @@ def flatten(value: Operand, first: int, last: int = -1) -> Operand:
 def flatten_to_matrix(value: Operand, axis: int) -> Operand:
     """ONNX Flatten: axes before `axis` as rows, the others as columns."""
     shape = tuple(value.shape)
-    axis = axis + len(shape) if axis < 0 else axis
+    if axis < 0:
+        axis = axis + len(shape)
+    else:
+        axis = axis
     if not 0 <= axis <= len(shape):
         raise Unsupported(f"has axis {axis} of a value of shape {shown(shape)}")
     if isinstance(value, Signal):
         if BATCH in shape[axis:] or any(size not in (1, BATCH) for size in shape[:axis]):
-            raise Unsupported(f"at axis {axis} of a value of shape {shown(shape)} mixes batch and features")
-        return value.shaped((BATCH if BATCH in shape else 1, UNSIZED if value.unsized else value.width))
+            raise Unsupported(
+                f"at axis {axis} of a value of shape {shown(shape)} mixes batch and features"
+            )
+        return value.shaped(
+            (BATCH if BATCH in shape else 1, UNSIZED if value.unsized else value.width)
+        )
     return np.reshape(value, (math.prod(shape[:axis]), -1) if np.size(value) else (0, 0))
 
 
 def squeeze(value: Operand, axes: Any = None) -> Operand:
     """Without the axes of size 1 (those given, or all); the batch counts as 1 where it is named."""
     shape = tuple(value.shape)
-    chosen = [_axis(axis, len(shape)) for axis in whole_numbers(axes)] if axes is not None else [place for place, size in enumerate(shape) if size == 1]
+    if axes is not None:
+        chosen = [_axis(axis, len(shape)) for axis in whole_numbers(axes)]
+    else:
+        chosen = [place for place, size in enumerate(shape) if size == 1]
     if any(shape[place] not in (1, BATCH) for place in chosen):
         raise Unsupported(f"of axes {chosen} of a value of shape {shown(shape)}")
     kept = tuple(size for place, size in enumerate(shape) if place not in chosen)
-    return value.shaped(kept) if isinstance(value, Signal) else np.reshape(value, kept)
+    if isinstance(value, Signal):
+        return value.shaped(kept)
+    return np.reshape(value, kept)
 
 
 def unsqueeze(value: Operand, axes: Any) -> Operand:
-    shape, places = tuple(value.shape), whole_numbers(axes)
+    shape = tuple(value.shape)
+    places = whole_numbers(axes)
     rank = len(shape) + len(places)
     places = sorted(_axis(place, rank) for place in places)
     sizes = iter(shape)
     grown = tuple(1 if place in places else next(sizes) for place in range(rank))
-    return value.shaped(grown) if isinstance(value, Signal) else np.reshape(value, grown)
+    if isinstance(value, Signal):
+        return value.shaped(grown)
+    return np.reshape(value, grown)
 
 
 def transpose(value: Operand, order: Sequence[int] | None = None) -> Operand:
     rank = len(value.shape)
-    order = [_axis(place, rank) for place in order] if order is not None else list(range(rank))[::-1]
+    if order is not None:
+        order = [_axis(place, rank) for place in order]
+    else:
+        order = list(range(rank))[::-1]
     if sorted(order) != list(range(rank)):
         raise Unsupported(f"with the order {order} of a value of shape {shown(tuple(value.shape))}")
     if not isinstance(value, Signal):
@@ -140,8 +205,12 @@ def concatenate(values: Sequence[Operand], axis: int) -> Operand:
     axis = _axis(axis, len(signals[0].shape))
     others = {signal.shape[:axis] + signal.shape[axis + 1 :] for signal in signals}
     if len(others) > 1 or any(signal.shape[axis] == BATCH for signal in signals):
-        raise Unsupported(f"of values of shapes {' and '.join(shown(signal.shape) for signal in signals[:4])} along axis {axis}")
-    places, start = [], 0
+        raise Unsupported(
+            f"of values of shapes {' and '.join(shown(signal.shape) for signal in signals[:4])}"
+            f" along axis {axis}"
+        )
+    places = []
+    start = 0
     for signal in signals:
         places.append(_entries(signal) + start)
         start += signal.width
@@ -149,7 +218,9 @@ def concatenate(values: Sequence[Operand], axis: int) -> Operand:
     order = np.concatenate(places, axis)
     first = signals[0].shape
     shape = (*first[:axis], sum(signal.shape[axis] for signal in signals), *first[axis + 1 :])
-    return joined.shaped(shape) if (order.ravel() == np.arange(start)).all() else joined.taken(order.ravel(), shape)
+    if (order.ravel() == np.arange(start)).all():
+        return joined.shaped(shape)
+    return joined.taken(order.ravel(), shape)
 
 
 def select(value: Operand, axis: int, places: slice | NDArray[np.int64] | int) -> Operand:
@@ -158,7 +229,12 @@ def select(value: Operand, axis: int, places: slice | NDArray[np.int64] | int) -
     axis = _axis(axis, len(shape))
     if not isinstance(value, Signal):
         return np.asarray(value)[(slice(None),) * axis + (places,)]
-    whole_axis = isinstance(places, slice) and (places.start or 0) == 0 and places.step in (None, 1) and (places.stop is None or places.stop >= 2**31 - 1)
+    whole_axis = (
+        isinstance(places, slice)
+        and (places.start or 0) == 0
+        and places.step in (None, 1)
+        and (places.stop is None or places.stop >= 2**31 - 1)
+    )
     if whole_axis:
         return value
     if shape[axis] == BATCH:
@@ -181,13 +257,19 @@ def split(value: Operand, axis: int, sizes: Sequence[int]) -> list[Operand]:
     if sum(sizes) != value.shape[axis] or any(size < 1 for size in sizes) or len(sizes) > 64:
         raise Unsupported(f"into {list(sizes)[:8]} of a value of shape {shown(tuple(value.shape))}")
     starts = np.cumsum([0, *sizes])
-    return [select(value, axis, slice(int(start), int(start) + size)) for start, size in zip(starts, sizes, strict=False)]
+    return [
+        select(value, axis, slice(int(start), int(start) + size))
+        for start, size in zip(starts, sizes, strict=False)
+    ]
 
 
 def expand(value: Operand, target: Any) -> Operand:
     sizes = whole_numbers(target)
     if isinstance(value, Signal):
-        wanted = [mine if size in (-1, 1) else size for size, mine in zip(sizes[-len(value.shape) :], value.shape, strict=False)]
+        wanted = [
+            mine if size in (-1, 1) else size
+            for size, mine in zip(sizes[-len(value.shape) :], value.shape, strict=False)
+        ]
         if len(sizes) == len(value.shape) and tuple(wanted) == value.shape:
             return value
         raise Unsupported(f"to {shown(tuple(sizes))} of a value of shape {shown(value.shape)}")
@@ -195,7 +277,9 @@ def expand(value: Operand, target: Any) -> Operand:
         sizes = [1 if size == BATCH else size for size in sizes]
     shape = np.broadcast_shapes(np.shape(value), tuple(1 if size == -1 else size for size in sizes))
     if math.prod(shape) > ENTRY_LIMIT:
-        raise Unsupported(f"makes a constant of {math.prod(shape)} entries, the limit is {ENTRY_LIMIT}")
+        raise Unsupported(
+            f"makes a constant of {math.prod(shape)} entries, the limit is {ENTRY_LIMIT}"
+        )
     return np.broadcast_to(value, shape)
 
 
@@ -210,14 +294,21 @@ def broadcast(values: Sequence[Operand]) -> list[Operand]:
     shape = np.broadcast_shapes(*shapes)
     if signals and shape != tuple(1 if size == BATCH else size for size in signals[0]):
         raise Unsupported(f"of shapes {' and '.join(map(shown, shapes[:4]))}")
-    return [value if isinstance(value, Signal) else expand(value, np.array(shape)) for value in values]
+    return [
+        value if isinstance(value, Signal) else expand(value, np.array(shape)) for value in values
+    ]
 
 
 def full(sizes: Any, number: Any) -> NDArray[Any]:
     """A constant of the given sizes; the batch counts as 1."""
-    shape = tuple(1 if size == BATCH else size for size in whole_numbers(sizes)) if np.size(sizes) else ()
+    if np.size(sizes):
+        shape = tuple(1 if size == BATCH else size for size in whole_numbers(sizes))
+    else:
+        shape = ()
     if any(size < 0 for size in shape) or math.prod(shape) > ENTRY_LIMIT:
-        raise Unsupported(f"makes a constant of shape {shown(shape)}, the limit is {ENTRY_LIMIT} entries")
+        raise Unsupported(
+            f"makes a constant of shape {shown(shape)}, the limit is {ENTRY_LIMIT} entries"
+        )
     return np.full(shape, number)
 
 
@@ -229,14 +320,22 @@ def sizes_of(value: Operand) -> NDArray[np.int64]:
 
 def matmul(machine: Machine, one: Operand, other: Operand) -> Operand:
     """The matrix product of a signal and a constant matrix, on either side."""
-    one, other = _normalized(machine, one), _normalized(machine, other)
+    one = _normalized(machine, one)
+    other = _normalized(machine, other)
     if isinstance(one, Signal) and isinstance(other, Signal):
-        raise Unsupported("multiplies two values that depend on the observation (as attention does)")
+        raise Unsupported(
+            "multiplies two values that depend on the observation (as attention does)"
+        )
     if not isinstance(one, Signal) and not isinstance(other, Signal):
-        a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        a = np.asarray(one, np.float64)
+        b = np.asarray(other, np.float64)
         if a.ndim == 0 or b.ndim == 0 or a.ndim > 2 or b.ndim > 2:
             raise Unsupported("of constants is known for matrices alone")
-        checked_work(a.size // a.shape[-1] if a.size else 0, a.shape[-1], b.size // b.shape[0] if b.size else 0)
+        checked_work(
+            a.size // a.shape[-1] if a.size else 0,
+            a.shape[-1],
+            b.size // b.shape[0] if b.size else 0,
+        )
         return a @ b
     if isinstance(one, Signal):
         weight = _matrix(other)
@@ -244,9 +343,12 @@ def matmul(machine: Machine, one: Operand, other: Operand) -> Operand:
         if one.unsized:
             raise WidthNeeded(one.root.name, weight.shape[0])
         _contracted(shape[-1:], shape[:-1], weight.shape[0], one)
-        return one.mapped(weight.T, (*shape[:-1], weight.shape[1]) if len(other.shape) > 1 else shape[:-1])
+        return one.mapped(
+            weight.T, (*shape[:-1], weight.shape[1]) if len(other.shape) > 1 else shape[:-1]
+        )
     assert isinstance(other, Signal)
-    weight, shape = _matrix(one, column=False), other.shape
+    weight = _matrix(one, column=False)
+    shape = other.shape
     if other.unsized:
         raise WidthNeeded(other.root.name, weight.shape[1])
     if len(shape) == 1:
@@ -261,30 +363,61 @@ def linear(machine: Machine, value: Operand, weight: Any, bias: Any = None) -> O
     if isinstance(weight, Signal) or isinstance(bias, Signal):
         raise Unsupported("has weights that depend on the observation")
     result = matmul(machine, value, np.transpose(weight))
-    return result if bias is None else add(result, bias)
+    if bias is None:
+        return result
+    return add(result, bias)
 
 
 def gemm(
-    machine: Machine, a: Operand, b: Operand, c: Any, alpha: float = 1.0, beta: float = 1.0, transpose_a: bool = False, transpose_b: bool = False
+    machine: Machine,
+    a: Operand,
+    b: Operand,
+    c: Any,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
 ) -> Operand:
     """alpha * A' B' + beta * C; C may be None."""
-    a = transpose(a) if transpose_a else a
-    b = transpose(b) if transpose_b else b
+    if transpose_a:
+        a = transpose(a)
+    else:
+        a = a
+    if transpose_b:
+        b = transpose(b)
+    else:
+        b = b
     result = matmul(machine, a, b)
     if alpha != 1.0:
-        result = result.scaled(np.full(result.width, alpha)) if isinstance(result, Signal) else result * alpha
+        if isinstance(result, Signal):
+            result = result.scaled(np.full(result.width, alpha))
+        else:
+            result = result * alpha
     if c is None:
         return result
     return add(result, c, beta)
 
 
 def _normalized(machine: Machine, value: Operand) -> Operand:
-    """A scaled or shifted observation as a stage of its own: what the first dense layer sees is the normaliser's."""
-    if not isinstance(value, Signal) or not isinstance(value.base, Observation) or value.unsized or value.affine.weight is not None:
+    """A scaled or shifted observation as a stage of its own.
+
+    What the first dense layer sees is the normaliser's.
+    """
+    if (
+        not isinstance(value, Signal)
+        or not isinstance(value.base, Observation)
+        or value.unsized
+        or value.affine.weight is not None
+    ):
         return value
     if (value.affine.gain == 1).all() and not value.affine.offset.any():
         return value
-    return whole(machine.stage("clip", value, "", np.full(value.width, -np.inf), np.full(value.width, np.inf)), value.shape)
+    return whole(
+        machine.stage(
+            "clip", value, "", np.full(value.width, -np.inf), np.full(value.width, np.inf)
+        ),
+        value.shape,
+    )
 
 
 def _matrix(value: Any, column: bool = True) -> NDArray[np.float64]:
@@ -292,13 +425,18 @@ def _matrix(value: Any, column: bool = True) -> NDArray[np.float64]:
     while weight.ndim > 2 and weight.shape[0] == 1:
         weight = weight[0]
     if weight.ndim == 1:
-        weight = weight[:, None] if column else weight[None]
+        if column:
+            weight = weight[:, None]
+        else:
+            weight = weight[None]
     if weight.ndim != 2 or 0 in weight.shape:
         raise Unsupported(f"has a weight of shape {shown(weight.shape)}, a matrix is needed")
     return weight
 
 
-def _contracted(axis: tuple[int, ...], others: tuple[int, ...], inputs: int, signal: Signal) -> None:
+def _contracted(
+    axis: tuple[int, ...], others: tuple[int, ...], inputs: int, signal: Signal
+) -> None:
     if axis != (inputs,) or any(size not in (1, BATCH) for size in others):
         raise Unsupported(f"takes {inputs} inputs from a value of shape {shown(signal.shape)}")
 
@@ -311,4 +449,6 @@ def _entries(signal: Signal) -> NDArray[np.int64]:
 def _axis(place: int, rank: int) -> int:
     if not -rank <= place < max(rank, 1):
         raise Unsupported(f"names axis {place} of {rank}")
-    return place % rank if rank else 0
+    if rank:
+        return place % rank
+    return 0

@@ -1,4 +1,7 @@
-"""A TorchScript archive as data: its modules as inert records, its tensors as arrays, its code as text."""
+"""A TorchScript archive as data.
+
+Its modules as inert records, its tensors as arrays, its code as text.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, read_member
 
 CODE_LIMIT = 4 * 2**20  # bytes of code in one archive
 REBUILD = "torch._utils._rebuild_tensor_v2"
-TAGGED = ("torch.jit._pickle.restore_type_tag",) + tuple(f"torch.jit._pickle.build_{kind}list" for kind in ("int", "double", "bool", "tensor"))
+TAGGED = ("torch.jit._pickle.restore_type_tag",) + tuple(
+    f"torch.jit._pickle.build_{kind}list" for kind in ("int", "double", "bool", "tensor")
+)
 STORAGES = {
     "torch.FloatStorage": "<f4", "torch.DoubleStorage": "<f8", "torch.HalfStorage": "<f2", "torch.BFloat16Storage": "bfloat16", "torch.LongStorage": "<i8",
     "torch.IntStorage": "<i4", "torch.ShortStorage": "<i2", "torch.CharStorage": "<i1", "torch.ByteStorage": "<u1", "torch.BoolStorage": "?",
@@ -29,14 +34,20 @@ EXPORT = ("export the policy to ONNX", "torch.save(actor.state_dict(), FILE)")
 
 
 class Storage:
-    """The place of a tensor's bytes: what a pickle calls ("storage", type, key, device, entries)."""
+    """The place of a tensor's bytes.
+
+    What a pickle calls ("storage", type, key, device, entries).
+    """
 
     def __init__(self, identity: object) -> None:
         self.identity = identity
 
 
 class _Unpickler(pickle.Unpickler):
-    """Classes become records; those of the archive's own code (`__torch__.`) and of tensors are admitted."""
+    """Classes become records.
+
+    Those of the archive's own code (`__torch__.`) and of tensors are admitted.
+    """
 
     def __init__(self, data: bytes, where: str) -> None:
         super().__init__(io.BytesIO(data))
@@ -61,15 +72,30 @@ class _Unpickler(pickle.Unpickler):
 
 
 class Archive:
-    """The opened archive. `root` is the record of the saved module, `constants` those that its code names."""
+    """The opened archive.
+
+    `root` is the record of the saved module, `constants` those that its code names.
+    """
 
     def __init__(self, data: bytes, where: str) -> None:
         self.where = where
         self._zip: zipfile.ZipFile = open_archive(data, where, GRAPH_LIMIT)
         self._names = frozenset(self._zip.namelist())
-        self.top = next(name for name in self._zip.namelist() if name.count("/") == 1 and name.endswith("/constants.pkl")).split("/")[0]
-        if f"{self.top}/byteorder" in self._names and read_member(self._zip, f"{self.top}/byteorder", where, 64) != b"little":
-            raise InputError(where, "the archive was written on a big-endian computer", limit="little", fix=EXPORT)
+        self.top = next(
+            name
+            for name in self._zip.namelist()
+            if name.count("/") == 1 and name.endswith("/constants.pkl")
+        ).split("/")[0]
+        if (
+            f"{self.top}/byteorder" in self._names
+            and read_member(self._zip, f"{self.top}/byteorder", where, 64) != b"little"
+        ):
+            raise InputError(
+                where,
+                "the archive was written on a big-endian computer",
+                limit="little",
+                fix=EXPORT,
+            )
         self._code_bytes = 0
         self.root = self._pickle("data")
         self.constants = self._pickle("constants")
@@ -78,34 +104,61 @@ class Archive:
         self._zip.close()
 
     def code(self, module: str) -> str | None:
-        """The text of a module such as `__torch__.torch.nn.functional`; None where the archive has none."""
+        """The text of a module such as `__torch__.torch.nn.functional`.
+
+        None where the archive has none.
+        """
         member = f"{self.top}/code/{module.replace('.', '/')}.py"
         if member not in self._names:
             return None
         data = read_member(self._zip, member, self.where, CODE_LIMIT)
         self._code_bytes += len(data)
         if self._code_bytes > CODE_LIMIT:
-            raise InputError(self.where, "the archive's code is too large for a policy", got=f"{self._code_bytes} bytes", limit=CODE_LIMIT, fix=EXPORT)
+            raise InputError(
+                self.where,
+                "the archive's code is too large for a policy",
+                got=f"{self._code_bytes} bytes",
+                limit=CODE_LIMIT,
+                fix=EXPORT,
+            )
         return data.decode("utf-8", "replace")
 
     def value(self, stored: object, folder: str = "data") -> Any:
-        """A field's value: a tensor as an array, tagged containers as lists, the rest as it is; ValueError for bad tensors."""
+        """A field's value.
+
+        A tensor as an array, tagged containers as lists, the rest as it is; ValueError for bad
+        tensors.
+        """
         if isinstance(stored, Record) and stored.path == REBUILD:
             return self._tensor(stored, folder)
         if isinstance(stored, Record) and stored.path in TAGGED and stored.arguments:
             return self.value(stored.arguments[0], folder)
         if isinstance(stored, (list, tuple)) and len(stored) < 10_000:
-            return [self.value(item, folder) if not isinstance(item, (list, tuple)) else item for item in stored]
+            return [
+                self.value(item, folder) if not isinstance(item, (list, tuple)) else item
+                for item in stored
+            ]
         return stored
 
     def _tensor(self, stored: Record, folder: str) -> Any:
         if len(stored.arguments) < 4 or not isinstance(stored.arguments[0], Storage):
             raise ValueError("it is no tensor of a TorchScript archive")
-        identity, (offset, shape, strides) = stored.arguments[0].identity, stored.arguments[1:4]
-        if not isinstance(identity, tuple) or len(identity) != 5 or identity[0] != "storage" or not isinstance(identity[2], str):
+        identity = stored.arguments[0].identity
+        offset, shape, strides = stored.arguments[1:4]
+        if (
+            not isinstance(identity, tuple)
+            or len(identity) != 5
+            or identity[0] != "storage"
+            or not isinstance(identity[2], str)
+        ):
             raise ValueError("its storage has no place")
         kind = STORAGES.get(getattr(identity[1], "path", ""))
-        if kind is None or not isinstance(shape, tuple) or not isinstance(strides, tuple) or not isinstance(offset, int):
+        if (
+            kind is None
+            or not isinstance(shape, tuple)
+            or not isinstance(strides, tuple)
+            or not isinstance(offset, int)
+        ):
             raise ValueError("its type is not supported")
         data = read_member(self._zip, f"{self.top}/{folder}/{identity[2]}", self.where, GRAPH_LIMIT)
         return np.asarray(strided(data, kind, offset, shape, strides))
@@ -119,4 +172,10 @@ class Archive:
         except InputError:
             raise
         except Exception as error:  # a damaged pickle raises any of a dozen types; none may escape
-            raise InputError(place, "not a readable pickle", got=short_reason(error), why="it is damaged or something else", fix=COPY_AGAIN) from None
+            raise InputError(
+                place,
+                "not a readable pickle",
+                got=short_reason(error),
+                why="it is damaged or something else",
+                fix=COPY_AGAIN,
+            ) from None

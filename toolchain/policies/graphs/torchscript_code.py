@@ -1,7 +1,8 @@
-"""The code in a TorchScript archive, walked as a syntax tree on signals: it is parsed, never executed.
+"""The code in a TorchScript archive, walked as a syntax tree on signals: it is parsed, never
+executed.
 
-Only what a feed-forward policy needs is known: assignments, calls of the archive's own functions and of torch's
-operators, and branches whose condition is a constant.
+Only what a feed-forward policy needs is known: assignments, calls of the archive's own functions
+and of torch's operators, and branches whose condition is a constant.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from toolchain.policies.text import printable
 STEP_LIMIT = 100_000
 DEPTH_LIMIT = 60
 LINE_LIMIT = 20_000
-_FLOATS, _BOOL, _WHOLE = (6, 7), 11, (0, 1, 2, 3, 4)  # c10::ScalarType
+# c10::ScalarType
+_FLOATS = (6, 7)
+_BOOL = 11
+_WHOLE = (0, 1, 2, 3, 4)
 _SCALARS: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "floordiv": operator.floordiv, "remainder": operator.mod,
     "neg": operator.neg, "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
@@ -40,7 +44,8 @@ class Interpreter:
     """Walks one archive's code; problems go to the machine."""
 
     def __init__(self, archive: Archive, machine: Machine) -> None:
-        self._archive, self._machine = archive, machine
+        self._archive = archive
+        self._machine = machine
         self._modules: dict[str, dict[str, ast.stmt]] = {}
         self._overwritten = Overwritten(machine)
         self._steps = self._depth = 0
@@ -52,36 +57,57 @@ class Interpreter:
         for statement in definition.body if isinstance(definition, ast.ClassDef) else ():
             if isinstance(statement, ast.FunctionDef) and statement.name == name:
                 return statement
-        raise InputError(self._machine.where, f"the archive has no code for {printable(record.path, 80)}.{name}", fix=EXPORT)
+        raise InputError(
+            self._machine.where,
+            f"the archive has no code for {printable(record.path, 80)}.{name}",
+            fix=EXPORT,
+        )
 
     def call(self, function: ast.FunctionDef, positional: list[Any], named: dict[str, Any]) -> Any:
         """What the function returns."""
         parameters = [parameter.arg for parameter in function.args.args]
         scope: dict[str, Any] = {}
         defaults = function.args.defaults
-        for parameter, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True):
+        for parameter, default in zip(
+            parameters[len(parameters) - len(defaults) :], defaults, strict=True
+        ):
             scope[parameter] = self._evaluate(default, {}, function.name)
         scope |= dict(zip(parameters, positional, strict=False)) | named
         if len(positional) > len(parameters) or set(scope) != set(parameters):
-            return self._machine.problem(f"{printable(function.name, 40)}: the arguments of a call do not fit its parameters")
+            return self._machine.problem(
+                f"{printable(function.name, 40)}: the arguments of a call do not fit its parameters"
+            )
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
             raise self._endless()
         returned, value = self._block(function.body, scope, function.name)
         self._depth -= 1
-        return value if returned else None
+        if returned:
+            return value
+        return None
 
-    def _block(self, statements: list[ast.stmt], scope: dict[str, Any], place: str) -> tuple[bool, Any]:
+    def _block(
+        self, statements: list[ast.stmt], scope: dict[str, Any], place: str
+    ) -> tuple[bool, Any]:
         """(whether the block returned, what)."""
         for statement in statements:
             here = f"{printable(place, 40)} line {statement.lineno}"
             self._step()
             if isinstance(statement, ast.Return):
-                return True, None if statement.value is None else self._evaluate(statement.value, scope, here)
+                return True, (
+                    None
+                    if statement.value is None
+                    else self._evaluate(statement.value, scope, here)
+                )
             if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-                self._assign(statement.targets[0], self._evaluate(statement.value, scope, here), scope, here)
+                self._assign(
+                    statement.targets[0], self._evaluate(statement.value, scope, here), scope, here
+                )
             elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                scope[statement.target.id] = None if statement.value is None else self._evaluate(statement.value, scope, here)
+                if statement.value is None:
+                    scope[statement.target.id] = None
+                else:
+                    scope[statement.target.id] = self._evaluate(statement.value, scope, here)
             elif isinstance(statement, ast.Expr):
                 self._evaluate(statement.value, scope, here)
             elif isinstance(statement, ast.If):
@@ -92,11 +118,16 @@ class Interpreter:
                     if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
                         return True, UNKNOWN
                     continue
-                returned, value = self._block(statement.body if chosen else statement.orelse, scope, place)
+                returned, value = self._block(
+                    statement.body if chosen else statement.orelse, scope, place
+                )
                 if returned:
                     return True, value
             elif not isinstance(statement, ast.Pass):
-                self._machine.problem(f"{here}: {type(statement).__name__} is control flow or a statement that is not supported")
+                self._machine.problem(
+                    f"{here}: {type(statement).__name__} is control flow or a statement that is not"
+                    " supported"
+                )
                 scope |= dict.fromkeys(_assigned(statement), UNKNOWN)
         return False, None
 
@@ -116,9 +147,14 @@ class Interpreter:
             scope[target.id] = value
             return
         if not isinstance(target, (ast.Tuple, ast.List)):
-            self._machine.problem(f"{here}: an assignment to {type(target).__name__} is not supported")
+            self._machine.problem(
+                f"{here}: an assignment to {type(target).__name__} is not supported"
+            )
             return
-        parts = list(value) if isinstance(value, (list, tuple)) else []
+        if isinstance(value, (list, tuple)):
+            parts = list(value)
+        else:
+            parts = []
         if value is not UNKNOWN and len(parts) != len(target.elts):
             self._machine.problem(f"{here}: {len(parts)} values for {len(target.elts)} names")
             value = UNKNOWN
@@ -141,20 +177,33 @@ class Interpreter:
             value = self._evaluate(node.operand, scope, here)
             if isinstance(node.op, ast.Not):
                 truth = self._truth(value, here)
-                return UNKNOWN if truth is None else not truth
-            return -value if isinstance(value, (int, float)) else self._operator("neg", [value], {}, here)
+                if truth is None:
+                    return UNKNOWN
+                return not truth
+            if isinstance(value, (int, float)):
+                return -value
+            return self._operator("neg", [value], {}, here)
         if isinstance(node, ast.IfExp):
             truth = self._truth(self._evaluate(node.test, scope, here), here)
-            return UNKNOWN if truth is None else self._evaluate(node.body if truth else node.orelse, scope, here)
+            if truth is None:
+                return UNKNOWN
+            return self._evaluate(node.body if truth else node.orelse, scope, here)
         if isinstance(node, ast.BoolOp):
             return self._either(node, scope, here)
         if isinstance(node, ast.Attribute):
             return self._attribute(node, scope, here)
         if isinstance(node, ast.Subscript):
-            value, index = self._evaluate(node.value, scope, here), self._evaluate(node.slice, scope, here)
-            if isinstance(value, list) and isinstance(index, int) and -len(value) <= index < len(value):
+            value = self._evaluate(node.value, scope, here)
+            index = self._evaluate(node.slice, scope, here)
+            if (
+                isinstance(value, list)
+                and isinstance(index, int)
+                and -len(value) <= index < len(value)
+            ):
                 return value[index]
-            return UNKNOWN if value is UNKNOWN else self._machine.problem(f"{here}: an index is not supported")
+            if value is UNKNOWN:
+                return UNKNOWN
+            return self._machine.problem(f"{here}: an index is not supported")
         if isinstance(node, ast.Call):
             return self._call(node, scope, here)
         return self._machine.problem(f"{here}: {type(node).__name__} is not supported")
@@ -164,32 +213,43 @@ class Interpreter:
         for item in node.values:
             value = self._truth(self._evaluate(item, scope, here), here)
             if value is None or value is isinstance(node.op, ast.Or):
-                return UNKNOWN if value is None else value
+                if value is None:
+                    return UNKNOWN
+                return value
         return value
 
     def _attribute(self, node: ast.Attribute, scope: dict[str, Any], here: str) -> Any:
         path = _path(node)
         if path.startswith("CONSTANTS.c") and path[11:].isdigit():
-            constants, number = self._archive.constants, int(path[11:][:9])
+            constants = self._archive.constants
+            number = int(path[11:][:9])
             if not isinstance(constants, (list, tuple)) or number >= len(constants):
                 return self._machine.problem(f"{here}: the archive has no constant {number}")
             return self._stored(("constants", number), constants[number], "constants", here)
         if path.startswith("__torch__."):  # a function as a value
             definition = self._definition(path)
-            return definition if isinstance(definition, ast.FunctionDef) else self._machine.problem(f"{here}: {printable(path, 80)} is not supported")
+            if isinstance(definition, ast.FunctionDef):
+                return definition
+            return self._machine.problem(f"{here}: {printable(path, 80)} is not supported")
         return self._field(self._evaluate(node.value, scope, here), node.attr, here)
 
     def _field(self, owner: Any, name: str, here: str) -> Any:
         if owner is UNKNOWN:
             return UNKNOWN
-        if not isinstance(owner, Record) or not isinstance(owner.state, dict) or name not in owner.state:
+        if (
+            not isinstance(owner, Record)
+            or not isinstance(owner.state, dict)
+            or name not in owner.state
+        ):
             return self._machine.problem(f"{here}: there is no field {printable(name, 40)}")
         return self._stored((id(owner), name), owner.state[name], "data", here)
 
     def _stored(self, key: Any, stored: object, folder: str, here: str) -> Any:
         """A stored value, made once: the same tensor is the same array."""
         if key not in self._fields:
-            self._fields[key] = self._machine.run(here, printable(key[1], 60), self._archive.value, stored, folder)
+            self._fields[key] = self._machine.run(
+                here, printable(key[1], 60), self._archive.value, stored, folder
+            )
         return self._fields[key]
 
     def _call(self, node: ast.Call, scope: dict[str, Any], here: str) -> Any:
@@ -198,10 +258,15 @@ class Interpreter:
             return self._evaluate(node.args[1], scope, here)
         if path == "uninitialized":
             return UNKNOWN
-        if any(keyword.arg is None for keyword in node.keywords) or any(isinstance(item, ast.Starred) for item in node.args):
+        if any(keyword.arg is None for keyword in node.keywords) or any(
+            isinstance(item, ast.Starred) for item in node.args
+        ):
             return self._machine.problem(f"{here}: a call with * is not supported")
         positional = [self._evaluate(item, scope, here) for item in node.args]
-        named = {str(keyword.arg): self._evaluate(keyword.value, scope, here) for keyword in node.keywords}
+        named = {
+            str(keyword.arg): self._evaluate(keyword.value, scope, here)
+            for keyword in node.keywords
+        }
         if path == "getattr" and len(positional) == 2 and isinstance(positional[1], str):
             return self._field(positional[0], positional[1], here)
         if isinstance(node.func, ast.Name) and isinstance(scope.get(node.func.id), ast.FunctionDef):
@@ -212,7 +277,9 @@ class Interpreter:
             definition = self._definition(path)
             if isinstance(definition, ast.FunctionDef):
                 return self.call(definition, positional, named)
-            return self._machine.problem(f"{here}: {printable(path, 80)} is not a function of the archive")
+            return self._machine.problem(
+                f"{here}: {printable(path, 80)} is not a function of the archive"
+            )
         if path.startswith("ops.prim.") or path in ("int", "float", "bool"):
             return self._primitive(path.rsplit(".", 1)[-1], positional, here)
         if isinstance(node.func, ast.Attribute) and not path.startswith("ops."):
@@ -224,7 +291,10 @@ class Interpreter:
         return self._machine.problem(f"{here}: {printable(path, 80) or 'a call'} is not supported")
 
     def _primitive(self, name: str, positional: list[Any], here: str) -> Any:
-        value = positional[0] if positional else None
+        if positional:
+            value = positional[0]
+        else:
+            value = None
         if value is UNKNOWN:
             return UNKNOWN
         if name in _SAME_VALUE:
@@ -235,15 +305,27 @@ class Interpreter:
             return 6
         if name in ("is_cuda", "is_quantized", "is_sparse", "is_mkldnn"):
             return False
-        if name in ("int", "float", "bool") and value is not None and not isinstance(value, Signal) and np.size(value) == 1:
-            return self._machine.run(here, name, {"int": int, "float": float, "bool": bool}[name], np.asarray(value).reshape(()).item())
+        if (
+            name in ("int", "float", "bool")
+            and value is not None
+            and not isinstance(value, Signal)
+            and np.size(value) == 1
+        ):
+            return self._machine.run(
+                here,
+                name,
+                {"int": int, "float": float, "bool": bool}[name],
+                np.asarray(value).reshape(()).item(),
+            )
         return self._machine.problem(f"{here}: {printable(name, 40)} is not supported")
 
     def _operator(self, name: str, positional: list[Any], named: dict[str, Any], here: str) -> Any:
         """A torch operator; on plain numbers Python's own."""
         if any(value is UNKNOWN for value in (*positional, *named.values())):
             plain = name in _SCALARS or name.startswith("__") or name in _NO_VALUES
-            return UNKNOWN if plain else self._overwritten.call(here, name, positional, named, call_aten)
+            if plain:
+                return UNKNOWN
+            return self._overwritten.call(here, name, positional, named, call_aten)
         if name in ("__is__", "__isnot__") and len(positional) == 2:
             return (positional[0] is positional[1]) is (name == "__is__")
         if name in ("len", "__len__") and len(positional) == 1 and isinstance(positional[0], list):
@@ -252,9 +334,15 @@ class Interpreter:
             return None
         if name in _NO_VALUES:
             return self._machine.problem(f"{here}: {name} is not supported")
-        if name in _SCALARS and not named and all(isinstance(value, (bool, int, float, str)) for value in positional):
+        if (
+            name in _SCALARS
+            and not named
+            and all(isinstance(value, (bool, int, float, str)) for value in positional)
+        ):
             if BATCH in positional:
-                return self._machine.problem(f"{here}: {name} of the size of the batch is not supported")
+                return self._machine.problem(
+                    f"{here}: {name} of the size of the batch is not supported"
+                )
             return self._machine.run(here, name, _SCALARS[name], *positional)
         if name == "to":
             positional = positional[:1] + [_dtype(value) for value in positional[1:]]
@@ -266,7 +354,10 @@ class Interpreter:
         module, _, name = path.rpartition(".")
         if module not in self._modules:
             text = self._archive.code(module)
-            self._modules[module] = {} if text is None else self._parsed(text, module)
+            if text is None:
+                self._modules[module] = {}
+            else:
+                self._modules[module] = self._parsed(text, module)
         return self._modules[module].get(name)
 
     def _parsed(self, text: str, module: str) -> dict[str, ast.stmt]:
@@ -281,7 +372,11 @@ class Interpreter:
                 why=f"{type(error).__name__}: {printable(error, 80)}; it is parsed, never executed",
                 fix=EXPORT,
             ) from None
-        return {statement.name: statement for statement in tree.body if isinstance(statement, (ast.ClassDef, ast.FunctionDef))}
+        return {
+            statement.name: statement
+            for statement in tree.body
+            if isinstance(statement, (ast.ClassDef, ast.FunctionDef))
+        }
 
     def _step(self) -> None:
         self._steps += 1
@@ -290,14 +385,25 @@ class Interpreter:
 
     def _endless(self) -> InputError:
         limit = f"{STEP_LIMIT} steps, {DEPTH_LIMIT} calls deep"
-        return InputError(self._machine.where, "the archive's code takes too many steps for a policy", limit=limit, fix=FIX)
+        return InputError(
+            self._machine.where,
+            "the archive's code takes too many steps for a policy",
+            limit=limit,
+            fix=FIX,
+        )
 
 
 def _dtype(value: Any) -> Any:
     """The number of a type as such; device, flags and formats are left as they are."""
     if type(value) is not int:
         return value
-    return Dtype.FLOAT if value in _FLOATS else Dtype.BOOL if value == _BOOL else Dtype.WHOLE if value in _WHOLE else Dtype.OTHER
+    if value in _FLOATS:
+        return Dtype.FLOAT
+    if value == _BOOL:
+        return Dtype.BOOL
+    if value in _WHOLE:
+        return Dtype.WHOLE
+    return Dtype.OTHER
 
 
 def _path(node: ast.expr) -> str:
@@ -306,9 +412,15 @@ def _path(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+    if isinstance(node, ast.Name):
+        return ".".join([node.id, *reversed(parts)])
+    return ""
 
 
 def _assigned(statement: ast.stmt) -> set[str]:
     """Names that a statement may assign."""
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }

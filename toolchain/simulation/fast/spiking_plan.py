@@ -1,4 +1,7 @@
-"""A network of `lif@1` laid out flat for its kernel: the plan that plan.py makes for the other neurons."""
+"""A network of `lif@1` laid out flat for its kernel.
+
+The plan that plan.py makes for the other neurons.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,22 @@ def pack_spiking(artifact: Artifact) -> tuple[SpikingPlan, SpikeHost]:
     for index, layer in enumerate(network.layers):
         dynamics = dynamics_of(layer)
         kept = (4095 - dynamics.current_decay, 4096 - dynamics.voltage_decay)
-        shift, threshold = dynamics.weight_exponent + ACT_SHIFT, int(layer.threshold[0]) << ACT_SHIFT
-        table[:, index] = layer.inputs, layer.outputs, at_weight, at_neuron, at_fan_out, *kept, shift, threshold, dynamics.bias_in_current
-        at_weight, at_neuron, at_fan_out = at_weight + layer.weights.size, at_neuron + layer.outputs, at_fan_out + layer.inputs
+        shift = dynamics.weight_exponent + ACT_SHIFT
+        threshold = int(layer.threshold[0]) << ACT_SHIFT
+        table[:, index] = (
+            layer.inputs,
+            layer.outputs,
+            at_weight,
+            at_neuron,
+            at_fan_out,
+            *kept,
+            shift,
+            threshold,
+            dynamics.bias_in_current,
+        )
+        at_weight = at_weight + layer.weights.size
+        at_neuron = at_neuron + layer.outputs
+        at_fan_out = at_fan_out + layer.inputs
     plan = SpikingPlan(
         table,
         np.concatenate([np.ascontiguousarray(layer.weights.T).ravel() for layer in network.layers]),

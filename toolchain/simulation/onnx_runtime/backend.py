@@ -1,6 +1,8 @@
-"""`onnx`: what `spikeport export --to onnx` writes, run by onnxruntime; encode and decode are the host's, as everywhere.
+"""`onnx`: what `spikeport export --to onnx` writes, run by onnxruntime; encode and decode are the
+host's, as everywhere.
 
-Decisions run the exported graph itself, which counts for the census. A trace runs the same graph with more outputs.
+Decisions run the exported graph itself, which counts for the census. A trace runs the same graph
+with more outputs.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ Long = NDArray[np.int64]
 
 @final
 class OnnxBackend(RecordedBackend):
-    """Any number of environments. Raises BackendError where onnx or onnxruntime is missing, InputError for a neuron without a graph."""
+    """Any number of environments.
+
+    Raises BackendError where onnx or onnxruntime is missing, InputError for a neuron without a
+    graph.
+    """
 
     name = "onnx"
     counterparts = NEURON_GRAPHS
@@ -33,12 +39,19 @@ class OnnxBackend(RecordedBackend):
     @classmethod
     def missing(cls) -> str:
         problem = onnx_problem()
-        return f"{problem}; {install_command()}" if problem else ""
+        if problem:
+            return f"{problem}; {install_command()}"
+        return ""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         super().__init__(artifact, rows)
         if problem := onnx_problem():
-            raise BackendError("backend onnx", problem, why="onnxruntime runs the exported graph", fix=f"`{install_command()}`")
+            raise BackendError(
+                "backend onnx",
+                problem,
+                why="onnxruntime runs the exported graph",
+                fix=f"`{install_command()}`",
+            )
         self.announced = np.zeros((rows, artifact.observation.features), np.int64)
 
     @cached_property
@@ -53,7 +66,10 @@ class OnnxBackend(RecordedBackend):
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
         values = checked_observations(self.artifact, observations, self.rows)
-        active = np.ones(self.rows, bool) if active is None else checked_mask(active, self.rows)
+        if active is None:
+            active = np.ones(self.rows, bool)
+        else:
+            active = checked_mask(active, self.rows)
         control, payloads = self.host.encode(values, active)
         outputs = self.decisions.run(self.encoded(payloads, control), control)
         messages, synops, saturations = outputs["counts"].sum(0).T
@@ -73,8 +89,14 @@ class OnnxBackend(RecordedBackend):
     def run_window(self, payloads: Long, control: Long) -> Window:
         outputs = self.traced.run(self.encoded(payloads, control), control)
         states = [outputs[f"states_{index}"] for index in range(len(self.network.layers))]
-        sent = [outputs.get(f"payloads_{index}", np.zeros_like(state)) for index, state in enumerate(states)]  # a readout sends nothing
-        idle = outputs["idle_counts"].sum(0).tolist() if self.network.spike_coding is not None else (0, 0)
+        sent = [
+            outputs.get(f"payloads_{index}", np.zeros_like(state))
+            for index, state in enumerate(states)
+        ]  # a readout sends nothing
+        if self.network.spike_coding is not None:
+            idle = outputs["idle_counts"].sum(0).tolist()
+        else:
+            idle = (0, 0)
         return Window(sent, states, outputs["counts"][..., 2].sum(0), *idle)
 
     def encoded(self, payloads: Long, control: Long) -> Long:

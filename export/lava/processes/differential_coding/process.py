@@ -1,4 +1,5 @@
-"""`dc@1`: differential coding on the multi-threshold neuron, on integers; all state in units of 1/D, D = lcm(1..T).
+"""`dc@1`: differential coding on the multi-threshold neuron, on integers; all state in units of
+1/D, D = lcm(1..T).
 
     at its window's start   v = 0                                                control word 2
                             v = clip(r, -4 * D * lambda, 4 * D * lambda)         control word 1
@@ -7,7 +8,8 @@
     timestep t = 1..T       v <- clip(v + D * a_in + ein - eout, -2^23 + 1, 2^23 - 1)
                             c <- c + eout
                             p = the largest of {1, 2, 4, 8} with 4 v >= 3 p D lambda;
-                                else the largest with 4 v <= -3 p D lambda and c >= p D lambda, negative;  else 0
+                                else the largest with 4 v <= -3 p D lambda and c >= p D lambda,
+                                    negative;  else 0
                             v <- v - p * D * lambda;  c <- c + p * D * lambda
                             ein <- ein + (D / t) * a_in;  eout <- eout + (D / t) * p * lambda
 
@@ -37,7 +39,10 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 class DifferentialCoding(AbstractProcess):
-    """bias, threshold (lambda) int32 [neurons], in the row's units; alpha in 64ths; `window` says when the layer works."""
+    """bias, threshold (lambda) int32 [neurons], in the row's units.
+
+    Alpha in 64ths; `window` says when the layer works.
+    """
 
     def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, window) -> None:
         super().__init__(alpha=alpha, window=window)
@@ -71,17 +76,20 @@ class PyDifferentialCodingModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.alpha, self.window = proc_params["alpha"], proc_params["window"]
+        self.alpha = proc_params["alpha"]
+        self.window = proc_params["window"]
         self.units = math.lcm(*range(1, self.window.timesteps + 1))  # D
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.v))
             return
         if timestep == 0:
             self.open_window()
-        unit, share = self.units * self.threshold, self.units // (timestep + 1)
+        unit = self.units * self.threshold
+        share = self.units // (timestep + 1)
         membrane = self.v + self.units * arrived + self.mean_in - self.mean_out
         clipped = np.clip(membrane, -STATE_LIMIT, STATE_LIMIT)
         c = self.c + self.mean_out
@@ -99,7 +107,10 @@ class PyDifferentialCodingModel(PyLoihiProcessModel):
         self.window.keep(timestep, payloads, self.v, np.count_nonzero(clipped != membrane))
 
     def open_window(self) -> None:
-        """Where the membrane starts this decision; the running means start at the bias and at nothing."""
+        """Where the membrane starts this decision.
+
+        The running means start at the bias and at nothing.
+        """
         start = np.zeros_like(self.threshold)
         if self.window.control == CARRY:
             half = 4 * self.units * self.threshold

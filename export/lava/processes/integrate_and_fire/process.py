@@ -4,10 +4,11 @@
                             v = clip(theta // 2 + r, 0, theta)               control word 1
                             r = (alpha * max(v_end - v_start, -emitted) + 32) >> 6
     per timestep            v <- clip(v + a_in + bias, -2^23 + 1, 2^23 - 1)
-                            spike if v > theta (strict);  v <- v - theta;  emitted <- emitted + theta
+                            spike if v > theta (strict);  v <- v - theta;  emitted <- emitted +
+                                theta
 
-With `hold_input` the input of the window's first timestep is latched and added in each of them. Outside
-its window the neuron is silent, its state does not change and what arrives is ignored.
+With `hold_input` the input of the window's first timestep is latched and added in each of them.
+Outside its window the neuron is silent, its state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -26,14 +27,21 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 STATE_LIMIT = 2**23 - 1
-EMITTED_LIMIT = 2**24  # v_end - v_start is never below -2^24, so a larger debt than this changes nothing
+EMITTED_LIMIT = (
+    2**24
+)  # v_end - v_start is never below -2^24, so a larger debt than this changes nothing
 CARRY = 1
 
 
 class IntegrateAndFire(AbstractProcess):
-    """bias, threshold int32 [neurons], in the row's units; alpha in 64ths; `window` says when the layer works."""
+    """bias, threshold int32 [neurons], in the row's units.
 
-    def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window) -> None:
+    Alpha in 64ths; `window` says when the layer works.
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window
+    ) -> None:
         super().__init__(alpha=alpha, hold_input=hold_input, window=window)
         shape = bias.shape
         self.a_in = InPort(shape=shape)
@@ -63,10 +71,13 @@ class PyIntegrateAndFireModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.alpha, self.hold_input, self.window = proc_params["alpha"], proc_params["hold_input"], proc_params["window"]
+        self.alpha = proc_params["alpha"]
+        self.hold_input = proc_params["hold_input"]
+        self.window = proc_params["window"]
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.v))
             return

@@ -1,4 +1,5 @@
-"""`leaky@1`: snnTorch's leaky neuron with per-neuron decay and a reset that comes one step late, on integers.
+"""`leaky@1`: snnTorch's leaky neuron with per-neuron decay and a reset that comes one step late, on
+integers.
 
     v = 0                                                    control word 2
     in its window's one timestep
@@ -6,8 +7,8 @@
         v <- clip(decay(v, keep) + (a_in << shift) + bias - theta r, -2^23 + 1, 2^23 - 1)
         spike if v > theta (strict)
 
-decay(v, k) = sign(v) * (|v| k >> 12), as Lava's LIF. Outside its window the neuron is silent, its state does not change and
-what arrives is ignored.
+decay(v, k) = sign(v) * (|v| k >> 12), as Lava's LIF. Outside its window the neuron is silent, its
+state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -30,9 +31,14 @@ START = 2
 
 
 class Leaky(AbstractProcess):
-    """bias, threshold, keep int32 [neurons]; keep in 4096ths; `window` says when the layer works."""
+    """bias, threshold, keep int32 [neurons].
 
-    def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, keep: np.ndarray, shift: int, window) -> None:
+    Keep in 4096ths; `window` says when the layer works.
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, threshold: np.ndarray, keep: np.ndarray, shift: int, window
+    ) -> None:
         super().__init__(shift=shift, window=window)
         shape = bias.shape
         self.a_in = InPort(shape=shape)
@@ -58,17 +64,23 @@ class PyLeakyModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.shift, self.window = proc_params["shift"], proc_params["window"]
+        self.shift = proc_params["shift"]
+        self.window = proc_params["window"]
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.v))
             return
         if self.window.control == START:
             self.v = np.zeros_like(self.v)
-        kept = (np.sign(self.v) * (np.abs(self.v).astype(np.int64) * self.keep >> 12)).astype(np.int32)
-        membrane = kept + (arrived << self.shift) + self.bias - self.threshold * (self.v > self.threshold)
+        kept = (np.sign(self.v) * (np.abs(self.v).astype(np.int64) * self.keep >> 12)).astype(
+            np.int32
+        )
+        membrane = (
+            kept + (arrived << self.shift) + self.bias - self.threshold * (self.v > self.threshold)
+        )
         self.v = np.clip(membrane, -STATE_LIMIT, STATE_LIMIT)
         spikes = (self.v > self.threshold).astype(np.int32)
         self.s_out.send(spikes)

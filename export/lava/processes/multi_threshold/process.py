@@ -1,15 +1,17 @@
-"""`mt@1`: one neuron with the thresholds lambda, 2 lambda, 4 lambda and 8 lambda = theta, on integers.
+"""`mt@1`: one neuron with the thresholds lambda, 2 lambda, 4 lambda and 8 lambda = theta, on
+integers.
 
     at its window's start   v = 0                                                control word 2
                             v = clip(r, -4 * lambda, 4 * lambda)                 control word 1
                             r = (alpha * max(v_end - v_start, -c * lambda) + 32) >> 6
     per timestep            v <- clip(v + a_in + bias, -2^23 + 1, 2^23 - 1)
                             p = the largest of {1, 2, 4, 8} with 4 v >= 3 p lambda;
-                                else the largest with 4 v <= -3 p lambda and c >= p, negative;  else 0
+                                else the largest with 4 v <= -3 p lambda and c >= p, negative;  else
+                                    0
                             v <- v - p * lambda;  c <- c + p
 
-With `hold_input` the input of the window's first timestep is latched and added in each of them. Outside
-its window the neuron is silent, its state does not change and what arrives is ignored.
+With `hold_input` the input of the window's first timestep is latched and added in each of them.
+Outside its window the neuron is silent, its state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -33,9 +35,14 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 class MultiThreshold(AbstractProcess):
-    """bias, threshold (lambda) int32 [neurons], in the row's units; alpha in 64ths; `window` says when the layer works."""
+    """bias, threshold (lambda) int32 [neurons], in the row's units.
 
-    def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window) -> None:
+    Alpha in 64ths; `window` says when the layer works.
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window
+    ) -> None:
         super().__init__(alpha=alpha, hold_input=hold_input, window=window)
         shape = bias.shape
         self.a_in = InPort(shape=shape)
@@ -65,10 +72,13 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.alpha, self.hold_input, self.window = proc_params["alpha"], proc_params["hold_input"], proc_params["window"]
+        self.alpha = proc_params["alpha"]
+        self.hold_input = proc_params["hold_input"]
+        self.window = proc_params["window"]
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.v))
             return
@@ -79,7 +89,9 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
         clipped = np.clip(membrane, -STATE_LIMIT, STATE_LIMIT)
         payloads = np.zeros_like(clipped)
         for p in PAYLOADS:
-            payloads = np.where((4 * clipped <= -3 * p * self.threshold) & (self.net >= p), -p, payloads)
+            payloads = np.where(
+                (4 * clipped <= -3 * p * self.threshold) & (self.net >= p), -p, payloads
+            )
         for p in PAYLOADS:
             payloads = np.where(4 * clipped >= 3 * p * self.threshold, p, payloads)
         payloads = payloads.astype(np.int32)
@@ -92,7 +104,11 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
         """Where the membrane starts this decision."""
         start = np.zeros_like(self.threshold)
         if self.window.control == CARRY:
-            residual = np.maximum(self.v - self.v_start, -self.net.astype(np.int64) * self.threshold)  # a long window may emit more than 2^31
-            start = np.clip((self.alpha * residual + 32) >> 6, -4 * self.threshold, 4 * self.threshold).astype(np.int32)
+            residual = np.maximum(
+                self.v - self.v_start, -self.net.astype(np.int64) * self.threshold
+            )  # a long window may emit more than 2^31
+            start = np.clip(
+                (self.alpha * residual + 32) >> 6, -4 * self.threshold, 4 * self.threshold
+            ).astype(np.int32)
         self.v, self.v_start = start, start.copy()
         self.net = np.zeros_like(start)

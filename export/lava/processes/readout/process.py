@@ -2,11 +2,13 @@
 
     at its window's start   acc = T * bias    "rate" (if, snm, mt): in each decision
                             acc = D * bias    "differential" (dc): in each decision; D = lcm(1..T)
-                            acc = bias        "across decisions" (sdn, T = 1): with control word 2 only
+                            acc = bias        "across decisions" (sdn, T = 1): with control word 2
+                                only
     timestep t = 1..T       acc <- acc + a_in;  "differential": acc <- acc + (D / t) * a_in
 
-With `hold_input` (a policy without hidden layers) the input of the window's first timestep is latched and
-added in each of them. Outside its window the state does not change and what arrives is ignored.
+With `hold_input` (a policy without hidden layers) the input of the window's first timestep is
+latched and added in each of them. Outside its window the state does not change and what arrives is
+ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -30,7 +32,10 @@ START = 2
 
 
 class Readout(AbstractProcess):
-    """bias int32 [neurons], in the row's units; `coding` as above; `window` says when the layer works."""
+    """bias int32 [neurons], in the row's units.
+
+    `coding` as above; `window` says when the layer works.
+    """
 
     def __init__(self, *, bias: np.ndarray, coding: str, hold_input: bool, window) -> None:
         super().__init__(coding=coding, hold_input=hold_input, window=window)
@@ -54,17 +59,26 @@ class PyReadoutModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.coding, self.hold_input, self.window = proc_params["coding"], proc_params["hold_input"], proc_params["window"]
-        self.units = math.lcm(*range(1, self.window.timesteps + 1)) if self.coding == "differential" else self.window.timesteps
+        self.coding = proc_params["coding"]
+        self.hold_input = proc_params["hold_input"]
+        self.window = proc_params["window"]
+        if self.coding == "differential":
+            self.units = math.lcm(*range(1, self.window.timesteps + 1))
+        else:
+            self.units = self.window.timesteps
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             return
         if timestep == 0:
             self.latch = arrived
             if self.coding != "across decisions" or self.window.control == START:
                 self.acc = self.units * self.bias
-        share = self.units // (timestep + 1) if self.coding == "differential" else 1
+        if self.coding == "differential":
+            share = self.units // (timestep + 1)
+        else:
+            share = 1
         self.acc = self.acc + share * (self.latch if self.hold_input else arrived)
         self.window.keep(timestep, None, self.acc, 0)

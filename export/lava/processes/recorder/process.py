@@ -1,7 +1,9 @@
-"""What a layer of stock LIF neurons did: its spikes, its membranes after each step, and the activity outside windows.
+"""What a layer of stock LIF neurons did: its spikes, its membranes after each step, and the
+activity outside windows.
 
-A stock neuron does not know when its window is. The recorder counts steps from the network's start: layer l, counted
-from 0, works in steps l + 1 .. l + T of each decision's `period`; all else is idle.
+A stock neuron does not know when its window is. The recorder counts steps from the network's start:
+layer l, counted from 0, works in steps l + 1 .. l + T of each decision's `period`; all else is
+idle.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -20,9 +22,14 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Recorder(AbstractProcess):
-    """`senders` neurons, of which those in `record` are kept; fan_out int64 [neurons]: synops that one spike causes."""
+    """`senders` neurons, of which those in `record` are kept.
 
-    def __init__(self, *, senders: int, layer: int, period: int, record, fan_out: np.ndarray) -> None:
+    Fan_out int64 [neurons]: synops that one spike causes.
+    """
+
+    def __init__(
+        self, *, senders: int, layer: int, period: int, record, fan_out: np.ndarray
+    ) -> None:
         super().__init__(layer=layer, period=period, record=record, fan_out=fan_out)
         self.s_in = InPort(shape=(senders,))
         self.v_in = RefPort(shape=(senders,))
@@ -37,10 +44,13 @@ class PyRecorderModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.layer, self.period = proc_params["layer"], proc_params["period"]
-        self.record, self.fan_out = proc_params["record"], proc_params["fan_out"]
+        self.layer = proc_params["layer"]
+        self.period = proc_params["period"]
+        self.record = proc_params["record"]
+        self.fan_out = proc_params["fan_out"]
         self.timesteps, self.neurons = self.record.payloads.shape[1:]
-        self.decision, self.step = 0, -1
+        self.decision = 0
+        self.step = -1
 
     @property
     def timestep(self) -> int:
@@ -50,7 +60,8 @@ class PyRecorderModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         self.step += 1
         if self.step == self.period:
-            self.step, self.decision = 0, self.decision + 1
+            self.step = 0
+            self.decision = self.decision + 1
         entry = self.decision % len(self.record.idle)
         spikes = self.s_in.recv()[: self.neurons]
         if self.step == 0:
@@ -63,7 +74,9 @@ class PyRecorderModel(PyLoihiProcessModel):
     def keep_membranes(self, v) -> None:
         """Membranes [senders] after the step."""
         if 0 <= self.timestep < self.timesteps:
-            self.record.states[self.decision % len(self.record.idle), self.timestep] = v[: self.neurons]
+            self.record.states[self.decision % len(self.record.idle), self.timestep] = v[
+                : self.neurons
+            ]
 
     def post_guard(self) -> bool:
         """Lava asks whether membranes are to be read in this step."""

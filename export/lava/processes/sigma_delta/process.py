@@ -34,11 +34,21 @@ START = 2
 class SigmaDelta(AbstractProcess):
     """bias, threshold, low, high int32 [neurons]; `window` says when the layer works.
 
-    activation: "relu", "identity", or "table" with `table` = start, multiplier, offset [neurons, segments], shift [neurons].
+    activation: "relu", "identity", or "table" with `table` = start, multiplier, offset [neurons,
+    segments], shift [neurons].
     """
 
     def __init__(
-        self, *, bias: np.ndarray, threshold: np.ndarray, low: np.ndarray, high: np.ndarray, activation: str, table: dict[str, np.ndarray], trigger: int, window
+        self,
+        *,
+        bias: np.ndarray,
+        threshold: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        activation: str,
+        table: dict[str, np.ndarray],
+        trigger: int,
+        window,
     ) -> None:
         super().__init__(activation=activation, trigger=trigger, window=window)
         shape = bias.shape
@@ -51,7 +61,10 @@ class SigmaDelta(AbstractProcess):
         self.threshold = Var(shape=shape, init=threshold)
         self.low = Var(shape=shape, init=low)
         self.high = Var(shape=shape, init=high)
-        segments = table["start"].shape if table else (1, 1)
+        if table:
+            segments = table["start"].shape
+        else:
+            segments = (1, 1)
         self.segment_start = Var(shape=segments, init=table.get("start", 0))
         self.multiplier = Var(shape=segments, init=table.get("multiplier", 0))
         self.offset = Var(shape=segments, init=table.get("offset", 0))
@@ -78,10 +91,13 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.activation, self.trigger, self.window = proc_params["activation"], proc_params["trigger"], proc_params["window"]
+        self.activation = proc_params["activation"]
+        self.trigger = proc_params["trigger"]
+        self.window = proc_params["window"]
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.acc))
             return
@@ -102,8 +118,15 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
         if self.activation == "table":
             segment = (self.acc[:, None] >= self.segment_start).sum(1) - 1
             neuron = np.arange(len(segment))
-            distance = (self.acc - self.segment_start[neuron, segment]).astype(np.int64)  # the product needs up to 40 bits
+            distance = (self.acc - self.segment_start[neuron, segment]).astype(
+                np.int64
+            )  # the product needs up to 40 bits
             half = np.int64(1) << (self.shift.astype(np.int64) - 1)
-            return self.offset[neuron, segment] + ((distance * self.multiplier[neuron, segment] + half) >> self.shift)
-        value = np.maximum(self.acc, 0) if self.activation == "relu" else self.acc
+            return self.offset[neuron, segment] + (
+                (distance * self.multiplier[neuron, segment] + half) >> self.shift
+            )
+        if self.activation == "relu":
+            value = np.maximum(self.acc, 0)
+        else:
+            value = self.acc
         return (2 * value + self.threshold) // (2 * self.threshold)

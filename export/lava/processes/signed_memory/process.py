@@ -7,8 +7,8 @@
                             +1 if v >= theta;  else -1 if v < 0 (strict) and n >= 1
                             v <- v - s * theta;  n <- n + s
 
-With `hold_input` the input of the window's first timestep is latched and added in each of them. Outside
-its window the neuron is silent, its state does not change and what arrives is ignored.
+With `hold_input` the input of the window's first timestep is latched and added in each of them.
+Outside its window the neuron is silent, its state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -31,9 +31,14 @@ CARRY = 1
 
 
 class SignedMemory(AbstractProcess):
-    """bias, threshold int32 [neurons], in the row's units; alpha in 64ths; `window` says when the layer works."""
+    """bias, threshold int32 [neurons], in the row's units.
 
-    def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window) -> None:
+    Alpha in 64ths; `window` says when the layer works.
+    """
+
+    def __init__(
+        self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, hold_input: bool, window
+    ) -> None:
         super().__init__(alpha=alpha, hold_input=hold_input, window=window)
         shape = bias.shape
         self.a_in = InPort(shape=shape)
@@ -63,10 +68,13 @@ class PySignedMemoryModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.alpha, self.hold_input, self.window = proc_params["alpha"], proc_params["hold_input"], proc_params["window"]
+        self.alpha = proc_params["alpha"]
+        self.hold_input = proc_params["hold_input"]
+        self.window = proc_params["window"]
 
     def run_spk(self) -> None:
-        arrived, timestep = self.a_in.recv(), self.window.advance(int(self.c_in.recv()[0]))
+        arrived = self.a_in.recv()
+        timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
             self.s_out.send(np.zeros_like(self.v))
             return
@@ -75,7 +83,9 @@ class PySignedMemoryModel(PyLoihiProcessModel):
             self.latch = arrived
         membrane = self.v + (self.latch if self.hold_input else arrived) + self.bias
         clipped = np.clip(membrane, -STATE_LIMIT, STATE_LIMIT)
-        spikes = np.where(clipped >= self.threshold, 1, np.where((clipped < 0) & (self.net >= 1), -1, 0)).astype(np.int32)
+        spikes = np.where(
+            clipped >= self.threshold, 1, np.where((clipped < 0) & (self.net >= 1), -1, 0)
+        ).astype(np.int32)
         self.v = clipped - self.threshold * spikes
         self.net = self.net + spikes
         self.s_out.send(spikes)
@@ -85,7 +95,11 @@ class PySignedMemoryModel(PyLoihiProcessModel):
         """Where the membrane starts this decision."""
         start = self.threshold >> 1
         if self.window.control == CARRY:
-            residual = np.maximum(self.v - self.v_start, -self.net.astype(np.int64) * self.threshold)  # a long window may emit more than 2^31
-            start = np.clip(start + ((self.alpha * residual + 32) >> 6), 0, self.threshold).astype(np.int32)
+            residual = np.maximum(
+                self.v - self.v_start, -self.net.astype(np.int64) * self.threshold
+            )  # a long window may emit more than 2^31
+            start = np.clip(start + ((self.alpha * residual + 32) >> 6), 0, self.threshold).astype(
+                np.int32
+            )
         self.v, self.v_start = start, start.copy()
         self.net = np.zeros_like(start)

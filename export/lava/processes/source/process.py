@@ -1,7 +1,8 @@
 """The source: the host's payloads and control words enter the network here.
 
-With the first of the `period` steps of decision k it sends payloads[k] and control[k], with the others nothing.
-The arrays are rings over decisions; who runs the network writes them before each run.
+With the first of the `period` steps of decision k it sends payloads[k] and control[k], with the
+others nothing. The arrays are rings over decisions; who runs the network writes them before each
+run.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -20,7 +21,10 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Source(AbstractProcess):
-    """payloads int32 [decisions, features]; control int32 [decisions, 1]: 1 carries state over, 2 starts afresh."""
+    """payloads int32 [decisions, features]; control int32 [decisions, 1]:
+
+    1 carries state over, 2 starts afresh.
+    """
 
     def __init__(self, *, payloads: np.ndarray, control: np.ndarray, period: int) -> None:
         super().__init__(payloads=payloads, control=control, period=period)
@@ -37,9 +41,15 @@ class PySourceModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.payloads, self.control, self.period = proc_params["payloads"], proc_params["control"], proc_params["period"]
-        self.no_payloads, self.no_control = np.zeros_like(self.payloads[0]), np.zeros_like(self.control[0])
-        self.decision, self.step = 0, 0
+        self.payloads = proc_params["payloads"]
+        self.control = proc_params["control"]
+        self.period = proc_params["period"]
+        self.no_payloads, self.no_control = (
+            np.zeros_like(self.payloads[0]),
+            np.zeros_like(self.control[0]),
+        )
+        self.decision = 0
+        self.step = 0
 
     def run_spk(self) -> None:
         if self.step == 0:

@@ -1,10 +1,13 @@
-"""The source of a spiking network: the encoder's neurons, soft-reset integrate-and-fire on integers.
+"""The source of a spiking network: the encoder's neurons, soft-reset integrate-and-fire on
+integers.
 
     at a decision's first step     v = 0
-    in its first T steps           v <- v + payload;  spike if v > threshold (strict);  v <- v - threshold
+    in its first T steps           v <- v + payload;  spike if v > threshold (strict);  v <- v -
+        threshold
 
-With `always_on` there is one channel more, last, that spikes in every step: the bias of a layer whose bias goes to
-the current. The payloads are a ring over decisions; who runs the network writes them before each run.
+With `always_on` there is one channel more, last, that spikes in every step: the bias of a layer
+whose bias goes to the current. The payloads are a ring over decisions; who runs the network writes
+them before each run.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
@@ -23,10 +26,21 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class SpikeSource(AbstractProcess):
-    """payloads int32 [decisions, inputs]; `threshold` in their units; a decision takes `period` steps, its first T send."""
+    """payloads int32 [decisions, inputs].
 
-    def __init__(self, *, payloads: np.ndarray, threshold: int, timesteps: int, period: int, always_on: bool) -> None:
-        super().__init__(payloads=payloads, threshold=threshold, timesteps=timesteps, period=period, always_on=always_on)
+    `threshold` in their units; a decision takes `period` steps, its first T send.
+    """
+
+    def __init__(
+        self, *, payloads: np.ndarray, threshold: int, timesteps: int, period: int, always_on: bool
+    ) -> None:
+        super().__init__(
+            payloads=payloads,
+            threshold=threshold,
+            timesteps=timesteps,
+            period=period,
+            always_on=always_on,
+        )
         self.s_out = OutPort(shape=(payloads.shape[1] + always_on,))
 
 
@@ -38,13 +52,16 @@ class PySpikeSourceModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params) -> None:
         super().__init__(proc_params)
-        self.payloads, self.threshold = proc_params["payloads"], proc_params["threshold"]
-        self.timesteps, self.period = proc_params["timesteps"], proc_params["period"]
+        self.payloads = proc_params["payloads"]
+        self.threshold = proc_params["threshold"]
+        self.timesteps = proc_params["timesteps"]
+        self.period = proc_params["period"]
         inputs = self.payloads.shape[1]
         self.inputs, self.v = inputs, np.zeros(inputs, np.int32)
         self.nothing = np.zeros(inputs + proc_params["always_on"], np.int32)
         self.nothing[inputs:] = 1
-        self.decision, self.step = 0, 0
+        self.decision = 0
+        self.step = 0
 
     def run_spk(self) -> None:
         spikes = self.nothing.copy()
