@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit code 1 where a target is missed")
     parser.add_argument("--quick", action="store_true", help="two short rounds")
     arguments = parser.parse_args()
-    from toolchain.errors import SpikeportError
+    from spikeport.toolchain.errors import SpikeportError
 
     try:
         return report(arguments)
@@ -70,7 +70,7 @@ def main() -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Run, write, print. Raises InputError for options that do not go together."""
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     public = public_policies()
     if arguments.write_docs and (arguments.quick or public is None):
@@ -97,7 +97,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 def public_policies() -> Path | None:
     """The folder that SPIKEPORT_POLICIES names. Raises InputError where it is none."""
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     value = os.environ.get("SPIKEPORT_POLICIES", "")
     if value and not Path(value).is_dir():

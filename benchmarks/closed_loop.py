@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from benchmarks.material import SEED, Material, make
 from benchmarks.method import Spread, undisturbed
 from benchmarks.rows import MANY, ONE
-from toolchain import gymnasium_bridge
-from toolchain.simulation.backend import Backend
-from toolchain.simulation.backends import open_backend
-from toolchain.simulation.rollout import Rollout, roll_out
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.simulation.backend import Backend
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.rollout import Rollout, roll_out
 
 Float = NDArray[np.float64]
 EPISODES = {ONE: 1, MANY: 10}  # a roll-out; `simulate` runs ten unless told otherwise, side by side

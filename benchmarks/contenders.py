@@ -35,9 +35,9 @@ from benchmarks.rows import (
     Row,
 )
 from benchmarks.torch_networks import EagerNetwork, TunedNetwork, torch_policy
-from toolchain.artifact import Artifact
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backends import open_backend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backends import open_backend
 
 QUICK = Turn(500, 300)
 SLOW = Turn(20, 10)

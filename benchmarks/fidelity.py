@@ -36,15 +36,15 @@ from benchmarks.fidelity_document import write  # noqa: E402
 from benchmarks.float_oracle import FloatNetwork, FloatSimulation, FloatSpikingActor  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
-from toolchain import gymnasium_bridge  # noqa: E402
-from toolchain.artifact import Artifact  # noqa: E402
-from toolchain.conversion.calibration import Calibration, from_environment  # noqa: E402
-from toolchain.conversion_loop import convert_in_environment  # noqa: E402
-from toolchain.convert import ConversionOptions, convert  # noqa: E402
-from toolchain.policies.policy import Policy  # noqa: E402
-from toolchain.simulation.fast import FastBackend  # noqa: E402
-from toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
-from toolchain.simulation.statistics import (
+from spikeport.toolchain import gymnasium_bridge  # noqa: E402
+from spikeport.toolchain.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.conversion.calibration import Calibration, from_environment  # noqa: E402
+from spikeport.toolchain.conversion_loop import convert_in_environment  # noqa: E402
+from spikeport.toolchain.convert import ConversionOptions, convert  # noqa: E402
+from spikeport.toolchain.policies.policy import Policy  # noqa: E402
+from spikeport.toolchain.simulation.fast import FastBackend  # noqa: E402
+from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
+from spikeport.toolchain.simulation.statistics import (
     failed_episodes,
     holds_target,
     ratio_interval,

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from toolchain.errors import BackendError
+from spikeport.toolchain.errors import BackendError
 
 LIBRARIES = ("numpy", "numba", "torch", "onnxruntime", "onnx", "gymnasium", "mujoco", "lava-nc")
 

@@ -37,7 +37,7 @@ def pin() -> frozenset[int]:
     """
     early = [name for name in READ_THEM_AT_IMPORT if name in sys.modules]
     if early:
-        from toolchain.errors import InputError
+        from spikeport.toolchain.errors import InputError
 
         raise InputError(
             "benchmark",

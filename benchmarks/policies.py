@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikeport import api
-from toolchain.errors import InputError
-from toolchain.policies.policy import Policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import Policy
 
 ROOT = Path(__file__).parent.parent
 VARIABLE = "SPIKEPORT_POLICIES"

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from toolchain.artifact import Artifact
-from toolchain.policies.policy import Policy
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.policies.policy import Policy
 
 Float = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from benchmarks.material import Material
 from benchmarks.method import Contender
 from benchmarks.rows import ANN, EAGER, ENVIRONMENT, FAST, RATE, SDN, TUNED, Row
 from benchmarks.torch_networks import EagerNetwork, TunedNetwork
-from toolchain.artifact import Artifact
-from toolchain.errors import CheckFailed
-from toolchain.simulation.backend import Trace
-from toolchain.simulation.backends import open_backend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import CheckFailed
+from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.backends import open_backend
 
 FIRST = 5  # decisions compared of every contender
 # tolerances: torch's tanh is not the host's, the ANN runs in float32

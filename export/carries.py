@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.neurons import SHORT_NAMES
 
 
 def carried() -> dict[str, Collection[str]]:
     """Neuron ids by format. The exporters are imported here, as they refuse through this file."""
-    from export.lava.description import NEURONS
-    from export.netx.blocks import BLOCKS
-    from export.nir.graph import EXPRESSIBLE
-    from export.onnx.neurons import NEURON_GRAPHS
+    from spikeport.export.lava.description import NEURONS
+    from spikeport.export.netx.blocks import BLOCKS
+    from spikeport.export.nir.graph import EXPRESSIBLE
+    from spikeport.export.onnx.neurons import NEURON_GRAPHS
 
     return {"lava": NEURONS, "onnx": NEURON_GRAPHS, "nir": EXPRESSIBLE, "netx": BLOCKS}
 

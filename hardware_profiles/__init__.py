@@ -12,15 +12,15 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from hardware_profiles.schema import KINDS as KINDS
-from hardware_profiles.schema import PRICED as PRICED
-from hardware_profiles.schema import READS as READS
-from hardware_profiles.schema import SPIKING as SPIKING
-from hardware_profiles.schema import Number as Number
-from hardware_profiles.schema import Profile as Profile
-from hardware_profiles.schema import check_profile as check_profile
-from hardware_profiles.schema import worst as worst
-from toolchain.errors import InputError, did_you_mean
+from spikeport.hardware_profiles.schema import KINDS as KINDS
+from spikeport.hardware_profiles.schema import PRICED as PRICED
+from spikeport.hardware_profiles.schema import READS as READS
+from spikeport.hardware_profiles.schema import SPIKING as SPIKING
+from spikeport.hardware_profiles.schema import Number as Number
+from spikeport.hardware_profiles.schema import Profile as Profile
+from spikeport.hardware_profiles.schema import check_profile as check_profile
+from spikeport.hardware_profiles.schema import worst as worst
+from spikeport.toolchain.errors import InputError, did_you_mean
 
 
 @cache

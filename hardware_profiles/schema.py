@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.errors import did_you_mean, violations
 
 KINDS = ("measured", "simulated", "derived", "inherited", "vendor")
 READS = ("primary", "quoted", "secondary")

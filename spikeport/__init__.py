@@ -31,63 +31,63 @@ if TYPE_CHECKING:
     from spikeport.api import load_policy as load_policy
     from spikeport.api import train as train
     from spikeport.api import tune as tune
-    from toolchain.artifact import Artifact as Artifact
-    from toolchain.artifact_file import load as load
-    from toolchain.artifact_file import save as save
-    from toolchain.checkers import CheckReport as CheckReport
-    from toolchain.checkers import check_artifact as check_artifact
-    from toolchain.checkers import check_backend as check_backend
-    from toolchain.checkers import check_policy as check_policy
-    from toolchain.diagnosis import Diagnosis as Diagnosis
-    from toolchain.diagnosis import diagnose as diagnose
-    from toolchain.errors import BackendError as BackendError
-    from toolchain.errors import CheckFailed as CheckFailed
-    from toolchain.errors import InputError as InputError
-    from toolchain.errors import SpikeportError as SpikeportError
-    from toolchain.policies.leaky_policy import LeakyPolicy as LeakyPolicy
-    from toolchain.policies.policy import Policy as Policy
-    from toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
-    from toolchain.simulation.closed_loop import Simulation as Simulation
-    from toolchain.simulation.closed_loop import simulate as simulate
-    from toolchain.simulation.controller import Controller as Controller
-    from toolchain.simulation.verification import Verification as Verification
-    from toolchain.simulation.verification import verify as verify
+    from spikeport.toolchain.artifact import Artifact as Artifact
+    from spikeport.toolchain.artifact_file import load as load
+    from spikeport.toolchain.artifact_file import save as save
+    from spikeport.toolchain.checkers import CheckReport as CheckReport
+    from spikeport.toolchain.checkers import check_artifact as check_artifact
+    from spikeport.toolchain.checkers import check_backend as check_backend
+    from spikeport.toolchain.checkers import check_policy as check_policy
+    from spikeport.toolchain.diagnosis import Diagnosis as Diagnosis
+    from spikeport.toolchain.diagnosis import diagnose as diagnose
+    from spikeport.toolchain.errors import BackendError as BackendError
+    from spikeport.toolchain.errors import CheckFailed as CheckFailed
+    from spikeport.toolchain.errors import InputError as InputError
+    from spikeport.toolchain.errors import SpikeportError as SpikeportError
+    from spikeport.toolchain.policies.leaky_policy import LeakyPolicy as LeakyPolicy
+    from spikeport.toolchain.policies.policy import Policy as Policy
+    from spikeport.toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
+    from spikeport.toolchain.simulation.closed_loop import Simulation as Simulation
+    from spikeport.toolchain.simulation.closed_loop import simulate as simulate
+    from spikeport.toolchain.simulation.controller import Controller as Controller
+    from spikeport.toolchain.simulation.verification import Verification as Verification
+    from spikeport.toolchain.simulation.verification import verify as verify
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "ConversionOptions": "spikeport.api",
     "assess": "spikeport.api",
     "convert": "spikeport.api",
     "estimate_energy": "spikeport.api",
-    "export": "spikeport.api",
+    "export": "spikeport.export",
     "load_nir": "spikeport.api",
     "load_policy": "spikeport.api",
     "train": "spikeport.api",
     "tune": "spikeport.api",
     "TuningOptions": "spikeport.api",
     "Tuned": "spikeport.api",
-    "Artifact": "toolchain.artifact",
-    "load": "toolchain.artifact_file",
-    "save": "toolchain.artifact_file",
-    "CheckReport": "toolchain.checkers",
-    "check_artifact": "toolchain.checkers",
-    "check_backend": "toolchain.checkers",
-    "check_policy": "toolchain.checkers",
-    "Diagnosis": "toolchain.diagnosis",
-    "diagnose": "toolchain.diagnosis",
-    "BackendError": "toolchain.errors",
-    "CheckFailed": "toolchain.errors",
-    "InputError": "toolchain.errors",
-    "SpikeportError": "toolchain.errors",
-    "Policy": "toolchain.policies.policy",
-    "LeakyPolicy": "toolchain.policies.leaky_policy",
-    "SpikingPolicy": "toolchain.policies.spiking_policy",
-    "Simulation": "toolchain.simulation.closed_loop",
-    "simulate": "toolchain.simulation.closed_loop",
-    "Controller": "toolchain.simulation.controller",
-    "Verification": "toolchain.simulation.verification",
-    "verify": "toolchain.simulation.verification",
+    "Artifact": "spikeport.toolchain.artifact",
+    "load": "spikeport.toolchain.artifact_file",
+    "save": "spikeport.toolchain.artifact_file",
+    "CheckReport": "spikeport.toolchain.checkers",
+    "check_artifact": "spikeport.toolchain.checkers",
+    "check_backend": "spikeport.toolchain.checkers",
+    "check_policy": "spikeport.toolchain.checkers",
+    "Diagnosis": "spikeport.toolchain.diagnosis",
+    "diagnose": "spikeport.toolchain.diagnosis",
+    "BackendError": "spikeport.toolchain.errors",
+    "CheckFailed": "spikeport.toolchain.errors",
+    "InputError": "spikeport.toolchain.errors",
+    "SpikeportError": "spikeport.toolchain.errors",
+    "Policy": "spikeport.toolchain.policies.policy",
+    "LeakyPolicy": "spikeport.toolchain.policies.leaky_policy",
+    "SpikingPolicy": "spikeport.toolchain.policies.spiking_policy",
+    "Simulation": "spikeport.toolchain.simulation.closed_loop",
+    "simulate": "spikeport.toolchain.simulation.closed_loop",
+    "Controller": "spikeport.toolchain.simulation.controller",
+    "Verification": "spikeport.toolchain.simulation.verification",
+    "verify": "spikeport.toolchain.simulation.verification",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 
@@ -95,7 +95,8 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    value = home if name == "export" else getattr(home, name)  # a package that can be called
     globals()[name] = value
     return value
 

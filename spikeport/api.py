@@ -12,32 +12,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import is_artifact
-from toolchain.conversion_loop import Attempt, convert_from_observations, convert_in_environment
-from toolchain.convert import ConversionOptions as ConversionOptions
-from toolchain.convert_leaky import convert_leaky_policy
-from toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
-from toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, AnnWork, Assessment, Estimate
-from toolchain.energy import assess as judge
-from toolchain.energy import estimate_energy as price
-from toolchain.energy.result import check_period
-from toolchain.errors import InputError, did_you_mean
-from toolchain.network import LEAKY, LIF
-from toolchain.policies import EnvironmentFacts
-from toolchain.policies import load_policy as read_policy
-from toolchain.policies.leaky_policy import LeakyPolicy
-from toolchain.policies.sidecar import environment_in_sidecar
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
-from toolchain.simulation.backends import open_backend
-from toolchain.simulation.census import Census
-from toolchain.simulation.closed_loop import simulate
-from toolchain.tuning import AutomaticAttempt, convert_automatically, refuse_own_choices
-from toolchain.tuning import Tuned as Tuned
-from toolchain.tuning import TuningOptions as TuningOptions
-from toolchain.tuning import tune as tune
-from toolchain.tuning.seeds import LARGEST_SEED
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import is_artifact
+from spikeport.toolchain.conversion_loop import (
+    Attempt,
+    convert_from_observations,
+    convert_in_environment,
+)
+from spikeport.toolchain.convert import ConversionOptions as ConversionOptions
+from spikeport.toolchain.convert_leaky import convert_leaky_policy
+from spikeport.toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
+from spikeport.toolchain.energy import (
+    ASSESS_PROFILES,
+    DEFAULT_PROFILES,
+    AnnWork,
+    Assessment,
+    Estimate,
+)
+from spikeport.toolchain.energy import assess as judge
+from spikeport.toolchain.energy import estimate_energy as price
+from spikeport.toolchain.energy.result import check_period
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.network import LEAKY, LIF
+from spikeport.toolchain.policies import EnvironmentFacts
+from spikeport.toolchain.policies import load_policy as read_policy
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.sidecar import environment_in_sidecar
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.census import Census
+from spikeport.toolchain.simulation.closed_loop import simulate
+from spikeport.toolchain.tuning import AutomaticAttempt, convert_automatically, refuse_own_choices
+from spikeport.toolchain.tuning import Tuned as Tuned
+from spikeport.toolchain.tuning import TuningOptions as TuningOptions
+from spikeport.toolchain.tuning import tune as tune
+from spikeport.toolchain.tuning.seeds import LARGEST_SEED
 
 EPISODES = 10  # that a census counts
 FORMATS = ("lava", "netx", "nir", "onnx")
@@ -356,9 +366,9 @@ def measure_ann_work(
 
     Only its dense work where the artifact has no source ANN inside.
     """
-    from toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
-    from toolchain.simulation.closed_loop import environment_of
-    from toolchain.simulation.rollout import roll_out
+    from spikeport.toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
+    from spikeport.toolchain.simulation.closed_loop import environment_of
+    from spikeport.toolchain.simulation.rollout import roll_out
 
     if not countable(artifact):
         return dense_work(artifact)
@@ -476,21 +486,21 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
             fix=did_you_mean(to, FORMATS) or "--to lava",
         )
     if to == "nir":
-        from export.nir.write import export_nir
+        from spikeport.export.nir.write import export_nir
 
         export_nir(artifact, path)
         return
     if to == "netx":
-        from export.netx.write import export_netx
+        from spikeport.export.netx.write import export_netx
 
         export_netx(artifact, path)
         return
     if to == "onnx":
-        from export.onnx.model import export_onnx
+        from spikeport.export.onnx.model import export_onnx
 
         export_onnx(artifact, path)
         return
-    from export.lava.folder import export_lava
+    from spikeport.export.lava.folder import export_lava
 
     export_lava(artifact, Path(path))
 
@@ -499,7 +509,7 @@ def load_nir(path: str | os.PathLike[str]) -> Artifact:
     """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field
     and array (docs/nir.md).
     """
-    from export.nir.read import load_nir as read
+    from spikeport.export.nir.read import load_nir as read
 
     return read(path)
 
@@ -509,7 +519,7 @@ def is_exported_nir(path: str | os.PathLike[str]) -> bool:
 
     Raises InputError for HDF5 that cannot be read safely.
     """
-    from export.nir.read import holds_artifact
+    from spikeport.export.nir.read import holds_artifact
 
     return holds_artifact(path)
 
@@ -519,7 +529,7 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
     TrainingResult.
 
     `method` is proxy-target, spiking-td3 or td3. `choices` are the other fields of TrainingPlan
-    (neuron, seed, learning_starts, threads, ...) and the arguments of toolchain.training.run.train
+    (neuron, seed, learning_starts, threads, ...) and the arguments of spikeport.toolchain.training.run.train
     (resume, evaluate_every, ...). Needs PyTorch and Stable-Baselines3; raises InputError where they
     are missing or a choice cannot be used.
     """
@@ -530,8 +540,8 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
                 f"needs {package}, which is not installed",
                 fix="pip install '.[torch,sb3]' in the clone",
             )
-    from toolchain.training.run import TrainingPlan
-    from toolchain.training.run import train as run
+    from spikeport.toolchain.training.run import TrainingPlan
+    from spikeport.toolchain.training.run import train as run
 
     own = {field.name for field in dataclasses.fields(TrainingPlan)}
     plan = TrainingPlan(

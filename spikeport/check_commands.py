@@ -57,7 +57,7 @@ def check(
 
     Exit code 0: every check passed, 1: one failed, 2: there was nothing to check.
     """
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     subjects = [value for value in (file, backend_command, backend_class) if value is not None]
     if len(subjects) != 1:
@@ -72,7 +72,7 @@ def check(
     if file is not None:
         report = _check_file(file, env, given)
     else:
-        from toolchain.checkers import check_backend
+        from spikeport.toolchain.checkers import check_backend
 
         if neurons is None:
             names = None
@@ -87,7 +87,7 @@ def check(
 
 def _refuse_foreign(is_file: bool) -> None:
     """Options of the other kind of subject would change nothing."""
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     context = click.get_current_context()
     of_backends = {"neurons", "timeout_s"}
@@ -115,9 +115,9 @@ def _refuse_foreign(is_file: bool) -> None:
 
 def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
     from spikeport import api
-    from toolchain.artifact_file import is_artifact
-    from toolchain.checkers import check_artifact, check_policy
-    from toolchain.errors import InputError
+    from spikeport.toolchain.artifact_file import is_artifact
+    from spikeport.toolchain.checkers import check_artifact, check_policy
+    from spikeport.toolchain.errors import InputError
 
     if is_artifact(file):
         options = [name for name, value in given.items() if value is not None] + (
@@ -141,7 +141,7 @@ def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
 
 def imported(name: str) -> Any:
     """The class that MODULE:CLASS names. Raises InputError where there is none."""
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     module, _, attribute = name.partition(":")
     try:
@@ -161,7 +161,7 @@ def imported(name: str) -> Any:
             "--backend-class",
             "is no class",
             got=name,
-            fix="name a class that implements toolchain.simulation.backend.Backend",
+            fix="name a class that implements spikeport.toolchain.simulation.backend.Backend",
         )
     return found
 
@@ -181,7 +181,7 @@ def golden(output: Path, neurons: str | None) -> None:
 
     What Lava computed, as JSON that any language reads (docs/checkers.md).
     """
-    from toolchain.checkers import write_vectors
+    from spikeport.toolchain.checkers import write_vectors
 
     cases = write_vectors(
         output,

@@ -93,9 +93,9 @@ def simulate(
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
-    from toolchain.artifact_file import load
-    from toolchain.errors import InputError
-    from toolchain.report import simulation_text
+    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.report import simulation_text
 
     if source is not None and not compare:
         raise InputError(
@@ -184,9 +184,9 @@ def diagnose(
 
     Exit code 0: healthy, 1: a cause was found.
     """
-    from toolchain.artifact_file import load
-    from toolchain.diagnosis import diagnose as run
-    from toolchain.report import diagnosis_text
+    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.diagnosis import diagnose as run
+    from spikeport.toolchain.report import diagnosis_text
 
     loaded = load(artifact)
     policy = given_source(loaded, source, env)
@@ -221,9 +221,9 @@ def diagnose(
 @as_json
 def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_json: bool) -> None:
     """Prove that every backend computes the same integers, every neuron, every timestep."""
-    from toolchain.artifact_file import load
-    from toolchain.report import verification_text
-    from toolchain.simulation.verification import verify as run
+    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.report import verification_text
+    from spikeport.toolchain.simulation.verification import verify as run
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     with progress_bar(len(names), "backends") as progress:
@@ -274,8 +274,8 @@ def energy(
 ) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
-    from toolchain.artifact_file import load
-    from toolchain.energy import DEFAULT_PROFILES, baseline_estimates, render_table
+    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates, render_table
 
     loaded = load(artifact)
     if control_period_ms is not None:
@@ -348,9 +348,9 @@ def assess(
     only. Exit code 1: it does not fit a chip that was asked for.
     """
     from spikeport import api
-    from toolchain.artifact_file import load
-    from toolchain.energy import ASSESS_PROFILES, render_assessment
-    from toolchain.energy.assessment_plot import check_plot, plot_assessment
+    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.energy import ASSESS_PROFILES, render_assessment
+    from spikeport.toolchain.energy.assessment_plot import check_plot, plot_assessment
 
     if plot is not None:
         check_plot(plot)
@@ -393,7 +393,7 @@ def assess(
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
-    from toolchain.artifact_file import load
+    from spikeport.toolchain.artifact_file import load
 
     api.export(load(artifact), to, output)
     click.echo(f"wrote {output}")
@@ -408,9 +408,9 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     (`missing`).
     """
     from spikeport import api
-    from toolchain.artifact_file import is_artifact, load
-    from toolchain.policies import ReadOptions, inspect_checkpoint
-    from toolchain.report import artifact_text, describe_artifact
+    from spikeport.toolchain.artifact_file import is_artifact, load
+    from spikeport.toolchain.policies import ReadOptions, inspect_checkpoint
+    from spikeport.toolchain.report import artifact_text, describe_artifact
 
     if is_artifact(file) or api.is_exported_nir(file):
         if is_artifact(file):

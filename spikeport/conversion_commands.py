@@ -154,11 +154,11 @@ def convert(
     that `export --to nir` wrote becomes the artifact that it came from (docs/nir.md).
     """
     from spikeport import api
-    from toolchain.artifact_file import check_writable, save
-    from toolchain.errors import InputError
-    from toolchain.policies.leaky_policy import LeakyPolicy
-    from toolchain.policies.spiking_policy import SpikingPolicy
-    from toolchain.report import artifact_text, describe_artifact
+    from spikeport.toolchain.artifact_file import check_writable, save
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+    from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+    from spikeport.toolchain.report import artifact_text, describe_artifact
 
     check_writable(output)
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
@@ -281,7 +281,7 @@ def judged(attempts: list[Any], artifact: Any, output: Path) -> bool | None:
 
     Stderr hears why it was chosen, or that it is no good.
     """
-    from toolchain.conversion_loop import Attempt, acceptance, setting
+    from spikeport.toolchain.conversion_loop import Attempt, acceptance, setting
 
     if not attempts:
         return None
@@ -306,7 +306,7 @@ def judged(attempts: list[Any], artifact: Any, output: Path) -> bool | None:
 def restored(exported: Path) -> Any:
     """The artifact in a NIR file that Spikeport wrote; options that would convert are refused."""
     from spikeport import api
-    from toolchain.errors import InputError
+    from spikeport.toolchain.errors import InputError
 
     context = click.get_current_context()
     own = {"checkpoint", "output", "as_json"}
@@ -414,9 +414,14 @@ def tune(
     then is.
     """
     from spikeport import api
-    from toolchain.artifact_file import check_writable, save
-    from toolchain.errors import InputError
-    from toolchain.report import artifact_text, candidate_line, describe_artifact, tuning_text
+    from spikeport.toolchain.artifact_file import check_writable, save
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.report import (
+        artifact_text,
+        candidate_line,
+        describe_artifact,
+        tuning_text,
+    )
 
     check_writable(output)
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spikeport import api
-from toolchain.artifact_file import load, save
-from toolchain.energy import baseline_estimates, render_table
-from toolchain.errors import InputError
-from toolchain.report import artifact_text, simulation_text, verification_text
-from toolchain.simulation.closed_loop import simulate
-from toolchain.simulation.verification import verify
+from spikeport.toolchain.artifact_file import load, save
+from spikeport.toolchain.energy import baseline_estimates, render_table
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.report import artifact_text, simulation_text, verification_text
+from spikeport.toolchain.simulation.closed_loop import simulate
+from spikeport.toolchain.simulation.verification import verify
 
 POLICY = "td3-HalfCheetah-v5.pt"
 ENVIRONMENT = "HalfCheetah-v5"

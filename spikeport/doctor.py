@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from export.lava import lava_import
-from export.onnx.requirement import REQUIREMENTS as ONNX
+from spikeport.export.lava import lava_import
+from spikeport.export.onnx.requirement import REQUIREMENTS as ONNX
 
 MINIMUM_PYTHON = (3, 11)
 LAVA_DL = "lava-dl==0.6.0"

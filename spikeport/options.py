@@ -122,8 +122,8 @@ def read_array(path: Path, option: str) -> Any:
     """A numeric .npy array; pickled objects are refused."""
     import numpy as np
 
-    from toolchain.errors import InputError
-    from toolchain.policies.regular_file import open_regular
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.policies.regular_file import open_regular
 
     try:
         with open_regular(path) as stream:

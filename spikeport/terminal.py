@@ -15,7 +15,7 @@ class Group(click.Group):
     """Turns Spikeport's errors into one line on stderr and their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from toolchain.errors import SpikeportError
+        from spikeport.toolchain.errors import SpikeportError
 
         try:
             return super().invoke(ctx)

@@ -20,11 +20,11 @@ from spikeport import api
 from tests import hostile_seeds
 from tests.hostile_seeds import KINDS
 from tests.policy_files import state_dict, torch_bytes
-from toolchain.checkers import golden
-from toolchain.checkers.integers import Integers, differences
-from toolchain.errors import InputError
-from toolchain.simulation.backends import BACKENDS, backend_class
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.checkers import golden
+from spikeport.toolchain.checkers.integers import Integers, differences
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.backends import BACKENDS, backend_class
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 NEURONS = ("sdn", "if", "snm", "mt", "dc", "lif", "leaky")
 YES = "yes"

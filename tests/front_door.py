@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 import spikeport
 from spikeport.cli import main
 from tests.policy_files import state_dict, torch_bytes
-from toolchain.artifact import Artifact
+from spikeport.toolchain.artifact import Artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "examples" / "policies"

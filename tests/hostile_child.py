@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from hardware_profiles import parse_profile
+from spikeport.hardware_profiles import parse_profile
 from spikeport.options import read_array
 from tests.hostile_seeds import KINDS, Kind
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import load
-from toolchain.conversion.calibration import from_arrays
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, hdf5_content, load_policy
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import load
+from spikeport.toolchain.conversion.calibration import from_arrays
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, hdf5_content, load_policy
 
 MEMORY = 2 * 2**30
 HANGS = 60.0
@@ -93,7 +93,7 @@ def read(kind: Kind, folder: Path) -> None:
         found: Any = load(path)
         assert isinstance(found, Artifact)
     elif kind.reader == "nir":
-        from export.nir.read import load_nir
+        from spikeport.export.nir.read import load_nir
 
         assert isinstance(load_nir(path), Artifact)
     elif kind.reader == "profile":

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact import Artifact, Probe
-from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Leak, Network
-from toolchain.neurons.spikes import SPIKES, Spikes
-from toolchain.policies.policy import Provenance
-from toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
+from spikeport.toolchain.artifact import Artifact, Probe
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Leak, Network
+from spikeport.toolchain.neurons.spikes import SPIKES, Spikes
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
 
 FLOAT = np.float64
 

@@ -85,7 +85,7 @@ def import_netx(slayer: bool = False) -> None:
     """lava-dl on this Python: `import_lava`, and without its object detection, which needs
     torchvision; without `slayer` that is replaced, too, as it needs PyTorch and netx uses it for
     resonators alone."""
-    from export.lava.lava_import import import_lava
+    from spikeport.export.lava.lava_import import import_lava
 
     import_lava()
     if slayer:

@@ -12,9 +12,9 @@ import numpy as np
 
 import spikeport
 from tests.front_door import TOY_ENV
-from toolchain.artifact import Artifact
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
 
 CHANNELS = 5
 ACTIONS = 2

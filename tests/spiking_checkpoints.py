@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolchain import gymnasium_bridge
-from toolchain.simulation.census import Census, LayerCensus
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.simulation.census import Census, LayerCensus
 
 TIMESTEPS = 5
 DECAY_I = 0.5

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.network import Layer
-from toolchain.simulation.backend import LayerTrace, Trace
-from toolchain.simulation.census import Census, LayerCensus
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.network import Layer
+from spikeport.toolchain.simulation.backend import LayerTrace, Trace
+from spikeport.toolchain.simulation.census import Census, LayerCensus
 
 Row = list[int]
 

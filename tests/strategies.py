@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.networks import random_table
-from toolchain.artifact import Artifact, Probe, check
-from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.network import (
+from spikeport.toolchain.artifact import Artifact, Probe, check
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.network import (
     DIFFERENTIAL_TIMESTEPS,
     READOUT,
     STATE_LIMIT,
@@ -29,10 +29,10 @@ from toolchain.network import (
     Network,
     denominator,
 )
-from toolchain.neurons import SPIKES
-from toolchain.neurons.spikes import Spikes
-from toolchain.policies.policy import Provenance
-from toolchain.quantization.proof import RowKind, bound_rows
+from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons.spikes import Spikes
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.quantization.proof import RowKind, bound_rows
 
 Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from spikeport import api
 from tests.front_door import (
     CHEETAH,
@@ -26,8 +26,8 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import state_dict, torch_bytes, write
-from toolchain.conversion_loop import Attempt
-from toolchain.simulation.backends import BACKENDS
+from spikeport.toolchain.conversion_loop import Attempt
+from spikeport.toolchain.simulation.backends import BACKENDS
 
 
 def toy_policy(folder: Path) -> spikeport.Policy:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from tests import spk_files
 from tests.networks import random_artifact
 from tests.strategies import Shape, build, shapes
-from toolchain.artifact import Artifact, EnvironmentRecord
-from toolchain.artifact_file import is_artifact, load, save
-from toolchain.errors import InputError
-from toolchain.policies.policy import DenseLayer, Policy
+from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.artifact_file import is_artifact, load, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import DenseLayer, Policy
 
 
 def small(seed: int = 0, **options: Any) -> Artifact:

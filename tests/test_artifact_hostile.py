@@ -20,11 +20,11 @@ import pytest
 from tests import spk_files
 from tests.networks import random_artifact
 from tests.policy_files import Payload
-from toolchain import artifact_file
-from toolchain.artifact import Artifact, check
-from toolchain.artifact_file import check_writable, is_artifact, load, save
-from toolchain.errors import InputError
-from toolchain.spike_coding import Dynamics
+from spikeport.toolchain import artifact_file
+from spikeport.toolchain.artifact import Artifact, check
+from spikeport.toolchain.artifact_file import check_writable, is_artifact, load, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.spike_coding import Dynamics
 
 SMALL = (3, 2, 1)
 WHOLE = (

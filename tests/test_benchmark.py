@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.machine import missing_libraries
-from toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.errors import CheckFailed, InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmark.md"

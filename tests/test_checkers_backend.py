@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from tests.front_door import answer, command, refusal
-from toolchain.checkers import check_backend, golden, write_vectors
-from toolchain.checkers.golden_vectors import case_names, neurons, vector
-from toolchain.errors import BackendError, CheckFailed, InputError
-from toolchain.simulation.backend import Backend, Trace
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.checkers import check_backend, golden, write_vectors
+from spikeport.toolchain.checkers.golden_vectors import case_names, neurons, vector
+from spikeport.toolchain.errors import BackendError, CheckFailed, InputError
+from spikeport.toolchain.simulation.backend import Backend, Trace
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ROOT / "examples" / "plain_backend.py"
@@ -340,7 +340,7 @@ def test_commands(tmp_path: Path) -> None:
     told = command(
         "check",
         "--backend-class",
-        "toolchain.simulation.reference:ReferenceBackend",
+        "spikeport.toolchain.simulation.reference:ReferenceBackend",
         "--neurons",
         "if",
     )

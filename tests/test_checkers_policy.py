@@ -30,12 +30,12 @@ from tests.test_leaky import read as read_leaky
 from tests.test_leaky import sequential
 from tests.test_leaky import written as write_leaky
 from tests.test_policies_spiking import actor
-from toolchain import artifact_file
-from toolchain.artifact import Artifact
-from toolchain.checkers.report import CheckReport
-from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.errors import CheckFailed, InputError
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain import artifact_file
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.checkers.report import CheckReport
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
 
 
 def policy(activation: str = "relu", **changes: Any) -> Policy:

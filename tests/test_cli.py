@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from spikeport import doctor
 from tests.front_door import (
     CHEETAH,
@@ -31,7 +31,7 @@ from tests.front_door import (
     refusal,
     toy,
 )
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 needs_lava = pytest.mark.skipif(
     not lava_import.lava_available(),

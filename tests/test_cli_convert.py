@@ -33,8 +33,8 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import model, normalizer, state_dict, torch_bytes, write
-from toolchain import conversion_loop
-from toolchain.conversion_loop import ERRORS, Attempt, acceptance, setting
+from spikeport.toolchain import conversion_loop
+from spikeport.toolchain.conversion_loop import ERRORS, Attempt, acceptance, setting
 
 CONVERT = ("convert", PENDULUM, "--env", PENDULUM_ENV, *QUICK)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,

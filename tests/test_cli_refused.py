@@ -44,7 +44,7 @@ from tests.policy_files import (
     write,
     zip_bytes,
 )
-from toolchain import artifact_file
+from spikeport.toolchain import artifact_file
 
 torch = pytest.importorskip("torch")
 

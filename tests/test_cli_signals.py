@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import ROOT, pendulum
 
 SHARED = Path("/dev/shm")

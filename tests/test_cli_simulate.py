@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import (
     CHEETAH,
     PENDULUM,

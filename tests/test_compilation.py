@@ -20,8 +20,8 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
 
-from toolchain import compilation
-from toolchain.compilation import FILES, ROOT, njit
+from spikeport.toolchain import compilation
+from spikeport.toolchain.compilation import FILES, ROOT, njit
 
 
 def names(code: CodeType) -> set[str]:
@@ -46,7 +46,7 @@ def own(module: Any) -> list[Any]:
 
 
 def file(module: str) -> str:
-    return f"{module.removeprefix('toolchain.').replace('.', '/')}.py"
+    return f"{module.removeprefix('spikeport.toolchain.').replace('.', '/')}.py"
 
 
 def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
@@ -55,7 +55,7 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
     Whatever a compiled function takes from another file of the toolchain is compiled into it.
     """
     found = dict[str, set[str]]()
-    for place in pkgutil.walk_packages([str(ROOT)], "toolchain."):
+    for place in pkgutil.walk_packages([str(ROOT)], "spikeport.toolchain."):
         module = importlib.import_module(place.name)
         functions = own(module)
         if not functions:
@@ -66,7 +66,7 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
             for node in ast.parse(inspect.getsource(module)).body
             if isinstance(node, ast.ImportFrom)
             and node.module
-            and node.module.startswith("toolchain.")
+            and node.module.startswith("spikeport.toolchain.")
             if used & {alias.asname or alias.name for alias in node.names}
         }
     assert {
@@ -83,7 +83,9 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., str]:
     """run(script, exit code) in a copy of the toolchain at tmp_path, with a cache of its own."""
-    shutil.copytree(ROOT, tmp_path / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
+    package = tmp_path / "spikeport"
+    shutil.copytree(ROOT, package / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT.parent / "__init__.py", package)
     environment = {
         name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"
     } | {"PYTHONPATH": str(tmp_path)}
@@ -108,13 +110,13 @@ def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path, run: Callable[..
     not for any other file.
     """
     hits_and_misses = (
-        "from toolchain.training.threads import portion; portion(10, 1, 2);"
+        "from spikeport.toolchain.training.threads import portion; portion(10, 1, 2);"
         " print(*(sum(count.values()) for count in (portion.stats.cache_hits,"
         " portion.stats.cache_misses)))"
     )
     assert [run(hits_and_misses), run(hits_and_misses)] == ["0 1", "1 0"]
     for name, expected in (("errors.py", "1 0"), ("training/lanes.py", "0 1")):
-        with (tmp_path / "toolchain" / name).open("a") as file:
+        with (tmp_path / "spikeport" / "toolchain" / name).open("a") as file:
             file.write("# another line\n")
         assert run(hits_and_misses) == expected, name
     assert run(hits_and_misses) == "1 0"
@@ -127,13 +129,13 @@ def test_who_is_killed_while_it_stores_leaves_no_stale_code(
 
     Between the two, the new index must not lead to the code of before.
     """
-    ask = "from toolchain.training.threads import portion; print(*portion(10, 1, 2))"
+    ask = "from spikeport.toolchain.training.threads import portion; print(*portion(10, 1, 2))"
     killed = (
         "import os; from numba.core.caching import IndexDataCacheFile as F; F._save_data = lambda"
         f" *_: os._exit(9); {ask}"
     )
     assert [run(ask), run(ask)] == ["5 10", "5 10"]
-    changed = tmp_path / "toolchain" / "training" / "threads.py"
+    changed = tmp_path / "spikeport" / "toolchain" / "training" / "threads.py"
     text = changed.read_text()
     assert text.count("    return size * part // parts, ") == 1
     changed.write_text(

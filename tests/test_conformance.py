@@ -31,13 +31,13 @@ from tests.oracle import Oracle
 from tests.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.spiking_oracle import SpikingOracle
 from tests.strategies import NEURONS, Shape, build, shapes, stream
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Encoder, Layer, Network
-from toolchain.neurons import SPIKES
-from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import PENDULUM_ENV, pendulum, toy
 from tests.networks import observation_stream, random_artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.simulation.controller import Controller
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.simulation.controller import Controller
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 LAVA = pytest.mark.skipif(
     not lava_import.lava_available(),

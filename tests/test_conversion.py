@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 
 from spikeport import api
-from toolchain import conversion_loop, gymnasium_bridge
-from toolchain.conversion.calibration import (
+from spikeport.toolchain import conversion_loop, gymnasium_bridge
+from spikeport.toolchain.conversion.calibration import (
     Calibration,
     calibration_seed,
     from_arrays,
     from_environment,
 )
-from toolchain.conversion.statistics import SignalStatistics, measure, sensitivities
-from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
-from toolchain.conversion_loop import acceptance
-from toolchain.convert import ConversionOptions, convert, make_probe, without_neurons
-from toolchain.errors import InputError
-from toolchain.network import STATE_LIMIT, Network
-from toolchain.neurons.sigma_delta import quantised_activation
-from toolchain.policies.policy import DenseLayer, Policy
-from toolchain.quantization.threshold_search import SHARES
-from toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.conversion.statistics import SignalStatistics, measure, sensitivities
+from spikeport.toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from spikeport.toolchain.conversion_loop import acceptance
+from spikeport.toolchain.convert import ConversionOptions, convert, make_probe, without_neurons
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import STATE_LIMIT, Network
+from spikeport.toolchain.neurons.sigma_delta import quantised_activation
+from spikeport.toolchain.policies.policy import DenseLayer, Policy
+from spikeport.toolchain.quantization.threshold_search import SHARES
+from spikeport.toolchain.simulation.fast import FastBackend
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
 FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"

@@ -14,10 +14,10 @@ import pytest
 import spikeport
 from tests import planted_faults as plant
 from tests.front_door import TOY_ENV, answer, command, done, refusal
-from toolchain.artifact import Artifact
-from toolchain.diagnosis import REMEDIES, Cause, Diagnosis
-from toolchain.diagnosis.resolution import find_resolution
-from toolchain.errors import InputError
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.diagnosis import REMEDIES, Cause, Diagnosis
+from spikeport.toolchain.diagnosis.resolution import find_resolution
+from spikeport.toolchain.errors import InputError
 
 SDN = ("sdn", None, "relu")
 IF = ("if", 32, "relu")

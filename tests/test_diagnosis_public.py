@@ -13,8 +13,8 @@ import pytest
 import spikeport
 from tests import planted_faults as plant
 from tests.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, pendulum
-from toolchain.artifact import Artifact
-from toolchain.quantization import sigma_delta_network
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.quantization import sigma_delta_network
 
 PUBLIC = [("TD3_Hopper-v4_actor", "Hopper-v4"), ("TD3_HalfCheetah-v4_actor", "HalfCheetah-v4")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spikeport
-from hardware_profiles import load_profile, profile_names
+from spikeport.hardware_profiles import load_profile, profile_names
 from spikeport import api
 from tests.front_door import answer, command, pendulum, refusal, toy
 from tests.networks import random_artifact
 from tests.test_energy_estimate import counted
-from toolchain.artifact import Artifact
-from toolchain.energy import ASSESS_PROFILES, Assessment, assess, estimate_energy, render_assessment
-from toolchain.energy.ann_work import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.energy import ASSESS_PROFILES, Assessment, assess, estimate_energy, render_assessment
+from spikeport.toolchain.energy.ann_work import (
     AnnWork,
     CountingActor,
     LayerWork,
@@ -27,19 +27,19 @@ from toolchain.energy.ann_work import (
     probe_work,
     with_census,
 )
-from toolchain.energy.baseline import ann_estimates, baseline_estimates
-from toolchain.energy.breakeven import (
+from spikeport.toolchain.energy.baseline import ann_estimates, baseline_estimates
+from spikeport.toolchain.energy.breakeven import (
     always_on,
     break_even,
     busy_latency,
     policies_that_fit,
     too_late,
 )
-from toolchain.energy.result import DELTA, DENSE, SPARSE
-from toolchain.energy.timing import barrier_seconds
-from toolchain.energy.units import seconds
-from toolchain.energy.verdict import LATE, NOT, OPEN, PAYS, UNFIT, UNJUDGED, compare
-from toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE
+from spikeport.toolchain.energy.timing import barrier_seconds
+from spikeport.toolchain.energy.units import seconds
+from spikeport.toolchain.energy.verdict import LATE, NOT, OPEN, PAYS, UNFIT, UNJUDGED, compare
+from spikeport.toolchain.errors import CheckFailed, InputError
 
 WORK = AnnWork(
     (
@@ -111,7 +111,7 @@ def test_equal_silicon_leaves_the_delta_network_out_where_it_is_the_artifact(
 
 def test_a_sigma_delta_network_costs_what_its_delta_network_costs(sdn: Artifact) -> None:
     """On equal silicon the two are one; only sums that no later layer reads differ."""
-    from toolchain.energy.textbook import ann_terms, spiking_terms
+    from spikeport.toolchain.energy.textbook import ann_terms, spiking_terms
 
     census = counted(sdn, (30, 80, 40), synops=(900, 1600, 80))
     asic = load_profile("asic45")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.assessment import BASELINES, BEGIN, COLUMNS, END, NETWORKS
-from hardware_profiles import load_profile, profile_names
-from toolchain.energy.document import regenerated
-from toolchain.energy.result import DENSE, SPARSE
-from toolchain.errors import InputError
+from spikeport.hardware_profiles import load_profile, profile_names
+from spikeport.toolchain.energy.document import regenerated
+from spikeport.toolchain.energy.result import DENSE, SPARSE
+from spikeport.toolchain.errors import InputError
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "energy.md"
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "energy.md"
 def test_the_page_is_not_stale() -> None:
     text = PAGE.read_text("utf-8")
     assert regenerated(text) == text, (
-        "stale: run `python -m toolchain.energy.document docs/energy.md`"
+        "stale: run `python -m spikeport.toolchain.energy.document docs/energy.md`"
     )
 
 

@@ -12,16 +12,16 @@ import json
 import numpy as np
 import pytest
 
-from hardware_profiles import load_profile
+from spikeport.hardware_profiles import load_profile
 from tests.networks import observation_stream, random_artifact
-from toolchain.artifact import Artifact
-from toolchain.energy import DEFAULT_PROFILES, baseline_estimates, estimate_energy
-from toolchain.energy.mapping import map_network
-from toolchain.energy.timing import barrier_seconds
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.simulation.census import Census, LayerCensus
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates, estimate_energy
+from spikeport.toolchain.energy.mapping import map_network
+from spikeport.toolchain.energy.timing import barrier_seconds
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census, LayerCensus
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 CONTRACT = (
     "profile dynamic_j low_j high_j static_inference_j static_period_j latency_s realtime grade"

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 from tests.networks import observation_stream, random_artifact
-from toolchain.artifact import Artifact
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("snntorch", reason="snntorch is not installed: make setup")

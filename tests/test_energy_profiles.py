@@ -11,8 +11,8 @@ from importlib import resources
 
 import pytest
 
-from hardware_profiles import KINDS, READS, load_profile, parse_profile, profile_names
-from toolchain.errors import InputError
+from spikeport.hardware_profiles import KINDS, READS, load_profile, parse_profile, profile_names
+from spikeport.toolchain.errors import InputError
 
 CHIPS = ("loihi1-davies", "loihi1-sanafe", "loihi2")
 COUNTS = ("kerasspiking-loihi", "kerasspiking-spinnaker", "spinnaker2")
@@ -21,7 +21,7 @@ MCUS = ("gap9-650mv", "gap9-800mv", "stm32h7a3", "stm32l4r5", "stm32u575", "xg24
 
 
 def text(name: str) -> str:
-    return (resources.files("hardware_profiles") / f"{name}.toml").read_text("utf-8")
+    return (resources.files("spikeport.hardware_profiles") / f"{name}.toml").read_text("utf-8")
 
 
 def test_the_profiles_that_there_are() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hardware_profiles import load_profile
+from spikeport.hardware_profiles import load_profile
 from tests.spiking_checkpoints import popsan, sddpg
-from toolchain.energy import baseline_estimates
-from toolchain.energy.activity import Activity
-from toolchain.energy.fits import fitted_power
-from toolchain.energy.held_out import HELD_OUT, POPSAN, SDDPG, HeldOut, census_energy, counted
-from toolchain.energy.pricing import dynamic
-from toolchain.energy.published import (
+from spikeport.toolchain.energy import baseline_estimates
+from spikeport.toolchain.energy.activity import Activity
+from spikeport.toolchain.energy.fits import fitted_power
+from spikeport.toolchain.energy.held_out import HELD_OUT, POPSAN, SDDPG, HeldOut, census_energy, counted
+from spikeport.toolchain.energy.pricing import dynamic
+from spikeport.toolchain.energy.published import (
     FIXTURE_SPIKES,
     FRADY_SYNOPS,
     FRADY_UPDATES,

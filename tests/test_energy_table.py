@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from tests.networks import random_artifact
-from toolchain.energy import Estimate, Grade, baseline_estimates, headline, render_table
-from toolchain.energy.units import joules, seconds
+from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates, headline, render_table
+from spikeport.toolchain.energy.units import joules, seconds
 
 
 def spiking(

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware_profiles import load_profile
+from spikeport.hardware_profiles import load_profile
 from tests.networks import random_artifact
 from tests.test_energy_estimate import counted
-from toolchain.energy import estimate_energy
-from toolchain.energy.ann_work import AnnWork, LayerWork
-from toolchain.energy.result import DELTA, DENSE, SPARSE
-from toolchain.energy.textbook import (
+from spikeport.toolchain.energy import estimate_energy
+from spikeport.toolchain.energy.ann_work import AnnWork, LayerWork
+from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE
+from spikeport.toolchain.energy.textbook import (
     ann_terms,
     event_layer,
     operation_of,

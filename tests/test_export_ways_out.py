@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from export.carries import carried, ways_out
+from spikeport.export.carries import carried, ways_out
 from spikeport import api
 from tests.networks import leaky_artifact, random_artifact
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.neurons import HIDDEN_NEURONS
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.neurons import HIDDEN_NEURONS
 
 
 def example(neuron: str) -> Artifact:

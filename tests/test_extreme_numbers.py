@@ -14,8 +14,8 @@ import pytest
 import spikeport
 from tests.front_door import recorded
 from tests.policy_files import state_dict, torch_bytes, write
-from toolchain.errors import InputError
-from toolchain.quantization.proof import prove
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.quantization.proof import prove
 
 NAMES = ("0", "2", "4")
 

@@ -16,21 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport import api
-from toolchain import conversion_loop
-from toolchain.artifact import Artifact
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.convert import ConversionOptions
-from toolchain.errors import InputError
-from toolchain.finetuning import training
-from toolchain.network import Coding
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.quantization.compensation import compensated_rows
-from toolchain.quantization.layer_rounding import InputSignal, round_layer
-from toolchain.quantization.proof import RowKind, prove
-from toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
-from toolchain.simulation.fast import FastBackend
+from spikeport.toolchain import conversion_loop
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.finetuning import training
+from spikeport.toolchain.network import Coding
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.quantization.compensation import compensated_rows
+from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
+from spikeport.toolchain.quantization.proof import RowKind, prove
+from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
+from spikeport.toolchain.simulation.fast import FastBackend
 
-finetune_module = sys.modules["toolchain.finetuning.finetune"]
+finetune_module = sys.modules["spikeport.toolchain.finetuning.finetune"]
 
 
 def toy_policy(activation: str = "relu", squash: str = "tanh") -> Policy:

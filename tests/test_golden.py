@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolchain.checkers import golden
-from toolchain.simulation.backends import open_backend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.checkers import golden
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 CASES = golden.names()
 

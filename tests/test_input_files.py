@@ -29,9 +29,9 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import write
-from toolchain.artifact_file import check_writable, save
-from toolchain.errors import InputError
-from toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.artifact_file import check_writable, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.regular_file import open_regular
 
 TOY = ("convert", "toy.pt", "-o", "x.spk", *TOY_OPTIONS, "--action-limit", 1)
 READING = {

@@ -14,9 +14,9 @@ import pytest
 import spikeport
 from spikeport import api
 from tests.front_door import answer, command, pendulum, refusal, toy
-from toolchain import gymnasium_bridge
-from toolchain.errors import InputError
-from toolchain.simulation.latency import Delayed, delay_of, substeps_of
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.latency import Delayed, delay_of, substeps_of
 
 CASES = [
     (0.0, 5, 0, 0, 0.0),

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.golden.golden import saturating
 from tests.networks import observation_stream, random_artifact
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.network import Network
-from toolchain.simulation import lava_direct
-from toolchain.simulation.backend import Trace
-from toolchain.simulation.lava_direct import LavaDirectBackend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation import lava_direct
+from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.lava_direct import LavaDirectBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 needs_lava = pytest.mark.skipif(
     not lava_import.lava_available(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_lava = pytest.mark.skipif(
@@ -18,7 +18,7 @@ needs_lava = pytest.mark.skipif(
 
 IMPORT = """
 import multiprocessing, sys
-from export.lava.lava_import import import_lava, lava_available
+from spikeport.export.lava.lava_import import import_lava, lava_available
 {before}
 hooks, path_hooks = list(sys.meta_path), list(sys.path_hooks)
 assert lava_available() and "lava" not in sys.modules
@@ -95,7 +95,7 @@ def test_another_lava_is_named(tmp_path: Path) -> None:
     package.mkdir(parents=True)
     (package / "var_model.py").write_text("class ByteEncoder: ...\n")
     done = python(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom export.lava.lava_import import"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom spikeport.export.lava.lava_import import"
         " import_lava\nimport_lava()"
     )
     assert (

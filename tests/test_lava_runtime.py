@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.lava import client, lava_import
-from export.lava.messages import Channel
+from spikeport.export.lava import client, lava_import
+from spikeport.export.lava.messages import Channel
 from tests.networks import observation_stream, random_artifact
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.simulation.lava_runtime import LavaBackend, backend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.simulation.lava_runtime import LavaBackend, backend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_lava = pytest.mark.skipif(
@@ -112,8 +112,8 @@ def script(tmp_path: Path, body: str) -> Callable[[], list[str]]:
     """A worker command whose worker does `body` first: the way to make Lava misbehave."""
     file = tmp_path / "worker_that_misbehaves.py"
     before = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom export.lava import worker\nfrom"
-        " export.lava.lava_import import import_lava"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom spikeport.export.lava import worker\nfrom"
+        " spikeport.export.lava.lava_import import import_lava"
     )
     file.write_text(f"{before}\n{body}\nworker.main(*map(int, sys.argv[1:5]), sys.argv[5])\n")
     return lambda: [sys.executable, str(file)]
@@ -178,7 +178,7 @@ import multiprocessing, os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 import numpy as np
 from networks import random_artifact
-from toolchain.simulation.lava_runtime import LavaBackend
+from spikeport.toolchain.simulation.lava_runtime import LavaBackend
 artifact = random_artifact(0)
 lava = LavaBackend(artifact)
 lava.decide(np.zeros((1, artifact.observation.size)))
@@ -312,7 +312,7 @@ def test_process_that_cannot_be_built_gives_its_traceback() -> None:
 
 SPOIL = """
 import_lava()
-from export.lava.network import LavaNetwork
+from spikeport.export.lava.network import LavaNetwork
 start = LavaNetwork.start
 def spoiled(network):
     network.{process}.proc_params.overwrite({parameter!r}, None)
@@ -339,7 +339,7 @@ LavaNetwork.start = spoiled
             "(?s)the Lava runtime's process ended .got exit code 3.*last words",
         ),
         (
-            "import export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}",
+            "import spikeport.export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}",
             "(?s)a Lava process failed with ModuleNotFoundError.*Traceback",
         ),
     ],

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.networks import leaky_artifact, random_artifact
 from tests.test_artifact_file import assert_equal
-from toolchain.artifact import Artifact, check
-from toolchain.artifact_file import load, save
-from toolchain.energy import estimate_energy
-from toolchain.errors import InputError
-from toolchain.network import STATE_LIMIT, Leak
-from toolchain.quantization.proof import prove
-from toolchain.simulation.backends import open_backend
+from spikeport.toolchain.artifact import Artifact, check
+from spikeport.toolchain.artifact_file import load, save
+from spikeport.toolchain.energy import estimate_energy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import STATE_LIMIT, Leak
+from spikeport.toolchain.quantization.proof import prove
+from spikeport.toolchain.simulation.backends import open_backend
 
 
 def changed(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from export.lava.lava_import import lava_problem
-from export.onnx.requirement import onnx_problem
+from spikeport.export.lava.lava_import import lava_problem
+from spikeport.export.onnx.requirement import onnx_problem
 from tests.mutants.mutant import Mutant
 from tests.mutants.runner import (
     MUTANTS,

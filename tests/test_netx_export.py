@@ -18,25 +18,25 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import command, done
 from tests.netx_child import ROOT, Job, run_netx, supervised
 from tests.spiking_networks import SpikingShape, build_spiking, spiking_shapes, spiking_stream
 from tests.test_nir import rate_artifact
 from tests.test_nir_lif import spiking_artifact
-from toolchain.artifact import Artifact, check
-from toolchain.artifact_file import checksum, save
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
-from toolchain.policies.environment_facts import EnvironmentFacts
-from toolchain.policies.netx_weights import netx_weights, weights_problem
-from toolchain.simulation.reference import ReferenceBackend
-from toolchain.spike_coding import encoder_spikes
+from spikeport.toolchain.artifact import Artifact, check
+from spikeport.toolchain.artifact_file import checksum, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
+from spikeport.toolchain.policies.netx_weights import netx_weights, weights_problem
+from spikeport.toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.spike_coding import encoder_spikes
 
 h5py = pytest.importorskip("h5py")
 
-from export.netx.blocks import ALWAYS_ON, blocks_of  # noqa: E402
-from export.netx.write import export_netx  # noqa: E402
+from spikeport.export.netx.blocks import ALWAYS_ON, blocks_of  # noqa: E402
+from spikeport.export.netx.write import export_netx  # noqa: E402
 
 needs_netx = pytest.mark.skipif(
     not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None,
@@ -289,7 +289,7 @@ def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for artifact, message in refused:
         with pytest.raises(InputError, match=message):
             export_netx(artifact, tmp_path / "a.net")
-    monkeypatch.setattr("export.netx.blocks.LARGEST_NETWORK", 100)
+    monkeypatch.setattr("spikeport.export.netx.blocks.LARGEST_NETWORK", 100)
     with pytest.raises(
         InputError,
         match=(

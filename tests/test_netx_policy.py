@@ -16,22 +16,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spikeport
-from export.lava import lava_import
+from spikeport.export.lava import lava_import
 from tests.front_door import answer, command
 from tests.netx_child import Job, run_netx
 from tests.netx_files import SIDECAR, WIDTHS, T, network, written
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
-from toolchain.policies.file_content import detect_format, read_content
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.quantization.spiking_network import spiking_network
-from toolchain.simulation.reference import ReferenceBackend
-from toolchain.spike_coding import encoder_spikes
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.policies.file_content import detect_format, read_content
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.quantization.spiking_network import spiking_network
+from spikeport.toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.spike_coding import encoder_spikes
 
 h5py = pytest.importorskip("h5py")
 
-from export.netx.blocks import blocks_of  # noqa: E402
+from spikeport.export.netx.blocks import blocks_of  # noqa: E402
 
 needs_netx = pytest.mark.skipif(
     not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None,

@@ -26,15 +26,15 @@ import numpy as np
 import pytest
 
 from tests.networks import observation_stream, random_artifact
-from toolchain.artifact import Artifact, Probe, check
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.network import READOUT, Encoder, Layer, Network
-from toolchain.neurons import IntegrateAndFire
-from toolchain.policies.policy import Provenance
-from toolchain.simulation.backend import Backend
-from toolchain.simulation.census import Census
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact, Probe, check
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.neurons import IntegrateAndFire
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.simulation.backend import Backend
+from spikeport.toolchain.simulation.census import Census
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 torch = pytest.importorskip("torch")
 snntorch = pytest.importorskip("snntorch", reason="snntorch is not installed: make setup")

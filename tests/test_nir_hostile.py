@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolchain.errors import InputError
-from toolchain.policies import hdf5_content
-from toolchain.policies.hdf5_content import read_hdf5
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import hdf5_content
+from spikeport.toolchain.policies.hdf5_content import read_hdf5
 
 h5py = pytest.importorskip("h5py")
 

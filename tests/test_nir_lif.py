@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from tests.test_artifact_file import assert_equal
-from toolchain.artifact import Artifact, Probe
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import InputError
-from toolchain.policies.policy import Provenance
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from toolchain.quantization.spiking_network import spiking_network
+from spikeport.toolchain.artifact import Artifact, Probe
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.quantization.spiking_network import spiking_network
 
 nir = pytest.importorskip("nir")
 
-from export.nir.read import load_nir  # noqa: E402
-from export.nir.write import export_nir  # noqa: E402
+from spikeport.export.nir.read import load_nir  # noqa: E402
+from spikeport.export.nir.write import export_nir  # noqa: E402
 
 
 def spiking_artifact(

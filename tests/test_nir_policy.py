@@ -14,11 +14,11 @@ import pytest
 
 import spikeport
 from tests.front_door import answer, command
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
-from toolchain.policies.nir_policy import DECLARED
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.spike_coding import ENCODER_THRESHOLD
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.policies.nir_policy import DECLARED
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD
 
 nir = pytest.importorskip("nir")
 

@@ -14,13 +14,13 @@ import pytest
 from benchmarks.snntorch_runner import Remedies, SnnTorchNetwork
 from tests.networks import observation_stream
 from tests.test_nir import rate_artifact
-from toolchain.artifact import Artifact
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 pytest.importorskip("snntorch")
 pytest.importorskip("nirtorch")
 
-from export.nir.write import export_nir  # noqa: E402
+from spikeport.export.nir.write import export_nir  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 DECISIONS = 40

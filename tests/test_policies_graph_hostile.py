@@ -17,8 +17,8 @@ import pytest
 
 from tests.graph_files import dense, graph, small_onnx
 from tests.policy_files import write
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
 
 onnx = pytest.importorskip("onnx")
 SECONDS = 2.0

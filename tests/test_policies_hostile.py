@@ -29,8 +29,8 @@ from tests.policy_files import (
     write,
     zip_bytes,
 )
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 
 torch = pytest.importorskip("torch")
 FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))

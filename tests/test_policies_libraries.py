@@ -28,8 +28,8 @@ from tests.library_files import (
     running,
 )
 from tests.policy_files import Payload, torch_bytes, write
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, ReadOptions, inspect_checkpoint, load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, ReadOptions, inspect_checkpoint, load_policy
 
 torch = pytest.importorskip("torch")
 BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)

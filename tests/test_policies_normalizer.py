@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from tests.policy_files import Payload, normalizer, pickled, write
-from toolchain.errors import InputError
-from toolchain.policies.restricted_pickle import load_records
-from toolchain.policies.vec_normalize import read_vec_normalize
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.restricted_pickle import load_records
+from spikeport.toolchain.policies.vec_normalize import read_vec_normalize
 
 PATH = "stable_baselines3.common.vec_env.vec_normalize.VecNormalize"
 STATISTICS = "stable_baselines3.common.running_mean_std.RunningMeanStd"

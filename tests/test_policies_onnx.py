@@ -18,9 +18,9 @@ import spikeport
 from tests.front_door import TOY_ENV, answer, refusal, toy_checkpoint
 from tests.graph_files import actor, computed, dense, exported, graph, scripted, small_onnx
 from tests.policy_files import model, normalizer, randomize, write
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, Policy, load_policy
-from toolchain.policies.options import ReadOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
+from spikeport.toolchain.policies.options import ReadOptions
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

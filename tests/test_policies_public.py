@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 
 torch = pytest.importorskip("torch")
 

@@ -24,8 +24,8 @@ from tests.policy_files import (
     normalizer,
     randomize,
 )
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")

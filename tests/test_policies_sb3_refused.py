@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.policy_files import edit_json, edit_tensors, model
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")

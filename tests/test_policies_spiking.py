@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from tests.policy_files import Payload, pickled, torch_bytes, write
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, describe, load_policy
-from toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, describe, load_policy
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 
 OBSERVATIONS = 3
 ACTIONS = 2

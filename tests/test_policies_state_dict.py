@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.policy_files import normalizer, state_dict, torch_bytes, write
-from toolchain.activations import ACTIVATIONS
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, Policy, load_policy
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
 
 torch = pytest.importorskip("torch")
 TWO = EnvironmentFacts("Two-v1", 4, 100, -1.5 * np.ones(2), 1.5 * np.ones(2))
@@ -484,7 +484,7 @@ def test_a_normalizer_of_the_library_beside_a_state_dict(tmp_path: Path) -> None
 
 def test_reading_starts_without_torch() -> None:
     code = (
-        "import sys, toolchain.policies; sys.exit(any(name in sys.modules for name in ('torch',"
+        "import sys, spikeport.toolchain.policies; sys.exit(any(name in sys.modules for name in ('torch',"
         " 'safetensors', 'gymnasium', 'stable_baselines3')))"
     )
     assert (

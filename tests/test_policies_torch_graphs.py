@@ -16,8 +16,8 @@ import pytest
 
 from tests.graph_files import actor, repacked, scripted
 from tests.policy_files import Payload, pickled, write, zip_bytes
-from toolchain.errors import InputError
-from toolchain.policies import load_policy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import load_policy
 
 torch = pytest.importorskip("torch")
 OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.conformance import around
 from tests.networks import random_artifact
 from tests.strategies import NEURONS, Shape, build, shapes, stream
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.network import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import (
     DIFFERENTIAL_TIMESTEPS,
     LEAKY,
     READOUT,
@@ -29,11 +29,11 @@ from toolchain.network import (
     Network,
     denominator,
 )
-from toolchain.neurons import SPIKES, START, DifferentialCoding, Neuron, Readout, neuron_of
-from toolchain.neurons.neuron import State
-from toolchain.quantization.proof import RowKind, bound, bound_rows, payload_ranges, prove
-from toolchain.simulation.backend import Trace
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.neurons import SPIKES, START, DifferentialCoding, Neuron, Readout, neuron_of
+from spikeport.toolchain.neurons.neuron import State
+from spikeport.toolchain.quantization.proof import RowKind, bound, bound_rows, payload_ranges, prove
+from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -192,7 +192,7 @@ def watched_trace(
         )
         return made[-1]
 
-    with mock.patch("toolchain.simulation.reference.neuron_of", watch):
+    with mock.patch("spikeport.toolchain.simulation.reference.neuron_of", watch):
         trace = ReferenceBackend(artifact).trace(observations, flags)
     return trace, [watched.worst for watched in made[-len(artifact.network.layers) :]]
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.network import ActivationTable, Coding
-from toolchain.policies.policy import DenseLayer
-from toolchain.quantization.activation_table import CURVED, build_table
-from toolchain.quantization.layer_rounding import InputSignal, round_layer
-from toolchain.quantization.proof import RowKind
-from toolchain.quantization.rounding import augmented_moments, quantise_rows
-from toolchain.quantization.sigma_delta_network import shake
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.network import ActivationTable, Coding
+from spikeport.toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.quantization.activation_table import CURVED, build_table
+from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
+from spikeport.toolchain.quantization.proof import RowKind
+from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows
+from spikeport.toolchain.quantization.sigma_delta_network import shake
 
 
 def problem(

@@ -12,16 +12,16 @@ import pytest
 
 from spikeport import api
 from tests.networks import random_artifact
-from toolchain import gymnasium_bridge
-from toolchain.conversion.calibration import Calibration, from_environment
-from toolchain.conversion.statistics import measure
-from toolchain.conversion.thresholds import maximum_thresholds
-from toolchain.conversion_loop import open_loop_error
-from toolchain.convert import ConversionOptions, convert
-from toolchain.policies.policy import Policy
-from toolchain.quantization.threshold_search import SHARES, least_error_thresholds, with_threshold
-from toolchain.quantization.window_simulation import decoded_mean, window_payloads
-from toolchain.simulation.fast import FastBackend
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.conversion.calibration import Calibration, from_environment
+from spikeport.toolchain.conversion.statistics import measure
+from spikeport.toolchain.conversion.thresholds import maximum_thresholds
+from spikeport.toolchain.conversion_loop import open_loop_error
+from spikeport.toolchain.convert import ConversionOptions, convert
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.quantization.threshold_search import SHARES, least_error_thresholds, with_threshold
+from spikeport.toolchain.quantization.window_simulation import decoded_mean, window_payloads
+from spikeport.toolchain.simulation.fast import FastBackend
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
 FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"

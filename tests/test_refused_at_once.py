@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hardware_profiles import parse_profile
+from spikeport.hardware_profiles import parse_profile
 from tests import spk_files
 from tests.graph_files import dense, graph, scripted
 from tests.networks import random_artifact
 from tests.policy_files import edit_json, model, normalizer, state_dict, torch_bytes, write
 from tests.test_nir_policy import chain, written
 from tests.test_policies_spiking import WORLD, actor, navigation
-from toolchain import artifact_file
-from toolchain.conversion.calibration import from_arrays
-from toolchain.errors import InputError
-from toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain import artifact_file
+from spikeport.toolchain.conversion.calibration import from_arrays
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 
 torch = pytest.importorskip("torch")
 FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))
@@ -138,7 +138,7 @@ def artifact(folder: Path) -> Callable[[], Any]:
 
 
 def profile(folder: Path) -> Callable[[], Any]:
-    text = (resources.files("hardware_profiles") / "loihi2.toml").read_text()
+    text = (resources.files("spikeport.hardware_profiles") / "loihi2.toml").read_text()
     wrong = text.replace('kind = "inherited"', 'kind = "guess"', 2).replace(
         'unit = "pJ"', 'unit = "furlong"', 1
     )

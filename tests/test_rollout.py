@@ -12,13 +12,13 @@ import pytest
 
 from spikeport import api
 from tests.networks import random_artifact
-from toolchain import gymnasium_bridge
-from toolchain.conversion.calibration import from_environment
-from toolchain.convert import ConversionOptions, convert
-from toolchain.errors import InputError
-from toolchain.simulation.closed_loop import refuse_calibration_seeds, simulate
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import Chatter, FloatActor, roll_out
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.conversion.calibration import from_environment
+from spikeport.toolchain.convert import ConversionOptions, convert
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.closed_loop import refuse_calibration_seeds, simulate
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.rollout import Chatter, FloatActor, roll_out
 
 FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"
 

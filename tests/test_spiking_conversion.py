@@ -20,13 +20,13 @@ from tests.front_door import answer, command, done
 from tests.policy_files import torch_bytes, write
 from tests.spiking_networks import SpikingShape, build_spiking
 from tests.test_policies_spiking import actor, navigation, read
-from toolchain.artifact import Artifact
-from toolchain.convert import ConversionOptions
-from toolchain.errors import InputError
-from toolchain.network import LIF
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.quantization.spiking_network import quantise_layer, spiking_network
-from toolchain.simulation.backends import backend_class, open_backend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import LIF
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.quantization.spiking_network import quantise_layer, spiking_network
+from spikeport.toolchain.simulation.backends import backend_class, open_backend
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(300, 3))
 

@@ -22,7 +22,7 @@ for package in (
 
 from tests.doors import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 from tests.support_matrix import PAGE, document, stated  # noqa: E402
-from toolchain.simulation.backends import backend_class  # noqa: E402
+from spikeport.toolchain.simulation.backends import backend_class  # noqa: E402
 
 TEXT = PAGE.read_text()
 STATED = stated(TEXT)

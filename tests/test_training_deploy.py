@@ -21,12 +21,12 @@ from spikeport import api
 from tests.front_door import POLICIES, TOY_ENV, command
 from tests.policy_files import torch_bytes, write, zip_bytes
 from tests.toy_environments import ACTIONS, CHANNELS, Drift
-from toolchain.errors import InputError
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.simulation.closed_loop import simulate
-from toolchain.simulation.statistics import holds_target
-from toolchain.simulation.verification import verify
-from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.simulation.closed_loop import simulate
+from spikeport.toolchain.simulation.statistics import holds_target
+from spikeport.toolchain.simulation.verification import verify
+from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
 
 LOW = np.array([-2.0, 0.0], np.float32)
 HIGH = np.array([2.0, 0.5], np.float32)

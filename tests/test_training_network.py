@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.eager_spiking import eager_actions
-from toolchain.errors import InputError
-from toolchain.training import scans, spike_layers
-from toolchain.training.spiking_network import SpikingNetwork
-from toolchain.training.spiking_stack import LayerKind, spike_counts
-from toolchain.training.surrogates import (
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training import scans, spike_layers
+from spikeport.toolchain.training.spiking_network import SpikingNetwork
+from spikeport.toolchain.training.spiking_stack import LayerKind, spike_counts
+from spikeport.toolchain.training.surrogates import (
     SURROGATES,
     Arctan,
     FastSigmoid,

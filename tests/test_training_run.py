@@ -25,13 +25,13 @@ from stable_baselines3.common.env_util import make_vec_env
 import spikeport
 from tests.front_door import ROOT, TOY_ENV, answer, command
 from tests.toy_environments import Drift
-from toolchain.errors import InputError
-from toolchain.training import run
-from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
-from toolchain.training.checkpoint import read_checkpoint
-from toolchain.training.evaluation import read_evaluations
-from toolchain.training.mapped_memory import ARRAYS
-from toolchain.training.run import TrainingPlan, steps_of, train
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training import run
+from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.checkpoint import read_checkpoint
+from spikeport.toolchain.training.evaluation import read_evaluations
+from spikeport.toolchain.training.mapped_memory import ARRAYS
+from spikeport.toolchain.training.run import TrainingPlan, steps_of, train
 
 STEPS = 260
 PLAN = {
@@ -50,7 +50,7 @@ INTERVALS = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from toolchain.training.run import TrainingPlan, train
+from spikeport.toolchain.training.run import TrainingPlan, train
 method, output, mode, plan, steps, intervals = sys.argv[1:]
 train(TrainingPlan(method, **json.loads(plan)), int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
 """
@@ -475,7 +475,7 @@ def test_a_slow_bfloat16_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, said: list[str]
 ) -> None:
     notes = list[str]()
-    monkeypatch.setattr("toolchain.training.run.bfloat16_speed", lambda: speed)
+    monkeypatch.setattr("spikeport.toolchain.training.run.bfloat16_speed", lambda: speed)
     plan = TrainingPlan("proxy-target", **PLAN, bfloat16=True)  # type: ignore[arg-type]
     train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)  # type: ignore[arg-type]
     assert notes == said

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolchain.errors import InputError
-from toolchain.training.slopes import HIGH, LOW, Adaptive, Fixed, Interval, SlopeSchedule
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training.slopes import HIGH, LOW, Adaptive, Fixed, Interval, SlopeSchedule
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_callback_steepens_the_actor_while_it_trains() -> None:
     from stable_baselines3.common.env_util import make_vec_env
 
     from tests.toy_environments import Drift
-    from toolchain.training.algorithms import SpikingTD3
-    from toolchain.training.slope_callback import SlopeCallback
-    from toolchain.training.surrogates import FastSigmoid
+    from spikeport.toolchain.training.algorithms import SpikingTD3
+    from spikeport.toolchain.training.slope_callback import SlopeCallback
+    from spikeport.toolchain.training.surrogates import FastSigmoid
 
     kwargs = {"net_arch": [8], "population": 3, "surrogate": FastSigmoid(25.0)}
     model = SpikingTD3(

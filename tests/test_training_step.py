@@ -32,14 +32,14 @@ from benchmarks.proxy_target import (
     rows,
 )
 from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
-from toolchain.errors import InputError
-from toolchain.simulation.statistics import confidence_interval
-from toolchain.training import algorithms
-from toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
-from toolchain.training.dense_stack import dense
-from toolchain.training.learner import step as step_by_graph
-from toolchain.training.policy_classes import SpikingTD3Policy
-from toolchain.training.surrogates import Arctan
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.statistics import confidence_interval
+from spikeport.toolchain.training import algorithms
+from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.dense_stack import dense
+from spikeport.toolchain.training.learner import step as step_by_graph
+from spikeport.toolchain.training.policy_classes import SpikingTD3Policy
+from spikeport.toolchain.training.surrogates import Arctan
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])

@@ -24,15 +24,15 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import write
-from toolchain.artifact_file import load, save
-from toolchain.convert import ConversionOptions
-from toolchain.errors import InputError
-from toolchain.policies.policy import Policy
-from toolchain.simulation.closed_loop import simulate
-from toolchain.tuning import Tuned, TuningOptions, tune
-from toolchain.tuning.evidence import Evidence
-from toolchain.tuning.point import Point, first_points, neighbours, suggest
-from toolchain.tuning.seeds import LARGEST_SEED, judging_seeds, search_seeds
+from spikeport.toolchain.artifact_file import load, save
+from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.closed_loop import simulate
+from spikeport.toolchain.tuning import Tuned, TuningOptions, tune
+from spikeport.toolchain.tuning.evidence import Evidence
+from spikeport.toolchain.tuning.point import Point, first_points, neighbours, suggest
+from spikeport.toolchain.tuning.seeds import LARGEST_SEED, judging_seeds, search_seeds
 
 TOY = ("--activation", "relu", "--squash", "tanh", "--env", TOY_ENV)
 QUICK = TuningOptions(target=0.9, chatter=2.0, trials=10, minutes=1.5, calibration_steps=300)
@@ -167,7 +167,7 @@ def test_what_is_dearer_than_the_plain_conversion_is_taken_only_where_that_does_
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = importlib.import_module(
-        "toolchain.tuning.tune"
+        "spikeport.toolchain.tuning.tune"
     )  # the package's `tune` is the function
     dear = Point("if", 8, timesteps=16, alpha=0.0), Evidence(216, 1.0, 1.0, 1e9, 9.0, True, "held")
     monkeypatch.setattr(module, "judge", lambda *_: (dear, 1))

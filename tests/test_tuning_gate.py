@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from tests.front_door import PENDULUM, PENDULUM_ENV
-from toolchain import gymnasium_bridge
-from toolchain.conversion.calibration import from_environment
-from toolchain.conversion.event_curves import event_curves, event_thresholds
-from toolchain.conversion.statistics import measure
-from toolchain.convert import ConversionOptions, convert
-from toolchain.policies.load import load_policy
-from toolchain.policies.policy import Policy
-from toolchain.quantization.rounding import augmented_moments, quantise_rows
-from toolchain.simulation.backends import open_backend
-from toolchain.simulation.statistics import holds_target
-from toolchain.tuning.gate import extra_weak, hopeless, median_ratio, safe, steady
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.conversion.calibration import from_environment
+from spikeport.toolchain.conversion.event_curves import event_curves, event_thresholds
+from spikeport.toolchain.conversion.statistics import measure
+from spikeport.toolchain.convert import ConversionOptions, convert
+from spikeport.toolchain.policies.load import load_policy
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.statistics import holds_target
+from spikeport.toolchain.tuning.gate import extra_weak, hopeless, median_ratio, safe, steady
 
 RNG = np.random.default_rng(0)
 STEADY = 1000 + RNG.normal(scale=10, size=108)

@@ -15,12 +15,12 @@ import pytest
 import spikeport
 from tests.front_door import TOY_ENV, pendulum, toy
 from tests.networks import random_artifact
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.simulation import verification
-from toolchain.simulation.backend import LayerTrace, Trace
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.verification import stream, verify
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.simulation import verification
+from spikeport.toolchain.simulation.backend import LayerTrace, Trace
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.verification import stream, verify
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, change: Callable[[Trace], Trace]) -> None:
@@ -291,7 +291,7 @@ def test_random_networks(kind: dict[str, object]) -> None:
 def test_backends_without_the_neuron_are_named_before_anything_runs(
     names: list[str], fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toolchain.simulation.onnx_runtime import OnnxBackend
+    from spikeport.toolchain.simulation.onnx_runtime import OnnxBackend
 
     monkeypatch.setattr(OnnxBackend, "counterparts", ("if@1", "readout@1"))
     started: list[str] = []

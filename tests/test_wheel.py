@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("spikeport", "toolchain", "export", "hardware_profiles")
+ROOMS = ("toolchain", "export", "hardware_profiles")  # folders here, spikeport.NAME when installed
+PACKAGES = ("spikeport", *(f"spikeport.{room}" for room in ROOMS))
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +22,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy, so that the checkout gets no build folder."""
     source = tmp_path_factory.mktemp("source")
     output = tmp_path_factory.mktemp("wheel")
-    for package in PACKAGES:
+    for package in ("spikeport", *ROOMS):
         shutil.copytree(
-            ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / package,
+            source / package,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
     for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
         shutil.copy(ROOT / name, source)
@@ -43,17 +48,29 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_of_the_packages_is_inside(wheel: Path) -> None:
-    files = (
-        path
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
+    expected = {
+        f"{prefix}{path.relative_to(ROOT).as_posix()}"
+        for prefix, folder in (("", "spikeport"), *(("spikeport/", room) for room in ROOMS))
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-    )
+    }
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
-    assert {path.relative_to(ROOT).as_posix() for path in files} - inside == set()
-    assert any(name.startswith("hardware_profiles/") and name.endswith(".toml") for name in inside)
-    assert not any(name.startswith(("tests/", "benchmarks/", "examples/")) for name in inside)
+    assert expected - inside == set()
+    assert any(name.startswith("spikeport/hardware_profiles/loihi") for name in inside)
+    tops = {name.split("/")[0] for name in inside}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"spikeport"}
+
+
+def test_nothing_imports_by_the_old_names() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = listed.stdout.split()
+    assert len(names) > 300, "not a checkout with git"
+    old = re.compile(rf"^\s*(from|import) ({'|'.join(ROOMS)})\b", re.MULTILINE)
+    files = [ROOT / name for name in names]
+    assert [str(path) for path in files if path.is_file() and old.search(path.read_text())] == []
 
 
 def test_packages_import_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
@@ -76,7 +93,7 @@ print(json.dumps([importlib.import_module(name).__file__ for name in names]))
     )
     assert done.returncode == 0, done.stderr
     assert [Path(file) for file in json.loads(done.stdout)] == [
-        site / package / "__init__.py" for package in PACKAGES
+        site / package.replace(".", "/") / "__init__.py" for package in PACKAGES
     ]
     entry_points = next(site.glob("*.dist-info")) / "entry_points.txt"
     assert "spikeport = spikeport.cli:main" in entry_points.read_text()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import violations
-from toolchain.leaky_check import leaky_layer_problems
-from toolchain.network import (
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.leaky_check import leaky_layer_problems
+from spikeport.toolchain.network import (
     DIFFERENTIAL_TIMESTEPS,
     LEAKY,
     LIF,
@@ -27,14 +27,14 @@ from toolchain.network import (
     Coding,
     Network,
 )
-from toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
-from toolchain.policies.policy import Provenance
-from toolchain.policies.spiking_policy import AnyPolicy
-from toolchain.quantization.proof import LayerProof, prove
-from toolchain.spiking_check import lif_layer_problems, spike_coding_problems
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS, SPIKES
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.quantization.proof import LayerProof, prove
+from spikeport.toolchain.spiking_check import lif_layer_problems, spike_coding_problems
 
 if TYPE_CHECKING:
-    from toolchain.simulation.controller import Controller
+    from spikeport.toolchain.simulation.controller import Controller
 
 PROBE_DECISIONS = 256
 PERIODS = (1e-6, 1e6)  # s, the control periods that are one
@@ -101,7 +101,7 @@ class Artifact:
 
     def controller(self, backend: str = "fast") -> Controller:
         """This policy for a loop of one's own; see toolchain/simulation/controller.py."""
-        from toolchain.simulation.controller import (
+        from spikeport.toolchain.simulation.controller import (
             Controller,
         )  # the hub knows no later room until it is asked for one
 

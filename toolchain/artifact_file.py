@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
-from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.errors import InputError
-from toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
-from toolchain.policies.file_content import FileContent, detect_format
-from toolchain.policies.policy import Provenance
-from toolchain.policies.regular_file import open_regular
-from toolchain.policies.source_record import read_source, source_arrays, source_layers
-from toolchain.spike_coding import Dynamics, SpikeCoding
+from spikeport.toolchain.artifact import Artifact, EnvironmentRecord, Probe, check
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
+from spikeport.toolchain.policies.file_content import FileContent, detect_format
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.policies.source_record import read_source, source_arrays, source_layers
+from spikeport.toolchain.spike_coding import Dynamics, SpikeCoding
 
 FORMAT = "spikeport"
 VERSION = (1, 1)

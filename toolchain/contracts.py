@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 Float = NDArray[np.float64]
 

@@ -18,24 +18,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact, EnvironmentRecord
-from toolchain.conversion.calibration import (
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.calibration import (
     Calibration,
     calibration_seed,
     from_arrays,
     from_environment,
 )
-from toolchain.conversion.logits import centred, unit
-from toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
-from toolchain.finetuning import States, finetune
-from toolchain.finetuning.pytorch import pytorch
-from toolchain.finetuning.states import Recorder
-from toolchain.policies.policy import Policy
-from toolchain.quantization.threshold_search import SHARES
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import Actor, FloatActor, roll_out
-from toolchain.simulation.statistics import return_ratio
+from spikeport.toolchain.conversion.logits import centred, unit
+from spikeport.toolchain.convert import DEFAULT_ACTION_ERROR, ConversionOptions, convert
+from spikeport.toolchain.finetuning import States, finetune
+from spikeport.toolchain.finetuning.pytorch import pytorch
+from spikeport.toolchain.finetuning.states import Recorder
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.quantization.threshold_search import SHARES
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.rollout import Actor, FloatActor, roll_out
+from spikeport.toolchain.simulation.statistics import return_ratio
 
 EPISODES = 64
 LONGEST = 1000  # decisions of an episode of the check

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import PROBE_DECISIONS, Artifact, EnvironmentRecord, Probe, check
-from toolchain.conversion.calibration import Calibration
-from toolchain.conversion.event_curves import event_thresholds
-from toolchain.conversion.statistics import PolicyStatistics, measure
-from toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
-from toolchain.errors import InputError, did_you_mean
-from toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
-from toolchain.neurons import SHORT_NAMES
-from toolchain.policies.policy import DenseLayer, Policy
-from toolchain.policies.spiking_policy import AnyPolicy
-from toolchain.quantization.equalisation import equalised
-from toolchain.quantization.rate_network import rate_network
-from toolchain.quantization.sigma_delta_network import sigma_delta_network
-from toolchain.quantization.threshold_search import SEARCHED_FROM, SHARES
+from spikeport.toolchain.artifact import PROBE_DECISIONS, Artifact, EnvironmentRecord, Probe, check
+from spikeport.toolchain.conversion.calibration import Calibration
+from spikeport.toolchain.conversion.event_curves import event_thresholds
+from spikeport.toolchain.conversion.statistics import PolicyStatistics, measure
+from spikeport.toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.network import DIFFERENTIAL_TIMESTEPS, Network
+from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.policies.policy import DenseLayer, Policy
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.quantization.equalisation import equalised
+from spikeport.toolchain.quantization.rate_network import rate_network
+from spikeport.toolchain.quantization.sigma_delta_network import sigma_delta_network
+from spikeport.toolchain.quantization.threshold_search import SEARCHED_FROM, SHARES
 
 DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
 DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}

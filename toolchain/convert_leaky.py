@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact, EnvironmentRecord
-from toolchain.conversion.calibration import Calibration, from_arrays, from_environment
-from toolchain.convert import ConversionOptions, artifact_of, common_recipe
-from toolchain.convert_spiking import OPTION_NAMES
-from toolchain.errors import InputError, violations
-from toolchain.policies.leaky_policy import LeakyPolicy
-from toolchain.quantization.leaky_network import leaky_network
-from toolchain.simulation.fast import FastBackend
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment
+from spikeport.toolchain.convert import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.convert_spiking import OPTION_NAMES
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.quantization.leaky_network import leaky_network
+from spikeport.toolchain.simulation.fast import FastBackend
 
 STATES = 2000  # in order, that spikes and the action error are counted on
 

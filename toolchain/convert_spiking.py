@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact, EnvironmentRecord
-from toolchain.conversion.calibration import Calibration, from_arrays, from_environment, subset
-from toolchain.convert import ConversionOptions, artifact_of, common_recipe
-from toolchain.errors import InputError, violations
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.quantization.spiking_network import refuse_foreign_neurons, spiking_network
-from toolchain.simulation.fast import FastBackend
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment, subset
+from spikeport.toolchain.convert import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.quantization.spiking_network import refuse_foreign_neurons, spiking_network
+from spikeport.toolchain.simulation.fast import FastBackend
 
 STATES = 2000  # that silent neurons and the action error are counted on
 SYNTHETIC = 1000

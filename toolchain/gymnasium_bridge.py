@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from toolchain.artifact import EnvironmentRecord
-from toolchain.contracts import ActionContract
-from toolchain.errors import InputError, did_you_mean
-from toolchain.policies.environment_facts import EnvironmentFacts
+from spikeport.toolchain.artifact import EnvironmentRecord
+from spikeport.toolchain.contracts import ActionContract
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
 
 
 @contextmanager

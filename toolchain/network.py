@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.spike_coding import Dynamics, SpikeCoding
+from spikeport.toolchain.spike_coding import Dynamics, SpikeCoding
 
 STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
 MAX_SEGMENTS = 32  # of a piecewise-linear activation

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.network import Layer, Network
-from toolchain.spike_coding import (
+from spikeport.toolchain.network import Layer, Network
+from spikeport.toolchain.spike_coding import (
     ENCODER_UNITS,
     LARGEST_EXPONENT,
     LARGEST_MANTISSA,

@@ -249,7 +249,7 @@ class Handle:
 def worker_command() -> list[str]:
     """Start worker.py of this very package, with this process's import path."""
     package = __package__ or ""
-    root = str(Path(__file__).resolve().parents[package.count(".") + 1])
+    root = str(Path(os.path.abspath(__file__)).parents[package.count(".") + 1])
     path = [os.path.abspath(entry) for entry in sys.path]
     return [
         sys.executable,

@@ -10,10 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from export.carries import ways_out
-from toolchain.errors import InputError
-from toolchain.network import READOUT, Network
-from toolchain.spike_coding import bias_exponent
+from spikeport.export.carries import ways_out
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import READOUT, Network
+from spikeport.toolchain.spike_coding import bias_exponent
 
 NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "lif@1", "leaky@1", READOUT)
 ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")

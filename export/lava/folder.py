@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lava.description import describe
-from export.lava.host import Host
-from export.lava.readme import readme
-from export.lava.replay import encoded
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import canonical_json
-from toolchain.errors import CheckFailed, InputError
-from toolchain.simulation.reference import ReferenceBackend
+from spikeport.export.lava.description import describe
+from spikeport.export.lava.host import Host
+from spikeport.export.lava.readme import readme
+from spikeport.export.lava.replay import encoded
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import canonical_json
+from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
 CODE = (

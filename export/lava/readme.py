@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from export.lava.lava_import import NEEDS, REQUIREMENT
-from toolchain.artifact import Artifact
+from spikeport.export.lava.lava_import import NEEDS, REQUIREMENT
+from spikeport.toolchain.artifact import Artifact
 
 TEXT = """# A spiking policy for Lava
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from export.netx.blocks import Blocks
-from export.onnx.description import decode, encode, numbers
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import VERSION, checksum
+from spikeport.export.netx.blocks import Blocks
+from spikeport.export.onnx.description import decode, encode, numbers
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import VERSION, checksum
 
 FORMAT = "spikeport-netx"
 FORMAT_VERSION = "1.0"

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from export.netx.blocks import Block, blocks_of
-from export.netx.description import describe
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import canonical_json, check_writable, write_atomically
-from toolchain.errors import InputError
-from toolchain.policies.hdf5_content import hdf5_library
-from toolchain.policies.netx_blocks import ATTRIBUTE
+from spikeport.export.netx.blocks import Block, blocks_of
+from spikeport.export.netx.description import describe
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import canonical_json, check_writable, write_atomically
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.hdf5_content import hdf5_library
+from spikeport.toolchain.policies.netx_blocks import ATTRIBUTE
 
 
 def export_netx(artifact: Artifact, path: str | os.PathLike[str]) -> None:

@@ -11,17 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from export.nir.contract import contract_of
-from export.nir.graph import Node, edges_of, nodes_of
-from export.nir.write import NAMESPACE, NIR_FORMAT, NIR_VERSION
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import FORMAT, canonical_json, from_parts
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import HDF5_SIGNATURE, FileContent, hdf5_kind, read_content
-from toolchain.policies.hdf5_content import Tree, read_hdf5
-from toolchain.policies.nir_chain import graph_of, metadata_entry
-from toolchain.policies.regular_file import open_regular
-from toolchain.policies.text import printable, shorten
+from spikeport.export.nir.contract import contract_of
+from spikeport.export.nir.graph import Node, edges_of, nodes_of
+from spikeport.export.nir.write import NAMESPACE, NIR_FORMAT, NIR_VERSION
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import FORMAT, canonical_json, from_parts
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import (
+    HDF5_SIGNATURE,
+    FileContent,
+    hdf5_kind,
+    read_content,
+)
+from spikeport.toolchain.policies.hdf5_content import Tree, read_hdf5
+from spikeport.toolchain.policies.nir_chain import graph_of, metadata_entry
+from spikeport.toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.policies.text import printable, shorten
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"
 TEXTS = ("format", "version", "description", "sha256", "contract")

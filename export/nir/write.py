@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from export.nir.contract import contract_of
-from export.nir.graph import edges_of, nodes_of
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import (
+from spikeport.export.nir.contract import contract_of
+from spikeport.export.nir.graph import edges_of, nodes_of
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import (
     FORMAT,
     canonical_json,
     check_writable,
     to_parts,
     write_atomically,
 )
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 NAMESPACE = "spikeport"
 NIR_FORMAT = "spikeport-nir"

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.neurons import graphs_of
-from export.onnx.neurons.encoder import encoder_spikes
-from export.onnx.window import Control, Window, synaptic_sums
-from toolchain.network import READOUT, Layer, Network
-from toolchain.neurons import CARRY, INACTIVE, START
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.neurons import graphs_of
+from spikeport.export.onnx.neurons.encoder import encoder_spikes
+from spikeport.export.onnx.window import Control, Window, synaptic_sums
+from spikeport.toolchain.network import READOUT, Layer, Network
+from spikeport.toolchain.neurons import CARRY, INACTIVE, START
 
 COUNTS = ("messages_in", "synops", "saturations")
 IDLE_COUNTS = ("spikes", "synops")

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.decision import COUNTS, IDLE_COUNTS, Decision
-from export.onnx.neurons import NEURON_GRAPHS
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import VERSION, canonical_json, checksum
+from spikeport.export.onnx.decision import COUNTS, IDLE_COUNTS, Decision
+from spikeport.export.onnx.neurons import NEURON_GRAPHS
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import VERSION, canonical_json, checksum
 
 FORMAT = "spikeport"
 FORMAT_VERSION = "1.1"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.graph import Graph
-from toolchain.network import STATE_LIMIT
+from spikeport.export.onnx.graph import Graph
+from spikeport.toolchain.network import STATE_LIMIT
 
 LIMIT = np.array(STATE_LIMIT, np.int32)
 

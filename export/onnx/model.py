@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from export.onnx.decision import Decision, Port, decision_graph
-from export.onnx.description import metadata
-from export.onnx.graph import IR_VERSION, OPSET, Body, Graph, element_type
-from export.onnx.requirement import install_command, onnx_problem
-from toolchain.artifact import Artifact
-from toolchain.artifact_file import check_writable, write_atomically
-from toolchain.errors import BackendError, InputError
+from spikeport.export.onnx.decision import Decision, Port, decision_graph
+from spikeport.export.onnx.description import metadata
+from spikeport.export.onnx.graph import IR_VERSION, OPSET, Body, Graph, element_type
+from spikeport.export.onnx.requirement import install_command, onnx_problem
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact_file import check_writable, write_atomically
+from spikeport.toolchain.errors import BackendError, InputError
 
 BATCH = "n"
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from toolchain.network import Layer, Network
+from spikeport.export.onnx.graph import Graph
+from spikeport.toolchain.network import Layer, Network
 
 
 @dataclass(frozen=True)

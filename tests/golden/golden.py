@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.network import READOUT, Encoder, Layer, Network
-from toolchain.neurons import SPIKES
+from spikeport.toolchain.network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.neurons import SPIKES
 
 
 def saturating(neuron: str = "if@1") -> Network:

@@ -26,8 +26,8 @@ def main(folder: Path, parts: list[str]) -> int:
     sys.path[0] = str(folder)  # it was the folder of this script, whose names are too common
     adopt("tests", TESTS)
     warnings.simplefilter("ignore")
-    import export
-    import toolchain
+    import spikeport.export
+    import spikeport.toolchain
 
     if {Path(str(module.__file__)).parents[1] for module in (toolchain, export)} != {folder}:
         print(f"not the copy: {toolchain.__file__}")

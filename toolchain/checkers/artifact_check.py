@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from toolchain import artifact_file
-from toolchain.artifact import PROBE_DECISIONS, Artifact, check
-from toolchain.checkers.report import Check, CheckReport, run_check
-from toolchain.conversion.calibration import SEED_BASE
-from toolchain.errors import InputError
-from toolchain.network import STATE_LIMIT, Coding
-from toolchain.policies.regular_file import open_regular
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.host_state import HostState
-from toolchain.simulation.reference import ReferenceBackend
-from toolchain.simulation.verification import compare
+from spikeport.toolchain import artifact_file
+from spikeport.toolchain.artifact import PROBE_DECISIONS, Artifact, check
+from spikeport.toolchain.checkers.report import Check, CheckReport, run_check
+from spikeport.toolchain.conversion.calibration import SEED_BASE
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import STATE_LIMIT, Coding
+from spikeport.toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.host_state import HostState
+from spikeport.toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.simulation.verification import compare
 
 Found = tuple[list[str], str]
 SYNTHETIC = 32

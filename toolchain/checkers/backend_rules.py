@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.checkers.report import Check, run_check
-from toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.simulation.backend import Backend
-from toolchain.simulation.reference import ReferenceBackend
-from toolchain.simulation.verification import compare
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.checkers.report import Check, run_check
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.backend import Backend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.simulation.verification import compare
 
 Factory = Callable[..., Backend]
 Found = tuple[list[str], str]

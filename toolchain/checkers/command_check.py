@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.checkers import golden
-from toolchain.checkers.golden_vectors import write_cases
-from toolchain.checkers.integers import Integers, differences
-from toolchain.checkers.report import Check, run_check
-from toolchain.errors import InputError
+from spikeport.toolchain.checkers import golden
+from spikeport.toolchain.checkers.golden_vectors import write_cases
+from spikeport.toolchain.checkers.integers import Integers, differences
+from spikeport.toolchain.checkers.report import Check, run_check
+from spikeport.toolchain.errors import InputError
 
 LARGEST_RESULT = 2**26
 KINDS = ("payloads", "states", "saturations")

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from toolchain.checkers import golden
-from toolchain.checkers.vector_readme import readme
-from toolchain.errors import InputError
-from toolchain.network import Layer
+from spikeport.toolchain.checkers import golden
+from spikeport.toolchain.checkers.vector_readme import readme
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Layer
 
 VECTOR_VERSION = 1
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.checkers.golden import Golden
+from spikeport.toolchain.checkers.golden import Golden
 
 Arrays = list[NDArray[Any]]
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.checkers.report import CheckReport, run_check
-from toolchain.conversion.calibration import Calibration, from_arrays, from_environment
-from toolchain.convert import TRAINED, ConversionOptions, convert
-from toolchain.convert_leaky import convert_leaky
-from toolchain.convert_spiking import convert_spiking
-from toolchain.errors import InputError
-from toolchain.neurons import SHORT_NAMES
-from toolchain.policies import EnvironmentFacts, load_policy
-from toolchain.policies.leaky_policy import LeakyPolicy, decider
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.checkers.report import CheckReport, run_check
+from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment
+from spikeport.toolchain.convert import TRAINED, ConversionOptions, convert
+from spikeport.toolchain.convert_leaky import convert_leaky
+from spikeport.toolchain.convert_spiking import convert_spiking
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy, decider
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 
 STEPS = 400
 ROWS = 6

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from toolchain.errors import CheckFailed
+from spikeport.toolchain.errors import CheckFailed
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import inspect
 
-from toolchain.neurons import HIDDEN_NEURONS
-from toolchain.neurons.neuron import carry_residual
-from toolchain.neurons.readout import Readout
+from spikeport.toolchain.neurons import HIDDEN_NEURONS
+from spikeport.toolchain.neurons.neuron import carry_residual
+from spikeport.toolchain.neurons.readout import Readout
 
 LAYOUT = """# Golden vectors
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.gymnasium_bridge import flat, quiet, typed_action
-from toolchain.policies.leaky_policy import decider
-from toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.gymnasium_bridge import flat, quiet, typed_action
+from spikeport.toolchain.policies.leaky_policy import decider
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
 SEED_BASE = 10**6

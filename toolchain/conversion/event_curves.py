@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.statistics import PolicyStatistics
-from toolchain.conversion.thresholds import floored
+from spikeport.toolchain.conversion.statistics import PolicyStatistics
+from spikeport.toolchain.conversion.thresholds import floored
 
 Float = NDArray[np.float64]
 GRID = np.geomspace(

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.conversion.calibration import Calibration, subset
-from toolchain.conversion.logits import logit_gradient
-from toolchain.errors import InputError
-from toolchain.policies.policy import DenseLayer, Policy
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.conversion.calibration import Calibration, subset
+from spikeport.toolchain.conversion.logits import logit_gradient
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import DenseLayer, Policy
 
 Float = NDArray[np.float64]
 JACOBIAN_STATES = 1500

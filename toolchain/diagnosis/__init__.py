@@ -3,8 +3,8 @@
 Errors layer by layer, one named cause, its remedy.
 """
 
-from toolchain.diagnosis.causes import REMEDIES as REMEDIES
-from toolchain.diagnosis.causes import Cause as Cause
-from toolchain.diagnosis.causes import Finding as Finding
-from toolchain.diagnosis.result import Diagnosis as Diagnosis
-from toolchain.diagnosis.run import diagnose as diagnose
+from spikeport.toolchain.diagnosis.causes import REMEDIES as REMEDIES
+from spikeport.toolchain.diagnosis.causes import Cause as Cause
+from spikeport.toolchain.diagnosis.causes import Finding as Finding
+from spikeport.toolchain.diagnosis.result import Diagnosis as Diagnosis
+from spikeport.toolchain.diagnosis.run import diagnose as diagnose

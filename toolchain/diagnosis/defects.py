@@ -7,9 +7,9 @@ docs/diagnosis.md.
 
 from __future__ import annotations
 
-from toolchain.diagnosis.causes import Cause, Finding
-from toolchain.diagnosis.evidence import Evidence, InputReport
-from toolchain.diagnosis.layer_report import LayerReport
+from spikeport.toolchain.diagnosis.causes import Cause, Finding
+from spikeport.toolchain.diagnosis.evidence import Evidence, InputReport
+from spikeport.toolchain.diagnosis.layer_report import LayerReport
 
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word
 PART = 0.05  # of the whole action error

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.diagnosis.layer_report import LayerReport, report_layer
-from toolchain.diagnosis.observation_check import contract_fit, normalised_size
-from toolchain.diagnosis.signals import Signals, listen, listen_to_probe
-from toolchain.diagnosis.stages import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.diagnosis.layer_report import LayerReport, report_layer
+from spikeport.toolchain.diagnosis.observation_check import contract_fit, normalised_size
+from spikeport.toolchain.diagnosis.signals import Signals, listen, listen_to_probe
+from spikeport.toolchain.diagnosis.stages import (
     action_rmse,
     all_worths,
     drive_errors,
@@ -20,8 +20,8 @@ from toolchain.diagnosis.stages import (
     layer_stages,
     source_activations,
 )
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backend import Backend, Float
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backend import Backend, Float
 
 
 @dataclass(frozen=True)

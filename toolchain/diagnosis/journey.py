@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.diagnosis.shadow import Shadow
-from toolchain.gymnasium_bridge import flat, quiet
-from toolchain.simulation.rollout import Actor, Float
+from spikeport.toolchain.diagnosis.shadow import Shadow
+from spikeport.toolchain.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.simulation.rollout import Actor, Float
 
 
 @dataclass(eq=False)

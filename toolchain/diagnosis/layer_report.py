@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.contracts import Float
-from toolchain.diagnosis.stages import LayerStages, action_rmse, actions_from
-from toolchain.diagnosis.worth import CLEAR, distinct_levels
-from toolchain.network import Layer
-from toolchain.policies.policy import Policy
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.contracts import Float
+from spikeport.toolchain.diagnosis.stages import LayerStages, action_rmse, actions_from
+from spikeport.toolchain.diagnosis.worth import CLEAR, distinct_levels
+from spikeport.toolchain.network import Layer
+from spikeport.toolchain.policies.policy import Policy
 
 TINY = 1e-12
 

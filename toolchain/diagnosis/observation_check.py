@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.gymnasium_bridge import flat, quiet
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backend import Float
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backend import Float
 
 # relative difference of resets that is still the same environment (another version's rounding,
 # noise)

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.diagnosis.journey import Episode
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backend import Float
+from spikeport.toolchain.diagnosis.journey import Episode
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backend import Float
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from toolchain.contracts import Float
-from toolchain.diagnosis.causes import Cause, Finding
-from toolchain.diagnosis.evidence import Evidence
-from toolchain.diagnosis.published import Published
+from spikeport.toolchain.contracts import Float
+from spikeport.toolchain.diagnosis.causes import Cause, Finding
+from spikeport.toolchain.diagnosis.evidence import Evidence
+from spikeport.toolchain.diagnosis.published import Published
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,28 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.diagnosis.evidence import gather
-from toolchain.diagnosis.journey import travel
-from toolchain.diagnosis.observation_check import check_reset
-from toolchain.diagnosis.published import lag_correlation, published
-from toolchain.diagnosis.result import Diagnosis
-from toolchain.diagnosis.source_check import check_source
-from toolchain.diagnosis.verdict import judge
-from toolchain.errors import InputError
-from toolchain.network import LEAKY, LIF
-from toolchain.policies.leaky_policy import LeakyPolicy
-from toolchain.policies.policy import Policy
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
-from toolchain.simulation.backends import backend_class, open_backend
-from toolchain.simulation.closed_loop import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.diagnosis.evidence import gather
+from spikeport.toolchain.diagnosis.journey import travel
+from spikeport.toolchain.diagnosis.observation_check import check_reset
+from spikeport.toolchain.diagnosis.published import lag_correlation, published
+from spikeport.toolchain.diagnosis.result import Diagnosis
+from spikeport.toolchain.diagnosis.source_check import check_source
+from spikeport.toolchain.diagnosis.verdict import judge
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import LEAKY, LIF
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.simulation.backends import backend_class, open_backend
+from spikeport.toolchain.simulation.closed_loop import (
     MAX_ROWS,
     check_episodes,
     environment_of,
     refuse_calibration_seeds,
 )
-from toolchain.simulation.rollout import FloatActor
-from toolchain.simulation.statistics import failed_episodes, return_ratio
+from spikeport.toolchain.simulation.rollout import FloatActor
+from spikeport.toolchain.simulation.statistics import failed_episodes, return_ratio
 
 STATES = 2000  # of each kind that are taken apart
 TRACE_NUMBERS = 5e7  # payloads and states of one set of states at most

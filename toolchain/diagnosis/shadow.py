@@ -10,8 +10,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from toolchain.gymnasium_bridge import flat
-from toolchain.simulation.rollout import Float
+from spikeport.toolchain.gymnasium_bridge import flat
+from spikeport.toolchain.simulation.rollout import Float
 
 STATELESS = {
     "OrderEnforcing",

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.convert import SYNTHETIC
-from toolchain.network import Coding, Network
-from toolchain.simulation.backend import Backend, Float, LayerTrace, Trace
+from spikeport.toolchain.convert import SYNTHETIC
+from spikeport.toolchain.network import Coding, Network
+from spikeport.toolchain.simulation.backend import Backend, Float, LayerTrace, Trace
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.diagnosis.journey import Episode, travel
-from toolchain.diagnosis.observation_check import normalised_size
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backend import Float, Mask
-from toolchain.simulation.statistics import failed_episodes
+from spikeport.toolchain.diagnosis.journey import Episode, travel
+from spikeport.toolchain.diagnosis.observation_check import normalised_size
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backend import Float, Mask
+from spikeport.toolchain.simulation.statistics import failed_episodes
 
 SOLVED = 0.5  # of the environment's reward threshold
 EARLY = 0.5  # of the time limit

@@ -29,13 +29,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.diagnosis.signals import Signals
-from toolchain.diagnosis.worth import folded_worth, meant_worth, rounding_grain
-from toolchain.network import Coding, Layer, Network
-from toolchain.neurons.sigma_delta import quantised_activation
-from toolchain.policies.policy import Policy
-from toolchain.simulation.backend import Float
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.diagnosis.signals import Signals
+from spikeport.toolchain.diagnosis.worth import folded_worth, meant_worth, rounding_grain
+from spikeport.toolchain.network import Coding, Layer, Network
+from spikeport.toolchain.neurons.sigma_delta import quantised_activation
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.backend import Float
 
 STAGES = ("bias", "weights", "clip", "quantum", "trigger", "threshold")
 INPUT_STAGES = ("contract", "clip", "quantum", "scale")

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.diagnosis.causes import Cause, Finding
-from toolchain.diagnosis.defects import find_defects
-from toolchain.diagnosis.evidence import Evidence
-from toolchain.diagnosis.observation_check import TYPICAL, ResetCheck
-from toolchain.diagnosis.resolution import find_resolution
-from toolchain.diagnosis.source_check import SourceCheck
-from toolchain.network import Network
-from toolchain.simulation.backend import Float
-from toolchain.simulation.statistics import (
+from spikeport.toolchain.diagnosis.causes import Cause, Finding
+from spikeport.toolchain.diagnosis.defects import find_defects
+from spikeport.toolchain.diagnosis.evidence import Evidence
+from spikeport.toolchain.diagnosis.observation_check import TYPICAL, ResetCheck
+from spikeport.toolchain.diagnosis.resolution import find_resolution
+from spikeport.toolchain.diagnosis.source_check import SourceCheck
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.backend import Float
+from spikeport.toolchain.simulation.statistics import (
     failed_episodes,
     holds_target,
     ratio_interval,

@@ -18,10 +18,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.network import Layer
-from toolchain.policies.policy import DenseLayer
-from toolchain.simulation.backend import Float
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.network import Layer
+from spikeport.toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.simulation.backend import Float
 
 CLEAR = 1.5  # a ratio of worths beyond this, or its inverse, is no rounding
 NOISE = 4.0  # steps of a row's weights of RMS misfit that rounding may cause

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolchain.energy.mapping import Mapping
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.simulation.census import Census
+from spikeport.toolchain.energy.mapping import Mapping
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.policies.policy import Policy
-from toolchain.simulation.census import Census
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
 SYNTHETIC = 32  # observations at the probe's end that no environment gave

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hardware_profiles import SPIKING as SPIKING_KINDS
-from hardware_profiles import load_profile, profile_names
-from toolchain.artifact import Artifact
-from toolchain.energy.ann_work import AnnWork, with_census
-from toolchain.energy.baseline import ann_estimates
-from toolchain.energy.breakeven import BreakEven, break_even
-from toolchain.energy.estimate import estimate_energy
-from toolchain.energy.placement import Placement, placements
-from toolchain.energy.result import DELTA, DENSE, SPIKING, Estimate
-from toolchain.energy.textbook import textbook_ann_estimates
-from toolchain.energy.verdict import Verdict, judge
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import SPIKING as SPIKING_KINDS
+from spikeport.hardware_profiles import load_profile, profile_names
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.energy.ann_work import AnnWork, with_census
+from spikeport.toolchain.energy.baseline import ann_estimates
+from spikeport.toolchain.energy.breakeven import BreakEven, break_even
+from spikeport.toolchain.energy.estimate import estimate_energy
+from spikeport.toolchain.energy.placement import Placement, placements
+from spikeport.toolchain.energy.result import DELTA, DENSE, SPIKING, Estimate
+from spikeport.toolchain.energy.textbook import textbook_ann_estimates
+from spikeport.toolchain.energy.verdict import Verdict, judge
+from spikeport.toolchain.simulation.census import Census
 
 ASSESS_PROFILES = ("loihi1-davies", "loihi2", "asic45")
 

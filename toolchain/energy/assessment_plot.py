@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact_file import write_atomically
-from toolchain.energy.assessment import Assessment
-from toolchain.energy.breakeven import always_on, policies_that_fit
-from toolchain.energy.result import DENSE, SPIKING, Estimate
-from toolchain.errors import InputError
+from spikeport.toolchain.artifact_file import write_atomically
+from spikeport.toolchain.energy.assessment import Assessment
+from spikeport.toolchain.energy.breakeven import always_on, policies_that_fit
+from spikeport.toolchain.energy.result import DENSE, SPIKING, Estimate
+from spikeport.toolchain.errors import InputError
 
 SUFFIXES = (".svg", ".png", ".pdf")
 

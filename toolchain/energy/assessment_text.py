@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolchain.energy.assessment import Assessment
-from toolchain.energy.breakeven import BreakEven
-from toolchain.energy.placement import CoreUse, Placement
-from toolchain.energy.result import DENSE, SPIKING, Estimate
-from toolchain.energy.table import INHERITED, row_lines, unpriced_lines
-from toolchain.energy.units import count, joules
-from toolchain.energy.verdict import realtime_sentence
+from spikeport.toolchain.energy.assessment import Assessment
+from spikeport.toolchain.energy.breakeven import BreakEven
+from spikeport.toolchain.energy.placement import CoreUse, Placement
+from spikeport.toolchain.energy.result import DENSE, SPIKING, Estimate
+from spikeport.toolchain.energy.table import INHERITED, row_lines, unpriced_lines
+from spikeport.toolchain.energy.units import count, joules
+from spikeport.toolchain.energy.verdict import realtime_sentence
 
 
 def render_assessment(found: Assessment) -> str:

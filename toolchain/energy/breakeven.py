@@ -17,9 +17,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hardware_profiles import load_profile
-from toolchain.energy.result import Estimate
-from toolchain.energy.timing import barrier_seconds
+from spikeport.hardware_profiles import load_profile
+from spikeport.toolchain.energy.result import Estimate
+from spikeport.toolchain.energy.timing import barrier_seconds
 
 
 @dataclass(frozen=True)

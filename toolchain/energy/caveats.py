@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hardware_profiles import Profile
-from toolchain.energy.mapping import SOFT_RESET
-from toolchain.network import LEAKY, LIF, Network
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.mapping import SOFT_RESET
+from spikeport.toolchain.network import LEAKY, LIF, Network
+from spikeport.toolchain.simulation.census import Census
 
 NO_PERIOD = (
     "static energy over a control period, and real time: no control period is known (give one"

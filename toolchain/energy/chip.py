@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from hardware_profiles import Profile, load_profile, profile_names
-from toolchain.energy.activity import network_activity
-from toolchain.energy.baseline import HOST, mac_energy
-from toolchain.energy.caveats import chip_unpriced, not_expressible
-from toolchain.energy.mapping import map_network
-from toolchain.energy.pricing import Joules, dynamic, terms
-from toolchain.energy.result import SPIKING, Estimate, Grade
-from toolchain.energy.timing import scheduled_latency, step_seconds
-from toolchain.network import Network
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import Profile, load_profile, profile_names
+from spikeport.toolchain.energy.activity import network_activity
+from spikeport.toolchain.energy.baseline import HOST, mac_energy
+from spikeport.toolchain.energy.caveats import chip_unpriced, not_expressible
+from spikeport.toolchain.energy.mapping import map_network
+from spikeport.toolchain.energy.pricing import Joules, dynamic, terms
+from spikeport.toolchain.energy.result import SPIKING, Estimate, Grade
+from spikeport.toolchain.energy.timing import scheduled_latency, step_seconds
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census
 
 HOST_NOTE = (
     f"host_j, not in dynamic_j, prices encode and decode at {HOST}'s energy per int8 multiply-add,"

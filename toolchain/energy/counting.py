@@ -6,14 +6,14 @@ E = e_synop * synops + e_neuron * neurons * T      every neuron in every timeste
 
 from __future__ import annotations
 
-from hardware_profiles import Profile
-from toolchain.energy.caveats import counts_unpriced, not_expressible
-from toolchain.energy.chip import host_fields, per_decision
-from toolchain.energy.mapping import Mapping, map_network
-from toolchain.energy.pricing import Joules
-from toolchain.energy.result import SPIKING, Estimate, Grade
-from toolchain.network import Network
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.caveats import counts_unpriced, not_expressible
+from spikeport.toolchain.energy.chip import host_fields, per_decision
+from spikeport.toolchain.energy.mapping import Mapping, map_network
+from spikeport.toolchain.energy.pricing import Joules
+from spikeport.toolchain.energy.result import SPIKING, Estimate, Grade
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census
 
 
 def counted_energy(profile: Profile, synops: float, neuron_updates: float) -> dict[str, Joules]:

@@ -1,4 +1,4 @@
-"""The generated parts of docs/energy.md: `python -m toolchain.energy.document docs/energy.md`
+"""The generated parts of docs/energy.md: `python -m spikeport.toolchain.energy.document docs/energy.md`
 writes them.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hardware_profiles import PRICED, Number, load_profile, profile_names
-from hardware_profiles.schema import NEEDS
-from toolchain.energy.published import published_points
-from toolchain.errors import InputError
+from spikeport.hardware_profiles import PRICED, Number, load_profile, profile_names
+from spikeport.hardware_profiles.schema import NEEDS
+from spikeport.toolchain.energy.published import published_points
+from spikeport.toolchain.errors import InputError
 
 
 def sources() -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hardware_profiles import PRICED, Profile, load_profile, profile_names
-from toolchain.artifact import Artifact
-from toolchain.energy.activity import check_census
-from toolchain.energy.baseline import baseline_estimate
-from toolchain.energy.chip import chip_estimate
-from toolchain.energy.counting import counts_estimate
-from toolchain.energy.limits import refusal
-from toolchain.energy.placement import placements
-from toolchain.energy.result import Estimate, check_period
-from toolchain.energy.textbook import textbook_estimate
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import PRICED, Profile, load_profile, profile_names
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.energy.activity import check_census
+from spikeport.toolchain.energy.baseline import baseline_estimate
+from spikeport.toolchain.energy.chip import chip_estimate
+from spikeport.toolchain.energy.counting import counts_estimate
+from spikeport.toolchain.energy.limits import refusal
+from spikeport.toolchain.energy.placement import placements
+from spikeport.toolchain.energy.result import Estimate, check_period
+from spikeport.toolchain.energy.textbook import textbook_estimate
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census
 
 DEFAULT_PROFILES = ("loihi1-davies", "loihi2")
 

@@ -5,7 +5,7 @@ It checks pricing; it prices no policy.
 
 from __future__ import annotations
 
-from hardware_profiles import Profile
+from spikeport.hardware_profiles import Profile
 
 
 def fitted_power(profile: Profile, synops_per_second: float, clock_hz: float = 0.0) -> float:

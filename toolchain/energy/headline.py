@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolchain.energy.result import DENSE, SPIKING, Estimate
-from toolchain.energy.units import joules, seconds
+from spikeport.toolchain.energy.result import DENSE, SPIKING, Estimate
+from spikeport.toolchain.energy.units import joules, seconds
 
 SILENT = "Who wins is not said: it takes a chip with energies of its own and a dense baseline."
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hardware_profiles import Profile
-from toolchain.energy.activity import Activity
-from toolchain.energy.pricing import Joules, dynamic
-from toolchain.simulation.census import Census, LayerCensus
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.activity import Activity
+from spikeport.toolchain.energy.pricing import Joules, dynamic
+from spikeport.toolchain.simulation.census import Census, LayerCensus
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles import Profile
-from toolchain.energy.limits import Violation
-from toolchain.energy.synaptic_memory import (
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.limits import Violation
+from spikeport.toolchain.energy.synaptic_memory import (
     SPARSE,
     Packing,
     encodings,

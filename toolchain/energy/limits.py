@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolchain.errors import CheckFailed
+from spikeport.toolchain.errors import CheckFailed
 
 WAYS_OUT = {
     "cores": (

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hardware_profiles import Profile, load_profile
-from toolchain.energy.limits import Violation
-from toolchain.energy.mapping import Mapping, place_network
-from toolchain.energy.small_chips import (
+from spikeport.hardware_profiles import Profile, load_profile
+from spikeport.toolchain.energy.limits import Violation
+from spikeport.toolchain.energy.mapping import Mapping, place_network
+from spikeport.toolchain.energy.small_chips import (
     assign_cores,
     convolution_violations,
     kernel_words,
     pool_violations,
 )
-from toolchain.network import Network
+from spikeport.toolchain.network import Network
 
 
 @dataclass(frozen=True)

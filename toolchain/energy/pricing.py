@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hardware_profiles import Profile
-from toolchain.energy.activity import Activity
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.activity import Activity
 
 TERMS = {
     "synops": (("energy.synop", "synops"),),

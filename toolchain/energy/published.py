@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hardware_profiles import load_profile
-from toolchain.energy.activity import Activity
-from toolchain.energy.baseline import baseline_estimates
-from toolchain.energy.counting import counted_energy
-from toolchain.energy.fits import fitted_power
-from toolchain.energy.held_out import HELD_OUT, census_energy
-from toolchain.energy.pricing import dynamic, terms
-from toolchain.energy.textbook import event_layer
-from toolchain.energy.timing import barrier_seconds, core_seconds
+from spikeport.hardware_profiles import load_profile
+from spikeport.toolchain.energy.activity import Activity
+from spikeport.toolchain.energy.baseline import baseline_estimates
+from spikeport.toolchain.energy.counting import counted_energy
+from spikeport.toolchain.energy.fits import fitted_power
+from spikeport.toolchain.energy.held_out import HELD_OUT, census_energy
+from spikeport.toolchain.energy.pricing import dynamic, terms
+from spikeport.toolchain.energy.textbook import event_layer
+from spikeport.toolchain.energy.timing import barrier_seconds, core_seconds
 
 FRADY_UPDATES = 4.608e6  # 76,800 neurons for 60 timesteps, none counted as active
 FRADY_SYNOPS = (5.12e7, 5.76e7)

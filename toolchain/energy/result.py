@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from toolchain.artifact import PERIODS
-from toolchain.errors import InputError
+from spikeport.toolchain.artifact import PERIODS
+from spikeport.toolchain.errors import InputError
 
 SPIKING = "spiking network"
 DENSE = "source policy, dense int8"
@@ -18,7 +18,7 @@ ANN = (DENSE, SPARSE, DELTA)
 @dataclass(frozen=True)
 class Grade:
     """The worst kind and the worst read among the numbers behind a result
-    (hardware_profiles.schema).
+    (spikeport.hardware_profiles.schema).
     """
 
     kind: str

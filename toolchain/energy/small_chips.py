@@ -11,9 +11,9 @@ energy per operation of these chips is agreed on. Sources: sinabs 3.1.3 dynapcnn
 
 from __future__ import annotations
 
-from hardware_profiles import Profile
-from toolchain.energy.limits import Violation
-from toolchain.network import READOUT, Network
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.limits import Violation
+from spikeport.toolchain.network import READOUT, Network
 
 
 def kernel_words(inputs: int, outputs: int) -> int:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_profiles import Profile
+from spikeport.hardware_profiles import Profile
 
 Int = NDArray[np.int64]
 DENSE = "dense"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolchain.energy.headline import headline
-from toolchain.energy.result import Estimate
-from toolchain.energy.units import joules, seconds
+from spikeport.toolchain.energy.headline import headline
+from spikeport.toolchain.energy.result import Estimate
+from spikeport.toolchain.energy.units import joules, seconds
 
 INHERITED = (
     "* energies inherited from another chip: of what order, no more; in no sentence about who wins"

@@ -29,13 +29,13 @@ from typing import Any
 
 import numpy as np
 
-from hardware_profiles import Profile
-from toolchain.energy.ann_work import AnnWork
-from toolchain.energy.chip import host_fields, per_decision
-from toolchain.energy.pricing import Joules, total
-from toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate, Grade
-from toolchain.network import LEAKY, LIF, READOUT, Network
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.ann_work import AnnWork
+from spikeport.toolchain.energy.chip import host_fields, per_decision
+from spikeport.toolchain.energy.pricing import Joules, total
+from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate, Grade
+from spikeport.toolchain.network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.simulation.census import Census
 
 STATE_WORDS = {
     "if@1": 1,

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardware_profiles import Profile
-from toolchain.energy.mapping import Mapping
-from toolchain.simulation.census import Census
+from spikeport.hardware_profiles import Profile
+from spikeport.toolchain.energy.mapping import Mapping
+from spikeport.toolchain.simulation.census import Census
 
 
 def barrier_seconds(profile: Profile, tiles: int) -> float:

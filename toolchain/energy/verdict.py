@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolchain.energy.breakeven import always_on, busy_latency, policies_that_fit, too_late
-from toolchain.energy.placement import Placement
-from toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate
-from toolchain.energy.units import joules, seconds
+from spikeport.toolchain.energy.breakeven import always_on, busy_latency, policies_that_fit, too_late
+from spikeport.toolchain.energy.placement import Placement
+from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate
+from spikeport.toolchain.energy.units import joules, seconds
 
 PAYS = "pays"
 NOT = "does not pay"

@@ -3,5 +3,5 @@
 Needs PyTorch.
 """
 
-from toolchain.finetuning.finetune import finetune as finetune
-from toolchain.finetuning.states import States as States
+from spikeport.toolchain.finetuning.finetune import finetune as finetune
+from spikeport.toolchain.finetuning.states import States as States

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.finetuning.pytorch import pytorch
-from toolchain.network import Network
-from toolchain.quantization.rounding import Float
+from spikeport.toolchain.finetuning.pytorch import pytorch
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.quantization.rounding import Float
 
 
 class FakeQuantised:

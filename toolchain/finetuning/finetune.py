@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from toolchain.artifact import Artifact, check
-from toolchain.finetuning.fake_quantised import FakeQuantised
-from toolchain.finetuning.integers import integer_network
-from toolchain.finetuning.states import Gather, Recorder, States
-from toolchain.finetuning.training import train
-from toolchain.policies.policy import Policy
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import FloatActor
+from spikeport.toolchain.artifact import Artifact, check
+from spikeport.toolchain.finetuning.fake_quantised import FakeQuantised
+from spikeport.toolchain.finetuning.integers import integer_network
+from spikeport.toolchain.finetuning.states import Gather, Recorder, States
+from spikeport.toolchain.finetuning.training import train
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.rollout import FloatActor
 
 ROUNDS = 3
 STEPS = 2000  # per round

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from toolchain.finetuning.fake_quantised import FakeQuantised
-from toolchain.network import STATE_LIMIT, Encoder, Layer, Network
-from toolchain.quantization.activation_table import build_table
-from toolchain.quantization.proof import RowKind, bound_rows, payload_ranges
-from toolchain.quantization.rounding import Float, Long
+from spikeport.toolchain.finetuning.fake_quantised import FakeQuantised
+from spikeport.toolchain.network import STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.quantization.activation_table import build_table
+from spikeport.toolchain.quantization.proof import RowKind, bound_rows, payload_ranges
+from spikeport.toolchain.quantization.rounding import Float, Long
 
 
 def integer_network(trained: FakeQuantised) -> Network:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.conversion.statistics import action_chords
-from toolchain.finetuning.fake_quantised import FakeQuantised
-from toolchain.policies.policy import Policy
-from toolchain.quantization.rounding import Float
+from spikeport.toolchain.conversion.statistics import action_chords
+from spikeport.toolchain.finetuning.fake_quantised import FakeQuantised
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.quantization.rounding import Float
 
 BATCH = 256
 WEIGHT_RATE = 1e-3  # of the largest integer, per step

@@ -5,23 +5,23 @@ One file per neuron: equations first, integer step second.
 
 from __future__ import annotations
 
-from toolchain.errors import InputError, did_you_mean
-from toolchain.network import LEAKY, LIF, READOUT, Layer, Network
-from toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
-from toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
-from toolchain.neurons.leaky import Leaky as Leaky
-from toolchain.neurons.leaky_integrate_and_fire import (
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.network import LEAKY, LIF, READOUT, Layer, Network
+from spikeport.toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
+from spikeport.toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
+from spikeport.toolchain.neurons.leaky import Leaky as Leaky
+from spikeport.toolchain.neurons.leaky_integrate_and_fire import (
     LeakyIntegrateAndFire as LeakyIntegrateAndFire,
 )
-from toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
-from toolchain.neurons.neuron import CARRY as CARRY
-from toolchain.neurons.neuron import INACTIVE as INACTIVE
-from toolchain.neurons.neuron import START as START
-from toolchain.neurons.neuron import Neuron as Neuron
-from toolchain.neurons.readout import Readout as Readout
-from toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
-from toolchain.neurons.signed_memory import SignedMemory as SignedMemory
-from toolchain.neurons.spikes import SPIKES as SPIKES
+from spikeport.toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
+from spikeport.toolchain.neurons.neuron import CARRY as CARRY
+from spikeport.toolchain.neurons.neuron import INACTIVE as INACTIVE
+from spikeport.toolchain.neurons.neuron import START as START
+from spikeport.toolchain.neurons.neuron import Neuron as Neuron
+from spikeport.toolchain.neurons.readout import Readout as Readout
+from spikeport.toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
+from spikeport.toolchain.neurons.signed_memory import SignedMemory as SignedMemory
+from spikeport.toolchain.neurons.spikes import SPIKES as SPIKES
 
 MODELS = (
     SigmaDelta(),

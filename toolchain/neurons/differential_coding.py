@@ -25,9 +25,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.network import Layer, denominator
-from toolchain.neurons.multi_threshold import largest_payload
-from toolchain.neurons.neuron import CARRY, INACTIVE, Long, Neuron, State, carry_residual, saturate
+from spikeport.toolchain.network import Layer, denominator
+from spikeport.toolchain.neurons.multi_threshold import largest_payload
+from spikeport.toolchain.neurons.neuron import CARRY, INACTIVE, Long, Neuron, State, carry_residual, saturate
 
 
 @final

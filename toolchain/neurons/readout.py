@@ -17,8 +17,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.network import Coding, Layer, denominator
-from toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
+from spikeport.toolchain.network import Coding, Layer, denominator
+from spikeport.toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
 
 
 @final

@@ -19,8 +19,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.network import Layer
-from toolchain.neurons.neuron import START, Long, Neuron, State
+from spikeport.toolchain.network import Layer
+from spikeport.toolchain.neurons.neuron import START, Long, Neuron, State
 
 
 def quantised_activation(layer: Layer, accumulator: Long) -> Long:

@@ -18,9 +18,9 @@ from typing import final
 
 import numpy as np
 
-from toolchain.network import Layer
-from toolchain.neurons.neuron import Long
-from toolchain.neurons.windowed import WindowedNeuron
+from spikeport.toolchain.network import Layer
+from spikeport.toolchain.neurons.neuron import Long
+from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 
 @final

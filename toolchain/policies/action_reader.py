@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract
-from toolchain.errors import InputError
-from toolchain.policies.environment_facts import EnvironmentFacts, environment_fix, flat_bounds
-from toolchain.policies.missing import BOUNDS, LIMIT, missing_fact
-from toolchain.policies.options import ReadOptions
+from spikeport.toolchain.contracts import ActionContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts, environment_fix, flat_bounds
+from spikeport.toolchain.policies.missing import BOUNDS, LIMIT, missing_fact
+from spikeport.toolchain.policies.options import ReadOptions
 
 Float = NDArray[np.float64]
 Bounds = tuple[Float, Float]

@@ -20,12 +20,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from toolchain.errors import InputError
-from toolchain.policies.families import numbered_layers
-from toolchain.policies.file_content import SAVE_AGAIN, FileContent
-from toolchain.policies.library_actor import LibraryActor, refuse, unknown_keys, unsupported_keys
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.tensors import to_float32
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.families import numbered_layers
+from spikeport.toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from spikeport.toolchain.policies.library_actor import LibraryActor, refuse, unknown_keys, unsupported_keys
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.tensors import to_float32
 
 LIBRARY = "CleanRL"
 _UNUSED = re.compile(r"critic\..*|actor_logstd")

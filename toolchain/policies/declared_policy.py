@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ObservationContract
-from toolchain.errors import InputError
-from toolchain.policies.action_reader import plain_action
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
-from toolchain.policies.sidecar import Sidecar
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.contracts import ObservationContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.action_reader import plain_action
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
+from spikeport.toolchain.policies.sidecar import Sidecar
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
 
 def refuse_rates_options(options: ReadOptions, network: str, where: str) -> None:

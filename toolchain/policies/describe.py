@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 
 
 def describe(policy: AnyPolicy) -> dict[str, object]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
+from spikeport.toolchain.errors import InputError, violations
 
 Float = NDArray[np.float64]
 WHERE = "environment facts"

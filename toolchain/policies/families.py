@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import did_you_mean, violations
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.policies.text import printable, shorten
 
 Tensors = Mapping[str, NDArray[np.float32]]
 

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.errors import InputError
-from toolchain.policies.regular_file import open_regular
-from toolchain.policies.text import shorten
-from toolchain.policies.zip_archive import open_archive
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.policies.text import shorten
+from spikeport.toolchain.policies.zip_archive import open_archive
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR and netx
 CHECKPOINT_LIMIT = 512 * 2**20  # bytes
@@ -151,7 +151,7 @@ def detect_format(content: FileContent) -> str:
 
 def hdf5_kind(data: bytes, where: str) -> str:
     """`nir` or `netx`, by the groups of an HDF5 file; InputError for another one."""
-    from toolchain.policies.hdf5_content import top_level
+    from spikeport.toolchain.policies.hdf5_content import top_level
 
     names = top_level(data, where)
     kinds = [kind for kind, group in (("nir", "node"), ("netx", "layer")) if group in names]

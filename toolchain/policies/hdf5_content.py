@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.policies.file_content import CHECKPOINT_LIMIT
-from toolchain.policies.text import printable, short_reason
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.file_content import CHECKPOINT_LIMIT
+from spikeport.toolchain.policies.text import printable, short_reason
 
 # objects in a file, groups in each other, texts in an array
 OBJECT_LIMIT = 10_000

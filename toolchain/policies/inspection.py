@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.errors import InputError
-from toolchain.policies.describe import describe
-from toolchain.policies.environment_facts import EnvironmentFacts
-from toolchain.policies.load import GRAPHS, load_options
-from toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
-from toolchain.policies.options import ReadOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.describe import describe
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
+from spikeport.toolchain.policies.load import GRAPHS, load_options
+from spikeport.toolchain.policies.missing import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
+from spikeport.toolchain.policies.options import ReadOptions
 
 # What stands in for a missing fact while the rest of the file is read; it is never shown.
 _STAND_INS: dict[str, dict[str, Any]] = {

@@ -19,18 +19,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import violations
-from toolchain.policies.action_reader import plain_action
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from toolchain.policies.missing import SQUASH, missing_fact
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import DenseLayer, Provenance
-from toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
-from toolchain.policies.sidecar import KEYS, Sidecar, read_sidecar
-from toolchain.policies.tensors import to_float32
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.policies.action_reader import plain_action
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
+from spikeport.toolchain.policies.missing import SQUASH, missing_fact
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import DenseLayer, Provenance
+from spikeport.toolchain.policies.population_actor import refuse_activation, with_sidecar_limit
+from spikeport.toolchain.policies.sidecar import KEYS, Sidecar, read_sidecar
+from spikeport.toolchain.policies.tensors import to_float32
+from spikeport.toolchain.policies.text import printable, shorten
 
 Tensors = Mapping[str, NDArray[np.float32]]
 NET = "preprocess.model."

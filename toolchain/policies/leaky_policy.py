@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import violations
-from toolchain.policies.policy import DenseLayer, Provenance
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.policies.policy import DenseLayer, Provenance
 
 Float = NDArray[np.float32]
 Decider = Callable[

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract
-from toolchain.errors import InputError, violations
-from toolchain.policies.action_reader import agreed_bounds, discrete_action, plain_action
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.missing import NORMALIZER, missing_fact
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.text import printable, shorten
-from toolchain.policies.vec_normalize import Normalizer
+from spikeport.toolchain.contracts import ActionContract
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.action_reader import agreed_bounds, discrete_action, plain_action
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.missing import NORMALIZER, missing_fact
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.vec_normalize import Normalizer
 
 Layers = Sequence[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]
 Unsupported = tuple[tuple[re.Pattern[str], str], ...]

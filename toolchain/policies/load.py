@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from toolchain.errors import InputError
-from toolchain.policies.environment_facts import EnvironmentFacts
-from toolchain.policies.file_content import detect_format, read_content
-from toolchain.policies.graphs.exported_reader import read_exported
-from toolchain.policies.graphs.onnx_reader import read_onnx
-from toolchain.policies.graphs.torchscript_reader import read_torchscript
-from toolchain.policies.netx_policy import read_netx_policy
-from toolchain.policies.nir_policy import read_nir_policy
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.sb3_zip import read_sb3_zip
-from toolchain.policies.sddpg import is_sddpg, read_sddpg
-from toolchain.policies.spiking_policy import AnyPolicy
-from toolchain.policies.state_dict import read_state_dict
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
+from spikeport.toolchain.policies.file_content import detect_format, read_content
+from spikeport.toolchain.policies.graphs.exported_reader import read_exported
+from spikeport.toolchain.policies.graphs.onnx_reader import read_onnx
+from spikeport.toolchain.policies.graphs.torchscript_reader import read_torchscript
+from spikeport.toolchain.policies.netx_policy import read_netx_policy
+from spikeport.toolchain.policies.nir_policy import read_nir_policy
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.sb3_zip import read_sb3_zip
+from spikeport.toolchain.policies.sddpg import is_sddpg, read_sddpg
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.policies.state_dict import read_state_dict
 
 GRAPHS = ("onnx", "torch.export", "torchscript")
 READERS = {

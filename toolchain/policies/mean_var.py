@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent, read_content
-from toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent, read_content
+from spikeport.toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
 
 LIMIT = 16 * 2**20  # bytes
 CLIP = 3.0  # of the published training code, and its epsilon

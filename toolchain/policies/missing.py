@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 ACTIVATION = "activation"
 SQUASH = "squash"

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.hdf5_content import Tree
-from toolchain.policies.netx_weights import weights_problem
-from toolchain.policies.text import printable, shorten
-from toolchain.spike_coding import LARGEST_MANTISSA, LARGEST_THRESHOLD
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.policies.hdf5_content import Tree
+from spikeport.toolchain.policies.netx_weights import weights_problem
+from spikeport.toolchain.policies.text import printable, shorten
+from spikeport.toolchain.spike_coding import LARGEST_MANTISSA, LARGEST_THRESHOLD
 
 ATTRIBUTE = "spikeport"  # of a file that `export --to netx` wrote
 FIX = "export a feed-forward chain of slayer.block.cuba.Dense with its own export_hdf5"

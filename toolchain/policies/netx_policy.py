@@ -29,14 +29,14 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.declared_policy import declared_policy, refuse_rates_options
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.hdf5_content import has_attribute, read_hdf5
-from toolchain.policies.netx_blocks import ATTRIBUTE, CubaBlock, NetxNetwork, network_of
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
-from toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.policies.declared_policy import declared_policy, refuse_rates_options
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.hdf5_content import has_attribute, read_hdf5
+from spikeport.toolchain.policies.netx_blocks import ATTRIBUTE, CubaBlock, NetxNetwork, network_of
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
+from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
 
 Float = NDArray[np.float64]
 DECLARED = ("state", "decoder")

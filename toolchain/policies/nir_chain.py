@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.hdf5_content import Tree
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.hdf5_content import Tree
+from spikeport.toolchain.policies.text import printable, shorten
 
 PARAMETERS = {
     "Affine": ("weight", "bias"),

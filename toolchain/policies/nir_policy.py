@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.declared_policy import declared_policy, refuse_rates_options
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.hdf5_content import read_hdf5
-from toolchain.policies.nir_chain import (
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.policies.declared_policy import declared_policy, refuse_rates_options
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.hdf5_content import read_hdf5
+from spikeport.toolchain.policies.nir_chain import (
     LINEAR_KINDS,
     NEURON_KINDS,
     ChainNode,
@@ -44,9 +44,9 @@ from toolchain.policies.nir_chain import (
     graph_of,
     metadata_entry,
 )
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path, undeclared
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
 Float = NDArray[np.float64]
 DECLARED = {

@@ -10,11 +10,11 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.text import short_reason
-from toolchain.policies.vec_normalize import NORMALIZER_LIMIT, Normalizer, normalizer_problem
-from toolchain.policies.zip_archive import open_archive, read_member
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.text import short_reason
+from spikeport.toolchain.policies.vec_normalize import NORMALIZER_LIMIT, Normalizer, normalizer_problem
+from spikeport.toolchain.policies.zip_archive import open_archive, read_member
 
 NAMES = ("mean", "var", "epsilon", "clip")
 SAVE_AGAIN = "np.savez(FILE, mean=rms.mean, var=rms.var, epsilon=1e-8, clip=10.0)"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolchain.contracts import ObservationContract, TimeFeature
-from toolchain.errors import InputError
-from toolchain.policies.environment_facts import environment_fix
-from toolchain.policies.file_content import FileContent, read_content
-from toolchain.policies.normalizer_arrays import read_normalizer_arrays
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.vec_normalize import (
+from spikeport.toolchain.contracts import ObservationContract, TimeFeature
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.environment_facts import environment_fix
+from spikeport.toolchain.policies.file_content import FileContent, read_content
+from spikeport.toolchain.policies.normalizer_arrays import read_normalizer_arrays
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.vec_normalize import (
     NORMALIZER_LIMIT,
     Normalizer,
     find_normalizer,

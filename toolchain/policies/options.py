@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.errors import did_you_mean, violations
-from toolchain.policies.environment_facts import EnvironmentFacts
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
 
 SQUASHES = ("tanh", "clip", "none", "argmax")
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import pickletools
 
-from toolchain.errors import InputError
-from toolchain.policies.text import short_reason
-from toolchain.policies.zip_archive import COPY_AGAIN
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.text import short_reason
+from spikeport.toolchain.policies.zip_archive import COPY_AGAIN
 
 OPCODES = 200_000
 TUPLES = 20_000

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import did_you_mean, violations
 
 
 @dataclass(frozen=True, eq=False)

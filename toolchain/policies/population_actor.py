@@ -21,18 +21,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ObservationContract
-from toolchain.errors import InputError, violations
-from toolchain.policies.action_reader import plain_action
-from toolchain.policies.environment_facts import environment_fix
-from toolchain.policies.families import layer
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.mean_var import CLIP, EPSILON, find_mean_var, read_mean_var
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from toolchain.policies.text import printable
+from spikeport.toolchain.contracts import ObservationContract
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.action_reader import plain_action
+from spikeport.toolchain.policies.environment_facts import environment_fix
+from spikeport.toolchain.policies.families import layer
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.mean_var import CLIP, EPSILON, find_mean_var, read_mean_var
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.sidecar import Sidecar, read_sidecar, sidecar_path
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.policies.text import printable
 
 Tensors = Mapping[str, NDArray[np.float32]]
 TIMESTEPS = 5

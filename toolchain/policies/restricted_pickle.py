@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.policies.pickle_scan import scan_pickle
-from toolchain.policies.text import printable, short_reason
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.pickle_scan import scan_pickle
+from spikeport.toolchain.policies.text import printable, short_reason
 
 RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")

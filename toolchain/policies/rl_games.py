@@ -17,9 +17,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from toolchain.policies.families import layer, numbered_layers
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.library_actor import (
+from spikeport.toolchain.policies.families import layer, numbered_layers
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.library_actor import (
     RESCALED,
     LibraryActor,
     refuse,
@@ -27,8 +27,8 @@ from toolchain.policies.library_actor import (
     unknown_keys,
     unsupported_keys,
 )
-from toolchain.policies.tensors import to_float32
-from toolchain.policies.vec_normalize import Normalizer, normalizer_problem
+from spikeport.toolchain.policies.tensors import to_float32
+from spikeport.toolchain.policies.vec_normalize import Normalizer, normalizer_problem
 
 LIBRARY = "rl_games"
 # of RunningMeanStd

@@ -19,17 +19,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from toolchain.policies.families import Tensors, numbered_layers
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.library_actor import (
+from spikeport.toolchain.policies.families import Tensors, numbered_layers
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.library_actor import (
     LibraryActor,
     refuse,
     unknown_entries,
     unknown_keys,
     unsupported_keys,
 )
-from toolchain.policies.tensors import to_float32
-from toolchain.policies.vec_normalize import Normalizer
+from spikeport.toolchain.policies.tensors import to_float32
+from spikeport.toolchain.policies.vec_normalize import Normalizer
 
 LIBRARY = "RSL-RL"
 EPSILON = 0.01  # of EmpiricalNormalization, a constructor's default that no runner changes

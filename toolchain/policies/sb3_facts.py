@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.space_text import BoxText, DiscreteText, read_action_space, read_space
-from toolchain.policies.text import printable, short_reason, words
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.space_text import BoxText, DiscreteText, read_action_space, read_space
+from spikeport.toolchain.policies.text import printable, short_reason, words
 
 ON_POLICY = (
     "stable_baselines3.common.policies",

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.families import layer, numbered_layers
-from toolchain.policies.sb3_facts import OFF_POLICY, ON_POLICY, VALUES, Sb3Facts
-from toolchain.policies.space_text import DiscreteText
-from toolchain.policies.tensors import to_float32
-from toolchain.policies.text import printable
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.families import layer, numbered_layers
+from spikeport.toolchain.policies.sb3_facts import OFF_POLICY, ON_POLICY, VALUES, Sb3Facts
+from spikeport.toolchain.policies.space_text import DiscreteText
+from spikeport.toolchain.policies.tensors import to_float32
+from spikeport.toolchain.policies.text import printable
 
 # Critics, targets, standard deviations and exploration noise: the deterministic action does not
 # depend on them.

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toolchain.contracts import ActionContract
-from toolchain.errors import InputError
-from toolchain.policies.action_reader import Bounds, bounded_action, discrete_action, limited_bounds
-from toolchain.policies.file_content import CHECKPOINT_LIMIT, FileContent
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.sb3_facts import GSDE_CLIP, ON_POLICY, VALUES, Sb3Facts, read_facts, refuse
-from toolchain.policies.sb3_network import Sb3Network, read_network, unsupported_parts
-from toolchain.policies.space_text import BoxText, DiscreteText
-from toolchain.policies.spiking_policy import SpikingPolicy
-from toolchain.policies.spiking_zip import MEMBER, MEMBER_LIMIT, read_spiking_zip
-from toolchain.policies.tensors import load_torch
-from toolchain.policies.zip_archive import open_archive, read_member
+from spikeport.toolchain.contracts import ActionContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.action_reader import Bounds, bounded_action, discrete_action, limited_bounds
+from spikeport.toolchain.policies.file_content import CHECKPOINT_LIMIT, FileContent
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.sb3_facts import GSDE_CLIP, ON_POLICY, VALUES, Sb3Facts, read_facts, refuse
+from spikeport.toolchain.policies.sb3_network import Sb3Network, read_network, unsupported_parts
+from spikeport.toolchain.policies.space_text import BoxText, DiscreteText
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.policies.spiking_zip import MEMBER, MEMBER_LIMIT, read_spiking_zip
+from spikeport.toolchain.policies.tensors import load_torch
+from spikeport.toolchain.policies.zip_archive import open_archive, read_member
 
 DATA_LIMIT = 64 * 2**20  # bytes of JSON text
 

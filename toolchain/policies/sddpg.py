@@ -11,21 +11,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import InputError, violations
-from toolchain.policies.action_reader import environment_bounds
-from toolchain.policies.file_content import FileContent, read_content
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.population_actor import (
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.action_reader import environment_bounds
+from spikeport.toolchain.policies.file_content import FileContent, read_content
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.population_actor import (
     CURRENT_KEEP,
     VOLTAGE_KEEP,
     assumed_timesteps,
     refuse_activation,
 )
-from toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
-from toolchain.policies.sidecar import PAIR, Sidecar, read_sidecar
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.policies.restricted_pickle import NUMPY, PickleKind, load_records, to_float64
+from spikeport.toolchain.policies.sidecar import PAIR, Sidecar, read_sidecar
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
 LAYERS = 64
 FIX = "give both files as they were saved, NAME_weights.p beside NAME_bias.p"

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain.errors import did_you_mean, violations
-from toolchain.policies.file_content import read_content
-from toolchain.policies.spiking_policy import NEURONS
+from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.policies.file_content import read_content
+from spikeport.toolchain.policies.spiking_policy import NEURONS
 
 SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from toolchain.errors import InputError
-from toolchain.policies.text import shorten
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.text import shorten
 
 _NEURON = re.compile(r"(?:.+\.)?neuron\.(?:current_decay|voltage_decay)")
 _SYNAPSE = re.compile(r"(?:.+\.)?(?:synapse|input_synapse)\.weight(?:_g|_v)?")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
 
 NUMBERS = ("current_keep", "voltage_keep", "threshold")
 RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"

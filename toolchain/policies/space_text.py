@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.policies.text import printable, words
+from spikeport.toolchain.policies.text import printable, words
 
 Float = NDArray[np.float64]
 _CLASS = re.compile(r"<class '(?:gym|gymnasium)\.spaces\.\w+\.(\w+)'>")

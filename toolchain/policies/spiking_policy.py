@@ -26,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import violations
-from toolchain.policies.leaky_policy import LeakyPolicy
-from toolchain.policies.policy import Policy, Provenance
-from toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.policy import Policy, Provenance
+from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
 
 Float = NDArray[np.float32]
 Real = NDArray[np.floating]

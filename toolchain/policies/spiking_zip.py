@@ -22,23 +22,23 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.contracts import ObservationContract
-from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.policies.action_reader import bounded_action, limited_bounds
-from toolchain.policies.environment_facts import environment_fix
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Provenance
-from toolchain.policies.population_actor import (
+from spikeport.toolchain.contracts import ObservationContract
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.policies.action_reader import bounded_action, limited_bounds
+from spikeport.toolchain.policies.environment_facts import environment_fix
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.population_actor import (
     CURRENT_KEEP,
     VOLTAGE_KEEP,
     population_network,
     refuse_activation,
 )
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from toolchain.policies.tensors import load_torch, to_float32
-from toolchain.policies.text import printable
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.policies.tensors import load_torch, to_float32
+from spikeport.toolchain.policies.text import printable
 
 MEMBER = "spiking_policy.json"
 MEMBER_LIMIT = 2**20  # bytes

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.action_reader import plain_action
-from toolchain.policies.cleanrl import (
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.action_reader import plain_action
+from spikeport.toolchain.policies.cleanrl import (
     actor_alone,
     first_of_several,
     is_cleanrl_discrete,
@@ -21,21 +21,21 @@ from toolchain.policies.cleanrl import (
     read_cleanrl_discrete,
     read_cleanrl_ppo,
 )
-from toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
-from toolchain.policies.file_content import SAVE_AGAIN, FileContent
-from toolchain.policies.leaky_actor import is_leaky_actor, read_leaky_actor
-from toolchain.policies.library_actor import LibraryActor, policy_of
-from toolchain.policies.missing import ACTIVATION, SQUASH, missing_fact
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.population_actor import is_population_actor, read_population_actor
-from toolchain.policies.rl_games import is_rl_games, read_rl_games
-from toolchain.policies.rsl_rl import is_rsl_rl, read_rsl_rl
-from toolchain.policies.slayer_state import refuse_slayer_state
-from toolchain.policies.spiking_policy import AnyPolicy
-from toolchain.policies.tensors import load_safetensors, load_torch, to_float32
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.families import SCALES, ActorKeys, common_prefix, match_family
+from spikeport.toolchain.policies.file_content import SAVE_AGAIN, FileContent
+from spikeport.toolchain.policies.leaky_actor import is_leaky_actor, read_leaky_actor
+from spikeport.toolchain.policies.library_actor import LibraryActor, policy_of
+from spikeport.toolchain.policies.missing import ACTIVATION, SQUASH, missing_fact
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.population_actor import is_population_actor, read_population_actor
+from spikeport.toolchain.policies.rl_games import is_rl_games, read_rl_games
+from spikeport.toolchain.policies.rsl_rl import is_rsl_rl, read_rsl_rl
+from spikeport.toolchain.policies.slayer_state import refuse_slayer_state
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.policies.tensors import load_safetensors, load_torch, to_float32
+from spikeport.toolchain.policies.text import printable, shorten
 
 ACTOR_ENTRIES = (
     "actor",

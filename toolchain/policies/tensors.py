@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import CHECKPOINT_LIMIT, LEGACY_TORCH, SAVE_AGAIN
-from toolchain.policies.pickle_scan import scan_pickle
-from toolchain.policies.text import printable, short_reason
-from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, verify_members
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import CHECKPOINT_LIMIT, LEGACY_TORCH, SAVE_AGAIN
+from spikeport.toolchain.policies.pickle_scan import scan_pickle
+from spikeport.toolchain.policies.text import printable, short_reason
+from spikeport.toolchain.policies.zip_archive import COPY_AGAIN, open_archive, verify_members
 
 FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")
 ENTRY_LIMIT = 2000

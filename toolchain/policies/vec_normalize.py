@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.policies.file_content import FileContent, read_content
-from toolchain.policies.restricted_pickle import Record, load_records, to_float64
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.file_content import FileContent, read_content
+from spikeport.toolchain.policies.restricted_pickle import Record, load_records, to_float64
 
 NORMALIZER_LIMIT = 64 * 2**20  # bytes
 FILE_NAMES = ("vecnormalize.pkl", "vec_normalize.pkl")

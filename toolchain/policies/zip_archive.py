@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import zipfile
 
-from toolchain.errors import InputError
-from toolchain.policies.text import printable, short_reason, shorten
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.text import printable, short_reason, shorten
 
 COPY_AGAIN = "copy or download the file again"
 

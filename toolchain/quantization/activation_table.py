@@ -11,8 +11,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.network import ActivationTable
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.network import ActivationTable
 
 Float = NDArray[np.float64]
 SEGMENTS = 32

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.quantization.rounding import Float, Long
-from toolchain.quantization.state_moments import StateMoments
+from spikeport.toolchain.quantization.rounding import Float, Long
+from spikeport.toolchain.quantization.state_moments import StateMoments
 
 
 def compensated_rows(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.network import STATE_LIMIT
-from toolchain.policies.policy import DenseLayer
-from toolchain.quantization.compensation import fitted_rows
-from toolchain.quantization.proof import RowKind, bound_rows
-from toolchain.quantization.rounding import Rounding, natural_scale, quantise_rows
-from toolchain.quantization.state_moments import StateMoments
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import STATE_LIMIT
+from spikeport.toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.quantization.compensation import fitted_rows
+from spikeport.toolchain.quantization.proof import RowKind, bound_rows
+from spikeport.toolchain.quantization.rounding import Rounding, natural_scale, quantise_rows
+from spikeport.toolchain.quantization.state_moments import StateMoments
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]

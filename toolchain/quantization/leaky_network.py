@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.leaky_check import KEEP_UNITS, LARGEST_SHIFT
-from toolchain.network import LEAKY, READOUT, STATE_LIMIT, Encoder, Layer, Leak, Network
-from toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.leaky_check import KEEP_UNITS, LARGEST_SHIFT
+from spikeport.toolchain.network import LEAKY, READOUT, STATE_LIMIT, Encoder, Layer, Leak, Network
+from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
+from spikeport.toolchain.policies.policy import DenseLayer
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range

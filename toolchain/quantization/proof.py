@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import violations
-from toolchain.network import READOUT, STATE_LIMIT, Coding, Layer, Network, denominator
-from toolchain.quantization.membrane_proof import bound_membrane
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.network import READOUT, STATE_LIMIT, Coding, Layer, Network, denominator
+from spikeport.toolchain.quantization.membrane_proof import bound_membrane
 
 Long = NDArray[np.int64]
 

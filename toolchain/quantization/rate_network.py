@@ -12,21 +12,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.statistics import PolicyStatistics
-from toolchain.network import STATE_LIMIT, Coding, Encoder, Layer, Network
-from toolchain.neurons.spikes import SPIKES
-from toolchain.policies.policy import Policy
-from toolchain.quantization.equalisation import column_strength
-from toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
-from toolchain.quantization.proof import RowKind
-from toolchain.quantization.sigma_delta_network import readout_layer
-from toolchain.quantization.threshold_search import (
+from spikeport.toolchain.conversion.statistics import PolicyStatistics
+from spikeport.toolchain.network import STATE_LIMIT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.neurons.spikes import SPIKES
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.quantization.equalisation import column_strength
+from spikeport.toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
+from spikeport.toolchain.quantization.proof import RowKind
+from spikeport.toolchain.quantization.sigma_delta_network import readout_layer
+from spikeport.toolchain.quantization.threshold_search import (
     SEARCHED_FROM,
     SHARES,
     least_error_thresholds,
     with_threshold,
 )
-from toolchain.quantization.window_simulation import window_payloads
+from spikeport.toolchain.quantization.window_simulation import window_payloads
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range

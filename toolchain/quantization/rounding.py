@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.compilation import njit
-from toolchain.errors import InputError
+from spikeport.toolchain.compilation import njit
+from spikeport.toolchain.errors import InputError
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]

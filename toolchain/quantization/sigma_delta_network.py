@@ -8,15 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.calibration import subset
-from toolchain.conversion.statistics import PolicyStatistics, action_chords, action_slopes
-from toolchain.conversion.thresholds import floored
-from toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
-from toolchain.neurons.sigma_delta import quantised_activation
-from toolchain.policies.policy import DenseLayer, Policy
-from toolchain.quantization.activation_table import build_table
-from toolchain.quantization.layer_rounding import InputSignal, IntegerRows, fits, round_layer
-from toolchain.quantization.proof import RowKind
+from spikeport.toolchain.conversion.calibration import subset
+from spikeport.toolchain.conversion.statistics import PolicyStatistics, action_chords, action_slopes
+from spikeport.toolchain.conversion.thresholds import floored
+from spikeport.toolchain.network import READOUT, STATE_LIMIT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.neurons.sigma_delta import quantised_activation
+from spikeport.toolchain.policies.policy import DenseLayer, Policy
+from spikeport.toolchain.quantization.activation_table import build_table
+from spikeport.toolchain.quantization.layer_rounding import InputSignal, IntegerRows, fits, round_layer
+from spikeport.toolchain.quantization.proof import RowKind
 
 Float = NDArray[np.float64]
 Long = NDArray[np.int64]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
-from toolchain.network import LIF, STATE_LIMIT, Encoder, Layer, Network
-from toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from toolchain.quantization.cuba_layer import cuba_layer
-from toolchain.quantization.membrane_proof import bound_membrane
-from toolchain.spike_coding import (
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import LIF, STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.quantization.cuba_layer import cuba_layer
+from spikeport.toolchain.quantization.membrane_proof import bound_membrane
+from spikeport.toolchain.spike_coding import (
     ACT_SHIFT,
     ENCODER_THRESHOLD,
     ENCODER_UNITS,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolchain.quantization.rounding import Float, Long, augmented_moments
+from spikeport.toolchain.quantization.rounding import Float, Long, augmented_moments
 
 
 @dataclass(frozen=True, eq=False)

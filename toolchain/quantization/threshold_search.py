@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.conversion.calibration import subset
-from toolchain.network import Coding, Layer
-from toolchain.neurons import SPIKES
-from toolchain.quantization.window_simulation import decoded_mean, window_payloads
+from spikeport.toolchain.conversion.calibration import subset
+from spikeport.toolchain.network import Coding, Layer
+from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.quantization.window_simulation import decoded_mean, window_payloads
 
 SHARES = (
     (1.0, 0.8, 0.6),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.network import Coding, Layer
-from toolchain.neurons import HIDDEN_NEURONS, START
+from spikeport.toolchain.network import Coding, Layer
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, START
 
 Float = NDArray[np.float64]
 Payloads = NDArray[np.int8]

@@ -5,9 +5,9 @@ The verdict and what to do first, the numbers behind it after.
 
 from __future__ import annotations
 
-from toolchain.diagnosis.evidence import Evidence
-from toolchain.diagnosis.layer_report import LayerReport
-from toolchain.diagnosis.result import Diagnosis
+from spikeport.toolchain.diagnosis.evidence import Evidence
+from spikeport.toolchain.diagnosis.layer_report import LayerReport
+from spikeport.toolchain.diagnosis.result import Diagnosis
 
 COLUMNS = (
     "error",

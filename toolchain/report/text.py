@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.network import LEAKY, LIF, READOUT, STATE_LIMIT
-from toolchain.quantization.proof import prove
-from toolchain.simulation.closed_loop import Simulation
-from toolchain.simulation.verification import Verification
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.network import LEAKY, LIF, READOUT, STATE_LIMIT
+from spikeport.toolchain.quantization.proof import prove
+from spikeport.toolchain.simulation.closed_loop import Simulation
+from spikeport.toolchain.simulation.verification import Verification
 
 
 def describe_artifact(artifact: Artifact) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from toolchain.tuning.evidence import Evidence
-from toolchain.tuning.point import Point
-from toolchain.tuning.result import Tuned
+from spikeport.toolchain.tuning.evidence import Evidence
+from spikeport.toolchain.tuning.point import Point
+from spikeport.toolchain.tuning.result import Tuned
 
 
 def candidate_line(point: Point, evidence: Evidence) -> str:

@@ -10,10 +10,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.network import Network
-from toolchain.simulation.census import Census
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network import Network
+from spikeport.toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -5,9 +5,9 @@ Classes are imported when asked for: Lava's take seconds and may be absent.
 
 from __future__ import annotations
 
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError, did_you_mean
-from toolchain.simulation.backend import Backend
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.simulation.backend import Backend
 
 BACKENDS = ("reference", "fast", "lava-direct", "lava", "onnx")
 
@@ -15,23 +15,23 @@ BACKENDS = ("reference", "fast", "lava-direct", "lava", "onnx")
 def backend_class(name: str) -> type[Backend]:
     """The class behind a backend's name. Raises InputError for an unknown name."""
     if name == "reference":
-        from toolchain.simulation.reference import ReferenceBackend
+        from spikeport.toolchain.simulation.reference import ReferenceBackend
 
         return ReferenceBackend
     if name == "fast":
-        from toolchain.simulation.fast import FastBackend
+        from spikeport.toolchain.simulation.fast import FastBackend
 
         return FastBackend
     if name == "lava-direct":
-        from toolchain.simulation.lava_direct import LavaDirectBackend
+        from spikeport.toolchain.simulation.lava_direct import LavaDirectBackend
 
         return LavaDirectBackend
     if name == "lava":
-        from toolchain.simulation.lava_runtime import LavaBackend
+        from spikeport.toolchain.simulation.lava_runtime import LavaBackend
 
         return LavaBackend
     if name == "onnx":
-        from toolchain.simulation.onnx_runtime import OnnxBackend
+        from spikeport.toolchain.simulation.onnx_runtime import OnnxBackend
 
         return OnnxBackend
     raise InputError(

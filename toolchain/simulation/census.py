@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.network import Network
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.network import Network
 
 
 @dataclass(frozen=True)

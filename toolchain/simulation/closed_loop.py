@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.policies.spiking_policy import AnyPolicy
-from toolchain.simulation import statistics
-from toolchain.simulation.backends import backend_class, open_backend
-from toolchain.simulation.census import Census
-from toolchain.simulation.latency import Delay, Delayed, delay_of, substeps_of
-from toolchain.simulation.rollout import FloatActor, Rollout, roll_out
-from toolchain.simulation.video import Video
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.simulation import statistics
+from spikeport.toolchain.simulation.backends import backend_class, open_backend
+from spikeport.toolchain.simulation.census import Census
+from spikeport.toolchain.simulation.latency import Delay, Delayed, delay_of, substeps_of
+from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out
+from spikeport.toolchain.simulation.video import Video
 
 MAX_ROWS = 256
 MAX_EPISODES = 100_000

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.simulation.backends import open_backend
-from toolchain.simulation.census import Census
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.census import Census
 
 
 class Controller:

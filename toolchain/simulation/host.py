@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.compilation import njit
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.network import Network
+from spikeport.toolchain.compilation import njit
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.network import Network
 
 Float = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.neurons import CARRY, INACTIVE, START
-from toolchain.simulation.backend import Float, Mask, non_finite
-from toolchain.simulation.host import decode_row, encode_row, host_constants
-from toolchain.simulation.spike_host import decode_counts, encode_spiking, spike_host
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.neurons import CARRY, INACTIVE, START
+from spikeport.toolchain.simulation.backend import Float, Mask, non_finite
+from spikeport.toolchain.simulation.host import decode_row, encode_row, host_constants
+from spikeport.toolchain.simulation.spike_host import decode_counts, encode_spiking, spike_host
 
 Long = NDArray[np.int64]
 

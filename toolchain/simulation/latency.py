@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 TOLERANCE = 1e-9  # of a substep: a latency of exactly n substeps is n
 

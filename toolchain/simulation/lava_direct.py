@@ -13,12 +13,12 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lava.description import NEURONS, describe
-from export.lava.lava_import import import_lava, install_command, lava_problem
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError
-from toolchain.neurons import INACTIVE
-from toolchain.simulation.recorded import RecordedBackend, Window
+from spikeport.export.lava.description import NEURONS, describe
+from spikeport.export.lava.lava_import import import_lava, install_command, lava_problem
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError
+from spikeport.toolchain.neurons import INACTIVE
+from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 
 @final
@@ -50,7 +50,7 @@ class LavaDirectBackend(RecordedBackend):
             ) from None
         from lava.magma.core.process.process import ProcessServer
 
-        from export.lava.network import lava_network
+        from spikeport.export.lava.network import lava_network
 
         known = (
             ProcessServer().processes
@@ -101,7 +101,7 @@ def build_models(network: Any) -> dict[Any, Any]:
     """
     from lava.magma.core.process.ports.ports import create_port_id
 
-    from export.lava.network import run_configuration
+    from spikeport.export.lava.network import run_configuration
 
     executable = network.source.compile(run_configuration())
     builders = executable.proc_builders

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.network import Coding
-from toolchain.simulation.backend import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.network import Coding
+from spikeport.toolchain.simulation.backend import (
     Backend,
     Float,
     LayerTrace,
@@ -23,9 +23,9 @@ from toolchain.simulation.backend import (
     checked_mask,
     checked_observations,
 )
-from toolchain.simulation.census import Census, Counters, host_macs
-from toolchain.simulation.host_state import HostState
-from toolchain.spike_coding import encoder_spikes
+from spikeport.toolchain.simulation.census import Census, Counters, host_macs
+from spikeport.toolchain.simulation.host_state import HostState
+from spikeport.toolchain.spike_coding import encoder_spikes
 
 Long = NDArray[np.int64]
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.gymnasium_bridge import flat, quiet
-from toolchain.policies.leaky_policy import decider
-from toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.policies.leaky_policy import decider
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]

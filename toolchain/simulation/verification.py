@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.gymnasium_bridge import flat, quiet, typed_action
-from toolchain.simulation.backend import Trace
-from toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from toolchain.simulation.closed_loop import environment_of
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.gymnasium_bridge import flat, quiet, typed_action
+from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
+from spikeport.toolchain.simulation.closed_loop import environment_of
 
 REFERENCE = "reference"
 

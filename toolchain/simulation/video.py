@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from toolchain.artifact_file import write_atomically
-from toolchain.errors import InputError
+from spikeport.toolchain.artifact_file import write_atomically
+from spikeport.toolchain.errors import InputError
 
 SUFFIXES = (".mp4", ".gif")
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from toolchain.training import dense_kernels
-from toolchain.training.spike_layers import array
-from toolchain.training.threads import threads
+from spikeport.toolchain.training import dense_kernels
+from spikeport.toolchain.training.spike_layers import array
+from spikeport.toolchain.training.threads import threads
 
 STATE = ("step", "exp_avg", "exp_avg_sq")
 OTHERWISE = (

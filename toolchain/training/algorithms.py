@@ -21,9 +21,9 @@ from stable_baselines3 import TD3
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 
-from toolchain.errors import InputError
-from toolchain.training.deployment import add_spiking_facts
-from toolchain.training.hyperparameters import (
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training.deployment import add_spiking_facts
+from spikeport.toolchain.training.hyperparameters import (
     BATCH,
     EXPLORATION_NOISE,
     GAMMA,
@@ -35,9 +35,9 @@ from toolchain.training.hyperparameters import (
     TAU,
     ProxyHyperparameters,
 )
-from toolchain.training.learner import GraphLearner
-from toolchain.training.plain_learner import plain_learner
-from toolchain.training.policy_classes import ProxyTargetPolicy, SpikingTD3Policy
+from spikeport.toolchain.training.learner import GraphLearner
+from spikeport.toolchain.training.plain_learner import plain_learner
+from spikeport.toolchain.training.policy_classes import ProxyTargetPolicy, SpikingTD3Policy
 
 PAPER: dict[str, Any] = {
     "learning_rate": LEARNING_RATE,

@@ -18,8 +18,8 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-from toolchain.compilation import njit
-from toolchain.training.threads import on_threads, portion
+from spikeport.toolchain.compilation import njit
+from spikeport.toolchain.training.threads import on_threads, portion
 
 compiled: Any = njit(boundscheck=False, nogil=True, error_model="numpy")
 summing: Any = njit(boundscheck=False, nogil=True, fastmath={"reassoc", "contract"})

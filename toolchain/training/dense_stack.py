@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from toolchain.training import dense_kernels
-from toolchain.training.spike_layers import array
-from toolchain.training.threads import threads
+from spikeport.toolchain.training import dense_kernels
+from spikeport.toolchain.training.spike_layers import array
+from spikeport.toolchain.training.threads import threads
 
 NARROW = 64  # inputs
 

@@ -10,7 +10,7 @@ import json
 import zipfile
 from typing import Any
 
-from toolchain.policies.spiking_zip import FORMAT, MEMBER
+from spikeport.toolchain.policies.spiking_zip import FORMAT, MEMBER
 
 
 def add_spiking_facts(stream: io.BytesIO, model: Any) -> None:

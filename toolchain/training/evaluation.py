@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact_file import write_atomically
-from toolchain.simulation.rollout import roll_out
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact_file import write_atomically
+from spikeport.toolchain.simulation.rollout import roll_out
 
 EVALUATION_SEED = 30_000  # episode i of every evaluation is reset with this + i
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 HIDDEN = (256, 256)  # of the actor and of each critic
 LEARNING_RATE = 3e-4  # Adam, actor and critics

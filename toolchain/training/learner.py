@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from toolchain.training.dense_stack import dense
+from spikeport.toolchain.training.dense_stack import dense
 
 
 class GraphLearner:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 FIX = "put the file back, or start the run anew in another file"
 ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")

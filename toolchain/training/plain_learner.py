@@ -15,14 +15,14 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.td3.policies import Actor
 from torch import Tensor, nn
 
-from toolchain.training.adam import SteadyAdam
-from toolchain.training.dense_stack import DensePasses, hooked, layers
-from toolchain.training.learner import GraphLearner
-from toolchain.training.policy_classes import SpikingActor
-from toolchain.training.population_encoder import PopulationEncoder
-from toolchain.training.spiking_network import RateDecoder, SpikingLayers, SpikingNetwork
-from toolchain.training.spiking_passes import SpikingPasses
-from toolchain.training.threads import threads
+from spikeport.toolchain.training.adam import SteadyAdam
+from spikeport.toolchain.training.dense_stack import DensePasses, hooked, layers
+from spikeport.toolchain.training.learner import GraphLearner
+from spikeport.toolchain.training.policy_classes import SpikingActor
+from spikeport.toolchain.training.population_encoder import PopulationEncoder
+from spikeport.toolchain.training.spiking_network import RateDecoder, SpikingLayers, SpikingNetwork
+from spikeport.toolchain.training.spiking_passes import SpikingPasses
+from spikeport.toolchain.training.threads import threads
 
 ACTOR: list[type] = [
     SpikingNetwork,

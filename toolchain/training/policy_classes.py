@@ -16,9 +16,9 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
 
-from toolchain.training.hyperparameters import HIDDEN, proxy_hyperparameters
-from toolchain.training.spiking_network import POPULATION, TIMESTEPS, SpikingNetwork
-from toolchain.training.surrogates import PAPER, Surrogate
+from spikeport.toolchain.training.hyperparameters import HIDDEN, proxy_hyperparameters
+from spikeport.toolchain.training.spiking_network import POPULATION, TIMESTEPS, SpikingNetwork
+from spikeport.toolchain.training.surrogates import PAPER, Surrogate
 
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad)
 

@@ -25,23 +25,23 @@ from gymnasium import spaces
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact_file import check_writable, write_atomically
-from toolchain.errors import InputError, did_you_mean, violations
-from toolchain.training.algorithms import PAPER, ProxyTargetTD3, SpikingTD3, exploration_noise
-from toolchain.training.checkpoint import check_plan, read_checkpoint, restore, write_checkpoint
-from toolchain.training.dense_stack import bfloat16_speed
-from toolchain.training.evaluation import evaluate, keep_evaluations, read_evaluations
-from toolchain.training.hyperparameters import (
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact_file import check_writable, write_atomically
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.training.algorithms import PAPER, ProxyTargetTD3, SpikingTD3, exploration_noise
+from spikeport.toolchain.training.checkpoint import check_plan, read_checkpoint, restore, write_checkpoint
+from spikeport.toolchain.training.dense_stack import bfloat16_speed
+from spikeport.toolchain.training.evaluation import evaluate, keep_evaluations, read_evaluations
+from spikeport.toolchain.training.hyperparameters import (
     EVALUATE_EVERY,
     EVALUATION_EPISODES,
     HIDDEN,
     LEARNING_STARTS,
     proxy_hyperparameters,
 )
-from toolchain.training.mapped_memory import MappedMemory
-from toolchain.training.scans import NEURONS
-from toolchain.training.seeded_episodes import SeededEpisodes
+from spikeport.toolchain.training.mapped_memory import MappedMemory
+from spikeport.toolchain.training.scans import NEURONS
+from spikeport.toolchain.training.seeded_episodes import SeededEpisodes
 
 METHODS = ("proxy-target", "spiking-td3", "td3")
 MOST_THREADS = 1024

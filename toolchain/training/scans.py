@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from toolchain.spike_coding import ENCODER_THRESHOLD
+from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD
 
 if TYPE_CHECKING:
-    from toolchain.training.spiking_stack import LayerKind
+    from spikeport.toolchain.training.spiking_stack import LayerKind
 
 NEURONS = ("lif", "clif", "dn")
 THRESHOLD = 0.5

@@ -9,7 +9,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from toolchain.training.slopes import SlopeSchedule
+from spikeport.toolchain.training.slopes import SlopeSchedule
 
 
 class SlopeCallback(BaseCallback):

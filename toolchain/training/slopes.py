@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toolchain.errors import violations
+from spikeport.toolchain.errors import violations
 
 WINDOW = 10  # epochs
 LOW = 1.0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from toolchain.errors import violations
-from toolchain.spike_coding import ENCODER_THRESHOLD
-from toolchain.training import scans, spiking_kernels
-from toolchain.training.lanes import LANES, ROWS
-from toolchain.training.surrogates import Rectangle
-from toolchain.training.threads import threads
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD
+from spikeport.toolchain.training import scans, spiking_kernels
+from spikeport.toolchain.training.lanes import LANES, ROWS
+from spikeport.toolchain.training.surrogates import Rectangle
+from spikeport.toolchain.training.threads import threads
 
 if TYPE_CHECKING:
-    from toolchain.training.spiking_stack import LayerKind
+    from spikeport.toolchain.training.spiking_stack import LayerKind
 
 FEW = 64  # rows
 

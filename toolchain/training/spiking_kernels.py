@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.compilation import njit
-from toolchain.training.lanes import (
+from spikeport.toolchain.compilation import njit
+from spikeport.toolchain.training.lanes import (
     ENTRIES,
     LANES,
     ROWS,
@@ -44,7 +44,7 @@ from toolchain.training.lanes import (
     two_state_spikes,
     two_state_voltages,
 )
-from toolchain.training.threads import on_threads, portion
+from spikeport.toolchain.training.threads import on_threads, portion
 
 compiled: Any = njit(boundscheck=False, nogil=True, error_model="numpy")
 TABLES = 20  # that lie in the fastest cache together

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from toolchain.errors import violations
-from toolchain.training.population_encoder import PopulationEncoder
-from toolchain.training.scans import NEURONS
-from toolchain.training.spiking_stack import LayerKind, spike_counts
-from toolchain.training.surrogates import PAPER, Surrogate
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.training.population_encoder import PopulationEncoder
+from spikeport.toolchain.training.scans import NEURONS
+from spikeport.toolchain.training.spiking_stack import LayerKind, spike_counts
+from spikeport.toolchain.training.surrogates import PAPER, Surrogate
 
 TIMESTEPS = 5
 POPULATION = 10

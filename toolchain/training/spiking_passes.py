@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from toolchain.training import population_encoder, spike_layers
-from toolchain.training.spiking_network import SpikingNetwork
+from spikeport.toolchain.training import population_encoder, spike_layers
+from spikeport.toolchain.training.spiking_network import SpikingNetwork
 
 
 class SpikingPasses:

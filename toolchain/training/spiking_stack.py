@@ -36,9 +36,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from toolchain.errors import InputError
-from toolchain.training import scans, spike_layers
-from toolchain.training.surrogates import PAPER, Surrogate
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training import scans, spike_layers
+from spikeport.toolchain.training.surrogates import PAPER, Surrogate
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
-from toolchain.errors import InputError
+from spikeport.toolchain.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core.cgutils import alloca_once
 
-from toolchain.compilation import njit
+from spikeport.toolchain.compilation import njit
 
 intrinsic: Any = extending.intrinsic
 LIBRARY = "libtorch_cpu.so"

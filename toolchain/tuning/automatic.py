@@ -9,17 +9,17 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact
-from toolchain.conversion_loop import convert_in_environment
-from toolchain.convert import ConversionOptions
-from toolchain.errors import InputError
-from toolchain.policies.policy import Policy
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import FloatActor, roll_out
-from toolchain.simulation.statistics import Verdict, holds_target
-from toolchain.tuning.options import TuningOptions
-from toolchain.tuning.seeds import search_seeds
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.conversion_loop import convert_in_environment
+from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
+from spikeport.toolchain.simulation.statistics import Verdict, holds_target
+from spikeport.toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.tuning.seeds import search_seeds
 
 EPISODES = 20
 TARGET = 0.99

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.energy import estimate_energy
-from toolchain.simulation.census import Census, LayerCensus, combined
-from toolchain.simulation.rollout import Rollout
-from toolchain.simulation.statistics import return_ratio
-from toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.energy import estimate_energy
+from spikeport.toolchain.simulation.census import Census, LayerCensus, combined
+from spikeport.toolchain.simulation.rollout import Rollout
+from spikeport.toolchain.simulation.statistics import return_ratio
+from spikeport.toolchain.tuning.options import TuningOptions
 
 Float = NDArray[np.float64]
 

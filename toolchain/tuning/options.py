@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from hardware_profiles import load_profile, profile_names
-from toolchain.errors import InputError, did_you_mean
-from toolchain.neurons import SHORT_NAMES
-from toolchain.policies.policy import Policy
-from toolchain.tuning.seeds import LARGEST_SEED
+from spikeport.hardware_profiles import load_profile, profile_names
+from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.tuning.seeds import LARGEST_SEED
 
 COSTS = ("synops", "joules")
 STUDY_FORMAT = (

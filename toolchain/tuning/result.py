@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from toolchain.artifact import Artifact
-from toolchain.tuning.evidence import Evidence
-from toolchain.tuning.options import TuningOptions
-from toolchain.tuning.point import Point
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.tuning.evidence import Evidence
+from spikeport.toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.tuning.point import Point
 
 Candidate = tuple[Point, Evidence]
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from toolchain.artifact import Artifact
-from toolchain.tuning.bisection import bisections
-from toolchain.tuning.evidence import Episodes, Evidence, not_convertible
-from toolchain.tuning.gate import extra_weak
-from toolchain.tuning.halving import alive, dominated, incumbent, promoted
-from toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
-from toolchain.tuning.seeds import search_seeds
-from toolchain.tuning.study import Study
-from toolchain.tuning.workers import Outcome, Task, Workers
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.tuning.bisection import bisections
+from spikeport.toolchain.tuning.evidence import Episodes, Evidence, not_convertible
+from spikeport.toolchain.tuning.gate import extra_weak
+from spikeport.toolchain.tuning.halving import alive, dominated, incumbent, promoted
+from spikeport.toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
+from spikeport.toolchain.tuning.seeds import search_seeds
+from spikeport.toolchain.tuning.study import Study
+from spikeport.toolchain.tuning.workers import Outcome, Task, Workers
 
 REACH = 1.2  # times the cheapest safe cost
 STEPS = (1.0, 0.5, 0.25)  # of the moves; halved when no move of a size is left

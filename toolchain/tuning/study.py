@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.errors import InputError
-from toolchain.policies.regular_file import open_regular
-from toolchain.tuning.evidence import Batch, Episodes, Evidence, as_json
-from toolchain.tuning.options import TuningOptions
-from toolchain.tuning.point import Point, suggest
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.regular_file import open_regular
+from spikeport.toolchain.tuning.evidence import Batch, Episodes, Evidence, as_json
+from spikeport.toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.tuning.point import Point, suggest
 
 NAME = "spikeport-tune"
 STARTUP = 16  # trials before TPE has a model

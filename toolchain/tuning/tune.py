@@ -11,25 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
-from toolchain import gymnasium_bridge
-from toolchain.artifact import Artifact
-from toolchain.conversion.calibration import from_environment
-from toolchain.conversion.statistics import measure
-from toolchain.conversion_loop import open_loop_error
-from toolchain.errors import InputError
-from toolchain.policies.leaky_policy import LeakyPolicy
-from toolchain.policies.policy import Policy
-from toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
-from toolchain.simulation.statistics import return_ratio
-from toolchain.tuning.course import RUNGS, Course, affordable_rungs
-from toolchain.tuning.evidence import Episodes, Evidence
-from toolchain.tuning.options import TuningOptions
-from toolchain.tuning.point import Point
-from toolchain.tuning.result import Candidate, Tuned, candidate_facts, pareto_front
-from toolchain.tuning.search import Report, Search
-from toolchain.tuning.seeds import judging_seeds, search_seeds
-from toolchain.tuning.study import open_study, quiet
-from toolchain.tuning.workers import Workers, usable_cores
+from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.conversion.calibration import from_environment
+from spikeport.toolchain.conversion.statistics import measure
+from spikeport.toolchain.conversion_loop import open_loop_error
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.simulation.statistics import return_ratio
+from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
+from spikeport.toolchain.tuning.evidence import Episodes, Evidence
+from spikeport.toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.tuning.point import Point
+from spikeport.toolchain.tuning.result import Candidate, Tuned, candidate_facts, pareto_front
+from spikeport.toolchain.tuning.search import Report, Search
+from spikeport.toolchain.tuning.seeds import judging_seeds, search_seeds
+from spikeport.toolchain.tuning.study import open_study, quiet
+from spikeport.toolchain.tuning.workers import Workers, usable_cores
 
 JUDGED = (24, 216)  # episodes of a judgement, at least and at most
 JUDGEMENTS = 2  # that time is kept for

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from toolchain.artifact import Artifact
-from toolchain.errors import InputError
-from toolchain.simulation.fast import FastBackend
-from toolchain.simulation.rollout import FloatActor, roll_out
-from toolchain.tuning.course import Course
-from toolchain.tuning.evidence import Batch
-from toolchain.tuning.point import Point
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
+from spikeport.toolchain.tuning.course import Course
+from spikeport.toolchain.tuning.evidence import Batch
+from spikeport.toolchain.tuning.point import Point
 
 MAX_ROWS = 128
 SMALLEST_PART = 4  # episodes

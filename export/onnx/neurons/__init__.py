@@ -5,18 +5,18 @@ The integer steps of toolchain/neurons, one file each.
 
 from __future__ import annotations
 
-from export.carries import ways_out
-from export.onnx.neurons.differential_coding import DifferentialCodingGraph
-from export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
-from export.onnx.neurons.leaky import LeakyGraph
-from export.onnx.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFireGraph
-from export.onnx.neurons.multi_threshold import MultiThresholdGraph
-from export.onnx.neurons.readout import ReadoutGraph
-from export.onnx.neurons.sigma_delta import SigmaDeltaGraph
-from export.onnx.neurons.signed_memory import SignedMemoryGraph
-from export.onnx.window import NeuronGraph
-from toolchain.errors import violations
-from toolchain.network import LEAKY, LIF, READOUT, Network
+from spikeport.export.carries import ways_out
+from spikeport.export.onnx.neurons.differential_coding import DifferentialCodingGraph
+from spikeport.export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
+from spikeport.export.onnx.neurons.leaky import LeakyGraph
+from spikeport.export.onnx.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFireGraph
+from spikeport.export.onnx.neurons.multi_threshold import MultiThresholdGraph
+from spikeport.export.onnx.neurons.readout import ReadoutGraph
+from spikeport.export.onnx.neurons.sigma_delta import SigmaDeltaGraph
+from spikeport.export.onnx.neurons.signed_memory import SignedMemoryGraph
+from spikeport.export.onnx.window import NeuronGraph
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.network import LEAKY, LIF, READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "sdn@1": SigmaDeltaGraph(),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.timesteps import Size, run_timesteps
 
 
 def encoder_spikes(graph: Graph, encoded: str, inputs: int, threshold: int, timesteps: int) -> str:

@@ -6,10 +6,10 @@ from typing import final
 
 import numpy as np
 
-from export.onnx.carry_over import Range
-from export.onnx.graph import Graph
-from export.onnx.neurons.windowed import WindowedGraph
-from toolchain.network import Layer
+from spikeport.export.onnx.carry_over import Range
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.neurons.windowed import WindowedGraph
+from spikeport.toolchain.network import Layer
 
 
 @final

@@ -11,11 +11,11 @@ from typing import final
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.integers import beyond_limit, decay, saturate
-from export.onnx.window import Control, NeuronGraph, Sums, Window
-from toolchain.network import Layer, Network
-from toolchain.neurons.leaky import leak_of
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.integers import beyond_limit, decay, saturate
+from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
+from spikeport.toolchain.network import Layer, Network
+from spikeport.toolchain.neurons.leaky import leak_of
 
 
 @final

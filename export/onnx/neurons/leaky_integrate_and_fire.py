@@ -13,13 +13,13 @@ from typing import final
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.integers import decay
-from export.onnx.timesteps import Size, run_timesteps
-from export.onnx.window import Control, NeuronGraph, Sums, Window
-from toolchain.network import Layer, Network
-from toolchain.neurons.leaky_integrate_and_fire import dynamics_of
-from toolchain.spike_coding import ACT_SHIFT
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.integers import decay
+from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
+from spikeport.toolchain.network import Layer, Network
+from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
+from spikeport.toolchain.spike_coding import ACT_SHIFT
 
 
 @final

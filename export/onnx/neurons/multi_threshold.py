@@ -11,10 +11,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.carry_over import Range
-from export.onnx.graph import Graph
-from export.onnx.neurons.windowed import WindowedGraph
-from toolchain.network import Layer
+from spikeport.export.onnx.carry_over import Range
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.neurons.windowed import WindowedGraph
+from spikeport.toolchain.network import Layer
 
 PAYLOADS = np.array([1, 2, 4, 8], np.int64)
 

@@ -11,10 +11,10 @@ from typing import final
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.timesteps import Size, run_timesteps
-from export.onnx.window import Control, NeuronGraph, Sums, Window
-from toolchain.network import Coding, Layer, Network, denominator
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
+from spikeport.toolchain.network import Coding, Layer, Network, denominator
 
 
 @final

@@ -10,11 +10,11 @@ from typing import final
 
 import numpy as np
 
-from export.onnx.graph import Graph
-from export.onnx.integers import clip
-from export.onnx.neurons.activation import quantised_activation
-from export.onnx.window import Control, NeuronGraph, Sums, Window
-from toolchain.network import Layer, Network
+from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.integers import clip
+from spikeport.export.onnx.neurons.activation import quantised_activation
+from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
+from spikeport.toolchain.network import Layer, Network
 
 
 @final

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolchain.contracts import ActionContract, ObservationContract
-from toolchain.errors import InputError
-from toolchain.policies.action_reader import TOLERANCE, environment_bounds, plain_action
-from toolchain.policies.environment_facts import environment_fix, flat_bounds
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.graphs.chain import Chain, unroll
-from toolchain.policies.graphs.machine import FIX, Machine
-from toolchain.policies.graphs.signal import (
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.action_reader import TOLERANCE, environment_bounds, plain_action
+from spikeport.toolchain.policies.environment_facts import environment_fix, flat_bounds
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.graphs.chain import Chain, unroll
+from spikeport.toolchain.policies.graphs.machine import FIX, Machine
+from spikeport.toolchain.policies.graphs.signal import (
     BATCH,
     UNSIZED,
     Observation,
@@ -25,11 +25,11 @@ from toolchain.policies.graphs.signal import (
     WidthNeeded,
     whole,
 )
-from toolchain.policies.missing import LIMIT, missing_fact
-from toolchain.policies.observation_reader import read_observation
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import DenseLayer, Policy, Provenance
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.missing import LIMIT, missing_fact
+from spikeport.toolchain.policies.observation_reader import read_observation
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.text import printable, shorten
 
 ACTION_NAMES = (
     "action", "actions", "deterministic_action", "deterministic_actions", "continuous_actions", "deterministic_continuous_actions",

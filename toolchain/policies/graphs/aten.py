@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.policies.graphs import elementwise, structure
-from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import BATCH, Signal, Unsupported
+from spikeport.toolchain.policies.graphs import elementwise, structure
+from spikeport.toolchain.policies.graphs.machine import Machine
+from spikeport.toolchain.policies.graphs.signal import BATCH, Signal, Unsupported
 
 
 class Dtype(Enum):

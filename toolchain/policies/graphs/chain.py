@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.policies.graphs.signal import Affine, Observation, Signal, Stage, Unsupported
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.policies.graphs.signal import Affine, Observation, Signal, Stage, Unsupported
 
 Float = NDArray[np.float64]
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from toolchain.activations import ACTIVATIONS
-from toolchain.policies.graphs import join
-from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import (
+from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.policies.graphs import join
+from spikeport.toolchain.policies.graphs.machine import Machine
+from spikeport.toolchain.policies.graphs.signal import (
     BATCH,
     UNSIZED,
     Signal,

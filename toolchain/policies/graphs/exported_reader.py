@@ -12,25 +12,25 @@ import re
 import zipfile
 from typing import Any
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.graphs.assemble import (
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.graphs.assemble import (
     Input,
     build_policy,
     choose_output,
     finish,
     input_signals,
 )
-from toolchain.policies.graphs.aten import Dtype, call_aten
-from toolchain.policies.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
-from toolchain.policies.graphs.onnx_file import GRAPH_LIMIT, check_size
-from toolchain.policies.graphs.overwritten import Overwritten
-from toolchain.policies.graphs.signal import BATCH
-from toolchain.policies.graphs.storage import strided
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Policy
-from toolchain.policies.text import printable, shorten
-from toolchain.policies.zip_archive import open_archive, read_member
+from spikeport.toolchain.policies.graphs.aten import Dtype, call_aten
+from spikeport.toolchain.policies.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
+from spikeport.toolchain.policies.graphs.onnx_file import GRAPH_LIMIT, check_size
+from spikeport.toolchain.policies.graphs.overwritten import Overwritten
+from spikeport.toolchain.policies.graphs.signal import BATCH
+from spikeport.toolchain.policies.graphs.storage import strided
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.zip_archive import open_archive, read_member
 
 JSON_LIMIT = 32 * 2**20
 SAVE_AGAIN = ("torch.export.save(program, FILE) with PyTorch 2.8 or newer", "torch.onnx.export")

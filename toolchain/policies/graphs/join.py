@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolchain.policies.graphs.signal import (
+from spikeport.toolchain.policies.graphs.signal import (
     Affine,
     Observation,
     Signal,

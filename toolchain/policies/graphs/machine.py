@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.graphs.signal import Signal, Stage, Unsupported, whole
-from toolchain.policies.text import printable
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.graphs.signal import Signal, Stage, Unsupported, whole
+from spikeport.toolchain.policies.text import printable
 
 NODE_LIMIT = 5000
 MEMORY_LIMIT = 3 * 2**28  # bytes of everything computed from one file

@@ -10,11 +10,11 @@ import stat
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.graphs.onnx_tensor import byte_size
-from toolchain.policies.text import printable, short_reason
-from toolchain.policies.zip_archive import COPY_AGAIN
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.graphs.onnx_tensor import byte_size
+from spikeport.toolchain.policies.text import printable, short_reason
+from spikeport.toolchain.policies.zip_archive import COPY_AGAIN
 
 GRAPH_LIMIT = 128 * 2**20  # bytes of graph and weights together
 OLDEST_OPSET = 7  # before it, arithmetic did not broadcast as numpy does

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.policies.graphs import elementwise, structure
-from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import BATCH, Signal, Unsupported
+from spikeport.toolchain.policies.graphs import elementwise, structure
+from spikeport.toolchain.policies.graphs.machine import Machine
+from spikeport.toolchain.policies.graphs.signal import BATCH, Signal, Unsupported
 
 FLOAT_TYPES = (1, 11)  # FLOAT, DOUBLE
 INT_TYPES = (2, 3, 4, 5, 6, 7, 12, 13)

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.graphs.assemble import (
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.graphs.assemble import (
     Input,
     build_policy,
     choose_output,
     finish,
     input_signals,
 )
-from toolchain.policies.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
-from toolchain.policies.graphs.onnx_file import DOMAINS, import_onnx, load_model
-from toolchain.policies.graphs.onnx_ops import FLOAT_TYPES, OPERATORS, Call, why_unsupported
-from toolchain.policies.graphs.onnx_tensor import read_tensor
-from toolchain.policies.graphs.signal import BATCH, WidthNeeded
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Policy
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
+from spikeport.toolchain.policies.graphs.onnx_file import DOMAINS, import_onnx, load_model
+from spikeport.toolchain.policies.graphs.onnx_ops import FLOAT_TYPES, OPERATORS, Call, why_unsupported
+from spikeport.toolchain.policies.graphs.onnx_tensor import read_tensor
+from spikeport.toolchain.policies.graphs.signal import BATCH, WidthNeeded
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.text import printable, shorten
 
 
 def read_onnx(content: FileContent, options: ReadOptions) -> Policy:

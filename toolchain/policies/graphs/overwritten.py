@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import Signal
+from spikeport.toolchain.policies.graphs.machine import Machine
+from spikeport.toolchain.policies.graphs.signal import Signal
 
 
 class Overwritten:

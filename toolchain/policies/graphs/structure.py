@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.policies.graphs import join
-from toolchain.policies.graphs.elementwise import ENTRY_LIMIT, Operand, add, shown
-from toolchain.policies.graphs.machine import Machine
-from toolchain.policies.graphs.signal import (
+from spikeport.toolchain.policies.graphs import join
+from spikeport.toolchain.policies.graphs.elementwise import ENTRY_LIMIT, Operand, add, shown
+from spikeport.toolchain.policies.graphs.machine import Machine
+from spikeport.toolchain.policies.graphs.signal import (
     BATCH,
     UNSIZED,
     Observation,

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.errors import InputError
-from toolchain.policies.graphs.onnx_file import GRAPH_LIMIT
-from toolchain.policies.graphs.storage import strided
-from toolchain.policies.pickle_scan import scan_pickle
-from toolchain.policies.restricted_pickle import Record
-from toolchain.policies.text import printable, short_reason
-from toolchain.policies.zip_archive import COPY_AGAIN, open_archive, read_member
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.graphs.onnx_file import GRAPH_LIMIT
+from spikeport.toolchain.policies.graphs.storage import strided
+from spikeport.toolchain.policies.pickle_scan import scan_pickle
+from spikeport.toolchain.policies.restricted_pickle import Record
+from spikeport.toolchain.policies.text import printable, short_reason
+from spikeport.toolchain.policies.zip_archive import COPY_AGAIN, open_archive, read_member
 
 CODE_LIMIT = 4 * 2**20  # bytes of code in one archive
 REBUILD = "torch._utils._rebuild_tensor_v2"

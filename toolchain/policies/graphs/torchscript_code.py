@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.errors import InputError
-from toolchain.policies.graphs.aten import Dtype, call_aten
-from toolchain.policies.graphs.machine import FIX, UNKNOWN, Machine
-from toolchain.policies.graphs.overwritten import Overwritten
-from toolchain.policies.graphs.signal import BATCH, Signal
-from toolchain.policies.graphs.torchscript_archive import EXPORT, Archive
-from toolchain.policies.restricted_pickle import Record
-from toolchain.policies.text import printable
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.graphs.aten import Dtype, call_aten
+from spikeport.toolchain.policies.graphs.machine import FIX, UNKNOWN, Machine
+from spikeport.toolchain.policies.graphs.overwritten import Overwritten
+from spikeport.toolchain.policies.graphs.signal import BATCH, Signal
+from spikeport.toolchain.policies.graphs.torchscript_archive import EXPORT, Archive
+from spikeport.toolchain.policies.restricted_pickle import Record
+from spikeport.toolchain.policies.text import printable
 
 STEP_LIMIT = 100_000
 DEPTH_LIMIT = 60

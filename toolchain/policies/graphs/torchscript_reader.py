@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from toolchain.errors import InputError, violations
-from toolchain.policies.file_content import FileContent
-from toolchain.policies.graphs.assemble import (
+from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.policies.file_content import FileContent
+from spikeport.toolchain.policies.graphs.assemble import (
     Input,
     build_policy,
     choose_output,
@@ -20,15 +20,15 @@ from toolchain.policies.graphs.assemble import (
     input_signals,
     learn,
 )
-from toolchain.policies.graphs.machine import UNKNOWN, Machine
-from toolchain.policies.graphs.onnx_file import check_size
-from toolchain.policies.graphs.signal import WidthNeeded
-from toolchain.policies.graphs.torchscript_archive import EXPORT, Archive
-from toolchain.policies.graphs.torchscript_code import Interpreter
-from toolchain.policies.options import ReadOptions
-from toolchain.policies.policy import Policy
-from toolchain.policies.restricted_pickle import Record
-from toolchain.policies.text import printable, shorten
+from spikeport.toolchain.policies.graphs.machine import UNKNOWN, Machine
+from spikeport.toolchain.policies.graphs.onnx_file import check_size
+from spikeport.toolchain.policies.graphs.signal import WidthNeeded
+from spikeport.toolchain.policies.graphs.torchscript_archive import EXPORT, Archive
+from spikeport.toolchain.policies.graphs.torchscript_code import Interpreter
+from spikeport.toolchain.policies.options import ReadOptions
+from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.restricted_pickle import Record
+from spikeport.toolchain.policies.text import printable, shorten
 
 
 def read_torchscript(content: FileContent, options: ReadOptions) -> Policy:

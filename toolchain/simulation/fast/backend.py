@@ -7,8 +7,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.artifact import Artifact
-from toolchain.simulation.backend import (
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.simulation.backend import (
     Backend,
     Float,
     LayerTrace,
@@ -18,10 +18,10 @@ from toolchain.simulation.backend import (
     checked_observations,
     non_finite,
 )
-from toolchain.simulation.census import Census, Counters, host_macs
-from toolchain.simulation.fast import kernels, spiking_kernels
-from toolchain.simulation.fast.plan import pack, state_size
-from toolchain.simulation.fast.spiking_plan import pack_spiking
+from spikeport.toolchain.simulation.census import Census, Counters, host_macs
+from spikeport.toolchain.simulation.fast import kernels, spiking_kernels
+from spikeport.toolchain.simulation.fast.plan import pack, state_size
+from spikeport.toolchain.simulation.fast.spiking_plan import pack_spiking
 
 
 @final

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from toolchain.compilation import njit
-from toolchain.network import STATE_LIMIT
-from toolchain.simulation.fast.plan import (
+from spikeport.toolchain.compilation import njit
+from spikeport.toolchain.network import STATE_LIMIT
+from spikeport.toolchain.simulation.fast.plan import (
     DC,
     IF,
     LEAKY,
@@ -26,7 +26,7 @@ from toolchain.simulation.fast.plan import (
     SNM,
     unpack,
 )
-from toolchain.simulation.host import decode_row, encode_row
+from spikeport.toolchain.simulation.host import decode_row, encode_row
 
 compiled: Any = njit(boundscheck=False, nogil=True)
 CARRY = 1

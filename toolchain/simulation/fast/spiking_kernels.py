@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolchain.simulation.fast.kernels import (
+from spikeport.toolchain.simulation.fast.kernels import (
     DECISIONS,
     FRESH,
     STALE,
@@ -20,7 +20,7 @@ from toolchain.simulation.fast.kernels import (
     compiled,
     gather,
 )
-from toolchain.simulation.spike_host import decode_counts, encode_spiking
+from spikeport.toolchain.simulation.spike_host import decode_counts, encode_spiking
 
 # Rows of the counts beside kernels.py's, int64 [5, L + 1]: of the steps outside the windows; the
 # last column counts the

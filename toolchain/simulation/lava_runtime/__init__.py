@@ -1,3 +1,3 @@
 """`lava`: the artifact in Lava's own runtime, in processes of its own."""
 
-from toolchain.simulation.lava_runtime.backend import LavaBackend as LavaBackend
+from spikeport.toolchain.simulation.lava_runtime.backend import LavaBackend as LavaBackend

@@ -13,14 +13,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lava.client import TIME_LIMIT, LavaClient, LavaFailure
-from export.lava.description import NEURONS, describe
-from export.lava.lava_import import install_command, lava_problem
-from export.lava.window import Recording
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError, InputError
-from toolchain.neurons import INACTIVE
-from toolchain.simulation.recorded import RecordedBackend, Window
+from spikeport.export.lava.client import TIME_LIMIT, LavaClient, LavaFailure
+from spikeport.export.lava.description import NEURONS, describe
+from spikeport.export.lava.lava_import import install_command, lava_problem
+from spikeport.export.lava.window import Recording
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.neurons import INACTIVE
+from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 TIME_LIMIT_VARIABLE = "SPIKEPORT_LAVA_TIME_LIMIT"
 

@@ -13,14 +13,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.neurons import NEURON_GRAPHS
-from export.onnx.requirement import install_command, onnx_problem
-from toolchain.artifact import Artifact
-from toolchain.errors import BackendError
-from toolchain.neurons import START
-from toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations
-from toolchain.simulation.onnx_runtime.session import GraphSession
-from toolchain.simulation.recorded import RecordedBackend, Window
+from spikeport.export.onnx.neurons import NEURON_GRAPHS
+from spikeport.export.onnx.requirement import install_command, onnx_problem
+from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.errors import BackendError
+from spikeport.toolchain.neurons import START
+from spikeport.toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations
+from spikeport.toolchain.simulation.onnx_runtime.session import GraphSession
+from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 Long = NDArray[np.int64]
 

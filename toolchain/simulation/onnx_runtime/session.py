@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.onnx.model import onnx_model, serialised
-from toolchain.artifact import Artifact
+from spikeport.export.onnx.model import onnx_model, serialised
+from spikeport.toolchain.artifact import Artifact
 
 Arrays = dict[str, NDArray[Any]]
 
