@@ -22,19 +22,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.policies import ROOT, found  # noqa: E402
 from benchmarks.results import table  # noqa: E402
 from spikeport import api  # noqa: E402
-from spikeport.toolchain.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
 from spikeport.toolchain.energy import Assessment, Estimate  # noqa: E402
-from spikeport.toolchain.energy.assessment_text import (
+from spikeport.toolchain.energy.breakeven import always_on, policies_that_fit  # noqa: E402
+from spikeport.toolchain.energy.energy_verdict import realtime_sentence  # noqa: E402
+from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPARSE, SPIKING  # noqa: E402
+from spikeport.toolchain.energy.units import joules, seconds  # noqa: E402
+from spikeport.toolchain.environments.gymnasium_bridge import control_period  # noqa: E402
+from spikeport.toolchain.report.energy_assessment_text import (  # noqa: E402
     break_even_sentence,
     host_band,
     placement_sentence,
-)  # noqa: E402
-from spikeport.toolchain.energy.breakeven import always_on, policies_that_fit  # noqa: E402
-from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING  # noqa: E402
-from spikeport.toolchain.energy.table import unpriced_lines  # noqa: E402
-from spikeport.toolchain.energy.units import joules, seconds  # noqa: E402
-from spikeport.toolchain.energy.verdict import realtime_sentence  # noqa: E402
-from spikeport.toolchain.gymnasium_bridge import control_period  # noqa: E402
+)
+from spikeport.toolchain.report.energy_table import unpriced_lines  # noqa: E402
 from spikeport.toolchain.simulation.closed_loop import environment_of, simulate  # noqa: E402
 from spikeport.toolchain.simulation.latency import delay_of, substeps_of  # noqa: E402
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.material import SEED, Material, make
 from benchmarks.method import Spread, undisturbed
 from benchmarks.rows import MANY, ONE
-from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.rollout import Rollout, roll_out

@@ -35,8 +35,8 @@ from benchmarks.rows import (
     Row,
 )
 from benchmarks.torch_networks import EagerNetwork, TunedNetwork, torch_policy
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.backends import open_backend
 
 QUICK = Turn(500, 300)

@@ -36,20 +36,20 @@ from benchmarks.fidelity_document import write  # noqa: E402
 from benchmarks.float_oracle import FloatNetwork, FloatSimulation, FloatSpikingActor  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
-from spikeport.toolchain import gymnasium_bridge  # noqa: E402
-from spikeport.toolchain.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.conversion.calibration import Calibration, from_environment  # noqa: E402
-from spikeport.toolchain.conversion_loop import convert_in_environment  # noqa: E402
-from spikeport.toolchain.convert import ConversionOptions, convert  # noqa: E402
-from spikeport.toolchain.policies.policy import Policy  # noqa: E402
+from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.conversion.build import ConversionOptions, convert  # noqa: E402
+from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment  # noqa: E402
+from spikeport.toolchain.conversion.states import Calibration, from_environment  # noqa: E402
+from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
+from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.fast import FastBackend  # noqa: E402
-from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
-from spikeport.toolchain.simulation.statistics import (
+from spikeport.toolchain.simulation.return_statistics import (  # noqa: E402
     failed_episodes,
     holds_target,
     ratio_interval,
     return_ratio,
-)  # noqa: E402
+)
+from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
 
 FOLDER = ROOT / "build" / "fidelity"
 FOLDERS = (

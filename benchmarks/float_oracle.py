@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.policies.ann_policy import Policy
 
 Float = NDArray[np.float64]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.rows import ACTION_ERROR, ALPHA, TIMESTEPS, Subject
 from spikeport import api
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import CheckFailed
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.ann_policy import Policy
 
 # calibration uses seeds from 10^6
 SEED = 1000

@@ -27,8 +27,8 @@ from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import table  # noqa: E402
 from benchmarks.snntorch_runner import Remedies, Run, SnnTorchNetwork  # noqa: E402
 from spikeport import api  # noqa: E402
-from spikeport.toolchain import gymnasium_bridge  # noqa: E402
-from spikeport.toolchain.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
 from spikeport.toolchain.simulation.reference import ReferenceBackend  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "nir.md"

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.ann_policy import Policy
 
 Single = NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from spikeport import api
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.ann_policy import Policy
 
 ROOT = Path(__file__).parent.parent
 VARIABLE = "SPIKEPORT_POLICIES"

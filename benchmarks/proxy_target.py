@@ -33,9 +33,9 @@ import numpy as np  # noqa: E402
 
 from benchmarks.policies import ROOT  # noqa: E402
 from benchmarks.results import table  # noqa: E402
-from spikeport.toolchain.artifact_file import write_atomically  # noqa: E402
-from spikeport.toolchain.simulation.statistics import confidence_interval  # noqa: E402
-from spikeport.toolchain.training.evaluation import read_evaluations  # noqa: E402
+from spikeport.toolchain.artifact.artifact_file import write_atomically  # noqa: E402
+from spikeport.toolchain.simulation.return_statistics import confidence_interval  # noqa: E402
+from spikeport.toolchain.training.runs.evaluation import read_evaluations  # noqa: E402
 
 RUNS = ROOT / "build" / "proxy_target"
 DOCUMENT, PLOT, CURVES = (

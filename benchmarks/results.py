@@ -24,13 +24,18 @@ from numpy.typing import NDArray  # noqa: E402
 
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
-from spikeport.toolchain.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.convert import DEFAULT_TIMESTEPS  # noqa: E402
-from spikeport.toolchain.policies.policy import Policy  # noqa: E402
-from spikeport.toolchain.quantization.proof import prove  # noqa: E402
+from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
+from spikeport.toolchain.conversion.build import DEFAULT_TIMESTEPS  # noqa: E402
+from spikeport.toolchain.neurons.proof import prove  # noqa: E402
+from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.backends import BACKENDS  # noqa: E402
 from spikeport.toolchain.simulation.closed_loop import Simulation, simulate  # noqa: E402
-from spikeport.toolchain.simulation.statistics import STEADY, Verdict, holds_target, variation  # noqa: E402
+from spikeport.toolchain.simulation.return_statistics import (  # noqa: E402
+    STEADY,
+    Verdict,
+    holds_target,
+    variation,
+)
 from spikeport.toolchain.simulation.verification import verify  # noqa: E402
 
 DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.policies.ann_policy import Policy
 
 Float = NDArray[np.float64]
 

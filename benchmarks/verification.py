@@ -11,7 +11,7 @@ from benchmarks.material import Material
 from benchmarks.method import Contender
 from benchmarks.rows import ANN, EAGER, ENVIRONMENT, FAST, RATE, SDN, TUNED, Row
 from benchmarks.torch_networks import EagerNetwork, TunedNetwork
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import CheckFailed
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.backends import open_backend

@@ -23,9 +23,9 @@ import mujoco
 import stable_baselines3
 import torch
 
-from spikeport.toolchain.training.checkpoint import read_checkpoint
-from spikeport.toolchain.training.evaluation import read_evaluations
-from spikeport.toolchain.training.run import steps_of
+from spikeport.toolchain.training.runs.checkpoint import read_checkpoint
+from spikeport.toolchain.training.runs.evaluation import read_evaluations
+from spikeport.toolchain.training.runs.training_run import steps_of
 
 ACTOR = "actor."
 FACTS = "spiking_policy.json"

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from spikeport.api import load_policy as load_policy
     from spikeport.api import train as train
     from spikeport.api import tune as tune
-    from spikeport.toolchain.artifact import Artifact as Artifact
-    from spikeport.toolchain.artifact_file import load as load
-    from spikeport.toolchain.artifact_file import save as save
+    from spikeport.toolchain.artifact.artifact import Artifact as Artifact
+    from spikeport.toolchain.artifact.artifact_file import load as load
+    from spikeport.toolchain.artifact.artifact_file import save as save
     from spikeport.toolchain.checkers import CheckReport as CheckReport
     from spikeport.toolchain.checkers import check_artifact as check_artifact
     from spikeport.toolchain.checkers import check_backend as check_backend
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from spikeport.toolchain.errors import CheckFailed as CheckFailed
     from spikeport.toolchain.errors import InputError as InputError
     from spikeport.toolchain.errors import SpikeportError as SpikeportError
+    from spikeport.toolchain.policies.ann_policy import Policy as Policy
     from spikeport.toolchain.policies.leaky_policy import LeakyPolicy as LeakyPolicy
-    from spikeport.toolchain.policies.policy import Policy as Policy
     from spikeport.toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
     from spikeport.toolchain.simulation.closed_loop import Simulation as Simulation
     from spikeport.toolchain.simulation.closed_loop import simulate as simulate
@@ -67,9 +67,9 @@ _HOMES = {
     "tune": "spikeport.api",
     "TuningOptions": "spikeport.api",
     "Tuned": "spikeport.api",
-    "Artifact": "spikeport.toolchain.artifact",
-    "load": "spikeport.toolchain.artifact_file",
-    "save": "spikeport.toolchain.artifact_file",
+    "Artifact": "spikeport.toolchain.artifact.artifact.artifact",
+    "load": "spikeport.toolchain.artifact.artifact.artifact_file",
+    "save": "spikeport.toolchain.artifact.artifact.artifact_file",
     "CheckReport": "spikeport.toolchain.checkers",
     "check_artifact": "spikeport.toolchain.checkers",
     "check_backend": "spikeport.toolchain.checkers",
@@ -80,7 +80,7 @@ _HOMES = {
     "CheckFailed": "spikeport.toolchain.errors",
     "InputError": "spikeport.toolchain.errors",
     "SpikeportError": "spikeport.toolchain.errors",
-    "Policy": "spikeport.toolchain.policies.policy",
+    "Policy": "spikeport.toolchain.policies.ann_policy",
     "LeakyPolicy": "spikeport.toolchain.policies.leaky_policy",
     "SpikingPolicy": "spikeport.toolchain.policies.spiking_policy",
     "Simulation": "spikeport.toolchain.simulation.closed_loop",

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.artifact_file import is_artifact
-from spikeport.toolchain.conversion_loop import (
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import is_artifact
+from spikeport.toolchain.conversion.build import ConversionOptions as ConversionOptions
+from spikeport.toolchain.conversion.closed_loop_conversion import (
     Attempt,
     convert_from_observations,
     convert_in_environment,
 )
-from spikeport.toolchain.convert import ConversionOptions as ConversionOptions
+from spikeport.toolchain.conversion.seeds import LARGEST_SEED
 from spikeport.toolchain.convert_leaky import convert_leaky_policy
 from spikeport.toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from spikeport.toolchain.energy import (
@@ -32,14 +32,15 @@ from spikeport.toolchain.energy import (
 )
 from spikeport.toolchain.energy import assess as judge
 from spikeport.toolchain.energy import estimate_energy as price
-from spikeport.toolchain.energy.result import check_period
+from spikeport.toolchain.energy.estimate_result import check_period
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError, did_you_mean
-from spikeport.toolchain.network import LEAKY, LIF
+from spikeport.toolchain.network.integer_network import LEAKY, LIF
 from spikeport.toolchain.policies import EnvironmentFacts
 from spikeport.toolchain.policies import load_policy as read_policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.sidecar import environment_in_sidecar
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.closed_loop import simulate
@@ -47,7 +48,6 @@ from spikeport.toolchain.tuning import AutomaticAttempt, convert_automatically, 
 from spikeport.toolchain.tuning import Tuned as Tuned
 from spikeport.toolchain.tuning import TuningOptions as TuningOptions
 from spikeport.toolchain.tuning import tune as tune
-from spikeport.toolchain.tuning.seeds import LARGEST_SEED
 
 EPISODES = 10  # that a census counts
 FORMATS = ("lava", "netx", "nir", "onnx")
@@ -486,12 +486,12 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
             fix=did_you_mean(to, FORMATS) or "--to lava",
         )
     if to == "nir":
-        from spikeport.export.nir.write import export_nir
+        from spikeport.export.nir.nir_file import export_nir
 
         export_nir(artifact, path)
         return
     if to == "netx":
-        from spikeport.export.netx.write import export_netx
+        from spikeport.export.netx.netx_file import export_netx
 
         export_netx(artifact, path)
         return
@@ -509,7 +509,7 @@ def load_nir(path: str | os.PathLike[str]) -> Artifact:
     """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field
     and array (docs/nir.md).
     """
-    from spikeport.export.nir.read import load_nir as read
+    from spikeport.export.nir.nir_reading import load_nir as read
 
     return read(path)
 
@@ -519,7 +519,7 @@ def is_exported_nir(path: str | os.PathLike[str]) -> bool:
 
     Raises InputError for HDF5 that cannot be read safely.
     """
-    from spikeport.export.nir.read import holds_artifact
+    from spikeport.export.nir.nir_reading import holds_artifact
 
     return holds_artifact(path)
 
@@ -540,8 +540,8 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
                 f"needs {package}, which is not installed",
                 fix="pip install '.[torch,sb3]' in the clone",
             )
-    from spikeport.toolchain.training.run import TrainingPlan
-    from spikeport.toolchain.training.run import train as run
+    from spikeport.toolchain.training.runs.training_run import TrainingPlan
+    from spikeport.toolchain.training.runs.training_run import train as run
 
     own = {field.name for field in dataclasses.fields(TrainingPlan)}
     plan = TrainingPlan(

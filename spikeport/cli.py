@@ -14,17 +14,17 @@ from typing import Any
 import click
 
 from spikeport import __version__
-from spikeport.check_commands import check, golden
-from spikeport.conversion_commands import convert, tune
-from spikeport.options import (
+from spikeport.commands.checkers import check, golden
+from spikeport.commands.command_options import (
     as_json,
     checkpoint_options,
     environment_option,
     read_options,
     seed_option,
 )
-from spikeport.terminal import Group, emit, progress_bar
-from spikeport.training_commands import train
+from spikeport.commands.convert import convert, tune
+from spikeport.commands.terminal import Group, emit, progress_bar
+from spikeport.commands.train import train
 
 
 @click.group(
@@ -93,7 +93,7 @@ def simulate(
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.errors import InputError
     from spikeport.toolchain.report import simulation_text
 
@@ -184,7 +184,7 @@ def diagnose(
 
     Exit code 0: healthy, 1: a cause was found.
     """
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.diagnosis import diagnose as run
     from spikeport.toolchain.report import diagnosis_text
 
@@ -221,7 +221,7 @@ def diagnose(
 @as_json
 def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_json: bool) -> None:
     """Prove that every backend computes the same integers, every neuron, every timestep."""
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.report import verification_text
     from spikeport.toolchain.simulation.verification import verify as run
 
@@ -274,7 +274,7 @@ def energy(
 ) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates, render_table
 
     loaded = load(artifact)
@@ -348,9 +348,9 @@ def assess(
     only. Exit code 1: it does not fit a chip that was asked for.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.energy import ASSESS_PROFILES, render_assessment
-    from spikeport.toolchain.energy.assessment_plot import check_plot, plot_assessment
+    from spikeport.toolchain.report.energy_assessment_plot import check_plot, plot_assessment
 
     if plot is not None:
         check_plot(plot)
@@ -393,7 +393,7 @@ def assess(
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
-    from spikeport.toolchain.artifact_file import load
+    from spikeport.toolchain.artifact.artifact_file import load
 
     api.export(load(artifact), to, output)
     click.echo(f"wrote {output}")
@@ -408,7 +408,7 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     (`missing`).
     """
     from spikeport import api
-    from spikeport.toolchain.artifact_file import is_artifact, load
+    from spikeport.toolchain.artifact.artifact_file import is_artifact, load
     from spikeport.toolchain.policies import ReadOptions, inspect_checkpoint
     from spikeport.toolchain.report import artifact_text, describe_artifact
 
@@ -430,7 +430,7 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
 @main.command()
 def doctor() -> None:
     """Say what this computer lacks and the command that mends it."""
-    from spikeport.doctor import diagnose, render
+    from spikeport.commands.doctor import diagnose, render
 
     checks = diagnose()
     click.echo(render(checks))
@@ -445,7 +445,7 @@ def demo(episodes: int) -> None:
 
     Convert, verify, simulate and price the policy that ships with Spikeport.
     """
-    from spikeport.demo import run
+    from spikeport.commands.demo import run
 
     if not run(episodes, click.echo):
         sys.exit(1)

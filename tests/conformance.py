@@ -16,24 +16,30 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from spikeport.export.lava.description import describe
-from spikeport.export.lava.folder import describe_host
 from spikeport.export.lava.host import Host
-from tests.golden.golden import saturating
-from tests.oracle import Oracle
-from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
-from tests.spiking_oracle import SpikingOracle
-from tests.strategies import Shape, build, stream
-from spikeport.toolchain.artifact import Artifact
+
+from spikeport.export.lava.folder import describe_host
+from spikeport.export.lava.network_description import describe
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import READOUT, STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import (
+    READOUT,
+    STATE_LIMIT,
+    Encoder,
+    Layer,
+    Network,
+)
 from spikeport.toolchain.neurons import SPIKES
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import backend_class
 from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.fast import plan
+from tests.golden.golden import saturating
+from tests.oracle import Oracle
+from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
+from tests.spiking_oracle import SpikingOracle
+from tests.strategies import Shape, build, stream
 
 Stream = tuple[NDArray[np.float64], NDArray[np.int64]]
 

@@ -17,14 +17,14 @@ import numpy as np
 
 import spikeport
 from spikeport import api
-from tests import hostile_seeds
-from tests.hostile_seeds import KINDS
-from tests.policy_files import state_dict, torch_bytes
 from spikeport.toolchain.checkers import golden
-from spikeport.toolchain.checkers.integers import Integers, differences
+from spikeport.toolchain.checkers.integer_check import Integers, differences
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests import hostile_seeds
+from tests.hostile_seeds import KINDS
+from tests.policy_files import state_dict, torch_bytes
 
 NEURONS = ("sdn", "if", "snm", "mt", "dc", "lif", "leaky")
 YES = "yes"

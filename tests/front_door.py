@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 
 import spikeport
 from spikeport.cli import main
+from spikeport.toolchain.artifact.artifact import Artifact
 from tests.policy_files import state_dict, torch_bytes
-from spikeport.toolchain.artifact import Artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "examples" / "policies"

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.commands.command_options import read_array
 from spikeport.hardware_profiles import parse_profile
-from spikeport.options import read_array
-from tests.hostile_seeds import KINDS, Kind
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.artifact_file import load
-from spikeport.toolchain.conversion.calibration import from_arrays
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import load
+from spikeport.toolchain.conversion.states import from_arrays
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, hdf5_content, load_policy
+from spikeport.toolchain.files import hdf5 as hdf5_content
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
+from tests.hostile_seeds import KINDS, Kind
 
 MEMORY = 2 * 2**30
 HANGS = 60.0
@@ -93,7 +94,7 @@ def read(kind: Kind, folder: Path) -> None:
         found: Any = load(path)
         assert isinstance(found, Artifact)
     elif kind.reader == "nir":
-        from spikeport.export.nir.read import load_nir
+        from spikeport.export.nir.nir_reading import load_nir
 
         assert isinstance(load_nir(path), Artifact)
     elif kind.reader == "profile":

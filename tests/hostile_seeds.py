@@ -151,7 +151,7 @@ def nir_graph(folder: Path) -> None:
 
 
 def nir_export(folder: Path) -> None:
-    from spikeport.export.nir.write import export_nir
+    from spikeport.export.nir.nir_file import export_nir
     from tests.test_nir import rate_artifact
 
     export_nir(rate_artifact(1, widths=(3, 2, 1)), folder / "a.nir")
@@ -170,8 +170,8 @@ def npy_of_objects(folder: Path) -> None:
 
 
 def artifact(folder: Path) -> None:
+    from spikeport.toolchain.artifact.artifact_file import save
     from tests.networks import random_artifact
-    from spikeport.toolchain.artifact_file import save
 
     save(random_artifact(0, widths=(3, 2, 1)), folder / "a.spk")
 

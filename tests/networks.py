@@ -10,12 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network import READOUT, ActivationTable, Coding, Encoder, Layer, Leak, Network
+from spikeport.toolchain.network.integer_network import (
+    READOUT,
+    ActivationTable,
+    Coding,
+    Encoder,
+    Layer,
+    Leak,
+    Network,
+)
+from spikeport.toolchain.neurons.proof import STATE_LIMIT, RowKind, bound_rows
 from spikeport.toolchain.neurons.spikes import SPIKES, Spikes
-from spikeport.toolchain.policies.policy import Provenance
-from spikeport.toolchain.quantization.proof import STATE_LIMIT, RowKind, bound_rows
+from spikeport.toolchain.policies.ann_policy import Provenance
 
 FLOAT = np.float64
 

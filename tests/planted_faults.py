@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 import spikeport
-from tests.front_door import TOY_ENV
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
+from tests.front_door import TOY_ENV
 
 CHANNELS = 5
 ACTIONS = 2

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.simulation.census import Census, LayerCensus
 
 TIMESTEPS = 5

@@ -12,12 +12,12 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network import LIF, STATE_LIMIT, Encoder, Layer, Network
-from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.network.codes import ENCODER_UNITS, Dynamics, SpikeCoding
+from spikeport.toolchain.network.integer_network import LIF, STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.quantization.membrane_proof import bound_membrane
-from spikeport.toolchain.spike_coding import ENCODER_UNITS, Dynamics, SpikeCoding
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.network import Layer
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.simulation.backend import LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, LayerCensus
 

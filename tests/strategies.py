@@ -14,10 +14,9 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.networks import random_table
-from spikeport.toolchain.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network import (
+from spikeport.toolchain.network.integer_network import (
     DIFFERENTIAL_TIMESTEPS,
     READOUT,
     STATE_LIMIT,
@@ -30,9 +29,10 @@ from spikeport.toolchain.network import (
     denominator,
 )
 from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons.proof import RowKind, bound_rows
 from spikeport.toolchain.neurons.spikes import Spikes
-from spikeport.toolchain.policies.policy import Provenance
-from spikeport.toolchain.quantization.proof import RowKind, bound_rows
+from spikeport.toolchain.policies.ann_policy import Provenance
+from tests.networks import random_table
 
 Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")

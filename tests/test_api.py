@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import spikeport
-from spikeport.export.lava import lava_import
 from spikeport import api
+from spikeport.export.lava import lava_import
+from spikeport.toolchain.conversion.closed_loop_conversion import Attempt
+from spikeport.toolchain.simulation.backends import BACKENDS
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,
@@ -26,8 +28,6 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import state_dict, torch_bytes, write
-from spikeport.toolchain.conversion_loop import Attempt
-from spikeport.toolchain.simulation.backends import BACKENDS
 
 
 def toy_policy(folder: Path) -> spikeport.Policy:

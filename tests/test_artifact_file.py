@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.artifact.artifact_file import is_artifact, load, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from tests import spk_files
 from tests.networks import random_artifact
 from tests.strategies import Shape, build, shapes
-from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.artifact_file import is_artifact, load, save
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import DenseLayer, Policy
 
 
 def small(seed: int = 0, **options: Any) -> Artifact:

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.artifact import artifact_file
+from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact_file import check_writable, is_artifact, load, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import Dynamics
 from tests import spk_files
 from tests.networks import random_artifact
 from tests.policy_files import Payload
-from spikeport.toolchain import artifact_file
-from spikeport.toolchain.artifact import Artifact, check
-from spikeport.toolchain.artifact_file import check_writable, is_artifact, load, save
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.spike_coding import Dynamics
 
 SMALL = (3, 2, 1)
 WHOLE = (

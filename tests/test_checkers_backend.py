@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.front_door import answer, command, refusal
 from spikeport.toolchain.checkers import check_backend, golden, write_vectors
 from spikeport.toolchain.checkers.golden_vectors import case_names, neurons, vector
 from spikeport.toolchain.errors import BackendError, CheckFailed, InputError
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.front_door import answer, command, refusal
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ROOT / "examples" / "plain_backend.py"

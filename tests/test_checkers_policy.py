@@ -15,6 +15,12 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact import artifact_file
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.checkers.check_report import CheckReport
+from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
+from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from tests.front_door import (
     CHEETAH,
     PENDULUM,
@@ -30,12 +36,6 @@ from tests.test_leaky import read as read_leaky
 from tests.test_leaky import sequential
 from tests.test_leaky import written as write_leaky
 from tests.test_policies_spiking import actor
-from spikeport.toolchain import artifact_file
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.checkers.report import CheckReport
-from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.errors import CheckFailed, InputError
-from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
 
 
 def policy(activation: str = "relu", **changes: Any) -> Policy:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import spikeport
+from spikeport.commands import doctor
 from spikeport.export.lava import lava_import
-from spikeport import doctor
+from spikeport.toolchain.errors import InputError
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,
@@ -31,7 +32,6 @@ from tests.front_door import (
     refusal,
     toy,
 )
-from spikeport.toolchain.errors import InputError
 
 needs_lava = pytest.mark.skipif(
     not lava_import.lava_available(),

@@ -15,6 +15,13 @@ import pytest
 from safetensors import safe_open
 
 import spikeport
+from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
+from spikeport.toolchain.conversion.closed_loop_conversion import (
+    ERRORS,
+    Attempt,
+    acceptance,
+    setting,
+)
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,
@@ -33,8 +40,6 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import model, normalizer, state_dict, torch_bytes, write
-from spikeport.toolchain import conversion_loop
-from spikeport.toolchain.conversion_loop import ERRORS, Attempt, acceptance, setting
 
 CONVERT = ("convert", PENDULUM, "--env", PENDULUM_ENV, *QUICK)
 

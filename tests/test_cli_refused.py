@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact import artifact_file
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,
@@ -44,7 +45,6 @@ from tests.policy_files import (
     write,
     zip_bytes,
 )
-from spikeport.toolchain import artifact_file
 
 torch = pytest.importorskip("torch")
 

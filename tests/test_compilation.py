@@ -70,12 +70,14 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
             if used & {alias.asname or alias.name for alias in node.names}
         }
     assert {
-        "training/lanes.py",
-        "training/threads.py",
-        "simulation/fast/spiking_kernels.py",
+        "training/layers/lanes.py",
+        "training/layers/threads.py",
+        "simulation/fast/neurons/leaky_integrate_and_fire.py",
         "simulation/fast/plan.py",
     } <= set(found)
-    assert {"training/lanes.py", "training/threads.py"} <= found["training/spiking_kernels.py"]
+    assert {"training/layers/lanes.py", "training/layers/threads.py"} <= found[
+        "training/layers/spiking_kernels.py"
+    ]
     assert set(found).union(*found.values()) <= set(FILES)
     assert all((ROOT / name).is_file() for name in FILES)
 
@@ -115,7 +117,7 @@ def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path, run: Callable[..
         " portion.stats.cache_misses)))"
     )
     assert [run(hits_and_misses), run(hits_and_misses)] == ["0 1", "1 0"]
-    for name, expected in (("errors.py", "1 0"), ("training/lanes.py", "0 1")):
+    for name, expected in (("errors.py", "1 0"), ("training/layers/lanes.py", "0 1")):
         with (tmp_path / "spikeport" / "toolchain" / name).open("a") as file:
             file.write("# another line\n")
         assert run(hits_and_misses) == expected, name
@@ -135,7 +137,7 @@ def test_who_is_killed_while_it_stores_leaves_no_stale_code(
         f" *_: os._exit(9); {ask}"
     )
     assert [run(ask), run(ask)] == ["5 10", "5 10"]
-    changed = tmp_path / "spikeport" / "toolchain" / "training" / "threads.py"
+    changed = tmp_path / "spikeport" / "toolchain" / "training" / "layers" / "threads.py"
     text = changed.read_text()
     assert text.count("    return size * part // parts, ") == 1
     changed.write_text(

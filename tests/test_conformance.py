@@ -13,6 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.integer_network import (
+    DIFFERENTIAL_TIMESTEPS,
+    READOUT,
+    STATE_LIMIT,
+    Encoder,
+    Layer,
+    Network,
+)
+from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
+from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.conformance import (
     CASES,
     around,
@@ -31,13 +45,6 @@ from tests.oracle import Oracle
 from tests.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.spiking_oracle import SpikingOracle
 from tests.strategies import NEURONS, Shape, build, shapes, stream
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import DIFFERENTIAL_TIMESTEPS, READOUT, STATE_LIMIT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import SPIKES
-from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (

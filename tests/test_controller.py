@@ -15,11 +15,11 @@ import pytest
 
 import spikeport
 from spikeport.export.lava import lava_import
-from tests.front_door import PENDULUM_ENV, pendulum, toy
-from tests.networks import observation_stream, random_artifact
 from spikeport.toolchain.errors import BackendError, InputError
 from spikeport.toolchain.simulation.controller import Controller
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.front_door import PENDULUM_ENV, pendulum, toy
+from tests.networks import observation_stream, random_artifact
 
 LAVA = pytest.mark.skipif(
     not lava_import.lava_available(),

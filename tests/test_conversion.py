@@ -12,22 +12,32 @@ import numpy as np
 import pytest
 
 from spikeport import api
-from spikeport.toolchain import conversion_loop, gymnasium_bridge
-from spikeport.toolchain.conversion.calibration import (
+from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
+from spikeport.toolchain.conversion.build import (
+    ConversionOptions,
+    convert,
+    make_probe,
+    without_neurons,
+)
+from spikeport.toolchain.conversion.closed_loop_conversion import acceptance
+from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
+from spikeport.toolchain.conversion.signal_statistics import (
+    SignalStatistics,
+    measure,
+    sensitivities,
+)
+from spikeport.toolchain.conversion.states import (
     Calibration,
     calibration_seed,
     from_arrays,
     from_environment,
 )
-from spikeport.toolchain.conversion.statistics import SignalStatistics, measure, sensitivities
 from spikeport.toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
-from spikeport.toolchain.conversion_loop import acceptance
-from spikeport.toolchain.convert import ConversionOptions, convert, make_probe, without_neurons
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import STATE_LIMIT, Network
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, Network
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
-from spikeport.toolchain.policies.policy import DenseLayer, Policy
-from spikeport.toolchain.quantization.threshold_search import SHARES
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import spikeport
-from tests import planted_faults as plant
-from tests.front_door import TOY_ENV, answer, command, done, refusal
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.diagnosis import REMEDIES, Cause, Diagnosis
 from spikeport.toolchain.diagnosis.resolution import find_resolution
 from spikeport.toolchain.errors import InputError
+from tests import planted_faults as plant
+from tests.front_door import TOY_ENV, answer, command, done, refusal
 
 SDN = ("sdn", None, "relu")
 IF = ("if", 32, "relu")

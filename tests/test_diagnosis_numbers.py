@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import planted_faults as plant
 from spikeport.toolchain.diagnosis.journey import Episode, travel
 from spikeport.toolchain.diagnosis.observation_check import contract_fit
-from spikeport.toolchain.diagnosis.published import lag_correlation, published
+from spikeport.toolchain.diagnosis.published_equations import lag_correlation, published
 from spikeport.toolchain.diagnosis.shadow import Shadow
 from spikeport.toolchain.diagnosis.signals import listen
 from spikeport.toolchain.diagnosis.stages import action_rmse, all_worths, drive_errors, layer_stages
 from spikeport.toolchain.diagnosis.worth import distinct_levels, folded_worth
-from spikeport.toolchain.gymnasium_bridge import make
+from spikeport.toolchain.environments.gymnasium_bridge import make
 from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.rollout import FloatActor
+from tests import planted_faults as plant
 
 TOY = "tests.toy_environments:Drift-v0"
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.schemes import sigma_delta as sigma_delta_network
 from tests import planted_faults as plant
 from tests.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, pendulum
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.quantization import sigma_delta_network
 
 PUBLIC = [("TD3_Hopper-v4_actor", "Hopper-v4"), ("TD3_HalfCheetah-v4_actor", "HalfCheetah-v4")]
 

@@ -16,16 +16,22 @@ import pytest
 
 import spikeport
 from spikeport import api
-from tests.policy_files import edit_json, edit_tensors, model, randomize
-from tests.strategies import Shape, build
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.conversion.logits import centred, logit_gradient, unit
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import DenseLayer, EnvironmentFacts, Policy, Provenance, load_policy
+from spikeport.toolchain.policies import (
+    DenseLayer,
+    EnvironmentFacts,
+    Policy,
+    Provenance,
+    load_policy,
+)
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.rollout import Chatter
+from tests.policy_files import edit_json, edit_tensors, model, randomize
+from tests.strategies import Shape, build
 
 CARTPOLE = "CartPole-v1"
 GAINS = np.array(
@@ -208,7 +214,7 @@ def test_the_lowest_of_equal_choices() -> None:
 
 
 def spikeport_host(artifact: Artifact) -> Any:
-    from spikeport.toolchain.simulation.host_state import HostState
+    from spikeport.toolchain.host.host_state import HostState
 
     return HostState(artifact, 1)
 

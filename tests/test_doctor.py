@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from spikeport.commands import doctor
 from spikeport.export.lava import lava_import
-from spikeport import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = (

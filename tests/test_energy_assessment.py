@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spikeport
-from spikeport.hardware_profiles import load_profile, profile_names
 from spikeport import api
-from tests.front_door import answer, command, pendulum, refusal, toy
-from tests.networks import random_artifact
-from tests.test_energy_estimate import counted
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.energy import ASSESS_PROFILES, Assessment, assess, estimate_energy, render_assessment
+from spikeport.hardware_profiles import load_profile, profile_names
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.energy import (
+    ASSESS_PROFILES,
+    Assessment,
+    assess,
+    estimate_energy,
+    render_assessment,
+)
 from spikeport.toolchain.energy.ann_work import (
     AnnWork,
     CountingActor,
@@ -35,11 +38,22 @@ from spikeport.toolchain.energy.breakeven import (
     policies_that_fit,
     too_late,
 )
-from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE
+from spikeport.toolchain.energy.energy_verdict import (
+    LATE,
+    NOT,
+    OPEN,
+    PAYS,
+    UNFIT,
+    UNJUDGED,
+    compare,
+)
+from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPARSE
 from spikeport.toolchain.energy.timing import barrier_seconds
 from spikeport.toolchain.energy.units import seconds
-from spikeport.toolchain.energy.verdict import LATE, NOT, OPEN, PAYS, UNFIT, UNJUDGED, compare
 from spikeport.toolchain.errors import CheckFailed, InputError
+from tests.front_door import answer, command, pendulum, refusal, toy
+from tests.networks import random_artifact
+from tests.test_energy_estimate import counted
 
 WORK = AnnWork(
     (

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.assessment import BASELINES, BEGIN, COLUMNS, END, NETWORKS
+from benchmarks.energy.document import regenerated
 from spikeport.hardware_profiles import load_profile, profile_names
-from spikeport.toolchain.energy.document import regenerated
-from spikeport.toolchain.energy.result import DENSE, SPARSE
+from spikeport.toolchain.energy.estimate_result import DENSE, SPARSE
 from spikeport.toolchain.errors import InputError
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "energy.md"

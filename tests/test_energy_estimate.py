@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from spikeport.hardware_profiles import load_profile
-from tests.networks import observation_stream, random_artifact
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates, estimate_energy
 from spikeport.toolchain.energy.mapping import map_network
 from spikeport.toolchain.energy.timing import barrier_seconds
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census, LayerCensus
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.networks import observation_stream, random_artifact
 
 CONTRACT = (
     "profile dynamic_j low_j high_j static_inference_j static_period_j latency_s realtime grade"

@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 import spikeport
-from spikeport.hardware_profiles import PRICED, load_profile, profile_names
 from spikeport import api
-from tests.front_door import answer
-from tests.networks import leaky_artifact, random_artifact
-from tests.spiking_networks import SpikingShape, build_spiking
-from tests.test_energy_estimate import counted
-from spikeport.toolchain.artifact import Artifact
+from spikeport.hardware_profiles import PRICED, load_profile, profile_names
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy import render_assessment
 from spikeport.toolchain.energy.caveats import not_expressible
 from spikeport.toolchain.energy.textbook import STATE_WORDS, spiking_terms
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import LEAKY, LIF
+from spikeport.toolchain.network.integer_network import LEAKY, LIF
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
+from tests.front_door import answer
+from tests.networks import leaky_artifact, random_artifact
+from tests.spiking_networks import SpikingShape, build_spiking
+from tests.test_energy_estimate import counted
 
 PRICES = [name for name in profile_names() if load_profile(name).kind in PRICED]
 NO_CLOCK = [name for name in PRICES if load_profile(name).kind in ("counts", "textbook")]

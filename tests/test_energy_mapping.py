@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.hardware_profiles import Profile, load_profile
-from tests.networks import random_artifact
 from spikeport.toolchain.energy.layer_plan import LayerPlan, plan_layer
 from spikeport.toolchain.energy.limits import WAYS_OUT
 from spikeport.toolchain.energy.mapping import Mapping, map_network
@@ -22,7 +21,8 @@ from spikeport.toolchain.energy.placement import place, placements
 from spikeport.toolchain.energy.small_chips import assign_cores, kernel_words
 from spikeport.toolchain.energy.synaptic_memory import nxtf_words, pack, synaptic_words, weight_code
 from spikeport.toolchain.errors import CheckFailed
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
+from tests.networks import random_artifact
 
 LOIHI1 = load_profile("loihi1-davies")
 LOIHI2 = load_profile("loihi2")

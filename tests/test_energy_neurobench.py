@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.networks import observation_stream, random_artifact
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.networks import observation_stream, random_artifact
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("snntorch", reason="snntorch is not installed: make setup")

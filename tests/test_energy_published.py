@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spikeport.hardware_profiles import load_profile
-from tests.spiking_checkpoints import popsan, sddpg
-from spikeport.toolchain.energy import baseline_estimates
-from spikeport.toolchain.energy.activity import Activity
-from spikeport.toolchain.energy.fits import fitted_power
-from spikeport.toolchain.energy.held_out import HELD_OUT, POPSAN, SDDPG, HeldOut, census_energy, counted
-from spikeport.toolchain.energy.pricing import dynamic
-from spikeport.toolchain.energy.published import (
+from benchmarks.energy.fits import fitted_power
+from benchmarks.energy.held_out import HELD_OUT, POPSAN, SDDPG, HeldOut, census_energy, counted
+from benchmarks.energy.published import (
     FIXTURE_SPIKES,
     FRADY_SYNOPS,
     FRADY_UPDATES,
@@ -22,6 +17,11 @@ from spikeport.toolchain.energy.published import (
     fixture_seconds,
     published_points,
 )
+from spikeport.hardware_profiles import load_profile
+from spikeport.toolchain.energy import baseline_estimates
+from spikeport.toolchain.energy.activity import Activity
+from spikeport.toolchain.energy.pricing import dynamic
+from tests.spiking_checkpoints import popsan, sddpg
 
 DAVIES = load_profile("loihi1-davies")
 SANAFE = load_profile("loihi1-sanafe")

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from tests.networks import random_artifact
-from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates, headline, render_table
+from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates, render_table
 from spikeport.toolchain.energy.units import joules, seconds
+from spikeport.toolchain.report import energy_headline as headline
+from tests.networks import random_artifact
 
 
 def spiking(

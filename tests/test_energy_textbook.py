@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeport.hardware_profiles import load_profile
-from tests.networks import random_artifact
-from tests.test_energy_estimate import counted
 from spikeport.toolchain.energy import estimate_energy
 from spikeport.toolchain.energy.ann_work import AnnWork, LayerWork
-from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE
+from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPARSE
 from spikeport.toolchain.energy.textbook import (
     ann_terms,
     event_layer,
@@ -23,6 +21,8 @@ from spikeport.toolchain.energy.textbook import (
     walked_layer,
     word_energy,
 )
+from tests.networks import random_artifact
+from tests.test_energy_estimate import counted
 
 ASIC = load_profile("asic45")
 PICO = 1e-12

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from spikeport.export.carries import carried, ways_out
 from spikeport import api
-from tests.networks import leaky_artifact, random_artifact
-from spikeport.toolchain.artifact import Artifact
+from spikeport.export.formats import carried, ways_out
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import HIDDEN_NEURONS
+from tests.networks import leaky_artifact, random_artifact
 
 
 def example(neuron: str) -> Artifact:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.neurons.proof import prove
 from tests.front_door import recorded
 from tests.policy_files import state_dict, torch_bytes, write
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.quantization.proof import prove
 
 NAMES = ("0", "2", "4")
 

@@ -16,21 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport import api
-from spikeport.toolchain import conversion_loop
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
+from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.distillation import distillation_training as training
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.finetuning import training
-from spikeport.toolchain.network import Coding
-from spikeport.toolchain.policies.policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.network.integer_network import Coding
+from spikeport.toolchain.neurons.proof import RowKind, prove
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.quantization.compensation import compensated_rows
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
-from spikeport.toolchain.quantization.proof import RowKind, prove
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
 from spikeport.toolchain.simulation.fast import FastBackend
 
-finetune_module = sys.modules["spikeport.toolchain.finetuning.finetune"]
+finetune_module = sys.modules["spikeport.toolchain.conversion.distillation.finetune"]
 
 
 def toy_policy(activation: str = "relu", squash: str = "tanh") -> Policy:
@@ -188,7 +188,8 @@ def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(
     monkeypatch.setattr(conversion_loop, "EPISODES", 2)
     monkeypatch.setattr(finetune_module, "STEPS", 100)
     file = conversion_loop.__file__.replace(
-        "toolchain/conversion_loop.py", "examples/policies/td3-InvertedDoublePendulum-v5.zip"
+        "toolchain/conversion/closed_loop_conversion.py",
+        "examples/policies/td3-InvertedDoublePendulum-v5.zip",
     )
     policy = api.load_policy(file, env="InvertedDoublePendulum-v5")
     stages: list[str] = []

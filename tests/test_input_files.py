@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact.artifact_file import check_writable, save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.regular_file import open_regular
 from tests.front_door import (
     CHEETAH,
     CHEETAH_ENV,
@@ -29,9 +32,6 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import write
-from spikeport.toolchain.artifact_file import check_writable, save
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.regular_file import open_regular
 
 TOY = ("convert", "toy.pt", "-o", "x.spk", *TOY_OPTIONS, "--action-limit", 1)
 READING = {

@@ -13,10 +13,10 @@ import pytest
 
 import spikeport
 from spikeport import api
-from tests.front_door import answer, command, pendulum, refusal, toy
-from spikeport.toolchain import gymnasium_bridge
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.latency import Delayed, delay_of, substeps_of
+from tests.front_door import answer, command, pendulum, refusal, toy
 
 CASES = [
     (0.0, 5, 0, 0, 0.0),

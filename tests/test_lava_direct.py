@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from spikeport.export.lava import lava_import
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.lava import direct as lava_direct
+from spikeport.toolchain.simulation.lava.direct import LavaDirectBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.golden.golden import saturating
 from tests.networks import observation_stream, random_artifact
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.network import Network
-from spikeport.toolchain.simulation import lava_direct
-from spikeport.toolchain.simulation.backend import Trace
-from spikeport.toolchain.simulation.lava_direct import LavaDirectBackend
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 needs_lava = pytest.mark.skipif(
     not lava_import.lava_available(),

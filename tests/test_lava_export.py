@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from spikeport.export.lava.host import Host
 
 from spikeport.export.lava import folder, lava_import
-from spikeport.export.lava.description import describe
 from spikeport.export.lava.folder import describe_host, export_lava
-from spikeport.export.lava.host import Host
+from spikeport.export.lava.network_description import describe
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.host.host_state import HostState
+from spikeport.toolchain.neurons import START
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.networks import observation_stream, random_artifact
 from tests.strategies import Shape, build
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.neurons import START
-from spikeport.toolchain.simulation.host_state import HostState
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_lava = pytest.mark.skipif(

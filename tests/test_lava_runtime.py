@@ -22,11 +22,12 @@ import pytest
 
 from spikeport.export.lava import client, lava_import
 from spikeport.export.lava.messages import Channel
-from tests.networks import observation_stream, random_artifact
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.simulation.lava_runtime import LavaBackend, backend
+from spikeport.toolchain.simulation.lava import LavaBackend
+from spikeport.toolchain.simulation.lava import runtime as backend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.networks import observation_stream, random_artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_lava = pytest.mark.skipif(

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 import spikeport
-from tests.front_door import TOY_ENV, answer, done
-from tests.test_artifact_file import assert_equal
-from spikeport.toolchain.artifact_file import load, save
-from spikeport.toolchain.conversion.calibration import from_arrays
-from spikeport.toolchain.convert import ConversionOptions
+from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.states import from_arrays
 from spikeport.toolchain.convert_leaky import convert_leaky
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import load_policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
 from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.rollout import FloatActor
+from tests.front_door import TOY_ENV, answer, done
+from tests.test_artifact_file import assert_equal
 
 torch = pytest.importorskip("torch")
 snn = pytest.importorskip("snntorch")

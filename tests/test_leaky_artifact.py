@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.networks import leaky_artifact, random_artifact
-from tests.test_artifact_file import assert_equal
-from spikeport.toolchain.artifact import Artifact, check
-from spikeport.toolchain.artifact_file import load, save
+from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact_file import load, save
 from spikeport.toolchain.energy import estimate_energy
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import STATE_LIMIT, Leak
-from spikeport.toolchain.quantization.proof import prove
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, Leak
+from spikeport.toolchain.neurons.proof import prove
 from spikeport.toolchain.simulation.backends import open_backend
+from tests.networks import leaky_artifact, random_artifact
+from tests.test_artifact_file import assert_equal
 
 
 def changed(

@@ -19,24 +19,24 @@ from hypothesis import strategies as st
 
 import spikeport
 from spikeport.export.lava import lava_import
+from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact_file import checksum, save
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import encoder_spikes
+from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.readers.netx.netx_weights import netx_weights, weights_problem
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.front_door import command, done
 from tests.netx_child import ROOT, Job, run_netx, supervised
 from tests.spiking_networks import SpikingShape, build_spiking, spiking_shapes, spiking_stream
 from tests.test_nir import rate_artifact
 from tests.test_nir_lif import spiking_artifact
-from spikeport.toolchain.artifact import Artifact, check
-from spikeport.toolchain.artifact_file import checksum, save
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
-from spikeport.toolchain.policies.environment_facts import EnvironmentFacts
-from spikeport.toolchain.policies.netx_weights import netx_weights, weights_problem
-from spikeport.toolchain.simulation.reference import ReferenceBackend
-from spikeport.toolchain.spike_coding import encoder_spikes
 
 h5py = pytest.importorskip("h5py")
 
 from spikeport.export.netx.blocks import ALWAYS_ON, blocks_of  # noqa: E402
-from spikeport.export.netx.write import export_netx  # noqa: E402
+from spikeport.export.netx.netx_file import export_netx  # noqa: E402
 
 needs_netx = pytest.mark.skipif(
     not lava_import.lava_available() or lava_import.find_in_lava("lib/dl/netx") is None,

@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 
 import spikeport
 from spikeport.export.lava import lava_import
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.schemes.trained_lif import spiking_network
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import encoder_spikes
+from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.detect import detect_format, read_content
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.front_door import answer, command
 from tests.netx_child import Job, run_netx
 from tests.netx_files import SIDECAR, WIDTHS, T, network, written
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
-from spikeport.toolchain.policies.file_content import detect_format, read_content
-from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.quantization.spiking_network import spiking_network
-from spikeport.toolchain.simulation.reference import ReferenceBackend
-from spikeport.toolchain.spike_coding import encoder_spikes
 
 h5py = pytest.importorskip("h5py")
 

@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.networks import observation_stream, random_artifact
-from spikeport.toolchain.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.neurons import IntegrateAndFire
-from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.networks import observation_stream, random_artifact
 
 torch = pytest.importorskip("torch")
 snntorch = pytest.importorskip("snntorch", reason="snntorch is not installed: make setup")

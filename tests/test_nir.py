@@ -16,18 +16,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.artifact.artifact_file import save
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from tests.networks import random_artifact
 from tests.test_artifact_file import assert_equal
-from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.artifact_file import save
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import DenseLayer, Policy
 
 nir = pytest.importorskip("nir")
 h5py = pytest.importorskip("h5py")
 
-from spikeport.export.nir.read import holds_artifact, load_nir  # noqa: E402
-from spikeport.export.nir.write import export_nir  # noqa: E402
+from spikeport.export.nir.nir_file import export_nir  # noqa: E402
+from spikeport.export.nir.nir_reading import holds_artifact, load_nir  # noqa: E402
 
 
 def rate_artifact(seed: int = 0, **options: Any) -> Artifact:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact.artifact_file import save
 from tests.front_door import answer, command, done
 from tests.test_artifact_file import assert_equal
 from tests.test_nir import with_everything
-from spikeport.toolchain.artifact_file import save
 
 pytest.importorskip("nir")
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import hdf5_content
-from spikeport.toolchain.policies.hdf5_content import read_hdf5
+from spikeport.toolchain.files import hdf5 as hdf5_content
+from spikeport.toolchain.files.hdf5 import read_hdf5
 
 h5py = pytest.importorskip("h5py")
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_artifact_file import assert_equal
-from spikeport.toolchain.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.conversion.schemes.trained_lif import spiking_network
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import Provenance
+from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.quantization.spiking_network import spiking_network
+from tests.test_artifact_file import assert_equal
 
 nir = pytest.importorskip("nir")
 
-from spikeport.export.nir.read import load_nir  # noqa: E402
-from spikeport.export.nir.write import export_nir  # noqa: E402
+from spikeport.export.nir.nir_file import export_nir  # noqa: E402
+from spikeport.export.nir.nir_reading import load_nir  # noqa: E402
 
 
 def spiking_artifact(

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import spikeport
-from tests.front_door import answer, command
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import ENCODER_THRESHOLD
 from spikeport.toolchain.policies import load_policy
-from spikeport.toolchain.policies.nir_policy import DECLARED
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD
+from spikeport.toolchain.readers.nir.nir_policy import DECLARED
+from tests.front_door import answer, command
 
 nir = pytest.importorskip("nir")
 

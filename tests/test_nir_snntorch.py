@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from benchmarks.snntorch_runner import Remedies, SnnTorchNetwork
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.networks import observation_stream
 from tests.test_nir import rate_artifact
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 pytest.importorskip("snntorch")
 pytest.importorskip("nirtorch")
 
-from spikeport.export.nir.write import export_nir  # noqa: E402
+from spikeport.export.nir.nir_file import export_nir  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 DECISIONS = 40

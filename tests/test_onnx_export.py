@@ -23,23 +23,23 @@ import pytest
 
 import spikeport
 from spikeport.export.onnx import model as model_file
-from spikeport.export.onnx.graph import IR_VERSION, OPSET
 from spikeport.export.onnx.model import export_onnx, onnx_model, serialised
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
+from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET
 from spikeport.export.onnx.timesteps import UNROLLED
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.host.host_state import HostState
+from spikeport.toolchain.network.integer_network import READOUT
+from spikeport.toolchain.neurons import NEURON_IDS
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests import spk_files
 from tests.conformance import difference
 from tests.front_door import done, refusal
 from tests.networks import leaky_artifact, observation_stream, random_artifact
 from tests.spiking_networks import SpikingShape, build_spiking
 from tests.strategies import Shape, build
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.network import READOUT
-from spikeport.toolchain.neurons import NEURON_IDS
-from spikeport.toolchain.simulation.backends import open_backend
-from spikeport.toolchain.simulation.host_state import HostState
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "exports.md"
 WIDE = (7, 24, 16, 3)

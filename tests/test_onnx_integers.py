@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from onnx import checker, helper, numpy_helper
 
 from spikeport.export.onnx.carry_over import Range, window_start
-from spikeport.export.onnx.graph import IR_VERSION, OPSET, Graph, element_type
-from spikeport.export.onnx.integers import (
+from spikeport.export.onnx.model import node_protos
+from spikeport.export.onnx.neurons.activation import quantised_activation
+from spikeport.export.onnx.neurons.encoder import encoder_spikes
+from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
+from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Graph, element_type
+from spikeport.export.onnx.onnx_integers import (
     beyond_limit,
     clip,
     clip_long,
@@ -25,20 +29,16 @@ from spikeport.export.onnx.integers import (
     saturate,
     shift_right,
 )
-from spikeport.export.onnx.model import node_protos
-from spikeport.export.onnx.neurons.activation import quantised_activation
-from spikeport.export.onnx.neurons.encoder import encoder_spikes
-from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
+from spikeport.export.onnx.onnx_window import Control
 from spikeport.export.onnx.timesteps import UNROLLED
-from spikeport.export.onnx.window import Control
-from tests.networks import random_table
-from tests.strategies import tie_table
-from spikeport.toolchain.network import STATE_LIMIT, ActivationTable, Layer
+from spikeport.toolchain.network.codes import decay as neurons_decay
+from spikeport.toolchain.network.codes import encoder_spikes as neurons_encoder_spikes
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, ActivationTable, Layer
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import carry_residual
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation as reference_activation
-from spikeport.toolchain.spike_coding import decay as neurons_decay
-from spikeport.toolchain.spike_coding import encoder_spikes as neurons_encoder_spikes
+from tests.networks import random_table
+from tests.strategies import tie_table
 
 TYPES = [np.int32, np.int64]
 SEEDS = st.integers(0, 2**32 - 1)

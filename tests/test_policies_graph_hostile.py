@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.graph_files import dense, graph, small_onnx
-from tests.policy_files import write
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import load_policy
+from tests.graph_files import dense, graph, small_onnx
+from tests.policy_files import write
 
 onnx = pytest.importorskip("onnx")
 SECONDS = 2.0

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 from tests.policy_files import (
     Payload,
     edit_json,
@@ -29,8 +31,6 @@ from tests.policy_files import (
     write,
     zip_bytes,
 )
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 
 torch = pytest.importorskip("torch")
 FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))

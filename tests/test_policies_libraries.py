@@ -14,6 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import (
+    EnvironmentFacts,
+    ReadOptions,
+    inspect_checkpoint,
+    load_policy,
+)
 from tests.library_files import (
     ACTIONS,
     HIGH,
@@ -28,8 +35,6 @@ from tests.library_files import (
     running,
 )
 from tests.policy_files import Payload, torch_bytes, write
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, ReadOptions, inspect_checkpoint, load_policy
 
 torch = pytest.importorskip("torch")
 BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.policy_files import Payload, normalizer, pickled, write
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.restricted_pickle import load_records
-from spikeport.toolchain.policies.vec_normalize import read_vec_normalize
+from spikeport.toolchain.readers.facts.vec_normalize import read_vec_normalize
+from spikeport.toolchain.readers.pickles.restricted_pickle import load_records
+from tests.policy_files import Payload, normalizer, pickled, write
 
 PATH = "stable_baselines3.common.vec_env.vec_normalize.VecNormalize"
 STATISTICS = "stable_baselines3.common.running_mean_std.RunningMeanStd"

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spikeport
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
+from spikeport.toolchain.readers.reading_options import ReadOptions
 from tests.front_door import TOY_ENV, answer, refusal, toy_checkpoint
 from tests.graph_files import actor, computed, dense, exported, graph, scripted, small_onnx
 from tests.policy_files import model, normalizer, randomize, write
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
-from spikeport.toolchain.policies.options import ReadOptions
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
 from tests.policy_files import (
     HIGH,
     LOW,
@@ -24,8 +26,6 @@ from tests.policy_files import (
     normalizer,
     randomize,
 )
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")

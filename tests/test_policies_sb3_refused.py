@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.policy_files import edit_json, edit_tensors, model
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import load_policy
+from tests.policy_files import edit_json, edit_tensors, model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.policy_files import Payload, pickled, torch_bytes, write
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import EnvironmentFacts, describe, load_policy
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from tests.policy_files import Payload, pickled, torch_bytes, write
 
 OBSERVATIONS = 3
 ACTIONS = 2

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy_files import normalizer, state_dict, torch_bytes, write
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
+from tests.policy_files import normalizer, state_dict, torch_bytes, write
 
 torch = pytest.importorskip("torch")
 TWO = EnvironmentFacts("Two-v1", 4, 100, -1.5 * np.ones(2), 1.5 * np.ones(2))

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.graph_files import actor, repacked, scripted
-from tests.policy_files import Payload, pickled, write, zip_bytes
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies import load_policy
+from tests.graph_files import actor, repacked, scripted
+from tests.policy_files import Payload, pickled, write, zip_bytes
 
 torch = pytest.importorskip("torch")
 OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)

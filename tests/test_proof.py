@@ -13,12 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conformance import around
-from tests.networks import random_artifact
-from tests.strategies import NEURONS, Shape, build, shapes, stream
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import (
+from spikeport.toolchain.network.integer_network import (
     DIFFERENTIAL_TIMESTEPS,
     LEAKY,
     READOUT,
@@ -29,11 +26,21 @@ from spikeport.toolchain.network import (
     Network,
     denominator,
 )
-from spikeport.toolchain.neurons import SPIKES, START, DifferentialCoding, Neuron, Readout, neuron_of
+from spikeport.toolchain.neurons import (
+    SPIKES,
+    START,
+    DifferentialCoding,
+    Neuron,
+    Readout,
+    neuron_of,
+)
 from spikeport.toolchain.neurons.neuron import State
-from spikeport.toolchain.quantization.proof import RowKind, bound, bound_rows, payload_ranges, prove
+from spikeport.toolchain.neurons.proof import RowKind, bound, bound_rows, payload_ranges, prove
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests.conformance import around
+from tests.networks import random_artifact
+from tests.strategies import NEURONS, Shape, build, shapes, stream
 
 SEEDS = st.integers(0, 2**32 - 1)
 

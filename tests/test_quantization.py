@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.toolchain.activations import ACTIVATIONS
-from spikeport.toolchain.network import ActivationTable, Coding
-from spikeport.toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.conversion.schemes.sigma_delta import shake
+from spikeport.toolchain.network.integer_network import ActivationTable, Coding
+from spikeport.toolchain.neurons.proof import RowKind
+from spikeport.toolchain.policies.ann_policy import DenseLayer
 from spikeport.toolchain.quantization.activation_table import CURVED, build_table
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
-from spikeport.toolchain.quantization.proof import RowKind
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows
-from spikeport.toolchain.quantization.sigma_delta_network import shake
 
 
 def problem(

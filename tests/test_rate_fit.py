@@ -11,17 +11,21 @@ import numpy as np
 import pytest
 
 from spikeport import api
-from tests.networks import random_artifact
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.conversion.calibration import Calibration, from_environment
-from spikeport.toolchain.conversion.statistics import measure
+from spikeport.toolchain.conversion.build import ConversionOptions, convert
+from spikeport.toolchain.conversion.closed_loop_conversion import open_loop_error
+from spikeport.toolchain.conversion.schemes.rate_thresholds import (
+    SHARES,
+    least_error_thresholds,
+    with_threshold,
+)
+from spikeport.toolchain.conversion.signal_statistics import measure
+from spikeport.toolchain.conversion.states import Calibration, from_environment
 from spikeport.toolchain.conversion.thresholds import maximum_thresholds
-from spikeport.toolchain.conversion_loop import open_loop_error
-from spikeport.toolchain.convert import ConversionOptions, convert
-from spikeport.toolchain.policies.policy import Policy
-from spikeport.toolchain.quantization.threshold_search import SHARES, least_error_thresholds, with_threshold
+from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.window_simulation import decoded_mean, window_payloads
 from spikeport.toolchain.simulation.fast import FastBackend
+from tests.networks import random_artifact
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
 FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"

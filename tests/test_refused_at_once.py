@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 
 from spikeport.hardware_profiles import parse_profile
+from spikeport.toolchain.artifact import artifact_file
+from spikeport.toolchain.conversion.states import from_arrays
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 from tests import spk_files
 from tests.graph_files import dense, graph, scripted
 from tests.networks import random_artifact
 from tests.policy_files import edit_json, model, normalizer, state_dict, torch_bytes, write
 from tests.test_nir_policy import chain, written
 from tests.test_policies_spiking import WORLD, actor, navigation
-from spikeport.toolchain import artifact_file
-from spikeport.toolchain.conversion.calibration import from_arrays
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 
 torch = pytest.importorskip("torch")
 FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import fidelity, fidelity_document, float_oracle, policies, results
 from spikeport import api
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.conversion.calibration import from_environment
+from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.environments import gymnasium_bridge
 
 OWN = [case.name for case in policies.found() if not case.public]
 RECORD = (fidelity_document.DOCUMENT,)

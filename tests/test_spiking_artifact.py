@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import spk_files
-from tests.networks import random_artifact
-from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
-from spikeport.toolchain.artifact import Artifact, check
-from spikeport.toolchain.artifact_file import load, save
+from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact_file import load, save
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.simulation.reference import ReferenceBackend
+from tests import spk_files
+from tests.networks import random_artifact
+from tests.spiking_networks import SpikingShape, build_spiking, spiking_stream
 
 SHAPE = SpikingShape(features=2, hidden=(3,), actions=1, population=2, readers=2, in_current=True)
 Change = Callable[[Artifact], Artifact]

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.schemes.trained_lif import quantise_layer, spiking_network
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.integer_network import LIF
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from tests.front_door import answer, command, done
 from tests.policy_files import torch_bytes, write
 from tests.spiking_networks import SpikingShape, build_spiking
 from tests.test_policies_spiking import actor, navigation, read
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.convert import ConversionOptions
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import LIF
-from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.quantization.spiking_network import quantise_layer, spiking_network
-from spikeport.toolchain.simulation.backends import backend_class, open_backend
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(300, 3))
 

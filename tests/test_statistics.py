@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spikeport.toolchain.simulation.statistics import (
+from spikeport.toolchain.simulation.return_statistics import (
     confidence_interval,
     failed_episodes,
     holds_target,

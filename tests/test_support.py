@@ -20,9 +20,9 @@ for package in (
 ):
     pytest.importorskip(package)
 
+from spikeport.toolchain.simulation.backends import backend_class  # noqa: E402
 from tests.doors import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 from tests.support_matrix import PAGE, document, stated  # noqa: E402
-from spikeport.toolchain.simulation.backends import backend_class  # noqa: E402
 
 TEXT = PAGE.read_text()
 STATED = stated(TEXT)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spikeport.toolchain.training.dense_stack import dense
+from spikeport.toolchain.training.layers.dense_stack import dense
 
 
 def network(widths: Sequence[int], values: Sequence[float], dtype: torch.dtype) -> nn.Sequential:

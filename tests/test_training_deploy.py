@@ -18,15 +18,15 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from spikeport import api
-from tests.front_door import POLICIES, TOY_ENV, command
-from tests.policy_files import torch_bytes, write, zip_bytes
-from tests.toy_environments import ACTIONS, CHANNELS, Drift
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.closed_loop import simulate
-from spikeport.toolchain.simulation.statistics import holds_target
+from spikeport.toolchain.simulation.return_statistics import holds_target
 from spikeport.toolchain.simulation.verification import verify
-from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from tests.front_door import POLICIES, TOY_ENV, command
+from tests.policy_files import torch_bytes, write, zip_bytes
+from tests.toy_environments import ACTIONS, CHANNELS, Drift
 
 LOW = np.array([-2.0, 0.0], np.float32)
 HIGH = np.array([2.0, 0.5], np.float32)

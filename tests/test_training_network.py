@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from benchmarks.eager_spiking import eager_actions
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.training import scans, spike_layers
-from spikeport.toolchain.training.spiking_network import SpikingNetwork
-from spikeport.toolchain.training.spiking_stack import LayerKind, spike_counts
-from spikeport.toolchain.training.surrogates import (
+from spikeport.toolchain.training.layers import scans, spike_layers
+from spikeport.toolchain.training.layers.spiking_stack import LayerKind, spike_counts
+from spikeport.toolchain.training.layers.surrogates import (
     SURROGATES,
     Arctan,
     FastSigmoid,
@@ -25,6 +24,7 @@ from spikeport.toolchain.training.surrogates import (
     Rectangle,
     Surrogate,
 )
+from spikeport.toolchain.training.layers.trainable_network import SpikingNetwork
 
 FEATURES = 4
 ACTIONS = 2

@@ -23,15 +23,15 @@ from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 import spikeport
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.runs import training_run as run
+from spikeport.toolchain.training.runs.checkpoint import read_checkpoint
+from spikeport.toolchain.training.runs.evaluation import read_evaluations
+from spikeport.toolchain.training.runs.mapped_memory import ARRAYS
+from spikeport.toolchain.training.runs.training_run import TrainingPlan, steps_of, train
 from tests.front_door import ROOT, TOY_ENV, answer, command
 from tests.toy_environments import Drift
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.training import run
-from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
-from spikeport.toolchain.training.checkpoint import read_checkpoint
-from spikeport.toolchain.training.evaluation import read_evaluations
-from spikeport.toolchain.training.mapped_memory import ARRAYS
-from spikeport.toolchain.training.run import TrainingPlan, steps_of, train
 
 STEPS = 260
 PLAN = {
@@ -475,7 +475,9 @@ def test_a_slow_bfloat16_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: float, said: list[str]
 ) -> None:
     notes = list[str]()
-    monkeypatch.setattr("spikeport.toolchain.training.run.bfloat16_speed", lambda: speed)
+    monkeypatch.setattr(
+        "spikeport.toolchain.training.runs.training_run.bfloat16_speed", lambda: speed
+    )
     plan = TrainingPlan("proxy-target", **PLAN, bfloat16=True)  # type: ignore[arg-type]
     train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)  # type: ignore[arg-type]
     assert notes == said

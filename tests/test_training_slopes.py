@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.training.slopes import HIGH, LOW, Adaptive, Fixed, Interval, SlopeSchedule
+from spikeport.toolchain.training.methods.slopes import (
+    HIGH,
+    LOW,
+    Adaptive,
+    Fixed,
+    Interval,
+    SlopeSchedule,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +64,10 @@ def test_impossible_schedules_are_refused(make, said: str) -> None:  # noqa: ANN
 def test_a_callback_steepens_the_actor_while_it_trains() -> None:
     from stable_baselines3.common.env_util import make_vec_env
 
+    from spikeport.toolchain.training.layers.surrogates import FastSigmoid
+    from spikeport.toolchain.training.methods.algorithms import SpikingTD3
+    from spikeport.toolchain.training.methods.slope_callback import SlopeCallback
     from tests.toy_environments import Drift
-    from spikeport.toolchain.training.algorithms import SpikingTD3
-    from spikeport.toolchain.training.slope_callback import SlopeCallback
-    from spikeport.toolchain.training.surrogates import FastSigmoid
 
     kwargs = {"net_arch": [8], "population": 3, "surrogate": FastSigmoid(25.0)}
     model = SpikingTD3(

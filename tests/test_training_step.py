@@ -33,13 +33,13 @@ from benchmarks.proxy_target import (
 )
 from benchmarks.training import BATCH, FEATURES, ITERATIONS, ROWS, Shapes, fill, measure, models
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.statistics import confidence_interval
-from spikeport.toolchain.training import algorithms
-from spikeport.toolchain.training.algorithms import ProxyTargetTD3, SpikingTD3
-from spikeport.toolchain.training.dense_stack import dense
-from spikeport.toolchain.training.learner import step as step_by_graph
-from spikeport.toolchain.training.policy_classes import SpikingTD3Policy
-from spikeport.toolchain.training.surrogates import Arctan
+from spikeport.toolchain.simulation.return_statistics import confidence_interval
+from spikeport.toolchain.training.layers.dense_stack import dense
+from spikeport.toolchain.training.layers.surrogates import Arctan
+from spikeport.toolchain.training.methods import algorithms
+from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.methods.learner import step as step_by_graph
+from spikeport.toolchain.training.methods.policy_classes import SpikingTD3Policy
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])

@@ -14,6 +14,16 @@ import numpy as np
 import pytest
 
 import spikeport
+from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.seeds import LARGEST_SEED, judging_seeds, search_seeds
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.simulation.closed_loop import simulate
+from spikeport.toolchain.tuning import Tuned, TuningOptions
+from spikeport.toolchain.tuning import tuner as tune
+from spikeport.toolchain.tuning.point import Point, first_points, neighbours, suggest
+from spikeport.toolchain.tuning.tuning_evidence import Evidence
 from tests.front_door import (
     PENDULUM,
     PENDULUM_ENV,
@@ -24,15 +34,6 @@ from tests.front_door import (
     toy_checkpoint,
 )
 from tests.policy_files import write
-from spikeport.toolchain.artifact_file import load, save
-from spikeport.toolchain.convert import ConversionOptions
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import Policy
-from spikeport.toolchain.simulation.closed_loop import simulate
-from spikeport.toolchain.tuning import Tuned, TuningOptions, tune
-from spikeport.toolchain.tuning.evidence import Evidence
-from spikeport.toolchain.tuning.point import Point, first_points, neighbours, suggest
-from spikeport.toolchain.tuning.seeds import LARGEST_SEED, judging_seeds, search_seeds
 
 TOY = ("--activation", "relu", "--squash", "tanh", "--env", TOY_ENV)
 QUICK = TuningOptions(target=0.9, chatter=2.0, trials=10, minutes=1.5, calibration_steps=300)
@@ -167,7 +168,7 @@ def test_what_is_dearer_than_the_plain_conversion_is_taken_only_where_that_does_
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = importlib.import_module(
-        "spikeport.toolchain.tuning.tune"
+        "spikeport.toolchain.tuning.tuner"
     )  # the package's `tune` is the function
     dear = Point("if", 8, timesteps=16, alpha=0.0), Evidence(216, 1.0, 1.0, 1e9, 9.0, True, "held")
     monkeypatch.setattr(module, "judge", lambda *_: (dear, 1))

@@ -8,18 +8,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.front_door import PENDULUM, PENDULUM_ENV
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.conversion.calibration import from_environment
+from spikeport.toolchain.conversion.build import ConversionOptions, convert
 from spikeport.toolchain.conversion.event_curves import event_curves, event_thresholds
-from spikeport.toolchain.conversion.statistics import measure
-from spikeport.toolchain.convert import ConversionOptions, convert
-from spikeport.toolchain.policies.load import load_policy
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.conversion.signal_statistics import measure
+from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.simulation.backends import open_backend
-from spikeport.toolchain.simulation.statistics import holds_target
+from spikeport.toolchain.simulation.return_statistics import holds_target
 from spikeport.toolchain.tuning.gate import extra_weak, hopeless, median_ratio, safe, steady
+from tests.front_door import PENDULUM, PENDULUM_ENV
 
 RNG = np.random.default_rng(0)
 STEADY = 1000 + RNG.normal(scale=10, size=108)

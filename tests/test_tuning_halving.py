@@ -17,22 +17,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spikeport
-from tests.front_door import TOY_ENV, toy_checkpoint
-from tests.policy_files import write
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.conversion.seeds import search_seeds
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
-from spikeport.toolchain.simulation.statistics import return_ratio
 from spikeport.toolchain.tuning import TuningOptions
 from spikeport.toolchain.tuning.bisection import between, bisections
 from spikeport.toolchain.tuning.course import Course
-from spikeport.toolchain.tuning.evidence import Batch, Episodes, Evidence, gather
-from spikeport.toolchain.tuning.halving import FIRST_PLACES, PLACES, alive, dominated, incumbent, promoted
+from spikeport.toolchain.tuning.halving import (
+    FIRST_PLACES,
+    PLACES,
+    alive,
+    dominated,
+    incumbent,
+    promoted,
+)
 from spikeport.toolchain.tuning.point import Point, no_thriftier
 from spikeport.toolchain.tuning.search import Runner, Search
-from spikeport.toolchain.tuning.seeds import search_seeds
 from spikeport.toolchain.tuning.study import open_study, quiet
-from spikeport.toolchain.tuning.tune import prepare
+from spikeport.toolchain.tuning.tuner import prepare
+from spikeport.toolchain.tuning.tuning_evidence import Batch, Episodes, Evidence, gather
 from spikeport.toolchain.tuning.workers import Outcome, Task, Workers, perform
+from tests.front_door import TOY_ENV, toy_checkpoint
+from tests.policy_files import write
 
 RUNGS = (4, 12, 36, 108)
 OPTIONS = TuningOptions(target=0.9, chatter=2.0, trials=6, calibration_steps=300, neurons=("sdn",))

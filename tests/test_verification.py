@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import spikeport
-from tests.front_door import TOY_ENV, pendulum, toy
-from tests.networks import random_artifact
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
 from spikeport.toolchain.simulation import verification
 from spikeport.toolchain.simulation.backend import LayerTrace, Trace
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.verification import stream, verify
+from tests.front_door import TOY_ENV, pendulum, toy
+from tests.networks import random_artifact
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, change: Callable[[Trace], Trace]) -> None:

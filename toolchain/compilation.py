@@ -18,18 +18,18 @@ import numba
 ROOT = Path(__file__).parent
 FILES = (  # with compiled code, with constants of it, or with the layout of what it reads
     "compilation.py",
-    "network.py",
+    "network/integer_network.py",
     "quantization/rounding.py",
-    "simulation/host.py",
-    "simulation/spike_host.py",
+    "host/value_code.py",
+    "host/population_code.py",
     "simulation/fast/kernels.py",
     "simulation/fast/plan.py",
-    "simulation/fast/spiking_kernels.py",
+    "simulation/fast/neurons/leaky_integrate_and_fire.py",
     "simulation/fast/spiking_plan.py",
-    "training/dense_kernels.py",
-    "training/lanes.py",
-    "training/spiking_kernels.py",
-    "training/threads.py",
+    "training/layers/dense_kernels.py",
+    "training/layers/lanes.py",
+    "training/layers/spiking_kernels.py",
+    "training/layers/threads.py",
 )
 
 

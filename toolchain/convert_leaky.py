@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment
-from spikeport.toolchain.convert import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.build import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.conversion.schemes.trained_leaky import leaky_network
+from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment
 from spikeport.toolchain.convert_spiking import OPTION_NAMES
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.quantization.leaky_network import leaky_network
 from spikeport.toolchain.simulation.fast import FastBackend
 
 STATES = 2000  # in order, that spikes and the action error are counted on

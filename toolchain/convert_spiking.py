@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment, subset
-from spikeport.toolchain.convert import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.build import ConversionOptions, artifact_of, common_recipe
+from spikeport.toolchain.conversion.schemes.trained_lif import (
+    refuse_foreign_neurons,
+    spiking_network,
+)
+from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment, subset
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.quantization.spiking_network import refuse_foreign_neurons, spiking_network
 from spikeport.toolchain.simulation.fast import FastBackend
 
 STATES = 2000  # that silent neurons and the action error are counted on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.network import STATE_LIMIT, Layer, Network
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, Layer, Network
 
 LARGEST_SHIFT = 6
 KEEP_UNITS = 4096

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.network import Layer, Network
-from spikeport.toolchain.spike_coding import (
+from spikeport.toolchain.network.codes import (
     ENCODER_UNITS,
     LARGEST_EXPONENT,
     LARGEST_MANTISSA,
@@ -18,6 +17,7 @@ from spikeport.toolchain.spike_coding import (
     SpikeCoding,
     bias_exponent,
 )
+from spikeport.toolchain.network.integer_network import Layer, Network
 
 SMALLEST_STD = 1e-9  # its square still divides
 

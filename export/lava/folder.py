@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from spikeport.export.lava.description import describe
 from spikeport.export.lava.host import Host
+
+from spikeport.export.lava.network_description import describe
 from spikeport.export.lava.readme import readme
 from spikeport.export.lava.replay import encoded
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.artifact_file import canonical_json
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import canonical_json
 from spikeport.toolchain.errors import CheckFailed, InputError
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikeport.export.lava.lava_import import NEEDS, REQUIREMENT
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 
 TEXT = """# A spiking policy for Lava
 

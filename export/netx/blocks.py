@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.carries import ways_out
-from spikeport.toolchain.artifact import Artifact
+from spikeport.export.formats import ways_out
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network import LIF, Layer, Network
+from spikeport.toolchain.network.codes import ACT_SHIFT, LARGEST_MANTISSA
+from spikeport.toolchain.network.integer_network import LIF, Layer, Network
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
-from spikeport.toolchain.policies.netx_weights import LARGEST, weights_problem
-from spikeport.toolchain.spike_coding import ACT_SHIFT, LARGEST_MANTISSA
+from spikeport.toolchain.readers.netx.netx_weights import LARGEST, weights_problem
 
 Long = NDArray[np.int64]
 ALWAYS_ON = -1

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spikeport.export.nir.graph import IF, LIF_TIMESTEP, refuse_foreign_neurons
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.network import STATE_LIMIT, Network
+from spikeport.export.nir.nir_graph import IF, LIF_TIMESTEP, refuse_foreign_neurons
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, Network
 
 CONTRACT_VERSION = "1.0"
 SATURATE = f"v <- clip(v, -{STATE_LIMIT}, {STATE_LIMIT})"

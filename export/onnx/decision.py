@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.export.onnx.graph import Graph
 from spikeport.export.onnx.neurons import graphs_of
 from spikeport.export.onnx.neurons.encoder import encoder_spikes
-from spikeport.export.onnx.window import Control, Window, synaptic_sums
-from spikeport.toolchain.network import READOUT, Layer, Network
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.onnx_window import Control, Window, synaptic_sums
+from spikeport.toolchain.network.integer_network import READOUT, Layer, Network
 from spikeport.toolchain.neurons import CARRY, INACTIVE, START
 
 COUNTS = ("messages_in", "synops", "saturations")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from spikeport.export.onnx.decision import Decision, Port, decision_graph
-from spikeport.export.onnx.description import metadata
-from spikeport.export.onnx.graph import IR_VERSION, OPSET, Body, Graph, element_type
+from spikeport.export.onnx.onnx_description import metadata
+from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Body, Graph, element_type
 from spikeport.export.onnx.requirement import install_command, onnx_problem
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.artifact_file import check_writable, write_atomically
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import check_writable, write_atomically
 from spikeport.toolchain.errors import BackendError, InputError
 
 BATCH = "n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.neurons import SPIKES
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tests.mutants.mutant import inside, mutants
 
-KERNELS = "toolchain/simulation/fast/kernels.py"
+KERNELS = "fast kernels"
 CLIP = """        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
         clipped += np.int32(value != raw)
 """
 RAW = "        raw = state[where + j] + sums[total + j] + neurons[first + j]\n"
-MEAN_RAW = "        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]\n"
+MEAN_RAW = (
+    "        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]\n"
+)
 THRESHOLD = "        threshold = neurons[thresholds + j]\n"
 # Integration, up to the line that is this neuron's own.
 MEMBRANES = {
@@ -46,10 +48,26 @@ def membrane(kind: str) -> list[tuple[str, str, str]]:
     block = MEMBRANES[kind]
     return [
         inside(f"fast {kind}: membrane's lowest", block, "-STATE_LIMIT)", "-STATE_LIMIT - 1)"),
-        inside(f"fast {kind}: membrane's highest", block, "np.int32(STATE_LIMIT)", "np.int32(STATE_LIMIT + 1)"),
-        inside(f"fast {kind}: saturates before firing", block, "(value != raw)\n", "(value != raw)\n        value = raw\n"),
+        inside(
+            f"fast {kind}: membrane's highest",
+            block,
+            "np.int32(STATE_LIMIT)",
+            "np.int32(STATE_LIMIT + 1)",
+        ),
+        inside(
+            f"fast {kind}: saturates before firing",
+            block,
+            "(value != raw)\n",
+            "(value != raw)\n        value = raw\n",
+        ),
         inside(f"fast {kind}: saturations count", block, "(value != raw)", "(value < raw)"),
-        *([] if kind == "dc" else [inside(f"fast {kind}: bias in every timestep", block, " + neurons[first + j]", "")]),
+        *(
+            []
+            if kind == "dc"
+            else [
+                inside(f"fast {kind}: bias in every timestep", block, " + neurons[first + j]", "")
+            ]
+        ),
     ]
 
 
@@ -57,10 +75,22 @@ def opening(kind: str) -> list[tuple[str, str, str]]:
     """Of each carry-over: when and from what."""
     block = OPENINGS[kind]
     return [
-        inside(f"fast {kind}: a start carries nothing over", block, "if control == CARRY:", "if True:"),
+        inside(
+            f"fast {kind}: a start carries nothing over", block, "if control == CARRY:", "if True:"
+        ),
         inside(f"fast {kind}: residual carried over", block, "if control == CARRY:", "if False:"),
-        inside(f"fast {kind}: dv is measured from v_start", block, "state[start_at + j] = start\n", "state[start_at + j] = np.int32(0)\n"),
-        inside(f"fast {kind}: emitted counts one decision", block, "state[net + j] = np.int32(0)", "pass"),
+        inside(
+            f"fast {kind}: dv is measured from v_start",
+            block,
+            "state[start_at + j] = start\n",
+            "state[start_at + j] = np.int32(0)\n",
+        ),
+        inside(
+            f"fast {kind}: emitted counts one decision",
+            block,
+            "state[net + j] = np.int32(0)",
+            "pass",
+        ),
     ]
 
 
@@ -74,18 +104,56 @@ FIRE = mutants(
     *opening("if"),
     *opening("mt"),
     *opening("dc"),
-    ("fast if: fires strictly above theta", "np.int32(value > threshold)", "np.int32(value >= threshold)"),
-    inside("fast if: soft reset", RESETS["if"], "value - threshold * spike", "value * (np.int32(1) - spike)"),
-    inside("fast if: emitted += theta", RESETS["if"], "state[net + j] += spike", "state[net + j] += np.int32(0)"),
-    inside("fast if: emitted is in membrane units", OPENINGS["if"], "np.int64(state[net + j]) * threshold", "np.int64(state[net + j])"),
-    ("fast if: v_init = theta // 2", "start = threshold >> np.int32(1)", "start = (threshold + np.int32(1)) >> np.int32(1)"),
-    ("fast: dv >= -emitted", "max(np.int64(v - v_start), -np.int64(emitted))", "np.int64(v - v_start)"),
-    ("fast: dv may be negative", "max(np.int64(v - v_start), -np.int64(emitted))", "max(np.int64(v - v_start), np.int64(0))"),
+    (
+        "fast if: fires strictly above theta",
+        "np.int32(value > threshold)",
+        "np.int32(value >= threshold)",
+    ),
+    inside(
+        "fast if: soft reset",
+        RESETS["if"],
+        "value - threshold * spike",
+        "value * (np.int32(1) - spike)",
+    ),
+    inside(
+        "fast if: emitted += theta",
+        RESETS["if"],
+        "state[net + j] += spike",
+        "state[net + j] += np.int32(0)",
+    ),
+    inside(
+        "fast if: emitted is in membrane units",
+        OPENINGS["if"],
+        "np.int64(state[net + j]) * threshold",
+        "np.int64(state[net + j])",
+    ),
+    (
+        "fast if: v_init = theta // 2",
+        "start = threshold >> np.int32(1)",
+        "start = (threshold + np.int32(1)) >> np.int32(1)",
+    ),
+    (
+        "fast: dv >= -emitted",
+        "max(np.int64(v - v_start), -np.int64(emitted))",
+        "np.int64(v - v_start)",
+    ),
+    (
+        "fast: dv may be negative",
+        "max(np.int64(v - v_start), -np.int64(emitted))",
+        "max(np.int64(v - v_start), np.int64(0))",
+    ),
     ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
     ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
     ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
-    inside("fast if: lo = 0", OPENINGS["if"], "threshold, 0, threshold", "threshold, -threshold, threshold"),
-    inside("fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"),
+    inside(
+        "fast if: lo = 0",
+        OPENINGS["if"],
+        "threshold, 0, threshold",
+        "threshold, -threshold, threshold",
+    ),
+    inside(
+        "fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"
+    ),
 )
 
 SIGNED = mutants(
@@ -93,11 +161,29 @@ SIGNED = mutants(
     "fast",
     ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
     ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
-    ("fast snm: nothing is taken back that was not sent", "(state[net + j] >= 1)", "(state[net + j] >= 0)"),
+    (
+        "fast snm: nothing is taken back that was not sent",
+        "(state[net + j] >= 1)",
+        "(state[net + j] >= 0)",
+    ),
     ("fast snm: the last spike may be taken back", "(state[net + j] >= 1)", "(state[net + j] > 1)"),
-    inside("fast snm: soft reset", RESETS["snm"], "value - threshold * spike", "value * (np.int32(1) - spike)"),
-    inside("fast snm: n counts back", RESETS["snm"], "state[net + j] += spike", "state[net + j] += abs(spike)"),
-    ("fast snm: payloads have a sign", "if layer > 0 and (kind == IF or kind == LEAKY):", "if layer > 0 and kind <= SNM:"),
+    inside(
+        "fast snm: soft reset",
+        RESETS["snm"],
+        "value - threshold * spike",
+        "value * (np.int32(1) - spike)",
+    ),
+    inside(
+        "fast snm: n counts back",
+        RESETS["snm"],
+        "state[net + j] += spike",
+        "state[net + j] += abs(spike)",
+    ),
+    (
+        "fast snm: payloads have a sign",
+        "if layer > 0 and (kind == IF or kind == LEAKY):",
+        "if layer > 0 and kind <= SNM:",
+    ),
 )
 
 GRADED = mutants(
@@ -120,15 +206,25 @@ GRADED = mutants(
     ("fast mt: the last 2 may be taken back", "(emitted >= 2 * one)", "(emitted > 2 * one)"),
     ("fast mt: the last 4 may be taken back", "(emitted >= 4 * one)", "(emitted > 4 * one)"),
     ("fast mt: the last 8 may be taken back", "(emitted >= 8 * one)", "(emitted > 8 * one)"),
-    ("fast mt: spikes are taken back", " - ((np.int32(1) << down) >> np.int32(1))", ""),
-    inside("fast mt: soft reset", RESETS["mt"], "value - unit * payload", "value * np.int32(payload == 0)"),
+    ("fast mt: spikes are taken back", " - (np.int32(1) << down >> np.int32(1))", ""),
+    inside(
+        "fast mt: soft reset",
+        RESETS["mt"],
+        "value - unit * payload",
+        "value * np.int32(payload == 0)",
+    ),
     inside("fast mt: c counts back", RESETS["mt"], "+= payload", "+= abs(payload)"),
     (
         "fast mt: c counts units",
         "payload = graded_spike(value, unit, state[net + j], np.int32(1))",
         "payload = graded_spike(value, unit, state[net + j], unit)",
     ),
-    inside("fast mt: emitted is in membrane units", OPENINGS["mt"], "np.int64(state[net + j]) * unit", "np.int64(state[net + j])"),
+    inside(
+        "fast mt: emitted is in membrane units",
+        OPENINGS["mt"],
+        "np.int64(state[net + j]) * unit",
+        "np.int64(state[net + j])",
+    ),
     inside("fast mt: lo = -(theta // 2)", OPENINGS["mt"], "-4 * unit", "0"),
     inside("fast mt: hi = theta // 2", OPENINGS["mt"], ", 4 * unit", ", 8 * unit"),
 )
@@ -139,30 +235,78 @@ DIFFERENTIAL = mutants(
     inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
     inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
     inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
-    ("fast dc: c += eout", "emitted = units * threshold, state[net + j] + state[mean_out + j]", "emitted = units * threshold, state[net + j]"),
-    ("fast dc: c += eout before p is chosen", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, unit, state[net + j], unit)"),
-    ("fast dc: c is in units of 1/D", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, unit, emitted, threshold)"),
-    ("fast dc: fires by D lambda", "graded_spike(value, unit, emitted, unit)", "graded_spike(value, threshold, emitted, unit)"),
+    (
+        "fast dc: c += eout",
+        "emitted = units * threshold, state[net + j] + state[mean_out + j]",
+        "emitted = units * threshold, state[net + j]",
+    ),
+    (
+        "fast dc: c += eout before p is chosen",
+        "graded_spike(value, unit, emitted, unit)",
+        "graded_spike(value, unit, state[net + j], unit)",
+    ),
+    (
+        "fast dc: c is in units of 1/D",
+        "graded_spike(value, unit, emitted, unit)",
+        "graded_spike(value, unit, emitted, threshold)",
+    ),
+    (
+        "fast dc: fires by D lambda",
+        "graded_spike(value, unit, emitted, unit)",
+        "graded_spike(value, threshold, emitted, unit)",
+    ),
     (
         "fast dc: v -= p D lambda",
         "value - unit * payload\n        state[net + j] = emitted",
         "value - threshold * payload\n        state[net + j] = emitted",
     ),
     ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
-    ("fast dc: ein += (D / t) I", "state[mean_in + j] += share * synaptic", "state[mean_in + j] += units * synaptic"),
+    (
+        "fast dc: ein += (D / t) I",
+        "state[mean_in + j] += share * synaptic",
+        "state[mean_in + j] += units * synaptic",
+    ),
     ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
-    ("fast dc: eout += (D / t) p lambda", "+= share * payload * threshold", "+= units * payload * threshold"),
-    ("fast dc: eout falls with a negative p", "+= share * payload * threshold", "+= share * abs(payload) * threshold"),
-    ("fast dc: t counts from 1", "np.int32(denominator // (timestep + 1))", "np.int32(denominator // max(timestep, 1))"),
-    ("fast dc: theta = 8 D lambda", "half, start = 4 * units * neurons", "half, start = 4 * neurons"),
+    (
+        "fast dc: eout += (D / t) p lambda",
+        "+= share * payload * threshold",
+        "+= units * payload * threshold",
+    ),
+    (
+        "fast dc: eout falls with a negative p",
+        "+= share * payload * threshold",
+        "+= share * abs(payload) * threshold",
+    ),
+    (
+        "fast dc: t counts from 1",
+        "np.int32(denominator // (timestep + 1))",
+        "np.int32(denominator // max(timestep, 1))",
+    ),
+    (
+        "fast dc: theta = 8 D lambda",
+        "half, start = 4 * units * neurons",
+        "half, start = 4 * neurons",
+    ),
     inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
     inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
     inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
-    ("fast dc: ein starts at D b", "state[mean_in + j] = units * neurons[first + j]", "state[mean_in + j] = neurons[first + j]"),
-    ("fast dc: ein starts anew in each decision", "state[mean_in + j] = units * neurons[first + j]", "pass"),
+    (
+        "fast dc: ein starts at D b",
+        "state[mean_in + j] = units * neurons[first + j]",
+        "state[mean_in + j] = neurons[first + j]",
+    ),
+    (
+        "fast dc: ein starts anew in each decision",
+        "state[mean_in + j] = units * neurons[first + j]",
+        "pass",
+    ),
     ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
     ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
-    ("fast readout: acc += (D / t) I (dc)", "view.denominator // (timestep + 1))", "view.denominator)"),
+    (
+        "fast readout: acc += (D / t) I (dc)",
+        "view.denominator // (timestep + 1))",
+        "view.denominator)",
+    ),
     (
         "fast readout: starts at D * b (dc)",
         "kind == READOUT_RATE else view.denominator)\n            for",
@@ -173,22 +317,66 @@ DIFFERENTIAL = mutants(
 SIGMA_DELTA = mutants(
     KERNELS,
     "fast",
-    ("fast sdn: clipped at qmax", "min(max(unclipped, neurons[lows + j]), neurons[highs + j])", "max(unclipped, neurons[lows + j])"),
-    ("fast sdn: clipped at qmin", "min(max(unclipped, neurons[lows + j]), neurons[highs + j])", "min(unclipped, neurons[highs + j])"),
-    ("fast sdn: clipped q are counted", "clipped += np.int32(value != unclipped)", "clipped += np.int32(value < unclipped)"),
+    (
+        "fast sdn: clipped at qmax",
+        "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
+        "max(unclipped, neurons[lows + j])",
+    ),
+    (
+        "fast sdn: clipped at qmin",
+        "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
+        "min(unclipped, neurons[highs + j])",
+    ),
+    (
+        "fast sdn: clipped q are counted",
+        "clipped += np.int32(value != unclipped)",
+        "clipped += np.int32(value < unclipped)",
+    ),
     ("fast sdn: sent once d >= trigger", "(change >= trigger)", "(change > trigger)"),
     ("fast sdn: sent once d <= -trigger", "(change <= -trigger)", "(change < -trigger)"),
     ("fast sdn: a return to 0 is always sent", " | (value == 0)", ""),
-    ("fast sdn: ref follows what was sent", "state[reference + j] += payload", "state[reference + j] += change"),
-    ("fast sdn: q rounds to the nearest", "np.int32(0)) + neurons[thresholds + j]))", "np.int32(0))))"),
-    ("fast sdn: relu", "np.int32(2) * max(state[where + j], np.int32(0))", "np.int32(2) * abs(state[where + j])"),
-    ("fast sdn: identity rounds to the nearest", "(2 * np.int64(state[where + j]) + theta) // (2 * theta)", "np.int64(state[where + j]) // theta"),
-    ("fast sdn: identity's halves go up", "(2 * np.int64(state[where + j]) + theta) //", "(2 * np.int64(state[where + j]) + theta - 1) //"),
-    ("fast table: a segment holds its start", "if tables[0, base + middle] <= value:", "if tables[0, base + middle] < value:"),
-    ("fast table: rounds to the nearest", " + (np.int64(1) << (bits - 1))) >> bits", ") >> bits"),
-    ("fast table: measured from the segment's start", "np.int64(value - tables[0, k])", "np.int64(value)"),
+    (
+        "fast sdn: ref follows what was sent",
+        "state[reference + j] += payload",
+        "state[reference + j] += change",
+    ),
+    (
+        "fast sdn: q rounds to the nearest",
+        "np.int32(0)) + neurons[thresholds + j]))",
+        "np.int32(0))))",
+    ),
+    (
+        "fast sdn: relu",
+        "np.int32(2) * max(state[where + j], np.int32(0))",
+        "np.int32(2) * abs(state[where + j])",
+    ),
+    (
+        "fast sdn: identity rounds to the nearest",
+        "(2 * np.int64(state[where + j]) + theta) // (2 * theta)",
+        "np.int64(state[where + j]) // theta",
+    ),
+    (
+        "fast sdn: identity's halves go up",
+        "(2 * np.int64(state[where + j]) + theta) //",
+        "(2 * np.int64(state[where + j]) + theta - 1) //",
+    ),
+    (
+        "fast table: a segment holds its start",
+        "if tables[0, base + middle] <= value:",
+        "if tables[0, base + middle] < value:",
+    ),
+    ("fast table: rounds to the nearest", " + (np.int64(1) << bits - 1) >> bits", " >> bits"),
+    (
+        "fast table: measured from the segment's start",
+        "np.int64(value - tables[0, k])",
+        "np.int64(value)",
+    ),
     ("fast table: what is cut still counts as clipped", "BEYOND = 2**30", "BEYOND = 3"),
-    ("fast sdn: acc starts at the bias", "state[where + j] = view.neurons[first + j]\n", "state[where + j] = np.int32(0)\n"),
+    (
+        "fast sdn: acc starts at the bias",
+        "state[where + j] = view.neurons[first + j]\n",
+        "state[where + j] = np.int32(0)\n",
+    ),
     ("fast sdn: a start clears ref", "state[where + outputs + j] = np.int32(0)", "pass"),
     ("fast sdn: acc never cleared in an episode", "elif control == START:", "else:"),
 )
@@ -196,37 +384,97 @@ SIGMA_DELTA = mutants(
 FLOW = mutants(
     KERNELS,
     "fast",
-    ("fast: every non-zero payload is an event", "np.uint32(value | -value) >> np.uint32(31)", "np.uint32(-value) >> np.uint32(31)"),
-    ("fast census: messages", "counts[0, layer] += np.int64(found)", "counts[0, layer] += np.int64(inputs)"),
+    (
+        "fast: every non-zero payload is an event",
+        "np.uint32(value | -value) >> np.uint32(31)",
+        "np.uint32(-value) >> np.uint32(31)",
+    ),
+    (
+        "fast census: messages",
+        "counts[0, layer] += np.int64(found)",
+        "counts[0, layer] += np.int64(inputs)",
+    ),
     ("fast census: synops", "counts[1, layer] += synops", "counts[1, layer] += np.int64(found)"),
-    ("fast readout: starts at T * b", "view.timesteps if kind == READOUT_RATE else", "1 if kind == READOUT_RATE else"),
-    ("fast: spikes add, four at a time", "low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))", "low = np.int16(weights[a + j])"),
+    (
+        "fast readout: starts at T * b",
+        "view.timesteps if kind == READOUT_RATE else",
+        "1 if kind == READOUT_RATE else",
+    ),
+    (
+        "fast: spikes add, four at a time",
+        "low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))",
+        "low = np.int16(weights[a + j])",
+    ),
     ("fast: spikes add, the rest", "        k += ONE\n", "        k += FOUR\n"),
-    ("fast: graded payloads multiply", "target[total + j] += np.int32(weights[a + j]) * p\n", "target[total + j] += np.int32(weights[a + j])\n"),
-    ("fast: graded payloads multiply, two at a time", "np.int32(weights[b + j]) * q", "np.int32(weights[b + j]) * p"),
+    (
+        "fast: graded payloads multiply",
+        "target[total + j] += np.int32(weights[a + j]) * p\n",
+        "target[total + j] += np.int32(weights[a + j])\n",
+    ),
+    (
+        "fast: graded payloads multiply, two at a time",
+        "np.int32(weights[b + j]) * q",
+        "np.int32(weights[b + j]) * p",
+    ),
     ("fast: the input is held", "held = later and kind != DC", "held = False"),
     ("fast: the input comes once", "later = layer == 0 and timestep > 0", "later = False"),
-    ("fast: only the first layer's input is held", "later = layer == 0 and timestep > 0", "later = timestep > 0"),
+    (
+        "fast: only the first layer's input is held",
+        "later = layer == 0 and timestep > 0",
+        "later = timestep > 0",
+    ),
     ("fast: a readout alone holds the input", " or (kind == READOUT_RATE and layer == 0)", ""),
-    ("fast: no delay between layers", "(ZERO, stride) if layer & 1 == 0 else (stride, ZERO)", "(ZERO, stride) if layer == 0 else (ZERO, ZERO)"),
-    ("fast: resync_every", "due = view.resync_every > 0 and number > 0 and number % view.resync_every == 0", "due = False"),
-    ("fast: resync_every counts from the episode's start", "number % view.resync_every == 0", "(number + 1) % view.resync_every == 0"),
-    ("fast: a resync is word 2", "START if rows[row, 0] or rows[row, 1] or due", "START if rows[row, 0] or due"),
+    (
+        "fast: no delay between layers",
+        "(ZERO, stride) if layer & 1 == 0 else (stride, ZERO)",
+        "(ZERO, stride) if layer == 0 else (ZERO, ZERO)",
+    ),
+    (
+        "fast: resync_every",
+        "due = view.resync_every > 0 and number > 0 and (number % view.resync_every == 0)",
+        "due = False",
+    ),
+    (
+        "fast: resync_every counts from the episode's start",
+        "number % view.resync_every == 0",
+        "(number + 1) % view.resync_every == 0",
+    ),
+    (
+        "fast: a resync is word 2",
+        "START if rows[row, 0] or rows[row, 1] or due",
+        "START if rows[row, 0] or due",
+    ),
     (
         "fast: a resync keeps the decision's number",
         "        number = 0 if rows[row, 0] else rows[row, 2]\n        due",
         "        number = 0 if rows[row, 0] or rows[row, 1] else rows[row, 2]\n        due",
     ),
-    ("fast: sdn gets q0 - ref0", "difference = view.across and control == CARRY", "difference = False"),
-    ("fast: a start announces q0 whole", "difference = view.across and control == CARRY", "difference = view.across"),
+    (
+        "fast: sdn gets q0 - ref0",
+        "difference = view.across and control == CARRY",
+        "difference = False",
+    ),
+    (
+        "fast: a start announces q0 whole",
+        "difference = view.across and control == CARRY",
+        "difference = view.across",
+    ),
     (
         "fast: rows that are not active wait",
         "        if not active[row]:\n            actions[row, :] = np.nan\n            continue\n",
         "        if not active[row]:\n            actions[row, :] = np.nan\n",
     ),
-    ("fast: rows that are not active return NaN", "actions[row, :] = np.nan", "actions[row, :] = 0"),
+    (
+        "fast: rows that are not active return NaN",
+        "actions[row, :] = np.nan",
+        "actions[row, :] = 0",
+    ),
     ("fast census: decisions", "counts[0, last + 1] += 1", "counts[0, last + 1] = 1"),
-    ("fast census: encoder saturations", "counts[2, last + 1] += encoded_saturations", "counts[2, last + 1] = encoded_saturations"),
+    (
+        "fast census: encoder saturations",
+        "counts[2, last + 1] += encoded_saturations",
+        "counts[2, last + 1] = encoded_saturations",
+    ),
     (
         "fast: a refused observation changes nothing",
         "                return row * features + bad",
@@ -235,13 +483,25 @@ FLOW = mutants(
 )
 
 PLAN = mutants(
-    "toolchain/simulation/fast/plan.py",
+    "fast plan",
     "fast",
     ("fast sdn: division by multiplication", "shifts = [26 + ", "shifts = [20 + "),
-    ("fast sdn: the multiplier is rounded up", "-((-(1 << shift)) // divisor)", "(1 << shift) // divisor"),
-    ("fast: layers lie behind one another", "at_state += layer.outputs * state_slots(kind)", "at_state += layer.outputs"),
+    (
+        "fast sdn: the multiplier is rounded up",
+        "-(-(1 << shift) // divisor)",
+        "(1 << shift) // divisor",
+    ),
+    (
+        "fast: layers lie behind one another",
+        "at_state += layer.outputs * state_slots(kind)",
+        "at_state += layer.outputs",
+    ),
     ("fast dc: five integers of state", "DC: 5}", "DC: 4}"),
-    ("fast dc: D = lcm(1..T)", "denominator(network.timesteps) if network.coding", "network.timesteps if network.coding"),
+    (
+        "fast dc: D = lcm(1..T)",
+        "denominator(network.timesteps) if network.coding",
+        "network.timesteps if network.coding",
+    ),
 )
 
 FAST = (*FIRE, *SIGNED, *GRADED, *DIFFERENTIAL, *SIGMA_DELTA, *FLOW, *PLAN)

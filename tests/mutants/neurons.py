@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import mutants
 
 INTEGRATE_AND_FIRE = mutants(
-    "toolchain/neurons/integrate_and_fire.py",
+    "integrate and fire",
     "reference",
     ("if: fires strictly above theta", "(v > layer.threshold)", "(v >= layer.threshold)"),
     ("if: v_init = theta // 2", "return theta // 2,", "return (theta + 1) // 2,"),
@@ -16,23 +16,63 @@ INTEGRATE_AND_FIRE = mutants(
 )
 
 WINDOWED = mutants(
-    "toolchain/neurons/windowed.py",
+    "windowed",
     "reference",
-    ("windowed: soft reset", 'v - payloads * layer.threshold, state["v"]', 'v * (payloads == 0), state["v"]'),
-    ("windowed: resets by theta", 'v - payloads * layer.threshold, state["v"]', 'v - payloads, state["v"]'),
-    ("windowed: a negative spike gives back", 'v - payloads * layer.threshold, state["v"]', 'v - abs(payloads) * layer.threshold, state["v"]'),
+    (
+        "windowed: soft reset",
+        'v - payloads * layer.threshold, state["v"]',
+        'v * (payloads == 0), state["v"]',
+    ),
+    (
+        "windowed: resets by theta",
+        'v - payloads * layer.threshold, state["v"]',
+        'v - payloads, state["v"]',
+    ),
+    (
+        "windowed: a negative spike gives back",
+        'v - payloads * layer.threshold, state["v"]',
+        'v - abs(payloads) * layer.threshold, state["v"]',
+    ),
     ("windowed: a start carries nothing over", "control == CARRY", "control != INACTIVE"),
-    ("windowed: residual carried over", "np.where((control == CARRY)[:, None], carried, v_init)", "v_init + 0 * carried"),
+    (
+        "windowed: residual carried over",
+        "np.where((control == CARRY)[:, None], carried, v_init)",
+        "v_init + 0 * carried",
+    ),
     ("windowed: emitted counts one decision", '("net", "elapsed")', '("elapsed",)'),
     ("windowed: emitted is in membrane units", 'state["net"] * layer.threshold', 'state["net"]'),
     ("windowed: emitted is net", 'state["net"] += payloads', 'state["net"] += abs(payloads)'),
-    ("windowed: dv is measured from v_start", 'state["v_start"] = np.where(active, start,', 'state["v_start"] = np.where(active, v_init,'),
-    ("windowed: the input is latched", 'if layer.hold_input:\n            state["latch"]', 'if False:\n            state["latch"]'),
-    ("windowed: only the first layer's input is latched", 'if layer.hold_input:\n            state["latch"]', 'if True:\n            state["latch"]'),
-    ("windowed: the latch holds the first timestep", '(state["elapsed"] == 0)', '(state["elapsed"] >= 0)'),
-    ("windowed: bias in every timestep", "synaptic + layer.bias", 'synaptic + layer.bias * (state["elapsed"] == 0)'),
+    (
+        "windowed: dv is measured from v_start",
+        'state["v_start"] = np.where(active, start,',
+        'state["v_start"] = np.where(active, v_init,',
+    ),
+    (
+        "windowed: the input is latched",
+        'if layer.hold_input:\n            state["latch"]',
+        'if False:\n            state["latch"]',
+    ),
+    (
+        "windowed: only the first layer's input is latched",
+        'if layer.hold_input:\n            state["latch"]',
+        'if True:\n            state["latch"]',
+    ),
+    (
+        "windowed: the latch holds the first timestep",
+        '(state["elapsed"] == 0)',
+        '(state["elapsed"] >= 0)',
+    ),
+    (
+        "windowed: bias in every timestep",
+        "synaptic + layer.bias",
+        'synaptic + layer.bias * (state["elapsed"] == 0)',
+    ),
     ("windowed: bias", 'state["v"] + synaptic + layer.bias, state', 'state["v"] + synaptic, state'),
-    ("windowed: saturates with the bias", "synaptic + layer.bias, state, active)", "synaptic, state, active) + layer.bias"),
+    (
+        "windowed: saturates with the bias",
+        "synaptic + layer.bias, state, active)",
+        "synaptic, state, active) + layer.bias",
+    ),
     (
         "windowed: saturates before firing",
         """        v = saturate(state["v"] + synaptic + layer.bias, state, active)
@@ -44,12 +84,20 @@ WINDOWED = mutants(
         state["v"] = np.where(rows, saturate(v - payloads * layer.threshold, state, active), state["v"])
 """,
     ),
-    ("windowed: rows that are not active keep their state", 'np.where(rows, v - payloads * layer.threshold, state["v"])', "v - payloads * layer.threshold"),
-    ("windowed: rows that are not active are silent", 'np.where(rows, self.fire(layer, v, state["net"]), 0)', 'self.fire(layer, v, state["net"])'),
+    (
+        "windowed: rows that are not active keep their state",
+        'np.where(rows, v - payloads * layer.threshold, state["v"])',
+        "v - payloads * layer.threshold",
+    ),
+    (
+        "windowed: rows that are not active are silent",
+        'np.where(rows, self.fire(layer, v, state["net"]), 0)',
+        'self.fire(layer, v, state["net"])',
+    ),
 )
 
 SIGNED_MEMORY = mutants(
-    "toolchain/neurons/signed_memory.py",
+    "signed memory",
     "reference",
     ("snm: fires at theta", "np.where(v >= theta, 1,", "np.where(v > theta, 1,"),
     ("snm: negative strictly below 0", "(v < 0) &", "(v <= 0) &"),
@@ -64,20 +112,36 @@ SIGNED_MEMORY = mutants(
 )
 
 MULTI_THRESHOLD = mutants(
-    "toolchain/neurons/multi_threshold.py",
+    "multi threshold",
     "reference",
     ("mt: fires at 3/4 p lambda", "4 * v >= 3 * p * unit", "4 * v > 3 * p * unit"),
     ("mt: fires at 3/4 p lambda, not at p lambda", "4 * v >= 3 * p * unit", "v >= p * unit"),
     ("mt: fires at 3/4 p lambda, not at 1/2", "4 * v >= 3 * p * unit", "4 * v >= 2 * p * unit"),
     ("mt: negative at -3/4 p lambda", "(4 * v <= -3 * p * unit)", "(4 * v < -3 * p * unit)"),
-    ("mt: negative at -3/4 p lambda, not at -p lambda", "(4 * v <= -3 * p * unit)", "(v <= -p * unit)"),
+    (
+        "mt: negative at -3/4 p lambda, not at -p lambda",
+        "(4 * v <= -3 * p * unit)",
+        "(v <= -p * unit)",
+    ),
     ("mt: nothing is taken back that was not sent", " & (sent >= p)", ""),
     ("mt: p units must have been sent, not one", "(sent >= p)", "(sent >= 1)"),
     ("mt: all that was sent may be taken back", "(sent >= p)", "(sent > p)"),
-    ("mt: less was sent, so less is taken back", "(sent >= p), -p", "(sent >= p) & ((p == 8) | (4 * v > -6 * p * unit)), -p"),
+    (
+        "mt: less was sent, so less is taken back",
+        "(sent >= p), -p",
+        "(sent >= p) & ((p == 8) | (4 * v > -6 * p * unit)), -p",
+    ),
     ("mt: spikes are taken back", ", -p, payload)", ", 0, payload)"),
-    ("mt: the largest p", "in PAYLOADS:  # each larger one that qualifies replaces the smaller", "in PAYLOADS[::-1]:"),
-    ("mt: the largest p that is sent", "in PAYLOADS:\n        payload = np.where(4 * v >=", "in PAYLOADS[::-1]:\n        payload = np.where(4 * v >="),
+    (
+        "mt: the largest p",
+        "in PAYLOADS:\n        payload = np.where((4 * v <=",
+        "in PAYLOADS[::-1]:\n        payload = np.where((4 * v <=",
+    ),
+    (
+        "mt: the largest p that is sent",
+        "in PAYLOADS:\n        payload = np.where(4 * v >=",
+        "in PAYLOADS[::-1]:\n        payload = np.where(4 * v >=",
+    ),
     ("mt: p is 8 too", "PAYLOADS = (1, 2, 4, 8)", "PAYLOADS = (1, 2, 4)"),
     ("mt: p is a power of two", "PAYLOADS = (1, 2, 4, 8)", "PAYLOADS = (1, 2, 3, 4, 5, 6, 7, 8)"),
     ("mt: v_init = 0", "return np.zeros_like(half), -half", "return half, -half"),
@@ -87,7 +151,7 @@ MULTI_THRESHOLD = mutants(
 )
 
 DIFFERENTIAL_CODING = mutants(
-    "toolchain/neurons/differential_coding.py",
+    "differential coding",
     "reference",
     ("dc: theta = 8 D lambda", "half = 4 * units * layer", "half = 4 * layer"),
     ("dc: v_init = 0", "v_init = np.zeros_like(half)", "v_init = half"),
@@ -96,10 +160,18 @@ DIFFERENTIAL_CODING = mutants(
     ("dc: emitted = c", 'state["c"], -half', '0 * state["c"], -half'),
     ("dc: dv >= -c", 'state["c"], -half', 'state["c"] + 2**30, -half'),
     ("dc: a start carries nothing over", "control == CARRY", "control != INACTIVE"),
-    ("dc: residual carried over", "np.where((control == CARRY)[:, None], carried, v_init)", "v_init + 0 * carried"),
+    (
+        "dc: residual carried over",
+        "np.where((control == CARRY)[:, None], carried, v_init)",
+        "v_init + 0 * carried",
+    ),
     ("dc: dv is measured from v_start", '("v_start", start)', '("v_start", v_init)'),
     ("dc: ein starts at D b", "units * layer.bias.astype(np.int64)", "layer.bias.astype(np.int64)"),
-    ("dc: ein starts anew in each decision", "units * layer.bias.astype(np.int64)", 'units * layer.bias + state["ein"]'),
+    (
+        "dc: ein starts anew in each decision",
+        "units * layer.bias.astype(np.int64)",
+        'units * layer.bias + state["ein"]',
+    ),
     ("dc: eout = 0 at the start", '("eout", 0)', '("eout", state["eout"])'),
     ("dc: c = 0 at the start", '("c", 0)', '("c", state["c"])'),
     ("dc: t starts anew in each decision", ', ("elapsed", 0)', ""),
@@ -108,7 +180,11 @@ DIFFERENTIAL_CODING = mutants(
     ("dc: v -= eout", ' - state["eout"], state', ", state"),
     ("dc: c += eout", 'c = state["c"] + state["eout"]', 'c = state["c"]'),
     ("dc: c += eout before p is chosen", "c // unit), 0)", 'state["c"] // unit), 0)'),
-    ("dc: c += eout takes the old eout", 'c = state["c"] + state["eout"]', 'c = state["c"] + 2 * state["eout"]'),
+    (
+        "dc: c += eout takes the old eout",
+        'c = state["c"] + state["eout"]',
+        'c = state["c"] + 2 * state["eout"]',
+    ),
     ("dc: negative only if c >= p D lambda", "c // unit), 0)", "c + 0 * unit), 0)"),
     ("dc: a part of a unit is not enough", "c // unit), 0)", "-(-c // unit)), 0)"),
     ("dc: v -= p D lambda", "v - payloads * unit", "v - payloads * layer.threshold"),
@@ -116,118 +192,290 @@ DIFFERENTIAL_CODING = mutants(
     ("dc: c += p D lambda", "c + payloads * unit", "c"),
     ("dc: c += p D lambda, not p lambda", "c + payloads * unit", "c + payloads * layer.threshold"),
     ("dc: ein += (D / t) I", '["ein"] + per_timestep * synaptic', '["ein"]'),
-    ("dc: ein += (D / t) I, not D I", '["ein"] + per_timestep * synaptic', '["ein"] + units * synaptic'),
-    ("dc: ein does not grow by the bias", '["ein"] + per_timestep * synaptic', '["ein"] + per_timestep * (synaptic + layer.bias)'),
-    ("dc: ein takes what came after v", '+ state["ein"] - state', '+ state["ein"] + per_timestep * synaptic - state'),
-    ("dc: eout += (D / t) p lambda", '["eout"] + per_timestep * payloads * layer.threshold', '["eout"]'),
-    ("dc: eout += (D / t) p lambda, not D p lambda", '["eout"] + per_timestep * payloads', '["eout"] + units * payloads'),
-    ("dc: eout falls with a negative p", '["eout"] + per_timestep * payloads', '["eout"] + per_timestep * abs(payloads)'),
+    (
+        "dc: ein += (D / t) I, not D I",
+        '["ein"] + per_timestep * synaptic',
+        '["ein"] + units * synaptic',
+    ),
+    (
+        "dc: ein does not grow by the bias",
+        '["ein"] + per_timestep * synaptic',
+        '["ein"] + per_timestep * (synaptic + layer.bias)',
+    ),
+    (
+        "dc: ein takes what came after v",
+        '+ state["ein"] - state',
+        '+ state["ein"] + per_timestep * synaptic - state',
+    ),
+    (
+        "dc: eout += (D / t) p lambda",
+        '["eout"] + per_timestep * payloads * layer.threshold',
+        '["eout"]',
+    ),
+    (
+        "dc: eout += (D / t) p lambda, not D p lambda",
+        '["eout"] + per_timestep * payloads',
+        '["eout"] + units * payloads',
+    ),
+    (
+        "dc: eout falls with a negative p",
+        '["eout"] + per_timestep * payloads',
+        '["eout"] + per_timestep * abs(payloads)',
+    ),
     ("dc: t counts from 1", '(state["elapsed"] + rows).clip(1)', 'state["elapsed"].clip(1)'),
     (
         "dc: saturates before firing",
         'saturate(state["v"] + units * synaptic + state["ein"] - state["eout"], state, active)',
         'state["v"] + units * synaptic + state["ein"] - state["eout"]',
     ),
-    ("dc: rows that are not active keep v", 'np.where(rows, v - payloads * unit, state["v"])', "v - payloads * unit"),
-    ("dc: rows that are not active keep c", 'np.where(rows, c + payloads * unit, state["c"])', "c + payloads * unit"),
-    ("dc: rows that are not active are silent", "np.where(rows, largest_payload(v, unit, c // unit), 0)", "largest_payload(v, unit, c // unit)"),
+    (
+        "dc: rows that are not active keep v",
+        'np.where(rows, v - payloads * unit, state["v"])',
+        "v - payloads * unit",
+    ),
+    (
+        "dc: rows that are not active keep c",
+        'np.where(rows, c + payloads * unit, state["c"])',
+        "c + payloads * unit",
+    ),
+    (
+        "dc: rows that are not active are silent",
+        "np.where(rows, largest_payload(v, unit, c // unit), 0)",
+        "largest_payload(v, unit, c // unit)",
+    ),
 )
 
 CARRY_OVER = mutants(
-    "toolchain/neurons/neuron.py",
+    "neuron",
     "reference",
-    ("membrane: lowest is -(2^23 - 1)", "np.clip(value, -STATE_LIMIT,", "np.clip(value, -STATE_LIMIT - 1,"),
-    ("membrane: highest is 2^23 - 1", "-STATE_LIMIT, STATE_LIMIT)", "-STATE_LIMIT, STATE_LIMIT + 1)"),
-    ("membrane: saturates, does not wrap", "np.clip(value, -STATE_LIMIT, STATE_LIMIT)", "(value + 2**23) % 2**24 - 2**23"),
-    ("membrane: only active rows count", "(clipped != value) & active[:, None]", "clipped != value"),
+    (
+        "membrane: lowest is -(2^23 - 1)",
+        "np.clip(value, -STATE_LIMIT,",
+        "np.clip(value, -STATE_LIMIT - 1,",
+    ),
+    (
+        "membrane: highest is 2^23 - 1",
+        "-STATE_LIMIT, STATE_LIMIT)",
+        "-STATE_LIMIT, STATE_LIMIT + 1)",
+    ),
+    (
+        "membrane: saturates, does not wrap",
+        "np.clip(value, -STATE_LIMIT, STATE_LIMIT)",
+        "(value + 2**23) % 2**24 - 2**23",
+    ),
+    (
+        "membrane: only active rows count",
+        "(clipped != value) & active[:, None]",
+        "clipped != value",
+    ),
     ("carry-over: dv >= -emitted", "np.maximum(v_end - v_start, -emitted)", "v_end - v_start"),
-    ("carry-over: dv may be negative", "np.maximum(v_end - v_start, -emitted)", "np.maximum(v_end - v_start, 0)"),
-    ("carry-over: dv = v_end - v_start", "np.maximum(v_end - v_start,", "np.maximum(v_end - v_init,"),
+    (
+        "carry-over: dv may be negative",
+        "np.maximum(v_end - v_start, -emitted)",
+        "np.maximum(v_end - v_start, 0)",
+    ),
+    (
+        "carry-over: dv = v_end - v_start",
+        "np.maximum(v_end - v_start,",
+        "np.maximum(v_end - v_init,",
+    ),
     ("carry-over: rounds to the nearest", "alpha * residual + 32", "alpha * residual"),
     ("carry-over: halves go up", "alpha * residual + 32", "alpha * residual + 31"),
-    ("carry-over: alpha in 64ths", "+ 32) >> 6), low", "+ 32) >> 7), low"),
-    ("carry-over: shift is arithmetic", "((alpha * residual + 32) >> 6)", "np.trunc((alpha * residual + 32) / 64).astype(np.int64)"),
-    ("carry-over: clipped at hi", "((alpha * residual + 32) >> 6), low, high)", "((alpha * residual + 32) >> 6), low, None)"),
-    ("carry-over: clipped at lo", "((alpha * residual + 32) >> 6), low, high)", "((alpha * residual + 32) >> 6), None, high)"),
+    ("carry-over: alpha in 64ths", "+ 32 >> 6), low", "+ 32 >> 7), low"),
+    (
+        "carry-over: shift is arithmetic",
+        "(alpha * residual + 32 >> 6)",
+        "np.trunc((alpha * residual + 32) / 64).astype(np.int64)",
+    ),
+    ("carry-over: clipped at hi", "+ 32 >> 6), low, high)", "+ 32 >> 6), low, None)"),
+    ("carry-over: clipped at lo", "+ 32 >> 6), low, high)", "+ 32 >> 6), None, high)"),
     ("carry-over: around v_init", "np.clip(v_init + (", "np.clip(v_start + ("),
 )
 
 READOUT = mutants(
-    "toolchain/neurons/readout.py",
+    "readout",
     "reference",
-    ("readout: starts at T * b", "Coding.DIFFERENTIAL else timesteps\n", "Coding.DIFFERENTIAL else 1\n"),
+    (
+        "readout: starts at T * b",
+        "Coding.DIFFERENTIAL else timesteps\n",
+        "Coding.DIFFERENTIAL else 1\n",
+    ),
     ("readout: starts at D * b (dc)", "times = denominator(timesteps) if", "times = timesteps if"),
     (
         "readout: starts anew in each decision (rate)",
         "if self.coding == Coding.ACROSS else control != INACTIVE",
         "if self.coding == Coding.ACROSS else control == START",
     ),
-    ("readout: starts anew in each decision (dc)", "control == START if self.coding == Coding.ACROSS", "control == START if self.coding != Coding.RATE"),
+    (
+        "readout: starts anew in each decision (dc)",
+        "control == START if self.coding == Coding.ACROSS",
+        "control == START if self.coding != Coding.RATE",
+    ),
     (
         "readout: never cleared in an episode (sdn)",
         "control == START if self.coding == Coding.ACROSS else",
         "control != INACTIVE if self.coding == Coding.ACROSS else",
     ),
-    ("readout: the input is latched", 'if layer.hold_input:\n            state["latch"]', 'if False:\n            state["latch"]'),
-    ("readout: the latch holds the first timestep", '(state["elapsed"] == 0)', '(state["elapsed"] >= 0)'),
+    (
+        "readout: the input is latched",
+        'if layer.hold_input:\n            state["latch"]',
+        'if False:\n            state["latch"]',
+    ),
+    (
+        "readout: the latch holds the first timestep",
+        '(state["elapsed"] == 0)',
+        '(state["elapsed"] >= 0)',
+    ),
     ("readout: acc += (D / t) I (dc)", ' // state["elapsed"].clip(1) * synaptic', " * synaptic"),
-    ("readout: t counts from 1 (dc)", 'state["elapsed"].clip(1) *', '(state["elapsed"] - 1).clip(1) *'),
-    ("readout: t starts anew in each decision (dc)", 'np.where((control != INACTIVE)[:, None], 0, state["elapsed"])', 'state["elapsed"]'),
+    (
+        "readout: t counts from 1 (dc)",
+        'state["elapsed"].clip(1) *',
+        '(state["elapsed"] - 1).clip(1) *',
+    ),
+    (
+        "readout: t starts anew in each decision (dc)",
+        'np.where((control != INACTIVE)[:, None], 0, state["elapsed"])',
+        'state["elapsed"]',
+    ),
 )
 
 SIGMA_DELTA = mutants(
-    "toolchain/neurons/sigma_delta.py",
+    "sigma delta",
     "reference",
-    ("sdn: q rounds to the nearest", "(2 * rectified + theta) // (2 * theta)", "rectified // theta"),
-    ("sdn: halves go up", "(2 * rectified + theta) // (2 * theta)", "(2 * rectified + theta - 1) // (2 * theta)"),
-    ("sdn: halves do not go to even", "(2 * rectified + theta) // (2 * theta)", "np.rint(rectified / theta).astype(np.int64)"),
-    ("sdn: floor division", "(2 * rectified + theta) // (2 * theta)", "np.trunc((2 * rectified + theta) / (2 * theta)).astype(np.int64)"),
+    (
+        "sdn: q rounds to the nearest",
+        "(2 * rectified + theta) // (2 * theta)",
+        "rectified // theta",
+    ),
+    (
+        "sdn: halves go up",
+        "(2 * rectified + theta) // (2 * theta)",
+        "(2 * rectified + theta - 1) // (2 * theta)",
+    ),
+    (
+        "sdn: halves do not go to even",
+        "(2 * rectified + theta) // (2 * theta)",
+        "np.rint(rectified / theta).astype(np.int64)",
+    ),
+    (
+        "sdn: floor division",
+        "(2 * rectified + theta) // (2 * theta)",
+        "np.trunc((2 * rectified + theta) / (2 * theta)).astype(np.int64)",
+    ),
     ("sdn: relu", 'if layer.activation == "relu" else', "if False else"),
     ("sdn: identity is not relu", 'if layer.activation == "relu" else', "if True else"),
-    ("sdn: clipped at qmax", "np.clip(unclipped, layer.payload_low, layer.payload_high)", "np.maximum(unclipped, layer.payload_low)"),
-    ("sdn: clipped at qmin", "np.clip(unclipped, layer.payload_low, layer.payload_high)", "np.minimum(unclipped, layer.payload_high)"),
-    ("sdn: acc never cleared in an episode", "fresh = (control == START)[:, None]", "fresh = (control > 0)[:, None]"),
+    (
+        "sdn: clipped at qmax",
+        "np.clip(unclipped, layer.payload_low, layer.payload_high)",
+        "np.maximum(unclipped, layer.payload_low)",
+    ),
+    (
+        "sdn: clipped at qmin",
+        "np.clip(unclipped, layer.payload_low, layer.payload_high)",
+        "np.minimum(unclipped, layer.payload_high)",
+    ),
+    (
+        "sdn: acc never cleared in an episode",
+        "fresh = (control == START)[:, None]",
+        "fresh = (control > 0)[:, None]",
+    ),
     ("sdn: a start clears acc", 'np.where(fresh, layer.bias, state["acc"])', 'state["acc"]'),
-    ("sdn: acc starts at the bias", 'np.where(fresh, layer.bias, state["acc"])', 'np.where(fresh, 0, state["acc"])'),
+    (
+        "sdn: acc starts at the bias",
+        'np.where(fresh, layer.bias, state["acc"])',
+        'np.where(fresh, 0, state["acc"])',
+    ),
     ("sdn: a start clears ref", 'np.where(fresh, 0, state["ref"])', 'state["ref"]'),
-    ("sdn: acc integrates", 'np.where(rows, state["acc"] + synaptic, state["acc"])', 'np.where(rows, layer.bias + synaptic, state["acc"])'),
-    ("sdn: ref <- q only when sent", 'np.where(send, q, state["ref"])', 'np.where(rows, q, state["ref"])'),
+    (
+        "sdn: acc integrates",
+        'np.where(rows, state["acc"] + synaptic, state["acc"])',
+        'np.where(rows, layer.bias + synaptic, state["acc"])',
+    ),
+    (
+        "sdn: ref <- q only when sent",
+        'np.where(send, q, state["ref"])',
+        'np.where(rows, q, state["ref"])',
+    ),
     ("sdn: ref follows what was sent", 'state["ref"] = np.where(send, q, state["ref"])', "pass"),
-    ("sdn: sent once |d| >= trigger", "(np.abs(change) >= layer.trigger)", "(np.abs(change) > layer.trigger)"),
-    ("sdn: a trigger may be reached downwards", "(np.abs(change) >= layer.trigger)", "(change >= layer.trigger)"),
+    (
+        "sdn: sent once |d| >= trigger",
+        "(np.abs(change) >= layer.trigger)",
+        "(np.abs(change) > layer.trigger)",
+    ),
+    (
+        "sdn: a trigger may be reached downwards",
+        "(np.abs(change) >= layer.trigger)",
+        "(change >= layer.trigger)",
+    ),
     ("sdn: a return to 0 is always sent", " | (q == 0))", ")"),
-    ("sdn: what is held back is not sent", "return np.where(send, change, 0)", "return np.where(rows, change, 0)"),
+    (
+        "sdn: what is held back is not sent",
+        "return np.where(send, change, 0)",
+        "return np.where(rows, change, 0)",
+    ),
     ("sdn: d, not q, is sent", "return np.where(send, change, 0)", "return np.where(send, q, 0)"),
     ("sdn: clipped q are counted", "(q != unclipped) & rows", "rows & False"),
     ("sdn: only active rows count", "(q != unclipped) & rows", "q != unclipped"),
 )
 
 NETWORK = mutants(
-    "toolchain/network.py",
+    "network",
     "reference",
-    ("table: a segment holds its start", "(accumulator[..., None] >= self.start)", "(accumulator[..., None] > self.start)"),
+    (
+        "table: a segment holds its start",
+        "(accumulator[..., None] >= self.start)",
+        "(accumulator[..., None] > self.start)",
+    ),
     ("table: the last segment that fits", ".sum(-1) - 1", ".any(-1) - 1"),
-    ("table: measured from the segment's start", "((accumulator - start) * multiplier", "(accumulator * multiplier"),
-    ("table: rounds to the nearest", " + (np.int64(1) << (shift - 1))", ""),
-    ("table: halves go up", "(np.int64(1) << (shift - 1))", "(np.int64(1) << (shift - 1)) - 1"),
+    (
+        "table: measured from the segment's start",
+        "((accumulator - start) * multiplier",
+        "(accumulator * multiplier",
+    ),
+    ("table: rounds to the nearest", " + (np.int64(1) << shift - 1)", ""),
+    ("table: halves go up", "(np.int64(1) << shift - 1)", "(np.int64(1) << shift - 1) - 1"),
     ("table: offset", "return offset + ", "return 0 * offset + "),
-    ("time: a decision takes T + L steps", "return self.timesteps + len(self.layers)", "return self.timesteps + len(self.layers) - 1"),
-    ("census: a synop needs a non-zero weight", "np.count_nonzero(self.weights, axis=0)", "np.full(self.inputs, self.outputs)"),
-    ("decode: divided by T", "Coding.DIFFERENTIAL else self.timesteps", "Coding.DIFFERENTIAL else 1"),
-    ("decode: divided by D (dc)", "return denominator(self.timesteps) if", "return self.timesteps if"),
+    (
+        "time: a decision takes T + L steps",
+        "return self.timesteps + len(self.layers)",
+        "return self.timesteps + len(self.layers) - 1",
+    ),
+    (
+        "census: a synop needs a non-zero weight",
+        "np.count_nonzero(self.weights, axis=0)",
+        "np.full(self.inputs, self.outputs)",
+    ),
+    (
+        "decode: divided by T",
+        "Coding.DIFFERENTIAL else self.timesteps",
+        "Coding.DIFFERENTIAL else 1",
+    ),
+    (
+        "decode: divided by D (dc)",
+        "return denominator(self.timesteps) if",
+        "return self.timesteps if",
+    ),
     ("dc: D = lcm(1..T)", "math.lcm(*range(1, timesteps + 1))", "math.lcm(*range(1, timesteps))"),
-    ("dc: D is the least common multiple", "math.lcm(*range(1, timesteps + 1))", "math.prod(range(1, timesteps + 1))"),
+    (
+        "dc: D is the least common multiple",
+        "math.lcm(*range(1, timesteps + 1))",
+        "math.prod(range(1, timesteps + 1))",
+    ),
 )
 
 REFERENCE = mutants(
-    "toolchain/simulation/reference.py",
+    "reference",
     "reference",
     (
         "time: no delay between layers",
         "arriving @ self.weights[index]",
         "(sent[index - 1][:, timestep - 1] if index else arriving) @ self.weights[index]",
     ),
-    ("time: T timesteps", "for timestep in range(network.timesteps)", "for timestep in range(max(network.timesteps - 1, 1))"),
+    (
+        "time: T timesteps",
+        "for timestep in range(network.timesteps)",
+        "for timestep in range(max(network.timesteps - 1, 1))",
+    ),
     ("census: saturations of one decision", 'state["saturations"][:] = 0', "pass"),
 )
 

@@ -29,8 +29,10 @@ def main(folder: Path, parts: list[str]) -> int:
     import spikeport.export
     import spikeport.toolchain
 
-    if {Path(str(module.__file__)).parents[1] for module in (toolchain, export)} != {folder}:
-        print(f"not the copy: {toolchain.__file__}")
+    if {
+        Path(str(module.__file__)).parents[1] for module in (spikeport.toolchain, spikeport.export)
+    } != {folder / "spikeport"}:
+        print(f"not the copy: {spikeport.toolchain.__file__}")
         return 2
     import pytest
 

@@ -33,7 +33,11 @@ from tests.mutants.onnx_graphs import ONNX  # noqa: E402
 from tests.mutants.spiking import SPIKING  # noqa: E402
 
 MUTANTS: tuple[Mutant, ...] = (*NEURONS, *HOST, *FAST, *LAVA, *ONNX, *SPIKING, *LEAKY)
-PARTS = tuple(f"{kind}{part}" for kind in ("", "lif on ") for part in ("reference", "fast", "lava-direct", "exported host", "onnx"))
+PARTS = tuple(
+    f"{kind}{part}"
+    for kind in ("", "lif on ")
+    for part in ("reference", "fast", "lava-direct", "exported host", "onnx")
+)
 PACKAGES = ("toolchain", "export")
 TABLE = ROOT / "docs" / "mutants.md"
 TIME_LIMIT = 120  # seconds for one mutant
@@ -68,13 +72,23 @@ def copy_of_packages() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name).resolve()
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / package,
+                folder / "spikeport" / package,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+        shutil.copy(ROOT / "spikeport" / "__init__.py", folder / "spikeport")
         yield folder
 
 
 def run_checks(folder: Path, *parts: str) -> str:
     """What the conformance suite says about the copy in `folder`. Raises RuntimeError where it could not say."""
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_DISABLE_JIT": "1", "NUMBA_CACHE_DIR": str(folder)}
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_DISABLE_JIT": "1",
+        "NUMBA_CACHE_DIR": str(folder),
+    }
     try:
         done = subprocess.run(
             [sys.executable, str(ROOT / "tests" / "mutants" / "probe.py"), str(folder), *parts],
@@ -96,7 +110,7 @@ def run_checks(folder: Path, *parts: str) -> str:
 def try_mutant(mutant: Mutant) -> Outcome:
     """Change a copy, look whether it still compiles, run the part of the suite that must notice."""
     with copy_of_packages() as folder:
-        file = folder / mutant.file
+        file = folder / "spikeport" / mutant.file
         source = mutant.apply(file.read_text())
         compile(source, mutant.file, "exec")
         file.write_text(source)
@@ -126,7 +140,11 @@ def code(text: str) -> str:
 def table(outcomes: list[Outcome]) -> str:
     """docs/mutants.md."""
     lines = [f"{described(outcome.mutant)} {outcome.noticed_by} |" for outcome in outcomes]
-    return HEAD + "\n".join(lines) + f"\n\n{len(outcomes)} mutants, {sum(outcome.killed for outcome in outcomes)} noticed.\n"
+    return (
+        HEAD
+        + "\n".join(lines)
+        + f"\n\n{len(outcomes)} mutants, {sum(outcome.killed for outcome in outcomes)} noticed.\n"
+    )
 
 
 def main() -> int:
@@ -138,7 +156,9 @@ def main() -> int:
     outcomes = try_all(MUTANTS)
     for outcome in outcomes:
         if not outcome.killed:
-            print(f"survived: {outcome.mutant.rule}: {outcome.mutant.file}: {outcome.mutant.before!r} -> {outcome.mutant.after!r}")
+            print(
+                f"survived: {outcome.mutant.rule}: {outcome.mutant.file}: {outcome.mutant.before!r} -> {outcome.mutant.after!r}"
+            )
     TABLE.write_text(table(outcomes))
     print(f"{len(outcomes)} mutants, {sum(o.killed for o in outcomes)} noticed")
     return 0 if all(outcome.killed for outcome in outcomes) else 1

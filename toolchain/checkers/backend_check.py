@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.checkers import golden
 from spikeport.toolchain.checkers.backend_rules import rule_checks, sensitivity
+from spikeport.toolchain.checkers.check_report import Check, CheckReport, run_check
 from spikeport.toolchain.checkers.command_check import check_command
 from spikeport.toolchain.checkers.golden_vectors import case_names, short_name
-from spikeport.toolchain.checkers.integers import Integers, differences
-from spikeport.toolchain.checkers.report import Check, CheckReport, run_check
+from spikeport.toolchain.checkers.integer_check import Integers, differences
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.backend import Backend
 
@@ -79,7 +79,9 @@ def _interface(factory: Factory, case: str) -> tuple[list[str], str]:
         return [f"cannot run here: {missing}"], ""
     with factory(golden.read(case).artifact) as opened:
         if not isinstance(opened, Backend):
-            return [f"a {type(opened).__name__} is no spikeport.toolchain.simulation.backend.Backend"], ""
+            return [
+                f"a {type(opened).__name__} is no spikeport.toolchain.simulation.backend.Backend"
+            ], ""
         name: Any = getattr(opened, "name", None)
         return (
             [] if isinstance(name, str) and name else ["it has no name"]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.checkers.report import Check, run_check
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.checkers.check_report import Check, run_check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from spikeport.toolchain.simulation.verification import compare

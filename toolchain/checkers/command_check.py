@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.checkers import golden
+from spikeport.toolchain.checkers.check_report import Check, run_check
 from spikeport.toolchain.checkers.golden_vectors import write_cases
-from spikeport.toolchain.checkers.integers import Integers, differences
-from spikeport.toolchain.checkers.report import Check, run_check
+from spikeport.toolchain.checkers.integer_check import Integers, differences
 from spikeport.toolchain.errors import InputError
 
 LARGEST_RESULT = 2**26

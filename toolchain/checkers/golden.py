@@ -17,11 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.network import ActivationTable, Encoder, Layer, Leak, Network
-from spikeport.toolchain.policies.policy import Provenance
-from spikeport.toolchain.spike_coding import Dynamics, SpikeCoding
+from spikeport.toolchain.network.codes import Dynamics, SpikeCoding
+from spikeport.toolchain.network.integer_network import (
+    ActivationTable,
+    Encoder,
+    Layer,
+    Leak,
+    Network,
+)
+from spikeport.toolchain.policies.ann_policy import Provenance
 
 FOLDER = Path(__file__).parent / "recordings"
 LAYER_ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")

@@ -17,7 +17,7 @@ from typing import Any
 from spikeport.toolchain.checkers import golden
 from spikeport.toolchain.checkers.vector_readme import readme
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Layer
+from spikeport.toolchain.network.integer_network import Layer
 
 VECTOR_VERSION = 1
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.checkers.report import CheckReport, run_check
-from spikeport.toolchain.conversion.calibration import Calibration, from_arrays, from_environment
-from spikeport.toolchain.convert import TRAINED, ConversionOptions, convert
+from spikeport.toolchain.checkers.check_report import CheckReport, run_check
+from spikeport.toolchain.conversion.build import TRAINED, ConversionOptions, convert
+from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment
 from spikeport.toolchain.convert_leaky import convert_leaky
 from spikeport.toolchain.convert_spiking import convert_spiking
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import SHORT_NAMES
 from spikeport.toolchain.policies import EnvironmentFacts, load_policy

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.statistics import PolicyStatistics
+from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
 from spikeport.toolchain.conversion.thresholds import floored
 
 Float = NDArray[np.float64]

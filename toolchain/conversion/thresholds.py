@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.statistics import SignalStatistics
+from spikeport.toolchain.conversion.signal_statistics import SignalStatistics
 
 Float = NDArray[np.float64]
 # of the median sensitivity and the median change: silent channels must not get endless steps

@@ -6,5 +6,5 @@ Errors layer by layer, one named cause, its remedy.
 from spikeport.toolchain.diagnosis.causes import REMEDIES as REMEDIES
 from spikeport.toolchain.diagnosis.causes import Cause as Cause
 from spikeport.toolchain.diagnosis.causes import Finding as Finding
-from spikeport.toolchain.diagnosis.result import Diagnosis as Diagnosis
-from spikeport.toolchain.diagnosis.run import diagnose as diagnose
+from spikeport.toolchain.diagnosis.diagnosis_result import Diagnosis as Diagnosis
+from spikeport.toolchain.diagnosis.diagnosis_run import diagnose as diagnose

@@ -8,7 +8,7 @@ docs/diagnosis.md.
 from __future__ import annotations
 
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
-from spikeport.toolchain.diagnosis.evidence import Evidence, InputReport
+from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence, InputReport
 from spikeport.toolchain.diagnosis.layer_report import LayerReport
 
 VISIBLE = 0.02  # action RMSE in half ranges below which a clear fault is not worth a word

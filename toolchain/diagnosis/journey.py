@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.diagnosis.shadow import Shadow
-from spikeport.toolchain.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet
 from spikeport.toolchain.simulation.rollout import Actor, Float
 
 

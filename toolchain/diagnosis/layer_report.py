@@ -10,8 +10,8 @@ from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.contracts import Float
 from spikeport.toolchain.diagnosis.stages import LayerStages, action_rmse, actions_from
 from spikeport.toolchain.diagnosis.worth import CLEAR, distinct_levels
-from spikeport.toolchain.network import Layer
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.policies.ann_policy import Policy
 
 TINY = 1e-12
 

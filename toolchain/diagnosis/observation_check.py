@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.gymnasium_bridge import flat, quiet
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.backend import Float
 
 # relative difference of resets that is still the same environment (another version's rounding,

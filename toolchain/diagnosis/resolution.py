@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.convert import DEFAULT_TIMESTEPS
+from spikeport.toolchain.conversion.build import DEFAULT_TIMESTEPS
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.defects import GRAINY
-from spikeport.toolchain.diagnosis.evidence import Evidence
-from spikeport.toolchain.network import Coding, Network
+from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence
+from spikeport.toolchain.network.integer_network import Coding, Network
 
 HOPELESS = 1.0  # action RMSE in half ranges
 # a layer's own error, relative: spike counts of 16 timesteps stay below 0.16, of 2 are above 0.3

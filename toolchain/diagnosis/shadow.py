@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from spikeport.toolchain.gymnasium_bridge import flat
+from spikeport.toolchain.environments.gymnasium_bridge import flat
 from spikeport.toolchain.simulation.rollout import Float
 
 STATELESS = {

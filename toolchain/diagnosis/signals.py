@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.convert import SYNTHETIC
-from spikeport.toolchain.network import Coding, Network
+from spikeport.toolchain.conversion.build import SYNTHETIC
+from spikeport.toolchain.network.integer_network import Coding, Network
 from spikeport.toolchain.simulation.backend import Backend, Float, LayerTrace, Trace
 
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from spikeport.toolchain.diagnosis.journey import Episode, travel
 from spikeport.toolchain.diagnosis.observation_check import normalised_size
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.backend import Float, Mask
-from spikeport.toolchain.simulation.statistics import failed_episodes
+from spikeport.toolchain.simulation.return_statistics import failed_episodes
 
 SOLVED = 0.5  # of the environment's reward threshold
 EARLY = 0.5  # of the time limit

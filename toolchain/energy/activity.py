@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spikeport.toolchain.energy.mapping import Mapping
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census
 
 

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.activations import ACTIVATIONS
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import Policy
+from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]

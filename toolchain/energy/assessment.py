@@ -11,15 +11,15 @@ from typing import Any
 
 from spikeport.hardware_profiles import SPIKING as SPIKING_KINDS
 from spikeport.hardware_profiles import load_profile, profile_names
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy.ann_work import AnnWork, with_census
 from spikeport.toolchain.energy.baseline import ann_estimates
 from spikeport.toolchain.energy.breakeven import BreakEven, break_even
+from spikeport.toolchain.energy.energy_verdict import Verdict, judge
 from spikeport.toolchain.energy.estimate import estimate_energy
+from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPIKING, Estimate
 from spikeport.toolchain.energy.placement import Placement, placements
-from spikeport.toolchain.energy.result import DELTA, DENSE, SPIKING, Estimate
 from spikeport.toolchain.energy.textbook import textbook_ann_estimates
-from spikeport.toolchain.energy.verdict import Verdict, judge
 from spikeport.toolchain.simulation.census import Census
 
 ASSESS_PROFILES = ("loihi1-davies", "loihi2", "asic45")

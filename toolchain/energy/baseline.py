@@ -20,8 +20,16 @@ from collections.abc import Sequence
 from spikeport.hardware_profiles import Profile, load_profile, profile_names
 from spikeport.toolchain.energy.ann_work import AnnWork
 from spikeport.toolchain.energy.caveats import baseline_unpriced
+from spikeport.toolchain.energy.estimate_result import (
+    ANN,
+    DELTA,
+    DENSE,
+    SPARSE,
+    Estimate,
+    Grade,
+    check_period,
+)
 from spikeport.toolchain.energy.pricing import Joules
-from spikeport.toolchain.energy.result import ANN, DELTA, DENSE, SPARSE, Estimate, Grade, check_period
 from spikeport.toolchain.errors import InputError
 
 HOST = "stm32l4r5"  # the microcontroller at whose price encode and decode run

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spikeport.hardware_profiles import load_profile
-from spikeport.toolchain.energy.result import Estimate
+from spikeport.toolchain.energy.estimate_result import Estimate
 from spikeport.toolchain.energy.timing import barrier_seconds
 
 

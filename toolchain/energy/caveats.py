@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.mapping import SOFT_RESET
-from spikeport.toolchain.network import LEAKY, LIF, Network
+from spikeport.toolchain.network.integer_network import LEAKY, LIF, Network
 from spikeport.toolchain.simulation.census import Census
 
 NO_PERIOD = (

@@ -8,11 +8,11 @@ from spikeport.hardware_profiles import Profile, load_profile, profile_names
 from spikeport.toolchain.energy.activity import network_activity
 from spikeport.toolchain.energy.baseline import HOST, mac_energy
 from spikeport.toolchain.energy.caveats import chip_unpriced, not_expressible
+from spikeport.toolchain.energy.estimate_result import SPIKING, Estimate, Grade
 from spikeport.toolchain.energy.mapping import map_network
 from spikeport.toolchain.energy.pricing import Joules, dynamic, terms
-from spikeport.toolchain.energy.result import SPIKING, Estimate, Grade
 from spikeport.toolchain.energy.timing import scheduled_latency, step_seconds
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census
 
 HOST_NOTE = (

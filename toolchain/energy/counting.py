@@ -9,10 +9,10 @@ from __future__ import annotations
 from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.caveats import counts_unpriced, not_expressible
 from spikeport.toolchain.energy.chip import host_fields, per_decision
+from spikeport.toolchain.energy.estimate_result import SPIKING, Estimate, Grade
 from spikeport.toolchain.energy.mapping import Mapping, map_network
 from spikeport.toolchain.energy.pricing import Joules
-from spikeport.toolchain.energy.result import SPIKING, Estimate, Grade
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census
 
 

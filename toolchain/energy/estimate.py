@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spikeport.hardware_profiles import PRICED, Profile, load_profile, profile_names
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy.activity import check_census
 from spikeport.toolchain.energy.baseline import baseline_estimate
 from spikeport.toolchain.energy.chip import chip_estimate
 from spikeport.toolchain.energy.counting import counts_estimate
+from spikeport.toolchain.energy.estimate_result import Estimate, check_period
 from spikeport.toolchain.energy.limits import refusal
 from spikeport.toolchain.energy.placement import placements
-from spikeport.toolchain.energy.result import Estimate, check_period
 from spikeport.toolchain.energy.textbook import textbook_estimate
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census
 
 DEFAULT_PROFILES = ("loihi1-davies", "loihi2")

@@ -13,7 +13,7 @@ from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.layer_plan import LayerPlan, plan_layer
 from spikeport.toolchain.energy.limits import Violation, refusal
 from spikeport.toolchain.energy.synaptic_memory import Packing
-from spikeport.toolchain.network import LEAKY, READOUT, Network
+from spikeport.toolchain.network.integer_network import LEAKY, READOUT, Network
 
 SOFT_RESET = ("if@1", "snm@1", "mt@1", "dc@1", LEAKY)
 

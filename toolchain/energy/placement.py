@@ -18,7 +18,7 @@ from spikeport.toolchain.energy.small_chips import (
     kernel_words,
     pool_violations,
 )
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 
 
 @dataclass(frozen=True)

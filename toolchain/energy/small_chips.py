@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.limits import Violation
-from spikeport.toolchain.network import READOUT, Network
+from spikeport.toolchain.network.integer_network import READOUT, Network
 
 
 def kernel_words(inputs: int, outputs: int) -> int:

@@ -32,9 +32,16 @@ import numpy as np
 from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.ann_work import AnnWork
 from spikeport.toolchain.energy.chip import host_fields, per_decision
+from spikeport.toolchain.energy.estimate_result import (
+    DELTA,
+    DENSE,
+    SPARSE,
+    SPIKING,
+    Estimate,
+    Grade,
+)
 from spikeport.toolchain.energy.pricing import Joules, total
-from spikeport.toolchain.energy.result import DELTA, DENSE, SPARSE, SPIKING, Estimate, Grade
-from spikeport.toolchain.network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
 from spikeport.toolchain.simulation.census import Census
 
 STATE_WORDS = {

@@ -6,7 +6,7 @@ One file per neuron: equations first, integer step second.
 from __future__ import annotations
 
 from spikeport.toolchain.errors import InputError, did_you_mean
-from spikeport.toolchain.network import LEAKY, LIF, READOUT, Layer, Network
+from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Layer, Network
 from spikeport.toolchain.neurons.differential_coding import DifferentialCoding as DifferentialCoding
 from spikeport.toolchain.neurons.integrate_and_fire import IntegrateAndFire as IntegrateAndFire
 from spikeport.toolchain.neurons.leaky import Leaky as Leaky

@@ -25,9 +25,17 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Layer, denominator
+from spikeport.toolchain.network.integer_network import Layer, denominator
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
-from spikeport.toolchain.neurons.neuron import CARRY, INACTIVE, Long, Neuron, State, carry_residual, saturate
+from spikeport.toolchain.neurons.neuron import (
+    CARRY,
+    INACTIVE,
+    Long,
+    Neuron,
+    State,
+    carry_residual,
+    saturate,
+)
 
 
 @final

@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from spikeport.toolchain.network import Layer
+from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.neurons.neuron import Long
 from spikeport.toolchain.neurons.windowed import WindowedNeuron
 

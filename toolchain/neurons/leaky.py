@@ -23,9 +23,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Layer, Leak
+from spikeport.toolchain.network.codes import decay
+from spikeport.toolchain.network.integer_network import Layer, Leak
 from spikeport.toolchain.neurons.neuron import START, Long, Neuron, State, saturate
-from spikeport.toolchain.spike_coding import decay
 
 
 def leak_of(layer: Layer) -> Leak:

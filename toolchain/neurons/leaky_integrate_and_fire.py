@@ -19,9 +19,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Layer
+from spikeport.toolchain.network.codes import ACT_SHIFT, Dynamics, decay
+from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
-from spikeport.toolchain.spike_coding import ACT_SHIFT, Dynamics, decay
 
 
 def dynamics_of(layer: Layer) -> Dynamics:

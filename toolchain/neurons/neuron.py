@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import STATE_LIMIT, Layer
+from spikeport.toolchain.network.integer_network import STATE_LIMIT, Layer
 
 Long = NDArray[np.int64]
 State = dict[str, Long]

@@ -17,7 +17,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Coding, Layer, denominator
+from spikeport.toolchain.network.integer_network import Coding, Layer, denominator
 from spikeport.toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
 
 

@@ -19,7 +19,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Layer
+from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.neurons.neuron import START, Long, Neuron, State
 
 

@@ -10,8 +10,16 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Layer
-from spikeport.toolchain.neurons.neuron import CARRY, INACTIVE, Long, Neuron, State, carry_residual, saturate
+from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.neurons.neuron import (
+    CARRY,
+    INACTIVE,
+    Long,
+    Neuron,
+    State,
+    carry_residual,
+    saturate,
+)
 
 
 class WindowedNeuron(Neuron):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.policies.policy import DenseLayer, Provenance
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Provenance
 
 Float = NDArray[np.float32]
 Decider = Callable[

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
+from spikeport.toolchain.network.codes import ENCODER_THRESHOLD, TRANSFORMS
+from spikeport.toolchain.policies.ann_policy import Policy, Provenance
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.policy import Policy, Provenance
-from spikeport.toolchain.spike_coding import ENCODER_THRESHOLD, TRANSFORMS
 
 Float = NDArray[np.float32]
 Real = NDArray[np.floating]

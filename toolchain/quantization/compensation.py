@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spikeport.toolchain.quantization.fitting import StateMoments
 from spikeport.toolchain.quantization.rounding import Float, Long
-from spikeport.toolchain.quantization.state_moments import StateMoments
 
 
 def compensated_rows(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network import LIF, Layer
+from spikeport.toolchain.network.codes import ACT_SHIFT, LARGEST_WEIGHT_EXPONENT, Dynamics
+from spikeport.toolchain.network.integer_network import LIF, Layer
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer
-from spikeport.toolchain.spike_coding import ACT_SHIFT, LARGEST_WEIGHT_EXPONENT, Dynamics
 
 LARGEST = 127
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.statistics import SignalStatistics
+from spikeport.toolchain.conversion.signal_statistics import SignalStatistics
 from spikeport.toolchain.conversion.thresholds import floored
-from spikeport.toolchain.policies.policy import DenseLayer
+from spikeport.toolchain.policies.ann_policy import DenseLayer
 
 Float = NDArray[np.float64]
 FLOOR = 1e-3  # of the strongest column: a weak sender must not get an endless unit

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.spike_coding import ACT_SHIFT, Dynamics, decay
+from spikeport.toolchain.network.codes import ACT_SHIFT, Dynamics, decay
 
 Long = NDArray[np.int64]
 

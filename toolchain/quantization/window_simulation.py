@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network import Coding, Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, START
 
 Float = NDArray[np.float64]

@@ -10,9 +10,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]

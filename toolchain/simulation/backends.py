@@ -5,7 +5,7 @@ Classes are imported when asked for: Lava's take seconds and may be absent.
 
 from __future__ import annotations
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, did_you_mean
 from spikeport.toolchain.simulation.backend import Backend
 
@@ -23,11 +23,11 @@ def backend_class(name: str) -> type[Backend]:
 
         return FastBackend
     if name == "lava-direct":
-        from spikeport.toolchain.simulation.lava_direct import LavaDirectBackend
+        from spikeport.toolchain.simulation.lava.direct import LavaDirectBackend
 
         return LavaDirectBackend
     if name == "lava":
-        from spikeport.toolchain.simulation.lava_runtime import LavaBackend
+        from spikeport.toolchain.simulation.lava import LavaBackend
 
         return LavaBackend
     if name == "onnx":

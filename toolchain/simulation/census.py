@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.network import Network
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.network.integer_network import Network
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain import gymnasium_bridge
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy
-from spikeport.toolchain.simulation import statistics
+from spikeport.toolchain.simulation import return_statistics as statistics
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.latency import Delay, Delayed, delay_of, substeps_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.census import Census

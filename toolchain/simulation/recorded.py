@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
-from spikeport.toolchain.network import Coding
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.host.host_state import HostState
+from spikeport.toolchain.network.codes import encoder_spikes
+from spikeport.toolchain.network.integer_network import Coding
 from spikeport.toolchain.simulation.backend import (
     Backend,
     Float,
@@ -24,8 +26,6 @@ from spikeport.toolchain.simulation.backend import (
     checked_observations,
 )
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
-from spikeport.toolchain.simulation.host_state import HostState
-from spikeport.toolchain.spike_coding import encoder_spikes
 
 Long = NDArray[np.int64]
 

@@ -11,11 +11,11 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.network.codes import SpikeCoding, encoder_spikes
 from spikeport.toolchain.neurons import INACTIVE, neuron_of
 from spikeport.toolchain.neurons.neuron import Long
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
-from spikeport.toolchain.spike_coding import SpikeCoding, encoder_spikes
 
 
 @final

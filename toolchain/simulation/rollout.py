@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet
 from spikeport.toolchain.policies.leaky_policy import decider
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy
 

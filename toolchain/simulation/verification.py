@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from spikeport.toolchain.simulation.closed_loop import environment_of

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from spikeport.toolchain.artifact_file import write_atomically
+from spikeport.toolchain.artifact.artifact_file import write_atomically
 from spikeport.toolchain.errors import InputError
 
 SUFFIXES = (".mp4", ".gif")

@@ -4,9 +4,11 @@ Search for the cheapest conversion that still holds its policy's return, judged 
 own.
 """
 
-from spikeport.toolchain.tuning.automatic import AutomaticAttempt as AutomaticAttempt
-from spikeport.toolchain.tuning.automatic import convert_automatically as convert_automatically
-from spikeport.toolchain.tuning.automatic import refuse_own_choices as refuse_own_choices
-from spikeport.toolchain.tuning.options import TuningOptions as TuningOptions
-from spikeport.toolchain.tuning.result import Tuned as Tuned
-from spikeport.toolchain.tuning.tune import tune as tune
+from spikeport.toolchain.conversion.neuron_choice import AutomaticAttempt as AutomaticAttempt
+from spikeport.toolchain.conversion.neuron_choice import (
+    convert_automatically as convert_automatically,
+)
+from spikeport.toolchain.conversion.neuron_choice import refuse_own_choices as refuse_own_choices
+from spikeport.toolchain.tuning.tuner import tune as tune
+from spikeport.toolchain.tuning.tuning_options import TuningOptions as TuningOptions
+from spikeport.toolchain.tuning.tuning_result import Tuned as Tuned

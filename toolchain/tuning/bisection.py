@@ -6,8 +6,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from spikeport.toolchain.tuning.evidence import Evidence
 from spikeport.toolchain.tuning.point import THRIFTS, Point
+from spikeport.toolchain.tuning.tuning_evidence import Evidence
 
 NO_THRIFT = THRIFTS[0]  # stands for 0 where a geometric mean is taken
 CLOSE = 1.05  # ratio of two values that are not worth telling apart

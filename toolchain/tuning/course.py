@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from spikeport.toolchain.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.conversion.calibration import Calibration
-from spikeport.toolchain.conversion.statistics import PolicyStatistics
-from spikeport.toolchain.convert import convert
-from spikeport.toolchain.policies.policy import Policy
-from spikeport.toolchain.simulation.statistics import holds_target
-from spikeport.toolchain.tuning.evidence import Episodes, Evidence, gather
+from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
+from spikeport.toolchain.conversion.states import Calibration
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.simulation.return_statistics import holds_target
 from spikeport.toolchain.tuning.gate import hopeless, safe
-from spikeport.toolchain.tuning.options import TuningOptions
 from spikeport.toolchain.tuning.point import Point
+from spikeport.toolchain.tuning.tuning_evidence import Episodes, Evidence, gather
+from spikeport.toolchain.tuning.tuning_options import TuningOptions
 
 RUNGS = (4, 12, 36, 108)  # episodes
 SHARE_OF_TIME = 1 / 4  # of the minutes, that one candidate may take on the whole course

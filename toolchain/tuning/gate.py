@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from spikeport.toolchain.simulation.statistics import (
+from spikeport.toolchain.simulation.return_statistics import (
     STEADY,
     Verdict,
     failed_episodes,

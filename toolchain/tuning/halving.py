@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spikeport.toolchain.tuning.course import CHEAPER
-from spikeport.toolchain.tuning.evidence import Evidence
+from spikeport.toolchain.tuning.tuning_evidence import Evidence
 
 PLACES = (10, 5, 3)  # that a generation has on the second rung, the third, and all above
 FIRST_PLACES = (4, 2, 2)  # the same while nothing is safe

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.seeds import search_seeds
 from spikeport.toolchain.tuning.bisection import bisections
-from spikeport.toolchain.tuning.evidence import Episodes, Evidence, not_convertible
 from spikeport.toolchain.tuning.gate import extra_weak
 from spikeport.toolchain.tuning.halving import alive, dominated, incumbent, promoted
 from spikeport.toolchain.tuning.point import Point, first_points, neighbours, no_thriftier
-from spikeport.toolchain.tuning.seeds import search_seeds
 from spikeport.toolchain.tuning.study import Study
+from spikeport.toolchain.tuning.tuning_evidence import Episodes, Evidence, not_convertible
 from spikeport.toolchain.tuning.workers import Outcome, Task, Workers
 
 REACH = 1.2  # times the cheapest safe cost

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.regular_file import open_regular
-from spikeport.toolchain.tuning.evidence import Batch, Episodes, Evidence, as_json
-from spikeport.toolchain.tuning.options import TuningOptions
+from spikeport.toolchain.files.regular_file import open_regular
 from spikeport.toolchain.tuning.point import Point, suggest
+from spikeport.toolchain.tuning.tuning_evidence import Batch, Episodes, Evidence, as_json
+from spikeport.toolchain.tuning.tuning_options import TuningOptions
 
 NAME = "spikeport-tune"
 STARTUP = 16  # trials before TPE has a model

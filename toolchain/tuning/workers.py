@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
 from spikeport.toolchain.tuning.course import Course
-from spikeport.toolchain.tuning.evidence import Batch
 from spikeport.toolchain.tuning.point import Point
+from spikeport.toolchain.tuning.tuning_evidence import Batch
 
 MAX_ROWS = 128
 SMALLEST_PART = 4  # episodes

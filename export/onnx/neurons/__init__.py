@@ -5,7 +5,7 @@ The integer steps of toolchain/neurons, one file each.
 
 from __future__ import annotations
 
-from spikeport.export.carries import ways_out
+from spikeport.export.formats import ways_out
 from spikeport.export.onnx.neurons.differential_coding import DifferentialCodingGraph
 from spikeport.export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
 from spikeport.export.onnx.neurons.leaky import LeakyGraph
@@ -14,9 +14,9 @@ from spikeport.export.onnx.neurons.multi_threshold import MultiThresholdGraph
 from spikeport.export.onnx.neurons.readout import ReadoutGraph
 from spikeport.export.onnx.neurons.sigma_delta import SigmaDeltaGraph
 from spikeport.export.onnx.neurons.signed_memory import SignedMemoryGraph
-from spikeport.export.onnx.window import NeuronGraph
+from spikeport.export.onnx.onnx_window import NeuronGraph
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "sdn@1": SigmaDeltaGraph(),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.graph import Graph
-from spikeport.export.onnx.integers import clip_long, floor_division, shift_right
-from spikeport.toolchain.network import ActivationTable, Layer
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.onnx_integers import clip_long, floor_division, shift_right
+from spikeport.toolchain.network.integer_network import ActivationTable, Layer
 
 BEYOND = 2**30  # above every payload's range, so what is cut here still counts as saturated
 

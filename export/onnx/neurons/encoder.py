@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.onnx_graph import Graph
 from spikeport.export.onnx.timesteps import Size, run_timesteps
 
 

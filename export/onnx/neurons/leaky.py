@@ -11,10 +11,10 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.graph import Graph
-from spikeport.export.onnx.integers import beyond_limit, decay, saturate
-from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
-from spikeport.toolchain.network import Layer, Network
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.onnx_integers import beyond_limit, decay, saturate
+from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.neurons.leaky import leak_of
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.export.onnx.carry_over import Range
-from spikeport.export.onnx.graph import Graph
-from spikeport.export.onnx.neurons.windowed import WindowedGraph
-from spikeport.toolchain.network import Layer
+from spikeport.export.onnx.neurons.windowed_graph import WindowedGraph
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.toolchain.network.integer_network import Layer
 
 PAYLOADS = np.array([1, 2, 4, 8], np.int64)
 

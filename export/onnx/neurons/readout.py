@@ -11,10 +11,10 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.graph import Graph
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.export.onnx.timesteps import Size, run_timesteps
-from spikeport.export.onnx.window import Control, NeuronGraph, Sums, Window
-from spikeport.toolchain.network import Coding, Layer, Network, denominator
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
 
 
 @final

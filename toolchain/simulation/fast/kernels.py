@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.compilation import njit
-from spikeport.toolchain.network import STATE_LIMIT
+from spikeport.toolchain.host.value_code import decode_row, encode_row
+from spikeport.toolchain.network.integer_network import STATE_LIMIT
 from spikeport.toolchain.simulation.fast.plan import (
     DC,
     IF,
@@ -26,7 +27,6 @@ from spikeport.toolchain.simulation.fast.plan import (
     SNM,
     unpack,
 )
-from spikeport.toolchain.simulation.host import decode_row, encode_row
 
 compiled: Any = njit(boundscheck=False, nogil=True)
 CARRY = 1

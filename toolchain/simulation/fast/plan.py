@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.compilation import njit
-from spikeport.toolchain.network import READOUT, Coding, Layer, Network, denominator
-from spikeport.toolchain.simulation.host import HostConstants, host_constants
+from spikeport.toolchain.host.value_code import HostConstants, host_constants
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Layer, Network, denominator
 
 # Rows of View.layers, one column per layer.
 KIND, INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, TRIGGER, SEGMENTS, TABLE, STATE = range(10)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.host.population_code import SpikeHost, spike_host
+from spikeport.toolchain.network.codes import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
-from spikeport.toolchain.simulation.spike_host import SpikeHost, spike_host
-from spikeport.toolchain.spike_coding import ACT_SHIFT
 
 # Rows of SpikingPlan.layers, one column per layer.
 INPUTS, OUTPUTS, WEIGHTS, NEURONS, FAN_OUT, KEPT_U, KEPT_V, SHIFT, THRESHOLD, IN_CURRENT = range(10)

@@ -1,3 +1,3 @@
 """The backend `onnx`: the exported graph in onnxruntime."""
 
-from spikeport.toolchain.simulation.onnx_runtime.backend import OnnxBackend as OnnxBackend
+from spikeport.toolchain.simulation.onnx import OnnxBackend as OnnxBackend

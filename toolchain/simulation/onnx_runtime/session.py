@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.export.onnx.model import onnx_model, serialised
-from spikeport.toolchain.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact
 
 Arrays = dict[str, NDArray[Any]]
 

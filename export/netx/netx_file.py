@@ -1,0 +1,81 @@
+"""`--to netx`: one HDF5 file that `lava.lib.dl.netx.hdf5.Network` reads.
+
+    layer/<i>/type                dense
+             /shape, inFeatures, outFeatures
+             /weight              float32 [out, in], whole numbers
+             /bias                mantissas [out], left out where all are zero
+             /neuron/             type CUBA, iDecay, vDecay, vThMant, refDelay 1, gradedSpike False
+
+netx runs a block as LIFReset(du=iDecay - 1, dv=vDecay, vth=vThMant, bias_exp=6). What else is to
+know stands in the file's attribute `spikeport`, canonical JSON (description.py).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikeport.export.netx.blocks import Block, blocks_of
+from spikeport.export.netx.netx_description import describe
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import (
+    canonical_json,
+    check_writable,
+    write_atomically,
+)
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.hdf5 import hdf5_library
+from spikeport.toolchain.readers.netx.netx_blocks import ATTRIBUTE
+
+
+def export_netx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
+    """Write the artifact as the netx file `path`, which must not exist; it appears whole or not at
+    all.
+
+    Raises InputError for neurons, weights or biases that netx has no place for, and for a path that
+    cannot be used.
+    """
+    target = Path(path)
+    check_writable(target)
+    if target.exists():
+        raise InputError(
+            str(path),
+            "exists already",
+            why="an export never overwrites anything",
+            fix="give -o a path that does not exist",
+        )
+    made = blocks_of(artifact)
+    h5py = hdf5_library("--to netx")
+    text = canonical_json(describe(artifact, made))
+
+    def write(temporary: Path) -> None:
+        with h5py.File(temporary, "w") as file:
+            file.attrs[ATTRIBUTE] = text
+            for index, block in enumerate(made.blocks):
+                _write_block(file.create_group(f"layer/{index}"), block)
+
+    write_atomically(target, write)
+
+
+def _write_block(group: Any, block: Block) -> None:
+    outputs, inputs = block.weights.shape
+    group.create_dataset("type", data=np.array([b"dense"], "S10"))
+    group.create_dataset("shape", data=np.array([outputs]))
+    group.create_dataset("inFeatures", data=inputs)
+    group.create_dataset("outFeatures", data=outputs)
+    group.create_dataset("weight", data=block.weights.astype(np.float32), compression="gzip")
+    if block.bias.any():
+        group.create_dataset("bias", data=block.bias.astype(np.float32))
+    neuron = {
+        "type": "CUBA",
+        "iDecay": block.current_decay + 1,
+        "vDecay": block.voltage_decay,
+        "vThMant": block.threshold,
+        "refDelay": 1,
+        "gradedSpike": False,
+    }
+    for name, value in neuron.items():
+        group.create_dataset(f"neuron/{name}", data=value)

@@ -1,0 +1,193 @@
+"""What an exported file says about itself: enough to run it with nothing but a runtime for ONNX.
+
+Every number that encode and decode need is here, as JSON: Python and C print a float64 so that it
+reads back as the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.export.onnx.decision import COUNTS, IDLE_COUNTS, Decision
+from spikeport.export.onnx.neurons import NEURON_GRAPHS
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import VERSION, canonical_json, checksum
+
+FORMAT = "spikeport"
+FORMAT_VERSION = "1.1"
+LARGEST = float(np.finfo(np.float64).max)
+MEANING = {
+    "encoded": "q0 of encode, one row per environment",
+    "control": (
+        "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0"
+        " not active: its state is kept"
+    ),
+    "state": (
+        "zeros before the first decision, whose control word is 2; then the output of the same name"
+        " with next_ before it"
+    ),
+    "accumulator": "what decode takes",
+    "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
+    "encode": (
+        "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor,"
+        " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode)"
+        " is the last feature, decision counting from 0 at an episode's start"
+    ),
+    "decode": (
+        "action = clip(squash(y) * scale + offset, low, high), y = accumulator * row_scale /"
+        " divisor, in float64; with the squash argmax it is the number of the largest y, the lowest"
+        " of equal ones"
+    ),
+    "clip": "clip, low and high are the largest float64 where nothing is clipped",
+}
+SPIKING_MEANING = {
+    "encoded": (
+        "q0 of encode, one row per environment: what the input neurons integrate in each timestep"
+    ),
+    "control": (
+        "per row: 1 or 2 active, nothing is carried over from decision to decision; 0 not active"
+    ),
+    "spike_counts": (
+        "spikes of the last layer's neurons, what decode takes; zero where a row is not active"
+    ),
+    "idle_counts": (
+        f"{' and '.join(IDLE_COUNTS)} of the steps after a window, until a stock LIF's next reset;"
+        " zero where a row is not active"
+    ),
+    "encode": (
+        f"{MEANING['encode']}; feature i then becomes P activations, which take the place of x: z ="
+        " tanh(x) with the transform tanh, else x; exp(-0.5 * ((z - mean[i, j]) * (z - mean[i,"
+        " j])) / (std[i, j] * std[i, j])), or z itself where mean is null"
+    ),
+    "decode": (
+        "action = clip(squash(y) * scale + offset, low, high), y[k] = sum of weights[k, j] *"
+        " spike_counts[k * P + j], j rising, / divisor + bias[k], in float64"
+    ),
+}
+
+
+def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
+    """metadata_props of the model:
+
+    `format`, versions, the artifact's checksum, neuron and time, and `description` as canonical
+    JSON.
+    """
+    network = artifact.network
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "artifact_sha256": checksum(artifact),
+        "artifact_version": ".".join(map(str, VERSION)),
+        "neuron": network.neuron,
+        "timesteps": str(network.timesteps),
+        "alpha": f"{network.alpha}/64",
+        "description": canonical_json(describe(artifact, decision)),
+    }
+
+
+def meaning(artifact: Artifact) -> dict[str, str]:
+    """What the ports and numbers of this artifact's graph mean."""
+    if artifact.network.spike_coding is None:
+        return MEANING
+    without = ("accumulator", "state")
+    return {name: text for name, text in MEANING.items() if name not in without} | SPIKING_MEANING
+
+
+def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
+    """The description.
+
+    What goes in and out, what it means, encode and decode, where the policy comes from.
+    """
+    network = artifact.network
+    provenance = artifact.provenance
+    environment = artifact.environment
+    entries = [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
+    entries = [["announced"]] * network.across_decisions + [names for names in entries if names]
+    states = [
+        {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
+        for (port, after), names in zip(decision.states, entries, strict=True)
+    ]
+    return {
+        "neurons": [layer.neuron for layer in network.layers],
+        "timesteps": network.timesteps,
+        "alpha": network.alpha,
+        "resync_every": network.resync_every,
+        "states": states,
+        "encode": encode(artifact),
+        "decode": decode(artifact),
+        "meaning": meaning(artifact),
+        "environment": (
+            None
+            if environment is None
+            else {"id": environment.id, "control_period_s": environment.control_period_s}
+        ),
+        "provenance": {"file": provenance.file, "sha256": provenance.sha256},
+        "memory": artifact.memory,
+    }
+
+
+def encode(artifact: Artifact) -> dict[str, Any]:
+    """The observation contract and the encoder.
+
+    Of a spiking network scale and limit belong to its input neurons, [features * P].
+    """
+    observation = artifact.observation
+    encoder = artifact.network.encoder
+    coding = artifact.network.spike_coding
+    time = observation.time_feature
+    activations = {}
+    if coding is not None:
+        if coding.mean is None or coding.std is None:
+            ends = (None, None)
+        else:
+            ends = (coding.mean.tolist(), coding.std.tolist())
+        activations = {"transform": coding.transform, "mean": ends[0], "std": ends[1]}
+    return activations | {
+        "size": observation.size,
+        "shift": numbers(observation.shift),
+        "divisor": numbers(observation.divisor),
+        "clip": LARGEST if observation.clip is None else observation.clip,
+        "scale": numbers(encoder.scale),
+        "limit": encoder.limit.tolist(),
+        "time_feature": (
+            None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode}
+        ),
+        "names": list(observation.names),
+        "units": list(observation.units),
+    }
+
+
+def decode(artifact: Artifact) -> dict[str, Any]:
+    """The action contract, and the readout's scale or the spike counts' weights.
+
+    `output` is the graph's output that is decoded.
+    """
+    action = artifact.action
+    network = artifact.network
+    coding = artifact.network.spike_coding
+    unbounded = np.full(action.size, LARGEST)
+    facts = {"output": "accumulator", "row_scale": numbers(network.layers[-1].row_scale)}
+    if coding is not None:
+        facts = {
+            "output": "spike_counts",
+            "weights": coding.decoder_weights.tolist(),
+            "bias": coding.decoder_bias.tolist(),
+        }
+    return facts | {
+        "divisor": network.divisor,
+        "squash": action.squash,
+        "scale": numbers(action.scale),
+        "offset": numbers(action.offset),
+        "low": numbers(-unbounded if action.low is None else action.low),
+        "high": numbers(unbounded if action.high is None else action.high),
+        "names": list(action.names),
+        "units": list(action.units),
+    }
+
+
+def numbers(values: NDArray[Any]) -> list[float]:
+    """As JSON has them, which knows no infinity."""
+    return np.clip(values.astype(np.float64), -LARGEST, LARGEST).tolist()

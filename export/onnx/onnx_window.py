@@ -1,0 +1,94 @@
+"""What a layer's part of the graph gets and gives: one window of T timesteps.
+
+A layer's whole window is computed before the next layer's: within a timestep layer l + 1 sees the
+payloads of layer l of that timestep, so all sums of a window are one matrix product. Tensors have a
+row per environment, n of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.toolchain.network.integer_network import Layer, Network
+
+
+@dataclass(frozen=True)
+class Control:
+    """What happens to a row in this decision, bool [n, 1, 1] each."""
+
+    active: str
+    carry: str
+    start: str
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Synaptic sums without bias, int32 [n, count, neurons]; count is T, or 1 where only the host's
+    input arrives.
+
+    `idle` [n, L, neurons] are those of the L steps after a window of lif, None where nothing
+    arrives then.
+    """
+
+    tensor: str
+    count: int
+    idle: str | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Payloads and states of T timesteps, tensors [n, T in all, neurons] one behind another; no
+    payloads for a readout.
+
+    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons]
+    says where something was clipped, `state` has the next decision's state by name.
+    """
+
+    payloads: list[str]
+    states: list[str]
+    state: dict[str, str]
+    saturated: str | None = None
+    idle: str | None = None
+
+
+class NeuronGraph(ABC):
+    """Abstract; every subclass is final and stands in a file of its own.
+
+    `state` names what a decision hands on, in order.
+    """
+
+    state: tuple[str, ...]
+
+    @abstractmethod
+    def window(
+        self,
+        graph: Graph,
+        network: Network,
+        layer: Layer,
+        control: Control,
+        state: Mapping[str, str],
+        sums: Sums,
+    ) -> Window:
+        """Add the nodes of one window; `state` has int32 tensors [n, 1, neurons].
+
+        Rows that are not active may hold anything.
+        """
+
+
+def synaptic_sums(
+    graph: Graph, layer: Layer, payloads: str, count: int, idle: str | None = None
+) -> Sums:
+    """W x payloads [n, count, inputs], kept as 8-bit weights and widened once when the graph is
+    loaded.
+    """
+    weights = graph.cast(layer.weights.T, np.int32)
+    return Sums(
+        graph.node("MatMul", payloads, weights),
+        count,
+        None if idle is None else graph.node("MatMul", idle, weights),
+    )

@@ -1,0 +1,478 @@
+"""`convert` and `tune`: a checkpoint in, an artifact out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spikeport.commands.command_options import (
+    as_json,
+    checkpoint_options,
+    numbers,
+    read_array,
+    read_options,
+    whole_numbers,
+)
+from spikeport.commands.terminal import emit, plain, staged_bar
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The artifact to write (.spk).",
+)
+@checkpoint_options
+@click.option(
+    "--observations",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Recorded observations (N, obs) instead of --env.",
+)
+@click.option(
+    "--episode-starts",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Flags (N) that mark episode starts.",
+)
+@click.option(
+    "--neuron",
+    metavar="sdn|if|snm|mt|dc|lif|leaky|auto",
+    help=(
+        "Neuron of the hidden layers; auto: the cheapest that holds.  [default: sdn; lif or leaky"
+        " for a spiking checkpoint, and for nothing else]"
+    ),
+)
+@click.option(
+    "--timesteps",
+    type=int,
+    metavar="T",
+    help="Timesteps of a decision.  [default: sdn 1, if 16, snm 8, mt 4, dc 4]",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    metavar="A",
+    help="Share of the residual that is carried over, in 64ths.  [default: if 0.5, others 0]",
+)
+@click.option(
+    "--weight-bits",
+    default=8,
+    show_default=True,
+    metavar="B",
+    help="Symmetric weights of 2 to 8 bits.",
+)
+@click.option(
+    "--action-error", type=float, metavar="E",
+    help="Wanted RMS action error in half ranges.  [default: 0.1; finer where 64 episodes lose over 2 % of the return, or over 3 % more of them are weak]",
+)  # fmt: skip
+@click.option(
+    "--calibration-steps",
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Decisions of the policy to calibrate on.",
+)
+@click.option(
+    "--error-shares",
+    metavar="X[,X...]",
+    callback=numbers,
+    help="Shares of the squared action error: input, hidden layers.  [default: cheapest]",
+)
+@click.option(
+    "--triggers",
+    metavar="M[,M...]",
+    callback=whole_numbers,
+    help="Payload units a change must reach to be sent, per hidden layer.  [default: 1]",
+)
+@click.option(
+    "--allocation",
+    default="sensitivity",
+    show_default=True,
+    metavar="sensitivity|events",
+    help="Thresholds by formula, or from events counted in calibration.",
+)
+@click.option(
+    "--thrift",
+    default=0.0,
+    show_default=True,
+    metavar="X",
+    help="Squared action error that a synop per MAC saved is worth; drops synapses.",
+)
+@click.option(
+    "--threshold-shares", metavar="X[,X...]", callback=numbers,
+    help="dc, T >= 3: shares (0.05..20) of a neuron's largest activation to choose its threshold from.  [default: 1,0.8,0.6; others if the loop asks for it]",
+)  # fmt: skip
+@click.option(
+    "--resync-every",
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Restart all state every N decisions; 0 = never.",
+)
+@click.option("--prune-dead", is_flag=True, help="Drop neurons that never fired in calibration.")
+@click.option(
+    "--finetune",
+    is_flag=True,
+    help=(
+        "Distil the policy into the integers: minutes, for 4 or 5 weight bits; sdn only, needs"
+        " PyTorch."
+    ),
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Calibration episode k is reset with 10^6 + 1000 * seed + k.",
+)
+@click.option("--no-source", is_flag=True, help="Leave the float policy out of the artifact.")
+@as_json
+def convert(
+    checkpoint: Path,
+    output: Path,
+    env: str | None,
+    observations: Path | None,
+    episode_starts: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Convert a trained policy into an integer spiking artifact.
+
+    CHECKPOINT: a torch state_dict (l1,l2,l3; fc1,fc2,fc_mu; Sequential numbering), a safetensors
+    file, a checkpoint of RSL-RL, rl_games or CleanRL, a Stable-Baselines3 / sb3-contrib zip (TD3,
+    DDPG, SAC, TQC, PPO, A2C, TRPO, DQN, QR-DQN), or a graph: ONNX, torch.export (.pt2),
+    TorchScript. Spiking: a PopSAN or Proxy-Target state_dict, SDDPG's NAME_weights.p with
+    NAME_bias.p, lava-dl's netx HDF5 (docs/spiking.md), or snnTorch's Leaky networks. A NIR file
+    that `export --to nir` wrote becomes the artifact that it came from (docs/nir.md).
+    """
+    from spikeport import api
+    from spikeport.toolchain.artifact.artifact_file import check_writable, save
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+    from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+    from spikeport.toolchain.report import artifact_text, describe_artifact
+
+    check_writable(output)
+    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
+        raise InputError(
+            "-o",
+            "would overwrite the checkpoint",
+            got=output,
+            fix="give the artifact a name of its own, such as policy.spk",
+        )
+    if api.is_exported_nir(checkpoint):
+        artifact = restored(checkpoint)
+        save(artifact, output)
+        emit(
+            as_json,
+            describe_artifact(artifact) | {"accepted": None, "output": output.name},
+            f"{artifact_text(artifact)}\nwrote {output}",
+        )
+        return
+    if observations is None:
+        recorded = None
+    else:
+        recorded = read_array(observations, "--observations")
+    if episode_starts is None:
+        starts = None
+    else:
+        starts = read_array(episode_starts, "--episode-starts")
+    policy = api.load_policy(
+        checkpoint,
+        env=env,
+        observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1],
+        **read_options(given),
+    )
+    own = (
+        "neuron",
+        "timesteps",
+        "alpha",
+        "weight_bits",
+        "action_error",
+        "allocation",
+        "thrift",
+        "finetune",
+    )
+    for assumption in policy.provenance.assumptions:
+        if assumption.startswith("warning: "):
+            click.echo(assumption, err=True)
+    given["neuron"] = given["neuron"] or (
+        "lif"
+        if isinstance(policy, SpikingPolicy)
+        else "leaky"
+        if isinstance(policy, LeakyPolicy)
+        else "sdn"
+    )
+    choices: dict[str, Any] = {name: given[name] for name in own}
+    choices |= {
+        name: tuple(given[name] or ()) for name in ("error_shares", "triggers", "threshold_shares")
+    }
+    choices |= {
+        "resync_every": given["resync_every"],
+        "prune_dead": given["prune_dead"],
+        "keep_source": not given["no_source"],
+    }
+    if given["neuron"] != "auto":
+        choices = {"options": api.ConversionOptions(**choices)}
+        if given["neuron"] not in ("sdn", "lif", "leaky") and given["action_error"] is not None:
+            click.echo(
+                f"note: --action-error chooses the thresholds of sdn; {given['neuron']} takes its"
+                " own from the largest activations",
+                err=True,
+            )
+    elif (
+        given["finetune"]
+        or given["thrift"]
+        or given["triggers"]
+        or given["error_shares"]
+        or given["action_error"] is not None
+    ):
+        click.echo(
+            "note: --action-error, --error-shares, --triggers, --allocation, --thrift and"
+            " --finetune apply to auto's sdn candidate alone",
+            err=True,
+        )
+    attempts: list[Any] = []
+    with staged_bar() as progress:
+        artifact = api.convert(
+            policy,
+            env=env,
+            observations=recorded,
+            episode_starts=starts,
+            calibration_steps=given["calibration_steps"],
+            seed=given["seed"],
+            progress=progress,
+            attempts=attempts,
+            **choices,
+        )
+    save(artifact, output)
+    for attempt in attempts:
+        click.echo(f"closed loop: {attempt}", err=True)
+    accepted = judged(attempts, artifact, output)
+    if given["neuron"] in ("lif", "leaky"):
+        options = (
+            ("" if artifact.environment else " --env ID")
+            + " --compare"
+            + ("" if artifact.source else " --source CHECKPOINT")
+        )
+        compare = f"`spikeport simulate {output.name}{options}` measures its return"
+        click.echo(
+            "note: no closed loop was run, a network that was trained as spiking is taken as it"
+            f" is; {compare}",
+            err=True,
+        )
+    emit(
+        as_json,
+        describe_artifact(artifact) | {"accepted": accepted, "output": output.name},
+        f"{artifact_text(artifact)}\nwrote {output}",
+    )
+
+
+def judged(attempts: list[Any], artifact: Any, output: Path) -> bool | None:
+    """Whether the closed loop accepted what was written, None where it was not run.
+
+    Stderr hears why it was chosen, or that it is no good.
+    """
+    from spikeport.toolchain.conversion.closed_loop_conversion import Attempt, acceptance, setting
+
+    if not attempts:
+        return None
+    accepted = any(attempt.accepted for attempt in attempts)
+    reason = "none of these neurons holds the return; sdn was written"
+    if isinstance(attempts[0], Attempt):
+        accepted, reason = acceptance(
+            attempts,
+            setting(artifact.calibration["action_error"], artifact.calibration["threshold_shares"]),
+        )
+        if accepted and reason:
+            click.echo(f"note: {reason}", err=True)
+    if not accepted:
+        click.echo(
+            f"warning: {reason}. {output.name} is the best of what was tried; `spikeport diagnose"
+            f" {output.name}` says what is wrong",
+            err=True,
+        )
+    return accepted
+
+
+def restored(exported: Path) -> Any:
+    """The artifact in a NIR file that Spikeport wrote; options that would convert are refused."""
+    from spikeport import api
+    from spikeport.toolchain.errors import InputError
+
+    context = click.get_current_context()
+    own = {"checkpoint", "output", "as_json"}
+    given = [
+        name
+        for name in context.params
+        if name not in own
+        and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise InputError(
+            exported.name,
+            "holds a finished artifact, which is given back as it is",
+            got=", ".join("--" + name.replace("_", "-") for name in given),
+            limit="-o and --json alone",
+            fix=("leave the other options away", "convert the checkpoint that it came from"),
+        )
+    return api.load_nir(exported)
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The artifact to write (.spk).",
+)
+@checkpoint_options
+@click.option(
+    "--target", default=0.99, show_default=True, metavar="R", help="Return ratio to hold."
+)
+@click.option(
+    "--cost",
+    default="synops",
+    show_default=True,
+    metavar="synops|joules",
+    help="What is to become cheap, per decision.",
+)
+@click.option(
+    "--profile", metavar="NAME", help="Chip whose dynamic joules count, with --cost joules."
+)
+@click.option(
+    "--neurons",
+    default="sdn,if,snm,mt,dc",
+    show_default=True,
+    metavar="a[,b...]",
+    help="Neurons to search.",
+)
+@click.option(
+    "--weight-bits",
+    default="8",
+    show_default=True,
+    metavar="B[,B...]",
+    callback=whole_numbers,
+    help="Weight widths to search.",
+)
+@click.option("--trials", default=1000, show_default=True, metavar="N", help="Candidates at most.")
+@click.option(
+    "--minutes",
+    default=12.0,
+    show_default=True,
+    metavar="M",
+    help="Time at most, calibration and judgement included.",
+)
+@click.option(
+    "--chatter",
+    default=1.1,
+    show_default=True,
+    metavar="X",
+    help="Largest change of action per decision, as a multiple of the source policy's.",
+)
+@click.option(
+    "--calibration-steps",
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Decisions of the policy to calibrate on.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    metavar="S",
+    help="Of the calibration, the search and the judgement (docs/tuning.md).",
+)
+@click.option(
+    "--study",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the search here; an interrupted one goes on from it.",
+)
+@click.option("--no-source", is_flag=True, help="Leave the float policy out of the artifact.")
+@as_json
+def tune(
+    checkpoint: Path, output: Path, env: str | None, study: Path | None, as_json: bool, **given: Any
+) -> None:
+    """Search for the cheapest conversion that still holds the policy's return.
+
+    Candidates run in the environment, closed loop; the cheapest that hold are judged on episodes
+    that the search never saw. Exit code 1: nothing held, not even the plain conversion, which FILE
+    then is.
+    """
+    from spikeport import api
+    from spikeport.toolchain.artifact.artifact_file import check_writable, save
+    from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.report import (
+        artifact_text,
+        candidate_line,
+        describe_artifact,
+        tuning_text,
+    )
+
+    check_writable(output)
+    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
+        raise InputError(
+            "-o",
+            "would overwrite the checkpoint",
+            got=output,
+            fix="give the artifact a name of its own, such as policy.spk",
+        )
+    if env is None:
+        raise InputError(
+            "tune", "searches in the policy's environment", got="no --env", fix="--env ID"
+        )
+    if study is not None and output.resolve() == study.resolve():
+        raise InputError(
+            "-o",
+            "would overwrite the study",
+            got=output,
+            fix="give the artifact a name of its own, such as policy.spk",
+        )
+    options = api.TuningOptions(
+        **{
+            name: given[name]
+            for name in (
+                "target",
+                "cost",
+                "profile",
+                "trials",
+                "minutes",
+                "chatter",
+                "seed",
+                "calibration_steps",
+            )
+        },
+        neurons=tuple(name.strip() for name in given["neurons"].split(",") if name.strip()),
+        weight_bits=tuple(given["weight_bits"]),
+        keep_source=not given["no_source"],
+    )
+    policy = api.load_policy(checkpoint, env=env, **read_options(given))
+    tuned = api.tune(
+        policy,
+        env,
+        options,
+        study=study,
+        report=lambda number, point, evidence: click.echo(
+            f"{number:4d}  {candidate_line(point, evidence)}", err=True
+        ),
+        note=lambda text: click.echo(plain(text), err=True),
+    )
+    save(tuned.artifact, output)
+    facts = describe_artifact(tuned.artifact) | {"tuning": tuned.to_json(), "output": output.name}
+    emit(as_json, facts, f"{tuning_text(tuned)}\n{artifact_text(tuned.artifact)}\nwrote {output}")
+    if not tuned.holds:
+        sys.exit(1)

@@ -1,0 +1,79 @@
+"""The full scale of every neuron of differential coding: the least error of what it sends, measured
+on calibration states.
+
+The largest activation as theta never saturates but spends the few levels of a short window on
+states that hardly occur; activations of trained policies have long tails. Differential coding may
+exceed theta besides: its running mean reaches theta (1 + 1/2 + ... + 1/T). So each neuron takes, of
+a few shares of the maximum, the one with the least mean squared error against the float activation.
+Saturation counts with its square: a tail that matters keeps its range.
+
+What a window error costs in the closed loop differs by policy: one that falls over small errors
+wants small thresholds, another the tails. toolchain/conversion/closed_loop_conversion.py tries SHARES one after
+another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeport.toolchain.conversion.states import subset
+from spikeport.toolchain.network.integer_network import Coding, Layer
+from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.quantization.window_simulation import decoded_mean, window_payloads
+
+SHARES = (
+    (1.0, 0.8, 0.6),
+    (0.8, 0.7, 0.6, 0.5),
+    (1.3, 1.0, 0.8, 0.6),
+    (1.0,),
+)  # of the given threshold
+SEARCHED_FROM = 3  # timesteps; two are too few for a share of the maximum to pay
+STATES = 1500
+
+
+def least_error_thresholds(
+    layer: Layer,
+    arriving: NDArray[Any],
+    activations: NDArray[np.float64],
+    timesteps: int,
+    coding: Coding,
+    shares: tuple[float, ...],
+    largest: float = np.inf,
+) -> Layer:
+    """The layer with each neuron's best of `shares` of its threshold, in payloads `arriving` [N,
+    T', in] and float `activations` [N, out].
+
+    Of equals the first in the list is taken, so that is what a silent neuron gets. No threshold
+    exceeds `largest`, in integers.
+    """
+    chosen = subset(len(arriving), STATES)
+    payloads = arriving[chosen]
+    wanted = activations[chosen]
+    best = layer
+    least = np.full(layer.outputs, np.inf)
+    for share in shares:
+        candidate = with_threshold(layer, np.minimum(share * layer.threshold, largest))
+        sent = (
+            decoded_mean(window_payloads(candidate, payloads, timesteps), coding) * candidate.unit
+        )
+        error = ((sent - wanted) ** 2).mean(0)
+        best = with_threshold(layer, np.where(error < least, candidate.threshold, best.threshold))
+        least = np.minimum(error, least)
+    return best
+
+
+def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:
+    """The layer with the nearest thresholds that its neuron allows.
+
+    An even theta (if, snm) makes theta // 2 exact.
+    """
+    if SPIKES[layer.neuron].levels == 1:
+        even = 2
+    else:
+        even = 1
+    integers = even * np.maximum(np.rint(threshold / even), 1).astype(np.int32)
+    return dataclasses.replace(layer, threshold=integers, unit=integers * layer.row_scale)

@@ -1,0 +1,112 @@
+"""Checkpoints of a training run: everything from which the next step follows, in one file that
+holds no code.
+
+Written between two episodes, when the environment's state is the next episode's seed. Tensors,
+numbers and text only, read with weights_only=True: networks, optimisers, counters, the random
+states of torch, NumPy (batches, action noise) and the action space (random actions), the number of
+rows in the memory, and the plan that the run was started with.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spikeport.toolchain.artifact.artifact_file import write_atomically
+from spikeport.toolchain.errors import InputError, violations
+
+FORMAT = 4  # what it holds, and the arithmetic that goes on from it
+COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
+
+
+def write_checkpoint(
+    path: Path, model: Any, plan: dict[str, Any], next_episode: int, rows: int
+) -> None:
+    """Write the state of `model` between two episodes.
+
+    `next_episode` is the number of the one that starts.
+    """
+    kind, keys, position, gauss, cached = np.random.get_state(legacy=True)
+    state = {
+        "format": FORMAT,
+        "plan": json.dumps(plan),
+        "networks": model.get_parameters(),
+        "counters": {name: int(getattr(model, name)) for name in COUNTERS},
+        "next_episode": next_episode,
+        "rows": rows,
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(model.device) if model.device.type == "cuda" else None,
+        "numpy": {
+            "kind": kind,
+            "keys": torch.from_numpy(np.asarray(keys, np.int64)),
+            "position": int(position),
+            "gauss": int(gauss),
+            "cached": float(cached),
+        },
+        "action_space": json.dumps(model.action_space.np_random.bit_generator.state),
+    }
+    write_atomically(path, lambda temporary: torch.save(state, temporary))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in `path`; InputError where the file is damaged or of another format."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises pickle, runtime, key and type errors on damaged files
+        raise InputError(
+            str(path),
+            "is not a readable checkpoint",
+            why=str(error).splitlines()[0][:120],
+            fix="start the run anew in another file",
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise InputError(
+            str(path),
+            "is a checkpoint of another format",
+            limit=f"format {FORMAT}",
+            fix="continue it with the version of Spikeport that wrote it",
+        )
+    return state
+
+
+def restore(state: dict[str, Any], model: Any) -> None:
+    """Put the networks, counters and random states of a checkpoint into a model of the same plan."""
+    model.set_parameters(state["networks"], exact_match=True, device=model.device)
+    for name, value in state["counters"].items():
+        setattr(model, name, value)
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and model.device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], model.device)
+    drawn = state["numpy"]
+    np.random.set_state(
+        (
+            drawn["kind"],
+            drawn["keys"].numpy().astype(np.uint32),
+            drawn["position"],
+            drawn["gauss"],
+            drawn["cached"],
+        )
+    )
+    model.action_space.np_random.bit_generator.state = json.loads(state["action_space"])
+
+
+def check_plan(path: Path, before: dict[str, Any], plan: dict[str, Any]) -> None:
+    """InputError that lists every choice in which a run differs from the one in `path` that it
+    continues.
+    """
+    changed = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
+    problems = [
+        f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}"
+        for name in changed
+    ]
+    if problems:
+        raise violations(
+            str(path),
+            problems,
+            why="a resumed run must equal an uninterrupted one",
+            fix=("give the same choices", "train into another file"),
+        )

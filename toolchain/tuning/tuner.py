@@ -1,0 +1,308 @@
+"""`tune`: calibrate, search, judge, and hand over the cheapest artifact that holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.closed_loop_conversion import open_loop_error
+from spikeport.toolchain.conversion.seeds import judging_seeds, search_seeds
+from spikeport.toolchain.conversion.signal_statistics import measure
+from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.simulation.return_statistics import return_ratio
+from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
+from spikeport.toolchain.tuning.point import Point
+from spikeport.toolchain.tuning.search import Report, Search
+from spikeport.toolchain.tuning.study import open_study, quiet
+from spikeport.toolchain.tuning.tuning_evidence import Episodes, Evidence
+from spikeport.toolchain.tuning.tuning_options import TuningOptions
+from spikeport.toolchain.tuning.tuning_result import Candidate, Tuned, candidate_facts, pareto_front
+from spikeport.toolchain.tuning.workers import Workers, usable_cores
+
+JUDGED = (24, 216)  # episodes of a judgement, at least and at most
+JUDGEMENTS = 2  # that time is kept for
+DEARER = 1.1  # times the cost of one that did not hold: who is asked next
+MOST_KEPT = 0.4  # of the minutes, for judging
+DEFAULTS = TuningOptions()
+
+
+def tune(
+    policy: AnyPolicy,
+    environment: str,
+    options: TuningOptions = DEFAULTS,
+    *,
+    study: Path | None = None,
+    report: Report = lambda number, point, evidence: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Tuned:
+    """Search for the cheapest conversion that holds `options.target` in `environment` (an id that
+    the user typed).
+
+    `study` is a file that an interrupted search goes on from; `report(number, point, evidence)` is
+    called after each candidate, `note(text)` for what else a user should know. Where nothing holds,
+    the artifact is the plain conversion and `holds` is False. Raises InputError where the policy,
+    the environment and the options do not fit.
+    """
+    started = time.monotonic()
+    if isinstance(policy, SpikingPolicy | LeakyPolicy):
+        raise InputError(
+            policy.provenance.file,
+            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are"
+            " those it was trained with",
+            got=f"{policy.neuron}, T = {policy.timesteps}",
+            limit="an ANN",
+            fix="spikeport convert, with --weight-bits for smaller weights",
+        )
+    neurons = usable_neurons(policy, options, note)
+    with quiet():
+        opened = open_study(study, options.identity(policy, environment), options)
+    course = prepare(policy, environment, options)
+    with quiet(), Workers(course, usable_cores()) as workers:
+        ann, rungs, seconds = source_episodes(workers)
+        note(
+            f"{course.environment.id}: source return {ann.returns.mean():.1f},"
+            f" {'/'.join(map(str, rungs))} episodes a candidate, {workers.count} at a time"
+        )
+        search = Search(workers, opened, neurons, ann, rungs, report)
+        deadline = started - opened.spent() + 60 * options.minutes
+        most = MOST_KEPT * 60 * options.minutes
+        count = int(
+            np.clip(most / (2.0 * JUDGEMENTS * seconds), *JUDGED)
+        )  # twice: the source runs them as well
+        kept = min(2.0 * JUDGEMENTS * count * seconds + 5, most)
+        search.run(deadline - kept)
+        if not search.tried:
+            raise InputError(
+                "--minutes",
+                "no candidate could be run in this time",
+                got=options.minutes,
+                fix=f"--minutes {max(2.0, 10 * options.minutes):g}",
+            )
+        plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
+        nothing = (Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known())
+        best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
+        chosen, judged = judge(search, count, deadline, note)
+        if chosen is None or chosen[1].cost > best_plain[1].cost > 0:
+            unaided = fall_back(workers, best_plain[0], count, note)
+            if chosen is None or unaided[1].safe:
+                chosen = unaided
+            else:
+                chosen = chosen
+        held = chosen[0] != best_plain[0]
+        if held:
+            best_plain = best_plain
+        else:
+            best_plain = chosen
+    holds = chosen[1].safe
+    plainly = (
+        "nothing cheaper was safe; this is the plain conversion, which"
+        f" {'holds' if holds else 'does not hold'}"
+    )
+    seeds = (*search_seeds(options.seed, rungs[-1]), *judging_seeds(options.seed, count))
+    recorded = dataclasses.replace(
+        course,
+        calibration=dataclasses.replace(
+            course.calibration, seeds=(*course.calibration.seeds, *seeds)
+        ),
+    )
+    tuned = Tuned(
+        artifact=recorded.build(chosen[0]),
+        holds=holds,
+        verdict=chosen[1].reason if held else f"{plainly}: {chosen[1].reason}",
+        chosen=chosen,
+        plain=(
+            min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain)
+            if held
+            else best_plain
+        ),
+        pareto=pareto_front(search.tried, rungs[1]),
+        trials=len(search.runners),
+        safe=len(search.safe),
+        rungs=rungs,
+        judged=judged,
+        judging_episodes=count,
+        seconds=time.monotonic() - started,
+        options=options,
+    )
+    return dataclasses.replace(tuned, artifact=with_record(tuned, course))
+
+
+def usable_neurons(
+    policy: Policy, options: TuningOptions, note: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The wanted neurons that can carry the policy's activations."""
+    relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
+    usable = tuple(name for name in options.neurons if name == "sdn" or relu)
+    if not usable:
+        raise InputError(
+            "--neurons",
+            "none of them carries this policy's activations",
+            got=", ".join(options.neurons),
+            limit="sdn",
+            fix="--neurons sdn",
+        )
+    if usable != options.neurons:
+        note("only sdn carries this policy's activations: the other neurons are left out")
+    return usable
+
+
+def prepare(policy: Policy, environment: str, options: TuningOptions) -> Course:
+    """Calibrate."""
+    env = gymnasium_bridge.make(environment, trusted=True)
+    try:
+        gymnasium_bridge.check_fit(
+            gymnasium_bridge.facts(env, environment), policy.observation.size, policy.action
+        )
+        calibration = from_environment(policy, env, options.calibration_steps, options.seed)
+        record = gymnasium_bridge.record(env, environment)
+    finally:
+        env.close()
+    return Course(
+        policy,
+        calibration,
+        measure(policy, calibration),
+        record,
+        partial(gymnasium_bridge.make, environment, trusted=True),
+        options,
+    )
+
+
+def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]:
+    """The source policy's episodes on the search seeds, the rungs that there is time for, and
+    seconds per episode, all workers at it.
+    """
+    options = workers.course.options
+    seeds = search_seeds(options.seed, RUNGS[-1])
+    ann = Episodes()
+    ann += workers.episodes(seeds[: RUNGS[0]])
+    started = time.monotonic()  # the first episodes load and compile
+    ann += workers.episodes(seeds[RUNGS[0] : RUNGS[1]])
+    seconds = (time.monotonic() - started) / (RUNGS[1] - RUNGS[0])
+    rungs = affordable_rungs(seconds, 60 * options.minutes)
+    for before, rung in pairwise(rungs[1:]):
+        ann += workers.episodes(seeds[before:rung])
+    if not np.isfinite(ann.returns).all() or return_ratio(ann.returns, ann.returns) is None:
+        raise InputError(
+            "tune",
+            "the source policy's return is no measure",
+            got=float(ann.returns.mean()),
+            limit="finite and not about 0",
+            fix="use `spikeport convert`",
+        )
+    return ann, rungs, seconds
+
+
+def judge(
+    search: Search, count: int, deadline: float, note: Callable[[str], None]
+) -> tuple[Candidate | None, int]:
+    """The cheapest candidate in reserve that also holds on fresh seeds, if any.
+
+    How many had to be asked.
+    """
+    workers = search.workers
+    course = search.course
+    seeds = judging_seeds(course.options.seed, count)
+    rungs = tuple(sorted({min(rung, count) for rung in (search.rungs[1], count // 4, count)}))
+    ann = Episodes()
+    judged = 0
+    longest = 0.0
+    refused = 0.0
+    for point, known in search.reserve:
+        left = deadline - time.monotonic()
+        if judged and left < longest:
+            break
+        if known.cost < DEARER * refused or (
+            judged and left < 2 * longest and not known.safe
+        ):  # the last turn is a safe one's
+            continue
+        started = time.monotonic()
+        spiking = Episodes()
+        artifact = course.build(point)
+        evidence = nothing_known()
+        for rung in rungs:
+            if ann.count < rung:
+                before = time.monotonic()
+                ann += workers.episodes(seeds[ann.count : rung])
+                started += time.monotonic() - before  # the source runs them once
+            spiking += workers.episodes(seeds[spiking.count : rung], artifact=artifact)
+            evidence = course.assess(artifact, spiking, ann, rung == rungs[-1])
+            if evidence.failed:
+                break
+        longest = max(longest, time.monotonic() - started)
+        judged = judged + 1
+        note(
+            f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g},"
+            f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
+        )
+        if evidence.safe:
+            return (point, evidence), judged
+        refused = known.cost
+    return None, judged
+
+
+def fall_back(workers: Workers, plain: Point, count: int, note: Callable[[str], None]) -> Candidate:
+    """The plain conversion, judged by the rule of reports.
+
+    It was not chosen among many, so it needs no margin.
+    """
+    seeds = judging_seeds(workers.course.options.seed, count)
+    artifact = workers.course.build(plain)
+    ann = Episodes(tuple(workers.episodes(seeds)))
+    spiking = Episodes(tuple(workers.episodes(seeds, artifact=artifact)))
+    evidence = workers.course.holds(artifact, spiking, ann)
+    note(
+        f"the plain conversion on {evidence.episodes} fresh episodes:"
+        f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
+    )
+    return plain, evidence
+
+
+def is_plain(point: Point) -> bool:
+    """Whether a point is what `convert` makes of an action error alone."""
+    return (
+        point.neuron == "sdn"
+        and point.allocation == "sensitivity"
+        and not point.thrift
+        and not point.error_shares
+        and set(point.triggers) <= {1}
+    )
+
+
+def nothing_known() -> Evidence:
+    return Evidence(0, 0.0, 0.0, 0.0, 0.0, False, "not tried")
+
+
+def with_record(tuned: Tuned, course: Course) -> Artifact:
+    """The artifact with its tuning in the calibration record."""
+    options = tuned.options
+    record = {
+        "target": options.target,
+        "cost": options.cost,
+        "profile": options.profile,
+        "chatter": options.chatter,
+        "holds": tuned.holds,
+        "trials": tuned.trials,
+        "search_episodes": tuned.rungs[-1],
+        "judging_episodes": tuned.judging_episodes,
+        "chosen": candidate_facts(tuned.chosen),
+        "pareto": [
+            [candidate[1].cost, candidate[1].ratio, candidate[1].safe] for candidate in tuned.pareto
+        ],
+    }
+    notes = {
+        "measured_action_error": open_loop_error(tuned.artifact, course.policy, course.calibration),
+        "tuning": record,
+    }
+    return dataclasses.replace(tuned.artifact, calibration=tuned.artifact.calibration | notes)
