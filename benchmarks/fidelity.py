@@ -37,10 +37,12 @@ from benchmarks.float_oracle import FloatNetwork, FloatSimulation, FloatSpikingA
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.conversion.build import ConversionOptions, convert  # noqa: E402
+from spikeport.toolchain.conversion.build import convert  # noqa: E402
 from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment  # noqa: E402
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions  # noqa: E402
 from spikeport.toolchain.conversion.states import Calibration, from_environment  # noqa: E402
 from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
+from spikeport.toolchain.policies.actor import FloatActor  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.fast import FastBackend  # noqa: E402
 from spikeport.toolchain.simulation.return_statistics import (  # noqa: E402
@@ -49,7 +51,7 @@ from spikeport.toolchain.simulation.return_statistics import (  # noqa: E402
     ratio_interval,
     return_ratio,
 )
-from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out  # noqa: E402
+from spikeport.toolchain.simulation.rollout import Rollout, roll_out  # noqa: E402
 
 FOLDER = ROOT / "build" / "fidelity"
 FOLDERS = (

@@ -33,7 +33,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.policies import ROOT  # noqa: E402
 from benchmarks.results import table  # noqa: E402
-from spikeport.toolchain.artifact.artifact_file import write_atomically  # noqa: E402
+from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.simulation.return_statistics import confidence_interval  # noqa: E402
 from spikeport.toolchain.training.runs.evaluation import read_evaluations  # noqa: E402
 

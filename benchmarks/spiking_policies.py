@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.policies import OWN, ROOT  # noqa: E402
 from benchmarks.results import simulated, table  # noqa: E402
 from spikeport import api  # noqa: E402
-from spikeport.toolchain.artifact.artifact_file import write_atomically  # noqa: E402
 from spikeport.toolchain.energy.units import joules  # noqa: E402
+from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.simulation.backends import BACKENDS  # noqa: E402
 from spikeport.toolchain.simulation.verification import verify  # noqa: E402
 

@@ -32,7 +32,7 @@ import torch  # noqa: E402
 from benchmarks.eager_spiking import EagerProxyTarget  # noqa: E402
 from benchmarks.policies import ROOT  # noqa: E402
 from benchmarks.results import table  # noqa: E402
-from spikeport.toolchain.artifact.artifact_file import write_atomically  # noqa: E402
+from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.training.layers.dense_stack import bfloat16_speed  # noqa: E402
 from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3  # noqa: E402
 from spikeport.toolchain.training.methods.hyperparameters import proxy_hyperparameters  # noqa: E402

@@ -14,42 +14,50 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import is_artifact
-from spikeport.toolchain.conversion.build import ConversionOptions as ConversionOptions
 from spikeport.toolchain.conversion.closed_loop_conversion import (
     Attempt,
     convert_from_observations,
     convert_in_environment,
 )
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions as ConversionOptions
+from spikeport.toolchain.conversion.neuron_choice import (
+    AutomaticAttempt,
+    convert_automatically,
+    refuse_own_choices,
+)
+from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky_policy
+from spikeport.toolchain.conversion.schemes.trained_lif import (
+    convert_spiking_policy,
+    refuse_meaningless,
+)
 from spikeport.toolchain.conversion.seeds import LARGEST_SEED
-from spikeport.toolchain.convert_leaky import convert_leaky_policy
-from spikeport.toolchain.convert_spiking import convert_spiking_policy, refuse_meaningless
 from spikeport.toolchain.energy import (
     ASSESS_PROFILES,
     DEFAULT_PROFILES,
-    AnnWork,
     Assessment,
     Estimate,
 )
 from spikeport.toolchain.energy import assess as judge
 from spikeport.toolchain.energy import estimate_energy as price
 from spikeport.toolchain.energy.estimate_result import check_period
+from spikeport.toolchain.energy.measure import EPISODES as EPISODES
+from spikeport.toolchain.energy.measure import counted_on, measure_ann_work, measure_census
+from spikeport.toolchain.energy.measure import modelled_latency as modelled_latency
+from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError, did_you_mean
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.policies import EnvironmentFacts
-from spikeport.toolchain.policies import load_policy as read_policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
-from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.closed_loop import simulate
-from spikeport.toolchain.tuning import AutomaticAttempt, convert_automatically, refuse_own_choices
+from spikeport.toolchain.simulation.closed_loop import simulate as simulate
 from spikeport.toolchain.tuning import Tuned as Tuned
 from spikeport.toolchain.tuning import TuningOptions as TuningOptions
 from spikeport.toolchain.tuning import tune as tune
 
-EPISODES = 10  # that a census counts
 FORMATS = ("lava", "netx", "nir", "onnx")
 
 
@@ -99,43 +107,6 @@ def _refuse_artifact(path: str | os.PathLike[str]) -> None:
                 "give the checkpoint that it was converted from",
             ),
         )
-
-
-def environment_facts(
-    env: str | None,
-    action_low: Any = None,
-    action_high: Any = None,
-    observation_size: int | None = None,
-) -> EnvironmentFacts:
-    """What is known of the environment, from its id or from the options that replace it."""
-    if env is None:
-        low, high = (
-            None if bound is None else np.atleast_1d(np.asarray(bound, np.float64))
-            for bound in (action_low, action_high)
-        )
-        if low is not None and high is not None and low.shape != high.shape:
-            if 1 not in (low.size, high.size):
-                raise InputError(
-                    "--action-low/--action-high",
-                    "the bounds have different lengths",
-                    got=f"{low.size} and {high.size}",
-                    limit="one number for all channels, or one per channel",
-                    fix="give both ends of every channel",
-                )
-            low, high = np.broadcast_arrays(low, high)
-        return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
-    if action_low is not None or action_high is not None:
-        raise InputError(
-            "--action-low/--action-high",
-            "the environment gives the bounds already",
-            got=f"--env {env}",
-            fix="give either --env or the bounds",
-        )
-    made = gymnasium_bridge.make(env, trusted=True)
-    try:
-        return gymnasium_bridge.facts(made, env)
-    finally:
-        made.close()
 
 
 def load_source(
@@ -352,122 +323,6 @@ def assess(
     return judge(
         census, artifact, work, tuple(profiles), control_period_s, counted_on(artifact, census, env)
     )
-
-
-def measure_ann_work(
-    artifact: Artifact,
-    *,
-    env: str | None = None,
-    episodes: int | None = None,
-    seed: int = 1000,
-    progress: Callable[[int], None] = lambda finished: None,
-) -> AnnWork:
-    """What the source policy does as an int8 network.
-
-    Only its dense work where the artifact has no source ANN inside.
-    """
-    from spikeport.toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
-    from spikeport.toolchain.simulation.closed_loop import environment_of
-    from spikeport.toolchain.simulation.rollout import roll_out
-
-    if not countable(artifact):
-        return dense_work(artifact)
-    if env is None and artifact.environment is None:
-        return probe_work(artifact)
-    make_env, _ = environment_of(artifact, env)
-    if episodes is None:
-        rows = EPISODES
-    else:
-        rows = episodes
-    actor = CountingActor(artifact, rows)
-    roll_out(actor, lambda index: make_env(None), range(seed, seed + rows), progress)
-    return actor.work()
-
-
-def measure_census(
-    artifact: Artifact,
-    *,
-    env: str | None = None,
-    episodes: int | None = None,
-    seed: int = 1000,
-    progress: Callable[[int], None] = lambda finished: None,
-) -> Census:
-    """Counts of closed-loop episodes (10), or of the probe without its end where there is no
-    environment.
-
-    Raises InputError for `episodes` that are given without an environment to count them in.
-    """
-    if episodes is not None and episodes < 1:
-        raise InputError(
-            "--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1"
-        )
-    if env is not None or artifact.environment is not None:
-        return simulate(
-            artifact,
-            environment=env,
-            episodes=EPISODES if episodes is None else episodes,
-            seed=seed,
-            progress=progress,
-        ).census
-    if episodes is not None:
-        why = "it is counted on the decisions of its probe"
-        raise InputError(
-            "--episodes",
-            "the artifact names no environment",
-            got=episodes,
-            why=why,
-            fix=("--env ID", "leave --episodes away"),
-        )
-    return probe_census(artifact)
-
-
-def counted_on(artifact: Artifact, census: Census, env: str | None = None) -> str:
-    """What `measure_census` counted, in words.
-
-    Decisions in an environment, or recorded or synthetic ones of the probe.
-    """
-    if env is not None:
-        identifier = env
-    elif artifact.environment is None:
-        identifier = None
-    else:
-        identifier = artifact.environment.id
-    if identifier is not None:
-        return f"{census.decisions} decisions in {identifier}"
-    if str(artifact.calibration.get("source")).startswith("synthetic"):
-        kind = "synthetic"
-    else:
-        kind = "recorded"
-    return f"{census.decisions} {kind} decisions of the probe"
-
-
-def probe_census(artifact: Artifact) -> Census:
-    """Counts of the recorded part of the probe."""
-    recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
-    with open_backend("fast", artifact) as backend:
-        return backend.trace(
-            artifact.probe.observations[recorded], artifact.probe.flags[recorded]
-        ).census
-
-
-def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
-    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of
-    the probe.
-
-    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of
-    their band. On a microcontroller it is the dense source policy's. Raises InputError for a
-    profile without times.
-    """
-    estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
-    if estimate.latency_s is None:
-        raise InputError(
-            "--latency-from",
-            "the profile has no times",
-            got=profile,
-            limit="a chip or a microcontroller",
-            fix="--latency-from loihi1-davies",
-        )
-    return estimate.latency_s + (0.0 if estimate.io_s is None else estimate.io_s[io == "system"])
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:

@@ -275,7 +275,8 @@ def energy(
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import load
-    from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates, render_table
+    from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates
+    from spikeport.toolchain.report.energy_table import render_table
 
     loaded = load(artifact)
     if control_period_ms is not None:
@@ -349,8 +350,9 @@ def assess(
     """
     from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import load
-    from spikeport.toolchain.energy import ASSESS_PROFILES, render_assessment
+    from spikeport.toolchain.energy import ASSESS_PROFILES
     from spikeport.toolchain.report.energy_assessment_plot import check_plot, plot_assessment
+    from spikeport.toolchain.report.energy_assessment_text import render_assessment
 
     if plot is not None:
         check_plot(plot)
@@ -409,7 +411,8 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     """
     from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import is_artifact, load
-    from spikeport.toolchain.policies import ReadOptions, inspect_checkpoint
+    from spikeport.toolchain.readers.inspection import inspect_checkpoint
+    from spikeport.toolchain.readers.reading_options import ReadOptions
     from spikeport.toolchain.report import artifact_text, describe_artifact
 
     if is_artifact(file) or api.is_exported_nir(file):

@@ -16,20 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from spikeport.export.lava.host import Host
 
-from spikeport.export.lava.folder import describe_host
+from spikeport.export.host_description import describe_host
+from spikeport.export.lava.host import Host
 from spikeport.export.lava.network_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import (
-    READOUT,
-    STATE_LIMIT,
-    Encoder,
-    Layer,
-    Network,
-)
+from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import SPIKES
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import backend_class

@@ -24,9 +24,10 @@ from spikeport.hardware_profiles import parse_profile
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import load
 from spikeport.toolchain.conversion.states import from_arrays
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files import hdf5 as hdf5_content
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.hostile_seeds import KINDS, Kind
 
 MEMORY = 2 * 2**30

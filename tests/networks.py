@@ -12,17 +12,11 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network.integer_network import (
-    READOUT,
-    ActivationTable,
-    Coding,
-    Encoder,
-    Layer,
-    Leak,
-    Network,
-)
-from spikeport.toolchain.neurons.proof import STATE_LIMIT, RowKind, bound_rows
-from spikeport.toolchain.neurons.spikes import SPIKES, Spikes
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import ActivationTable, Leak
+from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
+from spikeport.toolchain.neurons.neuron import SPIKES, Spikes
+from spikeport.toolchain.neurons.proof import STATE_LIMIT
 from spikeport.toolchain.policies.ann_policy import Provenance
 
 FLOAT = np.float64

@@ -12,12 +12,14 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network.codes import ENCODER_UNITS, Dynamics, SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, STATE_LIMIT, Encoder, Layer, Network
+from spikeport.toolchain.network.codes import ENCODER_UNITS, SpikeCoding
+from spikeport.toolchain.network.integer_network import LIF, Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT, Dynamics
+from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.ann_policy import Provenance
-from spikeport.toolchain.quantization.membrane_proof import bound_membrane
 
 
 @dataclass(frozen=True)

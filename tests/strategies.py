@@ -14,23 +14,22 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.integer_network import (
     DIFFERENTIAL_TIMESTEPS,
     READOUT,
-    STATE_LIMIT,
-    ActivationTable,
     Coding,
     Encoder,
     Layer,
-    Leak,
     Network,
     denominator,
 )
+from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable, Leak
 from spikeport.toolchain.neurons import SPIKES
-from spikeport.toolchain.neurons.proof import RowKind, bound_rows
-from spikeport.toolchain.neurons.spikes import Spikes
+from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
+from spikeport.toolchain.neurons.neuron import Spikes
 from spikeport.toolchain.policies.ann_policy import Provenance
 from tests.networks import random_table
 

@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.artifact import artifact_file
-from spikeport.toolchain.artifact.artifact import Artifact, check
-from spikeport.toolchain.artifact.artifact_file import check_writable, is_artifact, load, save
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact_file import is_artifact, load, save
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.codes import Dynamics
+from spikeport.toolchain.files.atomic import check_writable
+from spikeport.toolchain.network.parameters import Dynamics
 from tests import spk_files
 from tests.networks import random_artifact
 from tests.policy_files import Payload

@@ -18,11 +18,11 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import (
     DIFFERENTIAL_TIMESTEPS,
     READOUT,
-    STATE_LIMIT,
     Encoder,
     Layer,
     Network,
 )
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import SPIKES
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from spikeport.toolchain.simulation.fast import FastBackend

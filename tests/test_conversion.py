@@ -13,13 +13,10 @@ import pytest
 
 from spikeport import api
 from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
-from spikeport.toolchain.conversion.build import (
-    ConversionOptions,
-    convert,
-    make_probe,
-    without_neurons,
-)
+from spikeport.toolchain.conversion.assemble import make_probe
+from spikeport.toolchain.conversion.build import convert, without_neurons
 from spikeport.toolchain.conversion.closed_loop_conversion import acceptance
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
 from spikeport.toolchain.conversion.signal_statistics import (
     SignalStatistics,
@@ -35,7 +32,8 @@ from spikeport.toolchain.conversion.states import (
 from spikeport.toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Network
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from spikeport.toolchain.simulation.fast import FastBackend

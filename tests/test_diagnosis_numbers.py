@@ -17,8 +17,8 @@ from spikeport.toolchain.diagnosis.signals import listen
 from spikeport.toolchain.diagnosis.stages import action_rmse, all_worths, drive_errors, layer_stages
 from spikeport.toolchain.diagnosis.worth import distinct_levels, folded_worth
 from spikeport.toolchain.environments.gymnasium_bridge import make
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.simulation.backends import open_backend
-from spikeport.toolchain.simulation.rollout import FloatActor
 from tests import planted_faults as plant
 
 TOY = "tests.toy_environments:Drift-v0"

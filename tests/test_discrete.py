@@ -18,16 +18,12 @@ import spikeport
 from spikeport import api
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.conversion.logits import centred, logit_gradient, unit
+from spikeport.toolchain.conversion.signal_statistics import centred, logit_gradient, unit
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import (
-    DenseLayer,
-    EnvironmentFacts,
-    Policy,
-    Provenance,
-    load_policy,
-)
+from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.rollout import Chatter
 from tests.policy_files import edit_json, edit_tensors, model, randomize

@@ -15,13 +15,7 @@ import spikeport
 from spikeport import api
 from spikeport.hardware_profiles import load_profile, profile_names
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.energy import (
-    ASSESS_PROFILES,
-    Assessment,
-    assess,
-    estimate_energy,
-    render_assessment,
-)
+from spikeport.toolchain.energy import ASSESS_PROFILES, Assessment, assess, estimate_energy
 from spikeport.toolchain.energy.ann_work import (
     AnnWork,
     CountingActor,
@@ -51,6 +45,7 @@ from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPARSE
 from spikeport.toolchain.energy.timing import barrier_seconds
 from spikeport.toolchain.energy.units import seconds
 from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.report.energy_assessment_text import render_assessment
 from tests.front_door import answer, command, pendulum, refusal, toy
 from tests.networks import random_artifact
 from tests.test_energy_estimate import counted

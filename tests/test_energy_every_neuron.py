@@ -15,12 +15,12 @@ import spikeport
 from spikeport import api
 from spikeport.hardware_profiles import PRICED, load_profile, profile_names
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.energy import render_assessment
 from spikeport.toolchain.energy.caveats import not_expressible
 from spikeport.toolchain.energy.textbook import STATE_WORDS, spiking_terms
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
+from spikeport.toolchain.report.energy_assessment_text import render_assessment
 from tests.front_door import answer
 from tests.networks import leaky_artifact, random_artifact
 from tests.spiking_networks import SpikingShape, build_spiking

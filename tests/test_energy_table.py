@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates, render_table
+from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates
 from spikeport.toolchain.energy.units import joules, seconds
 from spikeport.toolchain.report import energy_headline as headline
+from spikeport.toolchain.report.energy_table import render_table
 from tests.networks import random_artifact
 
 

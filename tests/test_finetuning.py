@@ -19,13 +19,14 @@ from spikeport import api
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
-from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.distillation import distillation_training as training
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Coding
-from spikeport.toolchain.neurons.proof import RowKind, prove
+from spikeport.toolchain.neurons.bounds import RowKind
+from spikeport.toolchain.neurons.proof import prove
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
-from spikeport.toolchain.quantization.compensation import compensated_rows
+from spikeport.toolchain.quantization.fitting import compensated_rows
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
 from spikeport.toolchain.simulation.fast import FastBackend

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import spikeport
-from spikeport.toolchain.artifact.artifact_file import check_writable, save
+from spikeport.toolchain.artifact.artifact_file import save
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.atomic import check_writable
 from spikeport.toolchain.files.regular_file import open_regular
 from tests.front_door import (
     CHEETAH,

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spikeport.export.lava.host import Host
 
+from spikeport.export.host_description import describe_host
 from spikeport.export.lava import folder, lava_import
-from spikeport.export.lava.folder import describe_host, export_lava
+from spikeport.export.lava.folder import export_lava
+from spikeport.export.lava.host import Host
 from spikeport.export.lava.network_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError

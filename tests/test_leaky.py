@@ -14,14 +14,14 @@ import pytest
 
 import spikeport
 from spikeport.toolchain.artifact.artifact_file import load, save
-from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky
 from spikeport.toolchain.conversion.states import from_arrays
-from spikeport.toolchain.convert_leaky import convert_leaky
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.simulation.backends import open_backend
-from spikeport.toolchain.simulation.rollout import FloatActor
 from tests.front_door import TOY_ENV, answer, done
 from tests.test_artifact_file import assert_equal
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.energy import estimate_energy
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Leak
+from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak
 from spikeport.toolchain.neurons.proof import prove
 from spikeport.toolchain.simulation.backends import open_backend
 from tests.networks import leaky_artifact, random_artifact

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 import spikeport
 from spikeport.export.lava import lava_import
-from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import checksum, save
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import encoder_spikes
-from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.readers.netx.netx_weights import netx_weights, weights_problem
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.front_door import command, done

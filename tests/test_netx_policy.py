@@ -20,10 +20,11 @@ from spikeport.export.lava import lava_import
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.schemes.trained_lif import spiking_network
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.regular_file import read_content
 from spikeport.toolchain.network.codes import encoder_spikes
-from spikeport.toolchain.policies import load_policy
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.readers.detect import detect_format, read_content
+from spikeport.toolchain.readers.detect import detect_format
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.front_door import answer, command
 from tests.netx_child import Job, run_netx

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeport.toolchain.artifact.artifact import Artifact, Probe, check
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.neurons import IntegrateAndFire

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import save
+from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from tests.networks import random_artifact

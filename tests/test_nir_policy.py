@@ -15,8 +15,8 @@ import pytest
 import spikeport
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD
-from spikeport.toolchain.policies import load_policy
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.readers.nir.nir_policy import DECLARED
 from tests.front_door import answer, command
 

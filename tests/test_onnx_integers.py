@@ -31,9 +31,10 @@ from spikeport.export.onnx.onnx_integers import (
 )
 from spikeport.export.onnx.onnx_window import Control
 from spikeport.export.onnx.timesteps import UNROLLED
-from spikeport.toolchain.network.codes import decay as neurons_decay
 from spikeport.toolchain.network.codes import encoder_spikes as neurons_encoder_spikes
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, ActivationTable, Layer
+from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable
+from spikeport.toolchain.network.parameters import decay as neurons_decay
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import carry_residual
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation as reference_activation

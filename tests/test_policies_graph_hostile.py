@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.graph_files import dense, graph, small_onnx
 from tests.policy_files import write
 

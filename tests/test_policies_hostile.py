@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.policy_files import (
     Payload,
     edit_json,

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import (
-    EnvironmentFacts,
-    ReadOptions,
-    inspect_checkpoint,
-    load_policy,
-)
+from spikeport.toolchain.readers.inspection import inspect_checkpoint
+from spikeport.toolchain.readers.load import load_policy
+from spikeport.toolchain.readers.reading_options import ReadOptions
 from tests.library_files import (
     ACTIONS,
     HIGH,

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spikeport
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from tests.front_door import TOY_ENV, answer, refusal, toy_checkpoint
 from tests.graph_files import actor, computed, dense, exported, graph, scripted, small_onnx

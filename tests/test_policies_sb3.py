@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, Policy, describe, load_policy
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.policies.describe import describe
+from spikeport.toolchain.readers.load import load_policy
 from tests.policy_files import (
     HIGH,
     LOW,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.policy_files import edit_json, edit_tensors, model
 
 torch = pytest.importorskip("torch")

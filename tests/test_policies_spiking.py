@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, describe, load_policy
+from spikeport.toolchain.policies.describe import describe
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.load import load_policy
 from tests.policy_files import Payload, pickled, torch_bytes, write
 
 OBSERVATIONS = 3

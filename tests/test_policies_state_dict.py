@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, Policy, load_policy
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.policy_files import normalizer, state_dict, torch_bytes, write
 
 torch = pytest.importorskip("torch")

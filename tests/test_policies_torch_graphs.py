@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests.graph_files import actor, repacked, scripted
 from tests.policy_files import Payload, pickled, write, zip_bytes
 

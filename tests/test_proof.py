@@ -19,13 +19,13 @@ from spikeport.toolchain.network.integer_network import (
     DIFFERENTIAL_TIMESTEPS,
     LEAKY,
     READOUT,
-    STATE_LIMIT,
     Coding,
     Encoder,
     Layer,
     Network,
     denominator,
 )
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import (
     SPIKES,
     START,
@@ -34,8 +34,9 @@ from spikeport.toolchain.neurons import (
     Readout,
     neuron_of,
 )
+from spikeport.toolchain.neurons.bounds import RowKind, bound_rows, payload_ranges
 from spikeport.toolchain.neurons.neuron import State
-from spikeport.toolchain.neurons.proof import RowKind, bound, bound_rows, payload_ranges, prove
+from spikeport.toolchain.neurons.proof import bound, prove
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.conformance import around

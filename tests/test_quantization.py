@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.conversion.schemes.sigma_delta import shake
-from spikeport.toolchain.network.integer_network import ActivationTable, Coding
-from spikeport.toolchain.neurons.proof import RowKind
+from spikeport.toolchain.network.integer_network import Coding
+from spikeport.toolchain.network.parameters import ActivationTable
+from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.policies.ann_policy import DenseLayer
 from spikeport.toolchain.quantization.activation_table import CURVED, build_table
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer

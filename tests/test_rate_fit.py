@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from spikeport import api
-from spikeport.toolchain.conversion.build import ConversionOptions, convert
+from spikeport.toolchain.conversion.build import convert
 from spikeport.toolchain.conversion.closed_loop_conversion import open_loop_error
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.rate_thresholds import (
     SHARES,
+    decoded_mean,
     least_error_thresholds,
+    window_payloads,
     with_threshold,
 )
 from spikeport.toolchain.conversion.signal_statistics import measure
@@ -23,7 +26,6 @@ from spikeport.toolchain.conversion.states import Calibration, from_environment
 from spikeport.toolchain.conversion.thresholds import maximum_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.quantization.window_simulation import decoded_mean, window_payloads
 from spikeport.toolchain.simulation.fast import FastBackend
 from tests.networks import random_artifact
 

@@ -19,8 +19,9 @@ import pytest
 from spikeport.hardware_profiles import parse_profile
 from spikeport.toolchain.artifact import artifact_file
 from spikeport.toolchain.conversion.states import from_arrays
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
+from spikeport.toolchain.readers.load import load_policy
 from tests import spk_files
 from tests.graph_files import dense, graph, scripted
 from tests.networks import random_artifact

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from spikeport import api
-from spikeport.toolchain.conversion.build import ConversionOptions, convert
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.simulation.closed_loop import refuse_calibration_seeds, simulate
 from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.rollout import Chatter, FloatActor, roll_out
+from spikeport.toolchain.simulation.rollout import Chatter, roll_out
 from tests.networks import random_artifact
 
 FILE = Path(__file__).parents[1] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from benchmarks.eager_spiking import eager_actions
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.training.layers import scans, spike_layers
-from spikeport.toolchain.training.layers.spiking_stack import LayerKind, spike_counts
+from spikeport.toolchain.training.layers.layer_kind import LayerKind
+from spikeport.toolchain.training.layers.spiking_stack import spike_counts
 from spikeport.toolchain.training.layers.surrogates import (
     SURROGATES,
     Arctan,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spikeport.toolchain.conversion.build import ConversionOptions, convert
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.event_curves import event_curves, event_thresholds
 from spikeport.toolchain.conversion.signal_statistics import measure
 from spikeport.toolchain.conversion.states import from_environment

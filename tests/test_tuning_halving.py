@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 import spikeport
 from spikeport.toolchain.conversion.seeds import search_seeds
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.return_statistics import return_ratio
-from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
+from spikeport.toolchain.simulation.rollout import roll_out
 from spikeport.toolchain.tuning import TuningOptions
 from spikeport.toolchain.tuning.bisection import between, bisections
 from spikeport.toolchain.tuning.course import Course

@@ -291,7 +291,7 @@ def test_random_networks(kind: dict[str, object]) -> None:
 def test_backends_without_the_neuron_are_named_before_anything_runs(
     names: list[str], fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spikeport.toolchain.simulation.onnx_runtime import OnnxBackend
+    from spikeport.toolchain.simulation.onnx import OnnxBackend
 
     monkeypatch.setattr(OnnxBackend, "counterparts", ("if@1", "readout@1"))
     started: list[str] = []

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .window import Recording
 from .messages import Alarm, Arrays, Channel
+from .window import Recording
 
 TIME_LIMIT = 120.0  # seconds for one request; start-up is one, a chunk of decisions is one
 CHUNK_STEPS = 2_000

@@ -18,14 +18,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from spikeport.export.lava.host import Host
 
+from spikeport.export.host_description import describe_host
+from spikeport.export.lava.host import Host
 from spikeport.export.lava.network_description import describe
 from spikeport.export.lava.readme import readme
 from spikeport.export.lava.replay import encoded
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import canonical_json
 from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.files.atomic import canonical_json
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
@@ -102,43 +103,6 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def describe_host(artifact: Artifact) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Encoder and contracts as host.py reads them."""
-    observation = artifact.observation
-    action = artifact.action
-    encoder = artifact.network.encoder
-    time = observation.time_feature
-    facts = {
-        "size": observation.size,
-        "clip": observation.clip,
-        "time_feature": (
-            None if time is None else {"max_steps": time.max_steps, "test_mode": time.test_mode}
-        ),
-        "squash": action.squash,
-        "resync_every": artifact.network.resync_every,
-    }
-    arrays = {
-        "encoder.scale": encoder.scale,
-        "encoder.limit": encoder.limit,
-        "observation.shift": observation.shift,
-        "observation.divisor": observation.divisor,
-    }
-    arrays |= {
-        "action.row_scale": artifact.network.layers[-1].row_scale,
-        "action.scale": action.scale,
-        "action.offset": action.offset,
-    }
-    coding = artifact.network.spike_coding
-    if coding is not None:
-        facts["transform"] = coding.transform
-        arrays |= {"decoder.weights": coding.decoder_weights, "decoder.bias": coding.decoder_bias}
-        if coding.mean is not None and coding.std is not None:
-            arrays |= {"encoder.mean": coding.mean, "encoder.std": coding.std}
-    if action.low is not None and action.high is not None:
-        arrays |= {"action.low": action.low, "action.high": action.high}
-    return facts, arrays
 
 
 def record_probe(

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .window import CARRY, START
 from .messages import Arrays
+from .window import CARRY, START
 
 
 class Host:

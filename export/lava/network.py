@@ -25,8 +25,6 @@ from lava.proc.dense.process import Dense
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
-from .spiking_network import SpikingParts
-from .window import Record, Recording, Window
 from .processes.differential_coding.process import DifferentialCoding
 from .processes.integrate_and_fire.process import IntegrateAndFire
 from .processes.leaky.process import Leaky
@@ -35,6 +33,8 @@ from .processes.readout.process import Readout
 from .processes.sigma_delta.process import SigmaDelta
 from .processes.signed_memory.process import SignedMemory
 from .processes.source.process import Source
+from .spiking_network import SpikingParts
+from .window import Record, Recording, Window
 
 Arrays = dict[str, NDArray[Any]]
 WINDOWED = {"if@1": IntegrateAndFire, "snm@1": SignedMemory, "mt@1": MultiThreshold}

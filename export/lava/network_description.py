@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from spikeport.export.formats import ways_out
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.codes import bias_exponent
 from spikeport.toolchain.network.integer_network import READOUT, Network
+from spikeport.toolchain.network.parameters import bias_exponent
 
 NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "lif@1", "leaky@1", READOUT)
 ARRAYS = ("weights", "bias", "threshold", "payload_low", "payload_high")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .client import TIME_LIMIT, LavaClient, LavaFailure
 from .host import Host
 from .lava_import import install_command, lava_problem
-from .policy import FOLDER, read_arrays, read_network
 from .messages import Arrays
+from .policy import FOLDER, read_arrays, read_network
 
 EXACT = 0
 DIFFERENT = 1

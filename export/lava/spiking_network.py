@@ -25,9 +25,9 @@ from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
-from .window import Record
 from .processes.recorder.process import Recorder
 from .processes.spike_source.process import SpikeSource
+from .window import Record
 
 Arrays = dict[str, NDArray[Any]]
 FULL_EXPONENT = 6  # bias_exp of an always-on neuron: its mantissa is in the units of the threshold

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from spikeport.export.formats import ways_out
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network.codes import ACT_SHIFT, LARGEST_MANTISSA
 from spikeport.toolchain.network.integer_network import LIF, Layer, Network
+from spikeport.toolchain.network.parameters import ACT_SHIFT, LARGEST_MANTISSA
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 from spikeport.toolchain.readers.netx.netx_weights import LARGEST, weights_problem
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.export.host_description import decode, encode, numbers
 from spikeport.export.netx.blocks import Blocks
-from spikeport.export.onnx.onnx_description import decode, encode, numbers
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import VERSION, checksum
+from spikeport.toolchain.artifact.artifact_file import checksum
+from spikeport.toolchain.artifact.parts import VERSION
 
 FORMAT = "spikeport-netx"
 FORMAT_VERSION = "1.0"

@@ -21,12 +21,8 @@ import numpy as np
 from spikeport.export.netx.blocks import Block, blocks_of
 from spikeport.export.netx.netx_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import (
-    canonical_json,
-    check_writable,
-    write_atomically,
-)
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.atomic import canonical_json, check_writable, write_atomically
 from spikeport.toolchain.files.hdf5 import hdf5_library
 from spikeport.toolchain.readers.netx.netx_blocks import ATTRIBUTE
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from spikeport.export.nir.nir_graph import IF, LIF_TIMESTEP, refuse_foreign_neurons
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Network
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 
 CONTRACT_VERSION = "1.0"
 SATURATE = f"v <- clip(v, -{STATE_LIMIT}, {STATE_LIMIT})"

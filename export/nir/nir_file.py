@@ -20,14 +20,9 @@ import numpy as np
 from spikeport.export.nir.contract import contract_of
 from spikeport.export.nir.nir_graph import edges_of, nodes_of
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import (
-    FORMAT,
-    canonical_json,
-    check_writable,
-    to_parts,
-    write_atomically,
-)
+from spikeport.toolchain.artifact.artifact_file import FORMAT, to_parts
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.atomic import canonical_json, check_writable, write_atomically
 
 NAMESPACE = "spikeport"
 NIR_FORMAT = "spikeport-nir"

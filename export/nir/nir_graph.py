@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from spikeport.export.formats import ways_out
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network.codes import ACT_SHIFT, SpikeCoding
+from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import LIF, Layer, Network
+from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 IF = "if@1"

@@ -15,12 +15,13 @@ from spikeport.export.nir.contract import contract_of
 from spikeport.export.nir.nir_file import NAMESPACE, NIR_FORMAT, NIR_VERSION
 from spikeport.export.nir.nir_graph import Node, edges_of, nodes_of
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import FORMAT, canonical_json, from_parts
+from spikeport.toolchain.artifact.artifact_file import FORMAT, from_parts
 from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.files.atomic import canonical_json
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.hdf5 import Tree, read_hdf5
-from spikeport.toolchain.files.regular_file import open_regular
-from spikeport.toolchain.readers.detect import HDF5_SIGNATURE, FileContent, hdf5_kind, read_content
+from spikeport.toolchain.files.regular_file import FileContent, open_regular, read_content
+from spikeport.toolchain.readers.detect import HDF5_SIGNATURE, hdf5_kind
 from spikeport.toolchain.readers.nir.nir_chain import graph_of, metadata_entry
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"

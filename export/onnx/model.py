@@ -13,8 +13,8 @@ from spikeport.export.onnx.onnx_description import metadata
 from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Body, Graph, element_type
 from spikeport.export.onnx.requirement import install_command, onnx_problem
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import check_writable, write_atomically
 from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.files.atomic import check_writable, write_atomically
 
 BATCH = "n"
 

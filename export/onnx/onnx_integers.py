@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.toolchain.network.integer_network import STATE_LIMIT
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 
 LIMIT = np.array(STATE_LIMIT, np.int32)
 

@@ -154,8 +154,9 @@ def convert(
     that `export --to nir` wrote becomes the artifact that it came from (docs/nir.md).
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import check_writable, save
+    from spikeport.toolchain.artifact.artifact_file import save
     from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.files.atomic import check_writable
     from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
     from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
     from spikeport.toolchain.report import artifact_text, describe_artifact
@@ -414,8 +415,9 @@ def tune(
     then is.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import check_writable, save
+    from spikeport.toolchain.artifact.artifact_file import save
     from spikeport.toolchain.errors import InputError
+    from spikeport.toolchain.files.atomic import check_writable
     from spikeport.toolchain.report import (
         artifact_text,
         candidate_line,

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from spikeport import api
 from spikeport.toolchain.artifact.artifact_file import load, save
-from spikeport.toolchain.energy import baseline_estimates, render_table
+from spikeport.toolchain.energy import baseline_estimates
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.report import artifact_text, simulation_text, verification_text
+from spikeport.toolchain.report.energy_table import render_table
 from spikeport.toolchain.simulation.closed_loop import simulate
 from spikeport.toolchain.simulation.verification import verify
 

@@ -24,11 +24,11 @@ sys.path[:0] = [
 
 from golden import saturating  # noqa: E402
 from networks import leaky_artifact, random_artifact  # noqa: E402
-from spikeport.export.lava.host import Host  # noqa: E402
 from spiking_networks import SpikingShape, build_spiking  # noqa: E402
 
+from spikeport.export.host_description import describe_host  # noqa: E402
 from spikeport.export.lava.client import LavaClient  # noqa: E402
-from spikeport.export.lava.folder import describe_host  # noqa: E402
+from spikeport.export.lava.host import Host  # noqa: E402
 from spikeport.export.lava.network_description import describe  # noqa: E402
 from spikeport.export.lava.replay import encoded  # noqa: E402
 from spikeport.toolchain.checkers.golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402

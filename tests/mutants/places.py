@@ -23,7 +23,7 @@ PLACES = {
     "host": "toolchain/host/value_code.py",
     "host state": "toolchain/host/host_state.py",
     "onnx backend": "toolchain/simulation/onnx.py",
-    "onnx session": "toolchain/simulation/onnx_runtime/session.py",
+    "onnx session": "toolchain/simulation/onnx.py",
     "recorded": "toolchain/simulation/recorded.py",
     "reference": "toolchain/simulation/reference.py",
     "spike host": "toolchain/host/population_code.py",

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.toolchain.artifact import artifact_file
-from spikeport.toolchain.artifact.artifact import PROBE_DECISIONS, Artifact, check
+from spikeport.toolchain.artifact.artifact import PROBE_DECISIONS, Artifact
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.checkers.check_report import Check, CheckReport, run_check
 from spikeport.toolchain.conversion.states import SEED_BASE
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import open_regular
 from spikeport.toolchain.host.host_state import HostState
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Coding
+from spikeport.toolchain.network.integer_network import Coding
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from spikeport.toolchain.simulation.verification import compare

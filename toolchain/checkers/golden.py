@@ -19,14 +19,9 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.network.codes import Dynamics, SpikeCoding
-from spikeport.toolchain.network.integer_network import (
-    ActivationTable,
-    Encoder,
-    Layer,
-    Leak,
-    Network,
-)
+from spikeport.toolchain.network.codes import SpikeCoding
+from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Leak
 from spikeport.toolchain.policies.ann_policy import Provenance
 
 FOLDER = Path(__file__).parent / "recordings"

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.checkers.check_report import CheckReport, run_check
-from spikeport.toolchain.conversion.build import TRAINED, ConversionOptions, convert
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.conversion_options import TRAINED, ConversionOptions
+from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky
+from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking
 from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment
-from spikeport.toolchain.convert_leaky import convert_leaky
-from spikeport.toolchain.convert_spiking import convert_spiking
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import SHORT_NAMES
-from spikeport.toolchain.policies import EnvironmentFacts, load_policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy, decider
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.readers.load import load_policy
 
 STEPS = 400
 ROWS = 6

@@ -18,13 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
-from spikeport.toolchain.conversion.build import DEFAULT_ACTION_ERROR, ConversionOptions, convert
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.conversion_options import (
+    DEFAULT_ACTION_ERROR,
+    ConversionOptions,
+)
 from spikeport.toolchain.conversion.distillation import States, finetune
 from spikeport.toolchain.conversion.distillation.distillation_states import Recorder
 from spikeport.toolchain.conversion.distillation.pytorch import pytorch
-from spikeport.toolchain.conversion.logits import centred, unit
 from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
+from spikeport.toolchain.conversion.signal_statistics import centred, unit
 from spikeport.toolchain.conversion.states import (
     Calibration,
     calibration_seed,
@@ -32,10 +36,12 @@ from spikeport.toolchain.conversion.states import (
     from_environment,
 )
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.environments.environment_record import EnvironmentRecord
+from spikeport.toolchain.policies.actor import Actor, FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.return_statistics import return_ratio
-from spikeport.toolchain.simulation.rollout import Actor, FloatActor, roll_out
+from spikeport.toolchain.simulation.rollout import roll_out
 
 EPISODES = 64
 LONGEST = 1000  # decisions of an episode of the check

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.build import ConversionOptions
 from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.seeds import search_seeds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.return_statistics import Verdict, holds_target
-from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
-from spikeport.toolchain.tuning.tuning_options import TuningOptions
+from spikeport.toolchain.simulation.rollout import roll_out
 
 EPISODES = 20
 TARGET = 0.99
@@ -66,7 +66,6 @@ def convert_automatically(
     belongs to sdn goes to sdn alone.
     """
     refuse_own_choices(options.timesteps, options.alpha, options.threshold_shares)
-    TuningOptions(seed=seed)  # the seeds' range
     relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
     seeds = search_seeds(seed, EPISODES)
 

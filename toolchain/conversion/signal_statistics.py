@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.activations import ACTIVATIONS
-from spikeport.toolchain.conversion.logits import logit_gradient
 from spikeport.toolchain.conversion.states import Calibration, subset
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
@@ -168,4 +167,28 @@ def action_chords(policy: Policy, outputs: Float) -> Float:
     near = np.abs(outputs) < 1e-6
     return np.where(
         near, np.abs(action_slopes(policy, outputs)), moved / np.where(near, 1.0, np.abs(outputs))
+    )
+
+
+Float = NDArray[np.float64]
+
+
+def centred(outputs: Float) -> Float:
+    """c [n, act] of network outputs y [n, act]."""
+    return outputs - outputs.mean(-1, keepdims=True)
+
+
+def unit(outputs: Float) -> float:
+    """The RMS of c over states [n] and channels; 1 where there is no choice."""
+    size = float(np.sqrt((centred(outputs) ** 2).mean()))
+    if size > 0:
+        return size
+    return 1.0
+
+
+def logit_gradient(outputs: Float) -> Float:
+    """d c_k / d y_j in units, [n, act, act]."""
+    count = outputs.shape[1]
+    return np.broadcast_to(
+        (np.eye(count) - 1.0 / count) / unit(outputs), (len(outputs), count, count)
     )

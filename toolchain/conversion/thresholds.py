@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.conversion.signal_statistics import SignalStatistics
+from spikeport.toolchain.policies.ann_policy import DenseLayer
 
 Float = NDArray[np.float64]
 # of the median sensitivity and the median change: silent channels must not get endless steps
@@ -114,3 +115,38 @@ def maximum_thresholds(activations: Float) -> tuple[Float, NDArray[np.bool_]]:
     )  # a neuron that fired in one stretch only keeps its maximum
     dead = maxima[-1] <= 0
     return _median_where(np.minimum(maxima[-1], usual), dead), dead
+
+
+Float = NDArray[np.float64]
+
+
+FLOOR = 1e-3  # of the strongest column: a weak sender must not get an endless unit
+
+
+def equalised(
+    thresholds: list[Float], signals: tuple[SignalStatistics, ...], layers: tuple[DenseLayer, ...]
+) -> list[Float]:
+    """Thresholds [signal][channel] (real units, the input's first) moved half way to even columns.
+
+    No wider than a channel's range.
+    """
+    result = []
+    for theta, signal, layer in zip(thresholds, signals, layers, strict=True):
+        blend = np.sqrt(theta / column_strength(layer))
+        sensitivity = floored(signal.sensitivity)
+        blend *= np.sqrt(
+            float((sensitivity * theta**2).sum()) / float((sensitivity * blend**2).sum())
+        )
+        span = np.where(
+            signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf
+        )
+        result.append(np.minimum(blend, span))
+    return result
+
+
+def column_strength(layer: DenseLayer) -> Float:
+    """RMS of each column's weights after every row is brought to norm 1, [in], floored."""
+    weights = layer.weight.astype(np.float64)
+    norms = np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-30)
+    strength = np.sqrt(((weights / norms) ** 2).mean(0))
+    return np.maximum(strength, FLOOR * float(strength.max()) + 1e-30)

@@ -20,8 +20,9 @@ from spikeport.toolchain.diagnosis.stages import (
     layer_stages,
     source_activations,
 )
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.backend import Backend, Float
+from spikeport.toolchain.simulation.backend import Backend
 
 
 @dataclass(frozen=True)

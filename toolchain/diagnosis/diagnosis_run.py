@@ -17,6 +17,7 @@ from spikeport.toolchain.diagnosis.published_equations import lag_correlation, p
 from spikeport.toolchain.diagnosis.source_check import check_source
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
@@ -28,7 +29,6 @@ from spikeport.toolchain.simulation.closed_loop import (
     refuse_calibration_seeds,
 )
 from spikeport.toolchain.simulation.return_statistics import failed_episodes, return_ratio
-from spikeport.toolchain.simulation.rollout import FloatActor
 
 STATES = 2000  # of each kind that are taken apart
 TRACE_NUMBERS = 5e7  # payloads and states of one set of states at most

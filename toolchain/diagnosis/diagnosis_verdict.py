@@ -17,8 +17,8 @@ from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence
 from spikeport.toolchain.diagnosis.observation_check import TYPICAL, ResetCheck
 from spikeport.toolchain.diagnosis.resolution import find_resolution
 from spikeport.toolchain.diagnosis.source_check import SourceCheck
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.network.integer_network import Network
-from spikeport.toolchain.simulation.backend import Float
 from spikeport.toolchain.simulation.return_statistics import (
     failed_episodes,
     holds_target,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.diagnosis.shadow import Shadow
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet
-from spikeport.toolchain.simulation.rollout import Actor, Float
+from spikeport.toolchain.policies.actor import Actor, Float
 
 
 @dataclass(eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.backend import Float
 
 # relative difference of resets that is still the same environment (another version's rounding,
 # noise)

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikeport.toolchain.diagnosis.journey import Episode
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.backend import Float
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.conversion.build import DEFAULT_TIMESTEPS
+from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.defects import GRAINY
 from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spikeport.toolchain.environments.gymnasium_bridge import flat
-from spikeport.toolchain.simulation.rollout import Float
+from spikeport.toolchain.policies.actor import Float
 
 STATELESS = {
     "OrderEnforcing",

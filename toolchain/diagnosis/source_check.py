@@ -18,8 +18,8 @@ import numpy as np
 
 from spikeport.toolchain.diagnosis.journey import Episode, travel
 from spikeport.toolchain.diagnosis.observation_check import normalised_size
+from spikeport.toolchain.host.observations import Float, Mask
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.backend import Float, Mask
 from spikeport.toolchain.simulation.return_statistics import failed_episodes
 
 SOLVED = 0.5  # of the environment's reward threshold

@@ -32,10 +32,10 @@ import numpy as np
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.diagnosis.signals import Signals
 from spikeport.toolchain.diagnosis.worth import folded_worth, meant_worth, rounding_grain
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.network.integer_network import Coding, Layer, Network
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.backend import Float
 
 STAGES = ("bias", "weights", "clip", "quantum", "trigger", "threshold")
 INPUT_STAGES = ("contract", "clip", "quantum", "scale")

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.activations import ACTIVATIONS
+from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.policies.ann_policy import DenseLayer
-from spikeport.toolchain.simulation.backend import Float
 
 CLEAR = 1.5  # a ratio of worths beyond this, or its inverse, is no rounding
 NOISE = 4.0  # steps of a row's weights of RMS misfit that rounding may cause

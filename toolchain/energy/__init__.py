@@ -14,6 +14,3 @@ from spikeport.toolchain.energy.estimate_result import Estimate as Estimate
 from spikeport.toolchain.energy.estimate_result import Grade as Grade
 from spikeport.toolchain.energy.mapping import Mapping as Mapping
 from spikeport.toolchain.energy.mapping import map_network as map_network
-from spikeport.toolchain.report.energy_assessment_text import render_assessment as render_assessment
-from spikeport.toolchain.report.energy_table import headline as headline
-from spikeport.toolchain.report.energy_table import render_table as render_table

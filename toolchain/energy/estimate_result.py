@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from spikeport.toolchain.artifact.artifact import PERIODS
+from spikeport.toolchain.environments.environment_record import PERIODS
 from spikeport.toolchain.errors import InputError
 
 SPIKING = "spiking network"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,3 +146,17 @@ def flat_bounds(value: object, size: int, where: str, option: str) -> Float:
             fix=f"{option} 1.0",
         )
     return np.broadcast_to(limit, (size,)).copy()
+
+
+PERIODS = (1e-6, 1e6)  # s, the control periods that are one
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """The environment that a policy was calibrated in, as recorded; ids never carry a colon."""
+
+    id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[str, ...] = ()
+    control_period_s: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from spikeport.toolchain.artifact.artifact import EnvironmentRecord
 from spikeport.toolchain.contracts import ActionContract
-from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts, EnvironmentRecord
 from spikeport.toolchain.errors import InputError, did_you_mean
 
 
@@ -263,3 +262,40 @@ def record(env: Any, identifier: str) -> EnvironmentRecord:
 def flat(observation: Any) -> np.ndarray:
     """One observation as float64 [obs]."""
     return np.asarray(observation, np.float64).reshape(-1)
+
+
+def environment_facts(
+    env: str | None,
+    action_low: Any = None,
+    action_high: Any = None,
+    observation_size: int | None = None,
+) -> EnvironmentFacts:
+    """What is known of the environment, from its id or from the options that replace it."""
+    if env is None:
+        low, high = (
+            None if bound is None else np.atleast_1d(np.asarray(bound, np.float64))
+            for bound in (action_low, action_high)
+        )
+        if low is not None and high is not None and low.shape != high.shape:
+            if 1 not in (low.size, high.size):
+                raise InputError(
+                    "--action-low/--action-high",
+                    "the bounds have different lengths",
+                    got=f"{low.size} and {high.size}",
+                    limit="one number for all channels, or one per channel",
+                    fix="give both ends of every channel",
+                )
+            low, high = np.broadcast_arrays(low, high)
+        return EnvironmentFacts(observation_size=observation_size, action_low=low, action_high=high)
+    if action_low is not None or action_high is not None:
+        raise InputError(
+            "--action-low/--action-high",
+            "the environment gives the bounds already",
+            got=f"--env {env}",
+            fix="give either --env or the bounds",
+        )
+    made = make(env, trusted=True)
+    try:
+        return facts(made, env)
+    finally:
+        made.close()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.display_text import printable, short_reason
-from spikeport.toolchain.readers.detect import CHECKPOINT_LIMIT
+from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT
 
 # objects in a file, groups in each other, texts in an array
 OBJECT_LIMIT = 10_000

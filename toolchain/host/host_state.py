@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.host.observations import Float, Mask, non_finite
 from spikeport.toolchain.host.population_code import decode_counts, encode_spiking, spike_host
 from spikeport.toolchain.host.value_code import decode_row, encode_row, host_constants
 from spikeport.toolchain.neurons import CARRY, INACTIVE, START
-from spikeport.toolchain.simulation.backend import Float, Mask, non_finite
 
 Long = NDArray[np.int64]
 

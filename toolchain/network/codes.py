@@ -25,11 +25,6 @@ Float = NDArray[np.float64]
 ENCODER_UNITS = 2**20  # steps of an activation of 1; T <= 1024 of them fit 32 bits
 ENCODER_THRESHOLD = 0.999
 TRANSFORMS = ("none", "tanh")
-LARGEST_THRESHOLD = 2**17 - 1  # vth of a stock LIF
-LARGEST_MANTISSA = 4095  # bias_mant, 13 bits
-LARGEST_EXPONENT = 7  # bias_exp, 3 bits
-LARGEST_WEIGHT_EXPONENT = 7
-ACT_SHIFT = 6  # u and v are kept in 1/64 of the units of weights and threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,39 +54,6 @@ class SpikeCoding:
     def decoded(self) -> int:
         """Output neurons that the decoder reads."""
         return self.decoder_weights.size
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """Decays of a layer of `lif@1` in Lava's numbers, and where its bias goes.
-
-    u keeps (4095 - current_decay) / 4096 of itself per timestep, v (4096 - voltage_decay) / 4096.
-    Weights count 2^weight_exponent each. The bias is added to v, in 1/64 (at most 13 bits times a
-    power of two up to 2^7, as bias_mant and bias_exp are), or, with `bias_in_current`, it is the
-    weight of a synapse from a neuron that always spikes.
-    """
-
-    current_decay: int
-    voltage_decay: int
-    weight_exponent: int = 0
-    bias_in_current: bool = False
-
-
-def decay(value: NDArray[np.int64], kept: int | NDArray[np.int64]) -> NDArray[np.int64]:
-    """kept / 4096 of `value`, rounded towards zero."""
-    return np.sign(value) * (np.abs(value) * kept >> 12)
-
-
-def bias_exponent(bias: NDArray[np.integer]) -> int:
-    """The smallest exponent 0..7 with which every bias is mantissa << exponent, the mantissa of 13
-    bits; -1 for none.
-    """
-    values = bias.astype(np.int64)
-    for exponent in range(LARGEST_EXPONENT + 1):
-        mantissa = values >> exponent
-        if (mantissa << exponent == values).all() and (np.abs(mantissa) <= LARGEST_MANTISSA).all():
-            return exponent
-    return -1
 
 
 def encoder_spikes(q: NDArray[np.integer], threshold: int, timesteps: int) -> NDArray[np.int64]:

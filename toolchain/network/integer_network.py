@@ -17,10 +17,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.codes import Dynamics, SpikeCoding
+from spikeport.toolchain.network.codes import SpikeCoding
+from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Float, Int, Leak
 
-STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
-MAX_SEGMENTS = 32  # of a piecewise-linear activation
 DIFFERENTIAL_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # of dc: lcm(1..T) must leave room in 24 bits
 READOUT = "readout@1"
 LIF = "lif@1"
@@ -44,10 +43,6 @@ def denominator(timesteps: int) -> int:
     return math.lcm(*range(1, timesteps + 1))
 
 
-Int = NDArray[np.int32]
-Float = NDArray[np.float64]
-
-
 @dataclass(frozen=True, eq=False)
 class Encoder:
     """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit
@@ -59,46 +54,6 @@ class Encoder:
 
     scale: Float
     limit: Int
-
-
-@dataclass(frozen=True, eq=False)
-class ActivationTable:
-    """An integer piecewise-linear activation, one row per neuron, K <= 32 segments.
-
-    q = offset[j, k] + (((acc - start[j, k]) * multiplier[j, k] + 2^(shift[j] - 1)) >> shift[j]),
-    k the last segment with start[j, k] <= acc; start[j, 0] = -2^23, shift >= 1, |multiplier| <
-    2^15. `error_bound` [neurons] bounds |q - f(acc * row_scale) / unit| before clipping, over the
-    whole 24-bit range.
-    """
-
-    start: Int
-    multiplier: Int
-    offset: Int
-    shift: Int
-    error_bound: Float
-
-    def __call__(self, accumulator: NDArray[np.int64]) -> NDArray[np.int64]:
-        """q before clipping for accumulators [..., neurons]."""
-        segment = (accumulator[..., None] >= self.start).sum(-1) - 1
-        neuron = np.broadcast_to(np.arange(self.start.shape[0]), segment.shape)
-        start, multiplier, offset = (
-            table[neuron, segment].astype(np.int64)
-            for table in (self.start, self.multiplier, self.offset)
-        )
-        shift = self.shift.astype(np.int64)
-        return offset + (
-            ((accumulator - start) * multiplier + (np.int64(1) << (shift - 1))) >> shift
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Leak:
-    """What membranes of leaky@1 keep per timestep, keep [neurons] of 4096, and how much finer than
-    the weights they are, 2^shift.
-    """
-
-    keep: Int
-    shift: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,12 @@ from spikeport.toolchain.neurons.leaky_integrate_and_fire import (
 from spikeport.toolchain.neurons.multi_threshold import MultiThreshold as MultiThreshold
 from spikeport.toolchain.neurons.neuron import CARRY as CARRY
 from spikeport.toolchain.neurons.neuron import INACTIVE as INACTIVE
+from spikeport.toolchain.neurons.neuron import SPIKES as SPIKES
 from spikeport.toolchain.neurons.neuron import START as START
 from spikeport.toolchain.neurons.neuron import Neuron as Neuron
 from spikeport.toolchain.neurons.readout import Readout as Readout
 from spikeport.toolchain.neurons.sigma_delta import SigmaDelta as SigmaDelta
 from spikeport.toolchain.neurons.signed_memory import SignedMemory as SignedMemory
-from spikeport.toolchain.neurons.spikes import SPIKES as SPIKES
 
 MODELS = (
     SigmaDelta(),

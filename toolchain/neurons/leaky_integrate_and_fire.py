@@ -19,8 +19,17 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.codes import ACT_SHIFT, Dynamics, decay
 from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.parameters import (
+    ACT_SHIFT,
+    LARGEST_EXPONENT,
+    LARGEST_MANTISSA,
+    LARGEST_THRESHOLD,
+    LARGEST_WEIGHT_EXPONENT,
+    Dynamics,
+    bias_exponent,
+    decay,
+)
 from spikeport.toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
 
 
@@ -66,3 +75,73 @@ class LeakyIntegrateAndFire(Neuron):
 
     def observed(self, state: State) -> Long:
         return state["v"]
+
+
+def lif_layer_problems(layer: Layer) -> list[str]:
+    """Problems of a lif layer whose arrays have the right shapes."""
+    dynamics = layer.dynamics
+    problems = []
+    if dynamics is None:
+        return ["lif@1 needs dynamics"]
+    for name, low, high in (
+        ("current_decay", 0, 4095),
+        ("voltage_decay", 0, 4096),
+        ("weight_exponent", 0, LARGEST_WEIGHT_EXPONENT),
+    ):
+        if not low <= getattr(dynamics, name) <= high:
+            problems.append(f"{name} is {getattr(dynamics, name)}, {low}..{high} expected")
+    if (layer.threshold != layer.threshold[0]).any() or (
+        layer.row_scale != layer.row_scale[0]
+    ).any():
+        problems.append("lif@1 has one threshold and one row scale per layer")
+    if dynamics.bias_in_current:
+        largest = LARGEST_MANTISSA - 1
+    else:
+        largest = LARGEST_THRESHOLD
+    if ((layer.threshold < 1) | (layer.threshold > largest)).any():
+        problems.append(
+            f"thresholds must be 1..{largest}"
+            + (
+                ", so that a neuron can always spike on its bias"
+                if dynamics.bias_in_current
+                else ""
+            )
+        )
+    if dynamics.bias_in_current and (np.abs(layer.bias.astype(np.int64)) > 127).any():
+        problems.append("a bias in the current is a weight, -127..127")
+    elif not dynamics.bias_in_current and bias_exponent(layer.bias) < 0:
+        problems.append(
+            f"biases must be one mantissa of at most {LARGEST_MANTISSA} each times one power of two"
+            f" up to 2^{LARGEST_EXPONENT}"
+        )
+    if (layer.payload_low != 0).any() or (layer.payload_high != 1).any():
+        problems.append("the payload of lif@1 is within 0..1")
+    if (layer.unit != 1).any():
+        problems.append("a spike of lif@1 has the unit 1")
+    if layer.activation != "identity" or layer.table is not None or layer.trigger != 1:
+        problems.append("lif@1 has the activation identity, no table and trigger 1")
+    return problems
+
+
+def bound_membrane(
+    weights: NDArray, bias: NDArray, dynamics: Dynamics, steps: int
+) -> tuple[Long, Long]:
+    """Largest |u| and |v| per row [out], in 1/64 of weight units, `steps` steps after a reset."""
+    w = weights.astype(np.int64)
+    b = bias.astype(np.int64)
+    shift = dynamics.weight_exponent + ACT_SHIFT
+    in_current, in_voltage = (
+        (b, np.zeros_like(b)) if dynamics.bias_in_current else (np.zeros_like(b), b)
+    )
+    largest_u = largest_v = np.zeros_like(b)
+    for pick in (np.maximum, np.minimum):
+        arriving = (pick(w, 0).sum(1) + in_current) << shift
+        u = v = np.zeros_like(b)
+        for _ in range(steps):
+            u = decay(u, 4095 - dynamics.current_decay) + arriving
+            v = pick(
+                decay(v, 4096 - dynamics.voltage_decay) + u + in_voltage, 0
+            )  # a reset may stand anywhere
+            largest_u = np.maximum(largest_u, np.abs(u))
+            largest_v = np.maximum(largest_v, np.abs(v))
+    return largest_u, largest_v

@@ -9,11 +9,13 @@ or resync).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Layer
+from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 
 Long = NDArray[np.int64]
 State = dict[str, Long]
@@ -75,3 +77,23 @@ def carry_residual(
     """
     residual = np.maximum(v_end - v_start, -emitted)
     return np.clip(v_init + ((alpha * residual + 32) >> 6), low, high)
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Payloads lie in low..high.
+
+    The full scale theta is `levels` times the layer's threshold array (theta or lambda).
+    """
+
+    low: int
+    high: int
+    levels: int = 1
+
+
+SPIKES: dict[str, Spikes] = {
+    "if@1": Spikes(0, 1),
+    "snm@1": Spikes(-1, 1),
+    "mt@1": Spikes(-8, 8, levels=8),
+    "dc@1": Spikes(-8, 8, levels=8),
+}

@@ -18,113 +18,13 @@ It holds for every input within the declared payload widths and for every order 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import (
-    READOUT,
-    STATE_LIMIT,
-    Coding,
-    Layer,
-    Network,
-    denominator,
-)
-from spikeport.toolchain.quantization.membrane_proof import bound_membrane
-
-Long = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class LayerProof:
-    """The largest magnitude that a layer's synaptic sum and accumulator can reach, per row [out]."""
-
-    synaptic: Long
-    accumulator: Long
-
-    @property
-    def bits(self) -> int:
-        """Signed bits that the worst row needs."""
-        worst = int(max(self.synaptic.max(initial=0), self.accumulator.max(initial=0)))
-        return worst.bit_length() + 1
-
-
-def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
-    """Per layer the declared range [low, high] of the values its inputs announce, [in] each."""
-    limit = network.encoder.limit.astype(np.int64)
-    ranges = [
-        (
-            (-limit, limit)
-            if network.coding != Coding.SPIKES
-            else (np.zeros_like(limit), np.ones_like(limit))
-        )
-    ]
-    ranges += [
-        (layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64))
-        for layer in network.layers[:-1]
-    ]
-    return ranges
-
-
-@dataclass(frozen=True)
-class RowKind:
-    """What a proof must know of a layer besides its integers.
-
-    `first` is the layer that the host feeds.
-    """
-
-    coding: Coding
-    timesteps: int = 1
-    readout: bool = False
-    first: bool = False
-
-    @classmethod
-    def of(cls, network: Network, index: int) -> RowKind:
-        return cls(
-            network.coding, network.timesteps, network.layers[index].neuron == READOUT, index == 0
-        )
-
-    @property
-    def largest_lambda(self) -> int:
-        """Of dc.
-
-        The largest lambda whose emitted sum c <= 8 lambda T D H_T stays within 24 bits.
-        """
-        units = sum(denominator(self.timesteps) // t for t in range(1, self.timesteps + 1))
-        return STATE_LIMIT // (8 * self.timesteps * units)
-
-
-def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: RowKind) -> LayerProof:
-    """Worst cases of rows with integer `weights` [out, in] and `bias` [out], input values in [low,
-    high].
-    """
-    w = weights.astype(np.int64)
-    b = bias.astype(np.int64)
-    timesteps = kind.timesteps
-    if kind.coding == Coding.ACROSS:
-        largest_payload = high - low
-    else:
-        largest_payload = np.maximum(np.abs(low), np.abs(high))
-    synaptic = np.abs(w) @ largest_payload
-    if kind.coding == Coding.DIFFERENTIAL:
-        units = denominator(timesteps)
-        if kind.first:
-            arriving = units
-        else:
-            arriving = sum(units // t for t in range(1, timesteps + 1))
-        return LayerProof(units * synaptic, units * np.abs(b) + arriving * synaptic)
-    if kind.coding == Coding.ACROSS:
-        top = b + np.maximum(w, 0) @ high + np.minimum(w, 0) @ low
-        bottom = b + np.maximum(w, 0) @ low + np.minimum(w, 0) @ high
-        accumulator = np.maximum(np.abs(top), np.abs(bottom))
-        return LayerProof(synaptic, np.maximum(accumulator, np.abs(b)))
-    if kind.readout:
-        accumulator = timesteps * (synaptic + np.abs(b))
-    else:
-        accumulator = np.zeros_like(synaptic)
-    return LayerProof(synaptic + np.abs(b), accumulator)
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons.bounds import LayerProof, RowKind, bound_rows, payload_ranges
+from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 
 
 def bound(network: Network, index: int) -> LayerProof:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.activations import ACTIVATIONS
-from spikeport.toolchain.network.integer_network import ActivationTable
+from spikeport.toolchain.network.parameters import ActivationTable
 
 Float = NDArray[np.float64]
 SEGMENTS = 32

@@ -46,3 +46,28 @@ class StateMoments:
             ((rows @ self.inputs) * rows).sum(1) - 2 * (rows * self.cross.T).sum(1) + self.wanted,
             0.0,
         )
+
+
+def compensated_rows(
+    folded: Float, values: Float | Long, wanted: Float, importance: Float, ridge: float
+) -> tuple[Float, Float]:
+    """Weights [out, in] and biases [out] for integer inputs `values` [N, in] and pre-activations
+    `wanted` [N, out].
+
+    `folded` [out, in] are the float layer's rows times the units of the inputs. The expected
+    squared error on the states never exceeds that of `folded` with the bias that keeps the mean.
+    """
+    return fitted_rows(folded, StateMoments.of(values, wanted, importance), ridge)
+
+
+def fitted_rows(folded: Float, moments: StateMoments, ridge: float) -> tuple[Float, Float]:
+    """The same from the states' moments."""
+    mean = moments.inputs[-1, :-1]
+    target = moments.cross[-1]
+    centred = moments.inputs[:-1, :-1] - np.outer(mean, mean)
+    rest = moments.cross[:-1] - np.outer(mean, target) - centred @ folded.T
+    scale = 1 / np.sqrt(np.maximum(moments.reach, 1.0))
+    system = centred * scale[:, None] * scale + ridge * np.eye(len(scale))
+    moved = np.linalg.solve(system, scale[:, None] * rest)
+    weights = np.asarray(folded + (scale[:, None] * moved).T, np.float64)
+    return weights, np.asarray(target - weights @ mean, np.float64)

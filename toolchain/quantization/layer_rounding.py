@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import STATE_LIMIT
-from spikeport.toolchain.neurons.proof import RowKind, bound_rows
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
 from spikeport.toolchain.policies.ann_policy import DenseLayer
-from spikeport.toolchain.quantization.compensation import fitted_rows
-from spikeport.toolchain.quantization.fitting import StateMoments
+from spikeport.toolchain.quantization.fitting import StateMoments, fitted_rows
 from spikeport.toolchain.quantization.rounding import Rounding, natural_scale, quantise_rows
 
 Float = NDArray[np.float64]

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from dataclasses import dataclass
-from pathlib import Path
-
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.display_text import shorten
-from spikeport.toolchain.files.regular_file import open_regular
+from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT, FileContent
 from spikeport.toolchain.files.zip_archive import open_archive
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR and netx
-CHECKPOINT_LIMIT = 512 * 2**20  # bytes
 ONNX_FIELDS = (
     0x12,
     0x1A,
@@ -42,64 +36,6 @@ HDF5_FIX = (
     "one that every block's export_hdf5 wrote to layer/<i> (lava-dl)",
 )
 SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """The bytes of one file; `name` has no folder."""
-
-    path: Path
-    data: bytes
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-
-def read_content(
-    path: str | os.PathLike[str], what: str = "checkpoint", limit: int = CHECKPOINT_LIMIT
-) -> FileContent:
-    """The bytes of a regular, non-empty file of at most `limit` bytes; InputError otherwise."""
-    file = Path(path)
-    name = file.name or str(path)
-    try:
-        if not file.exists():
-            raise InputError(name, f"no such {what} file", fix="check the path")
-        if file.is_dir():
-            raise InputError(
-                name,
-                f"a directory is not a {what}",
-                got="a directory",
-                limit="a file",
-                fix="name the file inside it",
-            )
-        if not file.is_file():
-            raise InputError(
-                name, f"not a regular file, so not a {what}", fix="name a file on disk"
-            )
-        with open_regular(file) as stream:
-            data = stream.read(limit + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            name,
-            f"the {what} file cannot be read",
-            why=str(getattr(error, "strerror", None) or error),
-            fix="check the path and its permissions",
-        ) from None
-    if not data:
-        raise InputError(
-            name, f"the {what} file is empty", got="0 bytes", fix="copy or download it again"
-        )
-    if len(data) > limit:
-        raise InputError(
-            name,
-            f"the {what} file is too large",
-            got=f"{file.stat().st_size} bytes",
-            limit=f"{limit} bytes",
-            fix="save the actor alone",
-        )
-    return FileContent(file, data, hashlib.sha256(data).hexdigest())
 
 
 def detect_format(content: FileContent) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.artifact.artifact_file import write_atomically
 from spikeport.toolchain.energy.assessment import Assessment
 from spikeport.toolchain.energy.breakeven import always_on, policies_that_fit
 from spikeport.toolchain.energy.estimate_result import DENSE, SPIKING, Estimate
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.atomic import write_atomically
 
 SUFFIXES = (".svg", ".png", ".pdf")
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, STATE_LIMIT
+from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons.proof import prove
 from spikeport.toolchain.simulation.closed_loop import Simulation
 from spikeport.toolchain.simulation.verification import Verification

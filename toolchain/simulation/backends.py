@@ -31,7 +31,7 @@ def backend_class(name: str) -> type[Backend]:
 
         return LavaBackend
     if name == "onnx":
-        from spikeport.toolchain.simulation.onnx_runtime import OnnxBackend
+        from spikeport.toolchain.simulation.onnx import OnnxBackend
 
         return OnnxBackend
     raise InputError(

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy
 from spikeport.toolchain.simulation import return_statistics as statistics
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.latency import Delay, Delayed, delay_of, substeps_of
-from spikeport.toolchain.simulation.rollout import FloatActor, Rollout, roll_out
+from spikeport.toolchain.simulation.rollout import Rollout, roll_out
 from spikeport.toolchain.simulation.video import Video
 
 MAX_ROWS = 256

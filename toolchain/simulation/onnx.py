@@ -7,19 +7,20 @@ with more outputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.export.onnx.model import onnx_model, serialised
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
 from spikeport.export.onnx.requirement import install_command, onnx_problem
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError
+from spikeport.toolchain.host.observations import Float, Mask, checked_mask, checked_observations
 from spikeport.toolchain.neurons import START
-from spikeport.toolchain.simulation.backend import Float, Mask, checked_mask, checked_observations
-from spikeport.toolchain.simulation.onnx_runtime.session import GraphSession
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 Long = NDArray[np.int64]
@@ -105,3 +106,40 @@ class OnnxBackend(RecordedBackend):
             return payloads
         self.announced = np.where((control == START)[:, None], payloads, self.announced + payloads)
         return self.announced
+
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class GraphSession:
+    """The graph of an artifact for `rows` environments, in the state in which a first decision
+    finds it.
+    """
+
+    def __init__(self, artifact: Artifact, rows: int, trace: bool) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        self.session = onnxruntime.InferenceSession(
+            serialised(onnx_model(artifact, trace)), options, providers=["CPUExecutionProvider"]
+        )
+        self.names: Sequence[str] = [output.name for output in self.session.get_outputs()]
+        inputs = {port.name: port.shape[1:] for port in self.session.get_inputs()}
+        self.state: Arrays = {
+            name: np.zeros((rows, *shape), np.int32)
+            for name, shape in inputs.items()
+            if name not in ("encoded", "control")
+        }
+
+    def run(self, encoded: NDArray[np.int64], control: NDArray[np.int64]) -> Arrays:
+        """Outputs by name for q0 [rows, features] and control words [rows]; the state moves on."""
+        fed = {
+            "encoded": encoded.astype(np.int32),
+            "control": control.astype(np.int32),
+        } | self.state
+        values: Sequence[Any] = self.session.run(None, fed)
+        outputs: Arrays = dict(zip(self.names, values, strict=True))
+        self.state = {name: outputs[f"next_{name}"] for name in self.state}
+        return outputs

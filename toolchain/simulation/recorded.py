@@ -14,17 +14,10 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.host.host_state import HostState
+from spikeport.toolchain.host.observations import Float, Mask, checked_mask, checked_observations
 from spikeport.toolchain.network.codes import encoder_spikes
 from spikeport.toolchain.network.integer_network import Coding
-from spikeport.toolchain.simulation.backend import (
-    Backend,
-    Float,
-    LayerTrace,
-    Mask,
-    Trace,
-    checked_mask,
-    checked_observations,
-)
+from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
 
 Long = NDArray[np.int64]

@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from spikeport.toolchain.artifact.artifact_file import write_atomically
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.atomic import write_atomically
 
 SUFFIXES = (".mp4", ".gif")
 

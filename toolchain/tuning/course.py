@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from spikeport.toolchain.artifact.artifact import Artifact, EnvironmentRecord
+from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.build import convert
 from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
 from spikeport.toolchain.conversion.states import Calibration
+from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.return_statistics import holds_target
 from spikeport.toolchain.tuning.gate import hopeless, safe

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spikeport.toolchain.conversion.build import ConversionOptions
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 
 ERRORS = (0.01, 1.0)
 THRIFTS = (1e-3, 100.0)

@@ -19,8 +19,9 @@ from types import TracebackType
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.rollout import FloatActor, roll_out
+from spikeport.toolchain.simulation.rollout import roll_out
 from spikeport.toolchain.tuning.course import Course
 from spikeport.toolchain.tuning.point import Point
 from spikeport.toolchain.tuning.tuning_evidence import Batch

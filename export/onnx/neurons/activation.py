@@ -6,7 +6,8 @@ import numpy as np
 
 from spikeport.export.onnx.onnx_graph import Graph
 from spikeport.export.onnx.onnx_integers import clip_long, floor_division, shift_right
-from spikeport.toolchain.network.integer_network import ActivationTable, Layer
+from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.parameters import ActivationTable
 
 BEYOND = 2**30  # above every payload's range, so what is cut here still counts as saturated
 

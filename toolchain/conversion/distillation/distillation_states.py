@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.simulation.rollout import Actor, Float, Mask
+from spikeport.toolchain.policies.actor import Actor, Float, Mask
 
 
 @dataclass(frozen=True, eq=False)

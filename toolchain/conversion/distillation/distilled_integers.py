@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Encoder, Layer, Network
-from spikeport.toolchain.neurons.proof import RowKind, bound_rows, payload_ranges
+from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons.bounds import RowKind, bound_rows, payload_ranges
 from spikeport.toolchain.quantization.activation_table import build_table
 from spikeport.toolchain.quantization.rounding import Float, Long
 

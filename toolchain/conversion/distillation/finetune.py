@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikeport.toolchain.artifact.artifact import Artifact, check
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.conversion.distillation.distillation_states import Gather, Recorder, States
 from spikeport.toolchain.conversion.distillation.distillation_training import train
 from spikeport.toolchain.conversion.distillation.distilled_integers import integer_network
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
+from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.rollout import FloatActor
 
 ROUNDS = 3
 STEPS = 2000  # per round

@@ -16,17 +16,18 @@ from spikeport.toolchain.conversion.schemes.rate_thresholds import (
     SEARCHED_FROM,
     SHARES,
     least_error_thresholds,
+    window_payloads,
     with_threshold,
 )
 from spikeport.toolchain.conversion.schemes.sigma_delta import readout_layer
 from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
-from spikeport.toolchain.network.integer_network import STATE_LIMIT, Coding, Encoder, Layer, Network
-from spikeport.toolchain.neurons.proof import RowKind
-from spikeport.toolchain.neurons.spikes import SPIKES
+from spikeport.toolchain.conversion.thresholds import column_strength
+from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons.bounds import RowKind
+from spikeport.toolchain.neurons.neuron import SPIKES
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.quantization.equalisation import column_strength
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
-from spikeport.toolchain.quantization.window_simulation import window_payloads
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range

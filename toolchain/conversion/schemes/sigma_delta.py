@@ -15,15 +15,9 @@ from spikeport.toolchain.conversion.signal_statistics import (
 )
 from spikeport.toolchain.conversion.states import subset
 from spikeport.toolchain.conversion.thresholds import floored
-from spikeport.toolchain.network.integer_network import (
-    READOUT,
-    STATE_LIMIT,
-    Coding,
-    Encoder,
-    Layer,
-    Network,
-)
-from spikeport.toolchain.neurons.proof import RowKind
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 from spikeport.toolchain.quantization.activation_table import build_table

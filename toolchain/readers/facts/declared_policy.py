@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ObservationContract
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.sidecar import Sidecar
 from spikeport.toolchain.readers.reading_options import ReadOptions

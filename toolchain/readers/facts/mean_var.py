@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.readers.detect import FileContent, read_content
+from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.readers.pickles.restricted_pickle import (
     NUMPY,
     PickleKind,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import short_reason
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.vec_normalize import (
     NORMALIZER_LIMIT,
     Normalizer,

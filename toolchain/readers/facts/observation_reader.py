@@ -10,7 +10,7 @@ from pathlib import Path
 from spikeport.toolchain.contracts import ObservationContract, TimeFeature
 from spikeport.toolchain.environments.environment_record import environment_fix
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.readers.detect import FileContent, read_content
+from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.readers.facts.normalizer_arrays import read_normalizer_arrays
 from spikeport.toolchain.readers.facts.vec_normalize import (
     NORMALIZER_LIMIT,

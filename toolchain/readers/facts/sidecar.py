@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.files.regular_file import read_content
 from spikeport.toolchain.policies.spiking_policy import NEURONS
-from spikeport.toolchain.readers.detect import read_content
 
 SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")

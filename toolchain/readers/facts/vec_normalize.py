@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.readers.detect import FileContent, read_content
+from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.readers.pickles.restricted_pickle import Record, load_records, to_float64
 
 NORMALIZER_LIMIT = 64 * 2**20  # bytes

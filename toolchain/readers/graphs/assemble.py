@@ -13,8 +13,8 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.environments.environment_record import environment_fix, flat_bounds
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.display_text import printable, shorten
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import (
     TOLERANCE,
     environment_bounds,

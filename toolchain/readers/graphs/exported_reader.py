@@ -14,9 +14,9 @@ from typing import Any
 
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.graphs.assemble import (
     Input,
     build_policy,

@@ -12,8 +12,8 @@ from typing import Any
 
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, short_reason
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import COPY_AGAIN
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.graphs.onnx_tensor import byte_size
 
 GRAPH_LIMIT = 128 * 2**20  # bytes of graph and weights together

@@ -9,8 +9,8 @@ from typing import Any
 
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.graphs.assemble import (
     Input,
     build_policy,

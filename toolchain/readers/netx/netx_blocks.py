@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.hdf5 import Tree
-from spikeport.toolchain.network.codes import LARGEST_MANTISSA, LARGEST_THRESHOLD
+from spikeport.toolchain.network.parameters import LARGEST_MANTISSA, LARGEST_THRESHOLD
 from spikeport.toolchain.readers.netx.netx_weights import weights_problem
 
 ATTRIBUTE = "spikeport"  # of a file that `export --to netx` wrote

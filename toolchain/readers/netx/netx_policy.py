@@ -19,7 +19,7 @@ units (64 of the file's make 1)
     cuba     C <- kc C + W s;  V <- kv V (1 - S) + C + b;  S = [V > threshold]
 
 so every number of the file is kept as it is, and the conversion rounds nothing
-(toolchain/quantization/cuba_layer.py).
+(toolchain/conversion/schemes/trained_lif.py).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.hdf5 import has_attribute, read_hdf5
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.declared_policy import declared_policy, refuse_rates_options
 from spikeport.toolchain.readers.facts.sidecar import (
     Sidecar,

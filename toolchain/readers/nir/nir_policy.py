@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.hdf5 import read_hdf5
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.declared_policy import declared_policy, refuse_rates_options
 from spikeport.toolchain.readers.facts.sidecar import (
     Sidecar,

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT, FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.readers.detect import CHECKPOINT_LIMIT, FileContent
 from spikeport.toolchain.readers.facts.action_reader import (
     Bounds,
     bounded_action,

@@ -26,9 +26,9 @@ from spikeport.toolchain.contracts import ObservationContract
 from spikeport.toolchain.environments.environment_record import environment_fix
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.display_text import printable
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import bounded_action, limited_bounds
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.pickles.tensors import load_torch, to_float32

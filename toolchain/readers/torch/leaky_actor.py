@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import violations
 from spikeport.toolchain.files.display_text import printable, shorten
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Provenance
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.sidecar import KEYS, Sidecar, read_sidecar

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import (
     agreed_bounds,
     discrete_action,

@@ -25,9 +25,9 @@ from spikeport.toolchain.contracts import ObservationContract
 from spikeport.toolchain.environments.environment_record import environment_fix
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.mean_var import CLIP, EPSILON, find_mean_var, read_mean_var
 from spikeport.toolchain.readers.facts.sidecar import Sidecar, read_sidecar, sidecar_path

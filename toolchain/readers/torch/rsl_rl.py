@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeport.toolchain.readers.detect import FileContent
+from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.readers.facts.vec_normalize import Normalizer
 from spikeport.toolchain.readers.pickles.tensors import to_float32
 from spikeport.toolchain.readers.torch.families import Tensors, numbered_layers

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
-from spikeport.toolchain.readers.detect import FileContent, read_content
 from spikeport.toolchain.readers.facts.action_reader import environment_bounds
 from spikeport.toolchain.readers.facts.sidecar import PAIR, Sidecar, read_sidecar
 from spikeport.toolchain.readers.pickles.restricted_pickle import (

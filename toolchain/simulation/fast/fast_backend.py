@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.simulation.backend import (
-    Backend,
+from spikeport.toolchain.host.observations import (
     Float,
-    LayerTrace,
     Mask,
-    Trace,
     checked_mask,
     checked_observations,
     non_finite,
 )
+from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
 from spikeport.toolchain.simulation.fast import kernels
 from spikeport.toolchain.simulation.fast.neurons import leaky_integrate_and_fire as spiking_kernels

@@ -13,7 +13,7 @@ import numpy as np
 
 from spikeport.toolchain.compilation import njit
 from spikeport.toolchain.host.value_code import decode_row, encode_row
-from spikeport.toolchain.network.integer_network import STATE_LIMIT
+from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.simulation.fast.plan import (
     DC,
     IF,

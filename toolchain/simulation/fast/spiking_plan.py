@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.host.population_code import SpikeHost, spike_host
-from spikeport.toolchain.network.codes import ACT_SHIFT
+from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 # Rows of SpikingPlan.layers, one column per layer.

@@ -49,6 +49,7 @@ class LavaDirectBackend(RecordedBackend):
                 "backend lava-direct", str(error).removeprefix("lava: ").rstrip(".")
             ) from None
         from lava.magma.core.process.process import ProcessServer
+
         from spikeport.export.lava.network import lava_network
 
         known = (
@@ -99,6 +100,7 @@ def build_models(network: Any) -> dict[Any, Any]:
     in which they step.
     """
     from lava.magma.core.process.ports.ports import create_port_id
+
     from spikeport.export.lava.network import run_configuration
 
     executable = network.source.compile(run_configuration())

@@ -12,11 +12,11 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from spikeport.export.lava.window import Recording
 
 from spikeport.export.lava.client import TIME_LIMIT, LavaClient, LavaFailure
 from spikeport.export.lava.lava_import import install_command, lava_problem
 from spikeport.export.lava.network_description import NEURONS, describe
+from spikeport.export.lava.window import Recording
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
 from spikeport.toolchain.neurons import INACTIVE

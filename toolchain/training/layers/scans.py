@@ -14,7 +14,7 @@ from torch import Tensor
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD
 
 if TYPE_CHECKING:
-    from spikeport.toolchain.training.layers.spiking_stack import LayerKind
+    from spikeport.toolchain.training.layers.layer_kind import LayerKind
 
 NEURONS = ("lif", "clif", "dn")
 THRESHOLD = 0.5

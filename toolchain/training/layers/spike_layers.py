@@ -19,7 +19,7 @@ from spikeport.toolchain.training.layers.surrogates import Rectangle
 from spikeport.toolchain.training.layers.threads import threads
 
 if TYPE_CHECKING:
-    from spikeport.toolchain.training.layers.spiking_stack import LayerKind
+    from spikeport.toolchain.training.layers.layer_kind import LayerKind
 
 FEW = 64  # rows
 

@@ -29,7 +29,6 @@ On the CPU the layers are compiled (spike_layers.py), on other devices they are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,15 +37,7 @@ from torch.autograd.function import once_differentiable
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.training.layers import scans, spike_layers
-from spikeport.toolchain.training.layers.surrogates import PAPER, Surrogate
-
-
-@dataclass(frozen=True)
-class LayerKind:
-    """What a layer is besides its weights: its neuron, and the surrogate of its way back."""
-
-    neuron: str = "lif"
-    surrogate: Surrogate = PAPER
+from spikeport.toolchain.training.layers.layer_kind import LayerKind
 
 
 def spike_counts(

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from spikeport.toolchain.errors import violations
+from spikeport.toolchain.training.layers.layer_kind import LayerKind
 from spikeport.toolchain.training.layers.population_encoder import PopulationEncoder
 from spikeport.toolchain.training.layers.scans import NEURONS
-from spikeport.toolchain.training.layers.spiking_stack import LayerKind, spike_counts
+from spikeport.toolchain.training.layers.spiking_stack import spike_counts
 from spikeport.toolchain.training.layers.surrogates import PAPER, Surrogate
 
 TIMESTEPS = 5

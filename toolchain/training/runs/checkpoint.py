@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from spikeport.toolchain.artifact.artifact_file import write_atomically
 from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.files.atomic import write_atomically
 
 FORMAT = 4  # what it holds, and the arithmetic that goes on from it
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact.artifact_file import write_atomically
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.files.atomic import write_atomically
 from spikeport.toolchain.simulation.rollout import roll_out
 
 EVALUATION_SEED = 30_000  # episode i of every evaluation is reset with this + i

@@ -25,9 +25,9 @@ from gymnasium import spaces
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
 
-from spikeport.toolchain.artifact.artifact_file import check_writable, write_atomically
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.files.atomic import check_writable, write_atomically
 from spikeport.toolchain.training.layers.dense_stack import bfloat16_speed
 from spikeport.toolchain.training.layers.scans import NEURONS
 from spikeport.toolchain.training.methods.algorithms import (

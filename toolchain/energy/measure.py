@@ -1,0 +1,131 @@
+"""The counts behind an estimate: of closed-loop episodes, or of the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.energy import AnnWork
+from spikeport.toolchain.energy import estimate_energy as price
+from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.simulation.backends import open_backend
+from spikeport.toolchain.simulation.census import Census
+from spikeport.toolchain.simulation.closed_loop import simulate
+
+EPISODES = 10  # that a census counts
+
+
+def measure_ann_work(
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    episodes: int | None = None,
+    seed: int = 1000,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> AnnWork:
+    """What the source policy does as an int8 network.
+
+    Only its dense work where the artifact has no source ANN inside.
+    """
+    from spikeport.toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
+    from spikeport.toolchain.simulation.closed_loop import environment_of
+    from spikeport.toolchain.simulation.rollout import roll_out
+
+    if not countable(artifact):
+        return dense_work(artifact)
+    if env is None and artifact.environment is None:
+        return probe_work(artifact)
+    make_env, _ = environment_of(artifact, env)
+    if episodes is None:
+        rows = EPISODES
+    else:
+        rows = episodes
+    actor = CountingActor(artifact, rows)
+    roll_out(actor, lambda index: make_env(None), range(seed, seed + rows), progress)
+    return actor.work()
+
+
+def measure_census(
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    episodes: int | None = None,
+    seed: int = 1000,
+    progress: Callable[[int], None] = lambda finished: None,
+) -> Census:
+    """Counts of closed-loop episodes (10), or of the probe without its end where there is no
+    environment.
+
+    Raises InputError for `episodes` that are given without an environment to count them in.
+    """
+    if episodes is not None and episodes < 1:
+        raise InputError(
+            "--episodes", "nothing to count", got=episodes, limit="1 or more", fix="--episodes 1"
+        )
+    if env is not None or artifact.environment is not None:
+        return simulate(
+            artifact,
+            environment=env,
+            episodes=EPISODES if episodes is None else episodes,
+            seed=seed,
+            progress=progress,
+        ).census
+    if episodes is not None:
+        why = "it is counted on the decisions of its probe"
+        raise InputError(
+            "--episodes",
+            "the artifact names no environment",
+            got=episodes,
+            why=why,
+            fix=("--env ID", "leave --episodes away"),
+        )
+    return probe_census(artifact)
+
+
+def counted_on(artifact: Artifact, census: Census, env: str | None = None) -> str:
+    """What `measure_census` counted, in words.
+
+    Decisions in an environment, or recorded or synthetic ones of the probe.
+    """
+    if env is not None:
+        identifier = env
+    elif artifact.environment is None:
+        identifier = None
+    else:
+        identifier = artifact.environment.id
+    if identifier is not None:
+        return f"{census.decisions} decisions in {identifier}"
+    if str(artifact.calibration.get("source")).startswith("synthetic"):
+        kind = "synthetic"
+    else:
+        kind = "recorded"
+    return f"{census.decisions} {kind} decisions of the probe"
+
+
+def probe_census(artifact: Artifact) -> Census:
+    """Counts of the recorded part of the probe."""
+    recorded = slice(0, max(len(artifact.probe.flags) - 32, 1))
+    with open_backend("fast", artifact) as backend:
+        return backend.trace(
+            artifact.probe.observations[recorded], artifact.probe.flags[recorded]
+        ).census
+
+
+def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
+    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of
+    the probe.
+
+    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of
+    their band. On a microcontroller it is the dense source policy's. Raises InputError for a
+    profile without times.
+    """
+    estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
+    if estimate.latency_s is None:
+        raise InputError(
+            "--latency-from",
+            "the profile has no times",
+            got=profile,
+            limit="a chip or a microcontroller",
+            fix="--latency-from loihi1-davies",
+        )
+    return estimate.latency_s + (0.0 if estimate.io_s is None else estimate.io_s[io == "system"])

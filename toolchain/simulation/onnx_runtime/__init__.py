@@ -1,3 +1,0 @@
-"""The backend `onnx`: the exported graph in onnxruntime."""
-
-from spikeport.toolchain.simulation.onnx import OnnxBackend as OnnxBackend
