@@ -47,7 +47,7 @@ table-fidelity: setup  ## every neuron on every policy: docs/fidelity.md
 	@$(PY) benchmarks/fidelity.py
 
 support: setup  ## what goes with what, tried anew: docs/support.md
-	@$(PY) tests/support_matrix.py --write
+	@$(PY) tests/support/support_matrix.py --write
 
 lint: setup  ## ruff and pyright
 	@$(PY) -m ruff check .

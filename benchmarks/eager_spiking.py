@@ -1,7 +1,7 @@
 """The plain formulation of proxy-target training: every timestep its own products, autograd through
 every operation.
 
-The oracle of tests/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
+The oracle of tests/training/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
 toolchain/training is used.
 """
 

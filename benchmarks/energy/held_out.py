@@ -3,7 +3,7 @@ what was measured.
 
 The counts are of the published weights (PopSAN: one closed-loop episode of HalfCheetah; SDDPG:
 inputs uniform in [0, 1], its observations need Gazebo), five timesteps, the authors' nine chip
-steps. `tests/spiking_checkpoints.py` counts them anew where the files are at hand. `census_energy`
+steps. `tests/support/spiking_checkpoints.py` counts them anew where the files are at hand. `census_energy`
 takes any census, an artifact's own too.
 """
 

@@ -36,7 +36,7 @@ def main(folder: Path, parts: list[str]) -> int:
         return 2
     import pytest
 
-    from tests.conformance import checks
+    from tests.support.conformance import checks
 
     for part in parts:
         for name, check in checks(part).items():

@@ -45,9 +45,9 @@ NOTHING = "nothing"
 HEAD = """# Mutants
 
 Each line is one wrong reading of the contract: the change was made to a copy of the packages, and the conformance suite
-(`tests/conformance.py`) had to notice. Written by `python tests/mutants/runner.py`, which tries them all; `make test-slow`
+(`tests/support/conformance.py`) had to notice. Written by `python tests/mutants/runner.py`, which tries them all; `make test-slow`
 does the same and `make test` tries a few. None of them may survive. The kernels of the fast backend run uncompiled here;
-the compiled ones are held to the same oracle in `tests/test_conformance.py`.
+the compiled ones are held to the same oracle in `tests/neurons/test_conformance.py`.
 
 | rule | file | before | after | noticed by |
 |---|---|---|---|---|
