@@ -1,0 +1,72 @@
+"""What grows by one line: backends, exporters, checkpoint readers and training methods, by name.
+
+A table says where each name lives, `module:attribute`; the module is imported when the name is
+asked for, so that a command imports only what it needs. Another package adds a name through an entry
+point of the group `spikeport.<kind>` (`spikeport.backends`, ...) in its own metadata. A name of this
+table is never replaced by an entry point: what the project ships stays what it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from importlib import metadata
+from typing import Any
+
+from spikeport.toolchain.errors import InputError, did_you_mean
+
+TABLES: dict[str, dict[str, str]] = {
+    "backends": {
+        "reference": "spikeport.toolchain.simulation.reference:ReferenceBackend",
+        "fast": "spikeport.toolchain.simulation.fast.fast_backend:FastBackend",
+        "lava-direct": "spikeport.toolchain.simulation.lava.direct:LavaDirectBackend",
+        "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
+        "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
+    },
+}
+
+
+@functools.cache
+def places(kind: str) -> dict[str, str]:
+    """Names of a kind and where each lives; the project's own go before those of other packages."""
+    points = metadata.entry_points(group=f"spikeport.{kind}")
+    own = TABLES[kind]
+    return own | {point.name: point.value for point in points if point.name not in own}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a kind, in the order of the tables."""
+    return tuple(places(kind))
+
+
+def find(kind: str, name: str, option: str) -> Any:
+    """What a name stands for, imported.
+
+    Args:
+        kind: A key of TABLES.
+        name: What the user gave.
+        option: The option that carried it, for the error.
+
+    Returns:
+        The attribute that the table or the entry point names.
+
+    Raises:
+        InputError: For an unknown name, or an entry point that cannot be imported.
+    """
+    known = places(kind)
+    if name not in known:
+        fix = did_you_mean(name, known) or f"{option} {next(iter(known))}"
+        raise InputError(option, "unknown name", got=name, limit=", ".join(known), fix=fix)
+    module, _, attribute = known[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        if name in TABLES[kind]:
+            raise
+        raise InputError(
+            option,
+            f"{name} is named by an installed package and cannot be imported",
+            got=f"{known[name]} ({error})",
+            limit="module:attribute that imports",
+            fix=f"repair or uninstall the package that adds {name}",
+        ) from error
