@@ -179,7 +179,7 @@ import multiprocessing, os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 import numpy as np
 from networks import random_artifact
-from spikeport.toolchain.simulation.lava_runtime import LavaBackend
+from spikeport.toolchain.simulation.lava.runtime import LavaBackend
 artifact = random_artifact(0)
 lava = LavaBackend(artifact)
 lava.decide(np.zeros((1, artifact.observation.size)))
