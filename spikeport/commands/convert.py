@@ -157,8 +157,6 @@ def convert(
     from spikeport.toolchain.artifact.artifact_file import save
     from spikeport.toolchain.errors import InputError
     from spikeport.toolchain.files.atomic import check_writable
-    from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-    from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
     from spikeport.toolchain.report import artifact_text, describe_artifact
 
     check_writable(output)
@@ -205,13 +203,7 @@ def convert(
     for assumption in policy.provenance.assumptions:
         if assumption.startswith("warning: "):
             click.echo(assumption, err=True)
-    given["neuron"] = given["neuron"] or (
-        "lif"
-        if isinstance(policy, SpikingPolicy)
-        else "leaky"
-        if isinstance(policy, LeakyPolicy)
-        else "sdn"
-    )
+    given["neuron"] = given["neuron"] or policy.own_neuron or "sdn"
     choices: dict[str, Any] = {name: given[name] for name in own}
     choices |= {
         name: tuple(given[name] or ()) for name in ("error_shares", "triggers", "threshold_shares")

@@ -18,9 +18,8 @@ from spikeport.toolchain.conversion.signal_statistics import measure
 from spikeport.toolchain.conversion.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
 from spikeport.toolchain.tuning.point import Point
@@ -56,7 +55,7 @@ def tune(
     the environment and the options do not fit.
     """
     started = time.monotonic()
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
+    if not is_feed_forward(policy):
         raise InputError(
             policy.provenance.file,
             "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are"
