@@ -1,6 +1,8 @@
-"""What conversion writes, case by case, as hashes: python tests/artifact_bytes.py [NAME ...]
+"""What conversion writes, case by case, as hashes.
 
-The table of cases behind tests/test_artifact_bytes.py. The exit code says whether the cases still
+    python tests/support/artifact_bytes.py [NAME ...]
+
+The table of cases behind tests/artifact/test_artifact_bytes.py. The exit code says whether the cases still
 give what tests/golden/artifact_bytes.json records. With --write what comes out is recorded, with
 --write-files the small files in tests/golden/spk are written anew. The cases of public policies
 need the variable SPIKEPORT_POLICIES; --write keeps their records where it is unset.
@@ -51,7 +53,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["tests"].__path__):
     sys.path.insert(0, str(ROOT))  # lava-dl installs a package `tests`
     sys.modules["tests"] = types.ModuleType("tests")
@@ -59,9 +61,12 @@ if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["te
 
 import spikeport  # noqa: E402
 from spikeport import Artifact  # noqa: E402
-from tests import spk_files  # noqa: E402
-from tests.policy_files import pickled  # noqa: E402
-from toolchain.contracts import TimeFeature  # noqa: E402
+from spikeport.toolchain.contracts import TimeFeature  # noqa: E402
+from tests.support import spk_files, toy_environments  # noqa: E402
+from tests.support.policy_files import pickled  # noqa: E402
+
+# The identifier of an environment is in its artifact's bytes: the name of record stays importable.
+sys.modules["tests.toy_environments"] = toy_environments
 
 GOLDEN = ROOT / "tests" / "golden" / "artifact_bytes.json"
 SPK = ROOT / "tests" / "golden" / "spk"
