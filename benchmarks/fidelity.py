@@ -38,9 +38,9 @@ from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
 from spikeport.toolchain.conversion.build import convert  # noqa: E402
-from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment  # noqa: E402
+from spikeport.toolchain.conversion.calibration.states import Calibration, from_environment  # noqa: E402
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions  # noqa: E402
-from spikeport.toolchain.conversion.states import Calibration, from_environment  # noqa: E402
+from spikeport.toolchain.conversion.pipeline import convert_in_environment  # noqa: E402
 from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
 from spikeport.toolchain.policies.actor import FloatActor  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402

@@ -25,7 +25,7 @@ from numpy.typing import NDArray  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS  # noqa: E402
+from spikeport.toolchain.conversion.schemes.conversion_choices import DEFAULT_TIMESTEPS  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.backends import BACKENDS  # noqa: E402

@@ -9,25 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import is_artifact
-from spikeport.toolchain.conversion.closed_loop_conversion import (
-    Attempt,
-    convert_from_observations,
-    convert_in_environment,
-)
+from spikeport.toolchain.conversion.calibration.state_source import StateSource
+from spikeport.toolchain.conversion.closed_loop_conversion import Attempt
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions as ConversionOptions
-from spikeport.toolchain.conversion.neuron_choice import (
-    AutomaticAttempt,
-    convert_automatically,
-    refuse_own_choices,
-)
-from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky_policy
-from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking_policy
-from spikeport.toolchain.conversion.seeds import LARGEST_SEED
+from spikeport.toolchain.conversion.conversion_request import convert_as_asked
+from spikeport.toolchain.conversion.neuron_choice import AutomaticAttempt
 from spikeport.toolchain.energy import (
     ASSESS_PROFILES,
     DEFAULT_PROFILES,
@@ -41,11 +31,9 @@ from spikeport.toolchain.energy.measure import EPISODES as EPISODES
 from spikeport.toolchain.energy.measure import counted_on, measure_ann_work, measure_census
 from spikeport.toolchain.energy.measure import modelled_latency as modelled_latency
 from spikeport.toolchain.energy.measure import probe_census as probe_census
-from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError, did_you_mean
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
@@ -55,11 +43,6 @@ from spikeport.toolchain.tuning import Tuned as Tuned
 from spikeport.toolchain.tuning import TuningOptions as TuningOptions
 from spikeport.toolchain.tuning import tune as tune
 
-# How a network that was trained as spiking is converted, by its own neuron.
-CONVERT_OWN: dict[str, Callable[..., Artifact]] = {
-    "lif": convert_spiking_policy,
-    "leaky": convert_leaky_policy,
-}
 FORMATS = ("lava", "netx", "nir", "onnx")
 
 
@@ -162,113 +145,35 @@ def convert(
     attempts: list[Attempt | AutomaticAttempt] | None = None,
     **choices: Any,
 ) -> Artifact:
-    """Convert a policy on the states it visits in `env`, or on recorded `observations` [N, obs] in
-    order.
+    """Convert a policy on the states that it visits in `env`, or on recorded ones.
 
-    `choices` are the fields of ConversionOptions (neuron, timesteps, alpha, weight_bits,
-    action_error, ...). With an environment and no `action_error` (sdn) or `threshold_shares` (dc),
-    the closed loop decides on the thresholds; what it tried is appended to `attempts`.
-    `neuron="auto"` tries every neuron's default in the closed loop and takes the cheapest that
-    holds; each goes into `attempts`. A spiking policy keeps its own neurons and timesteps; its
-    environment may come from its sidecar, and a rate-coded one needs no states. Raises InputError
-    where the policy and the options do not go together.
+    With an environment and no `action_error` (sdn) or `threshold_shares` (dc), the closed loop
+    decides on the thresholds. `neuron="auto"` tries every neuron's default in the closed loop and
+    takes the cheapest that holds. A spiking policy keeps its own neurons and timesteps; its
+    environment may come from its sidecar, and a rate-coded one needs no states.
+
+    Args:
+        policy: What `load_policy` gave.
+        env: A Gymnasium id, `module:Id` allowed.
+        observations: Recorded ones [N, obs], in order, in place of `env`.
+        episode_starts: Flags [N] that mark episode starts among `observations`.
+        options: What to convert to, or single `choices`.
+        calibration_steps: Decisions to visit in `env`.
+        seed: Calibration episode k is reset with 10^6 + 1000 * seed + k.
+        progress: Is called with a stage, what is done of it and its total.
+        attempts: What the closed loop tried is appended to it, of `auto` every neuron.
+        **choices: Fields of ConversionOptions (neuron, timesteps, alpha, weight_bits, action_error,
+            ...).
+
+    Returns:
+        The artifact.
+
+    Raises:
+        InputError: Where the policy and the options do not go together, with every fault of the
+            options at once.
     """
-    if policy.own_neuron is not None:
-        if options is None:
-            choices.setdefault("neuron", policy.own_neuron)
-        if env is None and observations is None:
-            env = policy.environment or None
-        if choices.get("neuron") == "auto":
-            raise InputError(
-                "--neuron auto",
-                "a spiking checkpoint keeps its own neurons",
-                got=policy.neuron,
-                fix="leave --neuron away",
-            )
-    automatic = options is None and choices.get("neuron") == "auto"
-    if automatic:
-        choices.pop("neuron")
-        refuse_own_choices(
-            choices.get("timesteps"), choices.get("alpha"), choices.get("threshold_shares", ())
-        )
-    if options is None:
-        options = ConversionOptions(**choices)
-    elif choices:
-        raise InputError(
-            "convert",
-            "give options or single choices, not both",
-            got=", ".join(choices),
-            fix="ConversionOptions(...)",
-        )
-    if (env is None) == (observations is None) and (env is not None or policy.needs_states):
-        raise InputError(
-            "convert",
-            "calibration needs the policy's own states",
-            got="both" if env else "neither",
-            limit="--env or --observations",
-            fix=("--env ID", "--observations FILE.npy"),
-        )
-    if episode_starts is not None and observations is None:
-        raise InputError(
-            "--episode-starts",
-            "marks the rows of recorded observations",
-            got="no --observations",
-            fix=("--observations FILE.npy", "leave --episode-starts away"),
-        )
-    if episode_starts is not None and np.asarray(episode_starts).dtype.kind not in "biuf":
-        raise InputError(
-            "--episode-starts",
-            "flags are numbers",
-            got=np.asarray(episode_starts).dtype,
-            limit="bool, or numbers of which zero is no start",
-            fix="give one flag per observation",
-        )
-    if seed < 0:
-        raise InputError(
-            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 0"
-        )
-    if seed > LARGEST_SEED:
-        raise InputError(
-            "--seed",
-            "too large",
-            got=seed,
-            limit=LARGEST_SEED,
-            why="calibration's reset seeds stay below those of tuning",
-            fix="--seed 0",
-        )
-    if automatic and env is None:
-        raise InputError(
-            "--neuron auto",
-            "compares neurons in the closed loop",
-            got="no --env",
-            fix=("--env ID", "name a --neuron"),
-        )
-    if env is not None:
-        gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action)
-    convert_own = CONVERT_OWN.get(policy.own_neuron or "")
-    if convert_own is not None:
-        return convert_own(
-            policy, options, env, observations, episode_starts, calibration_steps, seed, progress
-        )
-    if not is_feed_forward(policy):
-        raise InputError(
-            policy.provenance.file,
-            "no conversion is known for this kind of policy",
-            got=type(policy).__name__,
-            limit="a feed-forward ANN, or a network that was trained as spiking",
-            fix="`spikeport check CHECKPOINT` says what is known of it",
-        )
-    if env is None:
-        assert observations is not None
-        return convert_from_observations(
-            policy, np.asarray(observations), episode_starts, options, seed, progress
-        )
-    run: Callable[..., tuple[Artifact, list[Any]]] = (
-        convert_automatically if automatic else convert_in_environment
-    )
-    artifact, tried = run(
-        policy, env, options, calibration_steps=calibration_steps, seed=seed, progress=progress
-    )
+    source = StateSource(env, observations, episode_starts, calibration_steps, seed)
+    artifact, tried = convert_as_asked(policy, source, options, choices, progress)
     if attempts is not None:
         attempts.extend(tried)
     return artifact

@@ -315,7 +315,7 @@ def restored(exported: Path) -> Any:
             "holds a finished artifact, which is given back as it is",
             got=", ".join("--" + name.replace("_", "-") for name in given),
             limit="-o and --json alone",
-            fix=("leave the other options away", "convert the checkpoint that it came from"),
+            fix=("omit the other options", "convert the checkpoint that it came from"),
         )
     return api.load_nir(exported)
 

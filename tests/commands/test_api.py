@@ -218,9 +218,29 @@ def test_conversions_refused(tmp_path: Path, arguments: dict[str, Any], text: st
     assert caught.value.exit_code == 2 and caught.value.fix and caught.value.where
 
 
-def test_misspelt_choices_are_python_errors(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="nueron"):
-        spikeport.convert(toy_policy(tmp_path), observations=recorded(5), nueron="sdn")
+def test_misspelt_choices_are_refused_with_a_suggestion(tmp_path: Path) -> None:
+    policy = toy_policy(tmp_path)
+    with pytest.raises(
+        spikeport.InputError,
+        match="convert: unknown option .got nueron, limit neuron, .*Fix: did you mean 'neuron'",
+    ):
+        spikeport.convert(policy, observations=recorded(5), nueron="sdn")
+    with pytest.raises(
+        spikeport.InputError,
+        match=r"2 problems: unknown option timestep, .*'timesteps'\?; unknown option xyz\. Fix: ",
+    ):
+        spikeport.convert(policy, observations=recorded(5), timestep=3, xyz=1)
+
+
+def test_all_faults_of_the_options_are_said_at_once() -> None:
+    with pytest.raises(spikeport.InputError) as caught:
+        spikeport.ConversionOptions(neuron="if", timesteps=0, weight_bits=9, triggers=(1, 1))
+    assert str(caught.value) == (
+        "convert: 3 problems: --weight-bits: weights need a width that holds something (got 9,"
+        " limit 2..8). a synapse has 8 bits; --timesteps: out of range (got 0, limit 1..1024);"
+        " --error-shares/--triggers/--allocation/--thrift: belong to sdn (got --neuron if, limit"
+        " sdn). Fix: --weight-bits 8; omit --timesteps; omit them."
+    )
 
 
 def test_errors_carry_their_parts() -> None:

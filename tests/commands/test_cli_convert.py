@@ -16,12 +16,8 @@ from safetensors import safe_open
 
 import spikeport
 from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
-from spikeport.toolchain.conversion.closed_loop_conversion import (
-    ERRORS,
-    Attempt,
-    acceptance,
-    setting,
-)
+from spikeport.toolchain.conversion.closed_loop_conversion import Attempt, acceptance, setting
+from spikeport.toolchain.conversion.schemes.sigma_delta import ERRORS
 from tests.support.front_door import (
     CHEETAH,
     CHEETAH_ENV,

@@ -99,8 +99,8 @@ OPTIONS: list[tuple[tuple[object, ...], tuple[object, ...], str]] = [
         SB3,
         ("--timesteps", 4),
         (
-            r"--neuron sdn: has one timestep and no residual \(got timesteps 4, .*\)\. Fix: leave"
-            r" --timesteps and --alpha away or --neuron if"
+            r"--neuron sdn: has one timestep and no residual \(got timesteps 4, .*\)\. Fix: omit"
+            r" --timesteps and --alpha or --neuron if"
         ),
     ),
     (SB3, ("--alpha", 0.5), r"--neuron sdn: has one timestep and no residual"),

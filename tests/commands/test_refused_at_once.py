@@ -18,7 +18,7 @@ import pytest
 
 from spikeport.hardware_profiles import parse_profile
 from spikeport.toolchain.artifact import artifact_file
-from spikeport.toolchain.conversion.states import from_arrays
+from spikeport.toolchain.conversion.calibration.states import from_arrays
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.readers.load import load_policy

@@ -13,23 +13,29 @@ import pytest
 
 from spikeport import api
 from spikeport.toolchain.conversion import closed_loop_conversion as conversion_loop
-from spikeport.toolchain.conversion.assemble import make_probe
-from spikeport.toolchain.conversion.build import convert, without_neurons
-from spikeport.toolchain.conversion.closed_loop_conversion import acceptance
-from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
-from spikeport.toolchain.conversion.signal_statistics import (
+from spikeport.toolchain.conversion.artifact_assembly import make_probe
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.calibration.signal_statistics import (
     SignalStatistics,
     measure,
     sensitivities,
 )
-from spikeport.toolchain.conversion.states import (
+from spikeport.toolchain.conversion.calibration.states import (
     Calibration,
     calibration_seed,
     from_arrays,
     from_environment,
 )
-from spikeport.toolchain.conversion.thresholds import maximum_thresholds, sensitivity_thresholds
+from spikeport.toolchain.conversion.closed_loop_conversion import acceptance
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.conversion.pipeline import convert_in_environment
+from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
+from spikeport.toolchain.conversion.schemes.ann_scheme import without_neurons
+from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
+from spikeport.toolchain.conversion.schemes.thresholds import (
+    maximum_thresholds,
+    sensitivity_thresholds,
+)
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
@@ -245,10 +251,7 @@ def test_sdn_computes_the_quantised_forward_pass(
     np.testing.assert_array_max_ulp(
         actions, direct, 2
     )  # the same integers; numpy's tanh may round its last bit otherwise
-    assert (
-        conversion_loop.open_loop_error(artifact, with_activation(policy, activation), calibration)
-        < 0.2
-    )
+    assert open_loop_error(artifact, with_activation(policy, activation), calibration) < 0.2
 
 
 def test_pruning_changes_nothing_where_neurons_were_silent(
@@ -260,8 +263,8 @@ def test_pruning_changes_nothing_where_neurons_were_silent(
     pruned = convert(policy, calibration, ConversionOptions(action_error=0.05, prune_dead=True))
     assert pruned.network.layers[0].outputs == kept.network.layers[0].outputs - int(silent.sum())
     assert pruned.calibration["pruned"] and pruned.macs == kept.macs
-    error = conversion_loop.open_loop_error(pruned, policy, calibration)
-    assert error < 2 * conversion_loop.open_loop_error(kept, policy, calibration) + 0.01
+    error = open_loop_error(pruned, policy, calibration)
+    assert error < 2 * open_loop_error(kept, policy, calibration) + 0.01
 
 
 def test_without_silent_neurons_the_float_policy_is_the_same(
@@ -435,7 +438,7 @@ def test_the_closed_loop_chooses_the_thresholds_of_differential_coding(
     monkeypatch.setattr(conversion_loop, "EPISODES", 8)
 
     def run(options: ConversionOptions) -> tuple[list[float] | None, list[conversion_loop.Attempt]]:
-        artifact, attempts = conversion_loop.convert_in_environment(
+        artifact, attempts = convert_in_environment(
             policy, ENVIRONMENT, options, calibration_steps=1000
         )
         return artifact.calibration["threshold_shares"], attempts
@@ -480,9 +483,7 @@ def test_closed_loop_check_tightens_what_falls_over(
 ) -> None:
     """At 0.1 this policy falls; a finer error holds, and the seeds of the check are on record."""
     monkeypatch.setattr(conversion_loop, "EPISODES", 8)
-    artifact, attempts = conversion_loop.convert_in_environment(
-        policy, ENVIRONMENT, calibration_steps=2000
-    )
+    artifact, attempts = convert_in_environment(policy, ENVIRONMENT, calibration_steps=2000)
     assert attempts[0].action_error == 0.1 and not attempts[0].accepted
     assert artifact.calibration["action_error"] < 0.1
     assert len(artifact.calibration["seeds"]) >= 8 + 2

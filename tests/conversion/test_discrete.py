@@ -18,7 +18,11 @@ import spikeport
 from spikeport import api
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.conversion.signal_statistics import centred, logit_gradient, unit
+from spikeport.toolchain.conversion.calibration.signal_statistics import (
+    centred,
+    logit_gradient,
+    unit,
+)
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
@@ -365,7 +369,7 @@ def test_what_needs_a_continuous_action_refuses(converted: Artifact) -> None:
     with pytest.raises(
         InputError,
         match=(
-            r"^hand\.pt: a discrete action is not distilled \(got --finetune\).*Fix: leave"
+            r"^hand\.pt: a discrete action is not distilled \(got --finetune\).*Fix: omit"
             r" --finetune away"
         ),
     ):

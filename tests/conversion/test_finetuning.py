@@ -218,7 +218,7 @@ def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(
             {"neuron": "if", "finetune": True},
             (
                 r"--finetune: distils into sdn's integers only \(got --neuron if, limit sdn\).*Fix:"
-                r" --neuron sdn or leave"
+                r" --neuron sdn or omit"
             ),
         )
     ],

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeport.toolchain.activations import ACTIVATIONS
-from spikeport.toolchain.conversion.schemes.sigma_delta import shake
+from spikeport.toolchain.conversion.schemes.perturbed_states import spread
 from spikeport.toolchain.network.integer_network import Coding
 from spikeport.toolchain.network.parameters import ActivationTable
 from spikeport.toolchain.neurons.bounds import RowKind
@@ -181,7 +181,7 @@ def test_table_takes_the_last_segment_that_starts_at_or_below() -> None:
         (0.1, 6, 0.3),
     ],
 )
-def test_states_are_shaken_further_for_coarse_actions_and_narrow_weights(
+def test_states_are_perturbed_further_for_coarse_actions_and_narrow_weights(
     action_error: float, bits: int, deviations: float
 ) -> None:
-    assert shake(action_error, bits) == pytest.approx(deviations)
+    assert spread(action_error, bits) == pytest.approx(deviations)

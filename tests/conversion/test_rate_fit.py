@@ -12,8 +12,10 @@ import pytest
 
 from spikeport import api
 from spikeport.toolchain.conversion.build import convert
-from spikeport.toolchain.conversion.closed_loop_conversion import open_loop_error
+from spikeport.toolchain.conversion.calibration.signal_statistics import measure
+from spikeport.toolchain.conversion.calibration.states import Calibration, from_environment
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
 from spikeport.toolchain.conversion.schemes.rate_thresholds import (
     SHARES,
     decoded_mean,
@@ -21,9 +23,7 @@ from spikeport.toolchain.conversion.schemes.rate_thresholds import (
     window_payloads,
     with_threshold,
 )
-from spikeport.toolchain.conversion.signal_statistics import measure
-from spikeport.toolchain.conversion.states import Calibration, from_environment
-from spikeport.toolchain.conversion.thresholds import maximum_thresholds
+from spikeport.toolchain.conversion.schemes.thresholds import maximum_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend

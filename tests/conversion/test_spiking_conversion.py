@@ -18,7 +18,7 @@ import pytest
 import spikeport
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.schemes.trained_lif import quantise_layer, spiking_network
+from spikeport.toolchain.conversion.schemes.lif_network import quantise_layer, spiking_network
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LIF
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy

@@ -12,7 +12,7 @@ import pytest
 
 import spikeport
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.schemes import sigma_delta as sigma_delta_network
+from spikeport.toolchain.conversion.schemes import perturbed_states
 from tests.support import planted_faults as plant
 from tests.support.front_door import CHEETAH, CHEETAH_ENV, PENDULUM, PENDULUM_ENV, pendulum
 
@@ -64,7 +64,7 @@ def test_the_shipped_pendulum(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named(pendulum()) == ("fit", 1)
     policy = spikeport.load_policy(PENDULUM, env=PENDULUM_ENV)
     with monkeypatch.context() as patch:
-        patch.setattr(sigma_delta_network, "SHAKE_PER_ERROR", 24.0)
+        patch.setattr(perturbed_states, "SPREAD_PER_ERROR", 24.0)
         assert named(
             spikeport.convert(policy, env=PENDULUM_ENV, action_error=0.0125, calibration_steps=2000)
         ) == ("fit", 1)

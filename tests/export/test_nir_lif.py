@@ -11,7 +11,7 @@ import pytest
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.conversion.schemes.trained_lif import spiking_network
+from spikeport.toolchain.conversion.schemes.lif_network import spiking_network
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy

@@ -14,9 +14,9 @@ import pytest
 
 import spikeport
 from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.calibration.states import from_arrays
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky
-from spikeport.toolchain.conversion.states import from_arrays
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
@@ -166,8 +166,7 @@ def test_integers_follow_the_policy(tmp_path: Path) -> None:
     policy = read(written(tmp_path / "a.pt", sequential(0).state_dict()))
     observations = np.concatenate([walk(0), walk(5)])
     starts = np.arange(2 * DECISIONS) % DECISIONS == 0
-    calibration = from_arrays(observations, starts, WIDTHS[0])
-    artifact = convert_leaky(policy, calibration, None, ConversionOptions(neuron="leaky"))
+    artifact = spikeport.convert(policy, observations=observations, episode_starts=starts)
     with open_backend("fast", artifact) as backend:
         trace = backend.trace(observations, starts.astype(np.int64))
     membranes = policy.at_rest(1)
@@ -298,10 +297,9 @@ def test_facts_that_a_file_does_not_carry(tmp_path: Path) -> None:
         InputError,
         match=r"2 problems: --timesteps 4 has no meaning here; --neuron if has no meaning here",
     ):
-        convert_leaky(
+        convert(
             policy,
             from_arrays(walk(0), None, WIDTHS[0]),
-            None,
             ConversionOptions(neuron="if", timesteps=4),
         )
 

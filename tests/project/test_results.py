@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import fidelity, fidelity_document, float_oracle, policies, results
 from spikeport import api
-from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.conversion.calibration.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 
 OWN = [case.name for case in policies.found() if not case.public]

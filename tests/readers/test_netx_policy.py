@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import spikeport
 from spikeport.export.lava import lava_import
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.schemes.trained_lif import spiking_network
+from spikeport.toolchain.conversion.schemes.lif_network import spiking_network
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import read_content
 from spikeport.toolchain.network.codes import encoder_spikes

@@ -12,8 +12,8 @@ import pytest
 
 from spikeport import api
 from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.calibration.states import from_environment
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.actor import FloatActor

@@ -62,11 +62,8 @@ if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["te
 import spikeport  # noqa: E402
 from spikeport import Artifact  # noqa: E402
 from spikeport.toolchain.contracts import TimeFeature  # noqa: E402
-from tests.support import spk_files, toy_environments  # noqa: E402
+from tests.support import spk_files  # noqa: E402
 from tests.support.policy_files import pickled  # noqa: E402
-
-# The identifier of an environment is in its artifact's bytes: the name of record stays importable.
-sys.modules["tests.toy_environments"] = toy_environments
 
 GOLDEN = ROOT / "tests" / "golden" / "artifact_bytes.json"
 SPK = ROOT / "tests" / "golden" / "spk"
@@ -97,8 +94,8 @@ WIDTHS = {
     "deep": (CHANNELS, 16, 14, 12, ACTIONS),
     "sides": (4, 16, 12, ACTIONS),
 }
-DRIFT = "tests.toy_environments:Drift-v0"
-SIDES = "tests.toy_environments:Sides-v0"
+DRIFT = "tests.support.toy_environments:Drift-v0"
+SIDES = "tests.support.toy_environments:Sides-v0"
 Hashes = dict[str, str]
 Recorded = dict[str, Any]  # "format" of the files, "cases" by name
 
@@ -305,9 +302,7 @@ def ann_policy(kind: str) -> Any:
     if "time" not in more:
         return policy
     time_feature = TimeFeature(150)
-    observation = dataclasses.replace(
-        policy.observation, size=widths[0], time_feature=time_feature
-    )
+    observation = dataclasses.replace(policy.observation, size=widths[0], time_feature=time_feature)
     return dataclasses.replace(policy, observation=observation)
 
 

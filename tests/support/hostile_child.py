@@ -23,7 +23,7 @@ from spikeport.commands.command_options import read_array
 from spikeport.hardware_profiles import parse_profile
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import load
-from spikeport.toolchain.conversion.states import from_arrays
+from spikeport.toolchain.conversion.calibration.states import from_arrays
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files import hdf5 as hdf5_content

@@ -15,8 +15,12 @@ import pytest
 
 import spikeport
 from spikeport.toolchain.artifact.artifact_file import load, save
+from spikeport.toolchain.conversion.calibration.reset_seeds import (
+    LARGEST_SEED,
+    judging_seeds,
+    search_seeds,
+)
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.seeds import LARGEST_SEED, judging_seeds, search_seeds
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.closed_loop import simulate

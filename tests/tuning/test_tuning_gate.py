@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from spikeport.toolchain.conversion.build import convert
+from spikeport.toolchain.conversion.calibration.signal_statistics import measure
+from spikeport.toolchain.conversion.calibration.states import from_environment
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.event_curves import event_curves, event_thresholds
-from spikeport.toolchain.conversion.signal_statistics import measure
-from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.conversion.schemes.event_curves import event_curves, event_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows
@@ -111,12 +111,12 @@ def test_event_thresholds_spend_their_budget(pendulum: tuple) -> None:
     assert split[0].mean() > event_thresholds(statistics, 0.2, (1.0,) * len(coarse))[0].mean()
 
 
-def test_a_search_keeps_the_shaken_states_of_its_last_conversion_alone(pendulum: tuple) -> None:
+def test_a_search_keeps_the_perturbed_states_of_its_last_conversion_alone(pendulum: tuple) -> None:
     """They depend on the action error, and are tens of megabytes for a wide policy."""
     statistics = measure(*pendulum)
     for error in (0.02, 0.05, 0.08):
         convert(*pendulum, ConversionOptions(action_error=error), statistics=statistics)
-        assert len(statistics.shaken) == 1
+        assert len(statistics.perturbed) == 1
 
 
 def test_a_price_leaves_synapses_out_and_the_rest_makes_up_for_them() -> None:

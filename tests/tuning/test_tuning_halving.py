@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spikeport
-from spikeport.toolchain.conversion.seeds import search_seeds
+from spikeport.toolchain.conversion.calibration.reset_seeds import search_seeds
 from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.return_statistics import return_ratio

@@ -16,7 +16,7 @@ from spikeport.toolchain.artifact import artifact_file
 from spikeport.toolchain.artifact.artifact import PROBE_DECISIONS, Artifact
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.checkers.check_report import Check, CheckReport, run_check
-from spikeport.toolchain.conversion.states import SEED_BASE
+from spikeport.toolchain.conversion.calibration.reset_seeds import CALIBRATION_BASE
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import open_regular
 from spikeport.toolchain.host.host_state import HostState
@@ -179,9 +179,9 @@ def _calibration(artifact: Artifact) -> Found:
         return ["it lists no seeds, so simulate cannot refuse them"], ""
     if len(set(seeds)) != len(seeds):
         problems.append("seeds are listed twice")
-    below = [seed for seed in seeds if not isinstance(seed, int) or seed < SEED_BASE]
+    below = [seed for seed in seeds if not isinstance(seed, int) or seed < CALIBRATION_BASE]
     if below:
-        problems.append(f"seeds below {SEED_BASE}, where simulate's lie: {below[:5]}")
+        problems.append(f"seeds below {CALIBRATION_BASE}, where simulate's lie: {below[:5]}")
     if (
         artifact.environment is not None
         and not seeds

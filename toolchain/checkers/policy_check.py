@@ -15,23 +15,22 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.checkers.check_report import CheckReport, run_check
 from spikeport.toolchain.conversion.build import convert
-from spikeport.toolchain.conversion.conversion_options import TRAINED, ConversionOptions
-from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky
-from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking
-from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment
+from spikeport.toolchain.conversion.calibration.states import (
+    Calibration,
+    from_arrays,
+    from_environment,
+)
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.conversion.schemes.scheme_table import SCHEMES
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.neurons import SHORT_NAMES
-from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.load import load_policy
 
 STEPS = 400
 ROWS = 6
 Found = tuple[list[str], str]
-# How a network that was trained as spiking is converted, by its own neuron.
-CONVERT_OWN: dict[str, Callable[..., object]] = {"lif": convert_spiking, "leaky": convert_leaky}
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +292,7 @@ def _conversion(subject: Subject) -> Found:
     """Each neuron is tried on the same states; one that carries the policy is enough."""
     carried = []
     refused = []
-    for neuron in (*SHORT_NAMES, *TRAINED):
+    for neuron in SCHEMES:
         try:
             _converted(subject, neuron)
             carried.append(neuron)
@@ -314,9 +313,6 @@ def _converted(subject: Subject, neuron: str) -> object:
                 f"the network was trained as spiking and keeps its own neurons, {own}",
                 fix=f"--neuron {own}",
             )
-        return CONVERT_OWN[own](policy, subject.states, None, options)
-    if not is_feed_forward(policy):
-        raise InputError("conversion", "no conversion is known for this kind of policy")
     return convert(policy, subject.states, options)
 
 

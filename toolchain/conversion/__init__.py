@@ -1,0 +1,1 @@
+"""Conversion: a float policy in, an integer artifact out (pipeline.py)."""

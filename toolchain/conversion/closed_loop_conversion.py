@@ -1,67 +1,58 @@
-"""Conversion with the loop closed: sdn's action error, dc's thresholds change where the policy's
-own return asks for it.
+"""Conversion with the loop closed: the candidate whose return the policy's environment accepts.
 
 Some policies forgive an action error of 0.1 and some fall over it (a clipped PPO policy failed in a
-tenth of its episodes). No open-loop number tells them apart, a few dozen episodes do. Their seeds
-continue the calibration's and are recorded in the artifact, so that no reported return is measured
-on them.
+tenth of its episodes); what a window's error costs in differential coding differs as much. No
+open-loop number tells them apart, a few dozen episodes do. Their seeds continue the calibration's
+and are recorded in the artifact, so that no reported return is measured on them.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.build import convert
-from spikeport.toolchain.conversion.conversion_options import (
-    DEFAULT_ACTION_ERROR,
-    ConversionOptions,
-)
-from spikeport.toolchain.conversion.distillation import States, finetune
-from spikeport.toolchain.conversion.distillation.distillation_states import Recorder
-from spikeport.toolchain.conversion.distillation.pytorch import pytorch
-from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES
-from spikeport.toolchain.conversion.signal_statistics import centred, unit
-from spikeport.toolchain.conversion.states import (
-    Calibration,
-    calibration_seed,
-    from_arrays,
-    from_environment,
-)
+from spikeport.toolchain.conversion.build import build
+from spikeport.toolchain.conversion.calibration.calibrated_policy import CalibratedPolicy
+from spikeport.toolchain.conversion.calibration.reset_seeds import calibration_seed
+from spikeport.toolchain.conversion.calibration.state_source import Progress
+from spikeport.toolchain.conversion.distillation.distillation_states import Recorder, States
+from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
+from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
+from spikeport.toolchain.conversion.schemes.scheme import Choices
 from spikeport.toolchain.environments import gymnasium_bridge
-from spikeport.toolchain.environments.environment_record import EnvironmentRecord
-from spikeport.toolchain.policies.actor import Actor, FloatActor
+from spikeport.toolchain.policies.actor import Actor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.simulation.rollout import roll_out
 
+Float = NDArray[np.float64]
 EPISODES = 64
 LONGEST = 1000  # decisions of an episode of the check
-ERRORS = (DEFAULT_ACTION_ERROR, 0.05, 0.025, 0.0125)
 LEAST_RATIO = 0.98
-MOST_EXTRA_FAILURES = (
-    0.03  # share of episodes below 90 % of the median, more than the source policy's own
-)
-OPEN_LOOP_STATES = 2000
-DEFAULTS = ConversionOptions()
-Progress = Callable[[str, int, int], None]  # stage, done, total
-
-Float = NDArray[np.float64]
+WEAK = 0.1  # of the median return, below it: an episode that went wrong
+# Share of episodes that may be weak beyond the source policy's own.
+MOST_EXTRA_FAILURES = 0.03
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One action error (sdn) or list of threshold shares (dc) tried.
+    """One candidate: an action error (sdn) or a list of threshold shares (dc), and what was found.
 
-    What the closed loop and the calibration states said.
+    Attributes:
+        action_error: What thresholds aimed at; None where another neuron was chosen.
+        measured_error: On calibration states.
+        return_ratio: Mean return over the source policy's; None where that is about 0.
+        failures: Weak episodes.
+        ann_failures: Weak episodes of the source policy.
+        episodes: Of each.
+        accepted: Whether both are good enough.
+        threshold_shares: Shares of the largest activation that were tried for each neuron.
     """
 
     action_error: float | None
@@ -75,18 +66,25 @@ class Attempt:
 
     @property
     def setting(self) -> str:
+        """What was tried, in words."""
         return setting(self.action_error, self.threshold_shares)
 
-    def __str__(self) -> str:
+    @property
+    def ratio_text(self) -> str:
+        """The return ratio in words."""
         if self.return_ratio is None:
-            ratio = "none"
-        else:
-            ratio = f"{self.return_ratio:.4f}"
+            return "none"
+        return f"{self.return_ratio:.4f}"
+
+    def __str__(self) -> str:
         weak = f"weak episodes {self.failures} against {self.ann_failures} of {self.episodes}"
-        return (
-            f"{self.setting} (measured {self.measured_error:.3f}): return ratio {ratio},"
-            f" {weak}{'' if self.accepted else ', not accepted'}"
+        found = (
+            f"{self.setting} (measured {self.measured_error:.3f}):"
+            f" return ratio {self.ratio_text}, {weak}"
         )
+        if self.accepted:
+            return found
+        return f"{found}, not accepted"
 
 
 def setting(action_error: float | None, threshold_shares: Sequence[float] | None) -> str:
@@ -101,31 +99,22 @@ def acceptance(attempts: Sequence[Attempt], taken: str) -> tuple[bool, str]:
 
     No text where the first was accepted.
     """
-    if attempts[0].accepted:
+    first = attempts[0]
+    if first.accepted:
         return True, ""
     best = next(attempt for attempt in attempts if attempt.setting == taken)
     if best.accepted and best.threshold_shares:
-        return True, f"{attempts[0].setting} were not accepted, {taken} are the first that were"
+        return True, f"{first.setting} were not accepted, {taken} are the first that were"
     if best.accepted:
-        return (
-            True,
-            (
-                f"{attempts[0].setting} was not accepted, which shows a policy that forgives"
-                f" little: it gets the finest accepted error, {best.action_error:g}, not the first"
-            ),
+        return True, (
+            f"{first.setting} was not accepted, which shows a policy that forgives little: it gets"
+            f" the finest accepted error, {best.action_error:g}, not the first"
         )
-    if best.return_ratio is None:
-        ratio = "none"
-    else:
-        ratio = f"{best.return_ratio:.4f}"
     allowed = int(best.ann_failures + MOST_EXTRA_FAILURES * best.episodes)
-    return (
-        False,
-        (
-            f"NOT ACCEPTED in closed loop: return ratio {ratio} (at least {LEAST_RATIO} wanted),"
-            f" {best.failures} of {best.episodes} episodes weak (at most {allowed} allowed, the"
-            f" source policy has {best.ann_failures})"
-        ),
+    return False, (
+        f"NOT ACCEPTED in closed loop: return ratio {best.ratio_text} (at least {LEAST_RATIO}"
+        f" wanted), {best.failures} of {best.episodes} episodes weak (at most {allowed} allowed,"
+        f" the source policy has {best.ann_failures})"
     )
 
 
@@ -133,13 +122,29 @@ def acceptance(attempts: Sequence[Attempt], taken: str) -> tuple[bool, str]:
 class Loop:
     """Episodes in the user's environment on seeds that continue the calibration's.
 
-    `seeds` lists all that were used.
+    Attributes:
+        identifier: The environment's id.
+        seed: The user's --seed.
+        seeds: All that were used, the calibration's first.
+        progress: Is called with each stage.
+        source_returns: What the source policy got on lists of seeds, run once for all neurons.
     """
 
     identifier: str
     seed: int
     seeds: list[int]
     progress: Progress
+    source_returns: dict[tuple[int, ...], Float] = field(default_factory=dict)
+
+    def again(self, calibration_seeds: Sequence[int]) -> Loop:
+        """The loop as it was after the calibration, with what the source policy got."""
+        return Loop(
+            self.identifier,
+            self.seed,
+            list(calibration_seeds),
+            self.progress,
+            self.source_returns,
+        )
 
     def fresh(self, count: int) -> list[int]:
         """`count` seeds that nobody used yet."""
@@ -158,214 +163,91 @@ class Loop:
             longest=LONGEST,
         ).returns
 
+    def returns_of_source(self, policy: Policy, seeds: list[int]) -> Float:
+        """The return of one episode of the source policy per seed."""
+        key = tuple(seeds)
+        if key not in self.source_returns:
+            actor = policy.actor(len(seeds))
+            self.source_returns[key] = self.returns(actor, seeds, "source policy")
+        return self.source_returns[key]
+
     def gather(self, recorder: Recorder, stage: str) -> States:
         """The states that an actor meets in one fresh episode per row."""
         self.returns(recorder, self.fresh(recorder.rows), stage)
         return recorder.states()
 
 
-def convert_in_environment(
-    policy: Policy,
-    identifier: str,
-    options: ConversionOptions = DEFAULTS,
-    *,
-    calibration_steps: int = 10_000,
-    seed: int = 0,
-    progress: Progress = lambda stage, done, total: None,
-) -> tuple[Artifact, list[Attempt]]:
-    """Calibrate in an environment that the user named (`module:Id` allowed) and convert.
-
-    Where `options.action_error` is None, 0.1 is taken if the closed loop accepts it, else the
-    finest accepted one of 0.05, 0.025 and 0.0125, else the one with the best mean return. dc takes
-    the first of the lists of threshold shares in toolchain/conversion/schemes/rate_thresholds.py that is
-    accepted, else the one with the best mean return. With `options.finetune` the result is then
-    distilled and kept if its mean return did not fall. `progress(stage, done, total)` is called as
-    it goes.
-    """
-    if options.finetune:
-        pytorch()
-    env = gymnasium_bridge.make(identifier, trusted=True)
-    try:
-        calibration = from_environment(
-            policy,
-            env,
-            calibration_steps,
-            seed,
-            lambda done: progress("calibrate", done, calibration_steps),
-        )
-        environment = gymnasium_bridge.record(env, identifier)
-    finally:
-        env.close()
-    loop = Loop(identifier, seed, list(calibration.seeds), progress)
-    attempts = list[Attempt]()
-    choices: list[ConversionOptions] = []
-    if options.neuron == "sdn" and options.action_error is None:
-        choices = [dataclasses.replace(options, action_error=error) for error in ERRORS]
-    elif options.searches_thresholds and not options.threshold_shares and len(policy.layers) > 1:
-        choices = [dataclasses.replace(options, threshold_shares=shares) for shares in SHARES]
-    if choices:
-        artifact = _chosen(policy, calibration, choices, environment, loop, attempts)
-    else:
-        artifact = convert(policy, calibration, options, environment, seed)
-    if options.finetune:
-        artifact = _finetuned(artifact, policy, calibration, options.weight_bits, loop)
-    return (
-        _noting(
-            artifact, policy, dataclasses.replace(calibration, seeds=tuple(loop.seeds)), attempts
-        ),
-        attempts,
-    )
-
-
-def _chosen(
-    policy: Policy,
-    calibration: Calibration,
-    choices: Sequence[ConversionOptions],
-    environment: EnvironmentRecord,
+def best_candidate(
+    subject: CalibratedPolicy[Policy],
+    candidates: Sequence[Choices],
     loop: Loop,
-    attempts: list[Attempt],
-) -> Artifact:
-    """The conversion of `choices` that the closed loop accepts.
+    first_accepted: bool,
+) -> tuple[Artifact, list[Attempt]]:
+    """The last candidate that the loop accepts; the best mean return where it accepts none.
 
-    What was tried is appended to `attempts`.
+    Args:
+        subject: The policy with its states.
+        candidates: Tried in turn.
+        loop: Runs the episodes, all candidates on the same fresh seeds.
+        first_accepted: Whether the first accepted candidate ends the search. Else only the first
+            of all does, and the last accepted one is taken.
+
+    Returns:
+        The artifact, and what was found of each candidate.
     """
     seeds = loop.fresh(EPISODES)
-    ann = loop.returns(FloatActor(policy, EPISODES), seeds, "source policy")
+    source = loop.returns_of_source(subject.policy, seeds)
+    attempts: list[Attempt] = []
+    best: Artifact | None = None
     best_mean = -np.inf
-    best = None
-    for options in choices:
-        candidate = convert(policy, calibration, options, environment, loop.seed)
-        spiking = loop.returns(
-            FastBackend(candidate, EPISODES),
-            seeds,
-            setting(options.action_error, options.threshold_shares),
-        )
-        attempts.append(
-            _judge(options, open_loop_error(candidate, policy, calibration), spiking, ann)
-        )
-        if attempts[-1].accepted or (
-            spiking.mean() > best_mean and not any(attempt.accepted for attempt in attempts)
-        ):
-            best_mean = spiking.mean()
+    for options in candidates:
+        candidate = build(subject, options)
+        stage = setting(options.action_error, options.threshold_shares)
+        spiking = loop.returns(FastBackend(candidate, len(seeds)), seeds, stage)
+        measured = open_loop_error(candidate, subject.policy, subject.calibration)
+        attempt = _judge(options, measured, spiking, source)
+        attempts.append(attempt)
+        none_accepted = not any(known.accepted for known in attempts)
+        if best is None or attempt.accepted or (none_accepted and spiking.mean() > best_mean):
             best = candidate
-        if attempts[0].accepted or (options.threshold_shares and attempts[-1].accepted):
-            # errors go on: a policy that fell over once is fragile and gets the finest one that is
-            # accepted
+            best_mean = spiking.mean()
+        if attempts[0].accepted or (first_accepted and attempt.accepted):
             break
-    return best or candidate
+    assert best is not None, "no candidates"
+    return best, attempts
 
 
-def _finetuned(
-    artifact: Artifact, policy: Policy, calibration: Calibration, bits: int, loop: Loop
-) -> Artifact:
-    """The distilled artifact, or the given one where its mean return is the higher on the same
-    fresh episodes.
+def better_of(before: Artifact, after: Artifact, loop: Loop) -> tuple[Artifact, list[float]]:
+    """The distilled artifact, or the one before where its mean return is the higher.
+
+    Both run the same fresh episodes; the means come second.
     """
-    trained = finetune(
-        artifact,
-        policy,
-        States(calibration.observations, calibration.decisions),
-        bits,
-        loop.seed,
-        loop.gather,
-        loop.progress,
-    )
     seeds = loop.fresh(EPISODES)
-    means = [
-        float(loop.returns(FastBackend(one, EPISODES), seeds, f"finetune: {name}").mean())
-        for one, name in ((artifact, "before"), (trained, "after"))
-    ]
+    means = []
+    for artifact, name in ((before, "before"), (after, "after")):
+        returns = loop.returns(FastBackend(artifact, EPISODES), seeds, f"finetune: {name}")
+        means.append(float(returns.mean()))
     if means[1] >= means[0]:
-        chosen = trained
-    else:
-        chosen = dataclasses.replace(
-            artifact, calibration=artifact.calibration | {"finetuned": False}
-        )
-    return dataclasses.replace(
-        chosen, calibration=chosen.calibration | {"finetune_mean_returns": means}
-    )
+        return after, means
+    return before, means
 
 
-def convert_from_observations(
-    policy: Policy,
-    observations: NDArray[Any],
-    starts: NDArray[Any] | None = None,
-    options: ConversionOptions = DEFAULTS,
-    seed: int = 0,
-    progress: Progress = lambda stage, done, total: None,
-) -> Artifact:
-    """Convert with recorded observations [N, obs] in order and optional episode starts [N].
-
-    No loop is closed.
-    """
-    if options.finetune:
-        pytorch()
-    calibration = from_arrays(observations, starts, policy.observation.size)
-    artifact = convert(policy, calibration, options, None, seed)
-    if options.finetune:
-        artifact = finetune(
-            artifact,
-            policy,
-            States(calibration.observations, calibration.decisions),
-            options.weight_bits,
-            seed,
-            None,
-            progress,
-        )
-    return _noting(artifact, policy, calibration, [])
-
-
-def open_loop_error(artifact: Artifact, policy: Policy, calibration: Calibration) -> float:
-    """RMS action error on calibration states, summed over channels, in units of half the action's
-    range (discrete: logits.py).
-    """
-    states = slice(0, OPEN_LOOP_STATES)
-    flags = calibration.starts[states].astype(np.int64)
-    observations = calibration.observations[states]
-    decisions = calibration.decisions[states]
-    trace = FastBackend(artifact).trace(observations, flags)
-    if policy.action.discrete:
-        network = artifact.network
-        wanted = policy.outputs(observations, decisions)
-        found = trace.layers[-1].states[:, -1] * network.layers[-1].row_scale / network.divisor
-        difference = (centred(found) - centred(wanted)) / unit(wanted)
-    else:
-        difference = (trace.actions - policy.act(observations, decisions)) / (
-            policy.action.range / 2
-        )
-    return float(np.sqrt((difference**2).sum(1).mean()))
-
-
-def _judge(options: ConversionOptions, measured: float, spiking: Float, ann: Float) -> Attempt:
-    median = float(np.median(ann))
-    weak = median - 0.1 * abs(median)
+def _judge(options: ConversionChoices, measured: float, spiking: Float, source: Float) -> Attempt:
+    """What the returns of a candidate and of its source policy say, seed by seed."""
+    median = float(np.median(source))
+    weak = median - WEAK * abs(median)
     failures = int((spiking < weak).sum())
-    ann_failures = int((ann < weak).sum())
-    ratio = return_ratio(spiking, ann)
-    accepted = (
-        ratio is not None
-        and ratio >= LEAST_RATIO
-        and failures - ann_failures <= MOST_EXTRA_FAILURES * len(ann)
-    )
+    source_failures = int((source < weak).sum())
+    extra = failures - source_failures
+    ratio = return_ratio(spiking, source)
+    holds = ratio is not None and ratio >= LEAST_RATIO
     return Attempt(
         options.action_error,
         measured,
         ratio,
         failures,
-        ann_failures,
-        len(ann),
-        accepted,
+        source_failures,
+        len(source),
+        holds and extra <= MOST_EXTRA_FAILURES * len(source),
         options.threshold_shares,
     )
-
-
-def _noting(
-    artifact: Artifact, policy: Policy, calibration: Calibration, attempts: list[Attempt]
-) -> Artifact:
-    """The artifact with what was measured in its calibration record."""
-    notes: dict[str, Any] = {"seeds": list(calibration.seeds)}
-    notes |= {
-        "measured_action_error": open_loop_error(artifact, policy, calibration),
-        "closed_loop": [dataclasses.asdict(attempt) for attempt in attempts],
-    }
-    return dataclasses.replace(artifact, calibration=artifact.calibration | notes)

@@ -1,29 +1,41 @@
-"""`convert --neuron auto`.
+"""`convert --neuron auto`: every neuron's default conversion, of which the cheapest that holds.
 
-Every neuron's default conversion in the closed loop, the cheapest that holds is taken.
+The states, their statistics and the source policy's episodes are the same for all neurons, so they
+are collected once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment
+from spikeport.toolchain.conversion.calibration.calibrated_policy import CalibratedPolicy
+from spikeport.toolchain.conversion.calibration.reset_seeds import search_seeds
+from spikeport.toolchain.conversion.calibration.state_source import Progress, StateSource, visited
+from spikeport.toolchain.conversion.closed_loop_conversion import Loop
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
-from spikeport.toolchain.conversion.seeds import search_seeds
+from spikeport.toolchain.conversion.pipeline import (
+    check_before_states,
+    convert_calibrated,
+    silent,
+    with_notes,
+)
+from spikeport.toolchain.conversion.schemes.scheme_table import SCHEMES
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.actor import FloatActor
+from spikeport.toolchain.policies.actor import Actor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.return_statistics import Verdict, holds_target
-from spikeport.toolchain.simulation.rollout import roll_out
+from spikeport.toolchain.simulation.rollout import Rollout, roll_out
 
 EPISODES = 20
 TARGET = 0.99
 DEFAULTS = ConversionOptions()
+SURE = "sdn"  # carries every ANN, so it is tried first and written where nothing holds
+TRIED = (SURE, "dc", "mt", "snm", "if")
 SDN_ONLY = ("action_error", "error_shares", "triggers", "allocation", "thrift", "finetune")
 
 
@@ -37,13 +49,13 @@ class AutomaticAttempt:
 
     @property
     def accepted(self) -> bool:
+        """Whether it holds the return."""
         return self.verdict.holds
 
     def __str__(self) -> str:
+        holds = "does not hold"
         if self.verdict.holds:
             holds = "holds"
-        else:
-            holds = "does not hold"
         return (
             f"neuron {self.neuron}: {self.synops_per_mac:.3f} synops per MAC, {holds} {TARGET} of"
             f" the return: {self.verdict.reason}"
@@ -52,79 +64,95 @@ class AutomaticAttempt:
 
 def convert_automatically(
     policy: Policy,
-    environment: str,
+    source: StateSource,
     options: ConversionOptions = DEFAULTS,
-    *,
-    calibration_steps: int = 10_000,
-    seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> tuple[Artifact, list[AutomaticAttempt]]:
-    """Convert with sdn and, where all hidden layers are relu, with dc, mt, snm and if.
+    """Convert with every neuron that carries the policy.
 
-    Each runs 20 episodes on the seeds of tuning; the cheapest (synops) that holds 0.99 of the
-    return is taken, or sdn where none does. `options` apply to all; its neuron is ignored, and what
-    belongs to sdn goes to sdn alone.
+    Each artifact runs 20 episodes on the seeds of tuning; the cheapest (synops) that holds 0.99 of
+    the return is taken, or sdn where none does.
+
+    Args:
+        policy: The float policy.
+        source: Names the environment.
+        options: Apply to all; the neuron is ignored, and what belongs to sdn goes to sdn alone.
+        progress: Is called as it goes.
+
+    Returns:
+        The artifact, and what was found of each neuron.
+
+    Raises:
+        InputError: Where the user chose what only a named neuron can have, where sdn does not
+            convert, and for states that cannot be used.
     """
     refuse_own_choices(options.timesteps, options.alpha, options.threshold_shares)
-    relu = all(layer.activation == "relu" for layer in policy.layers[:-1])
-    seeds = search_seeds(seed, EPISODES)
-
-    def make(index: int) -> object:
-        return gymnasium_bridge.make(environment, trusted=True)
-
-    ann = roll_out(FloatActor(policy, EPISODES), make, seeds).returns
+    assert source.env is not None
+    check_before_states(policy, dataclasses.replace(options, neuron=SURE))
+    subject = visited(policy, source, progress)
+    loop = Loop(source.env, source.seed, list(subject.calibration.seeds), progress)
+    seeds = search_seeds(source.seed, EPISODES)
+    returns = episodes(policy.actor(EPISODES), source.env, seeds).returns
     found: list[tuple[Artifact, AutomaticAttempt]] = []
-    for neuron in ("sdn", "dc", "mt", "snm", "if") if relu else ("sdn",):
-        if neuron == "sdn":
-            own = {}
-        else:
-            own = {name: getattr(DEFAULTS, name) for name in SDN_ONLY}
-        try:
-            chosen = dataclasses.replace(options, neuron=neuron, **own)
-            artifact, _ = convert_in_environment(
-                policy,
-                environment,
-                chosen,
-                calibration_steps=calibration_steps,
-                seed=seed,
-                progress=progress,
-            )
-        except InputError:
-            if neuron == "sdn":
-                raise
-            continue  # this neuron's proof does not pass at this width
+    for neuron in TRIED:
+        if not SCHEMES[neuron].accepts(policy):
+            continue
+        artifact = _tried(subject, neuron, options, loop)
+        if artifact is None:
+            continue
         backend = FastBackend(artifact, EPISODES)
-        returns = roll_out(
-            backend,
-            make,
-            seeds,
-            lambda done, neuron=neuron: progress(f"neuron {neuron}", done, EPISODES),
-        ).returns
-        found.append(
-            (
-                artifact,
-                AutomaticAttempt(
-                    neuron, backend.census().synops_per_mac, holds_target(returns, ann, TARGET)
-                ),
-            )
-        )
-    holding = [pair for pair in found if pair[1].verdict.holds]
-    artifact, taken = min(holding, key=lambda pair: pair[1].synops_per_mac) if holding else found[0]
+        mine = episodes(backend, source.env, seeds, progress, f"neuron {neuron}").returns
+        verdict = holds_target(mine, returns, TARGET)
+        attempt = AutomaticAttempt(neuron, backend.census().synops_per_mac, verdict)
+        found.append((artifact, attempt))
+    holding = [pair for pair in found if pair[1].accepted] or found[:1]
+    artifact, taken = min(holding, key=lambda pair: pair[1].synops_per_mac)
+    attempts = [attempt for _, attempt in found]
     notes = {
         "seeds": [*artifact.calibration["seeds"], *seeds],
-        "automatic": [
-            {
-                "neuron": attempt.neuron,
-                "synops_per_mac": attempt.synops_per_mac,
-                "holds": attempt.verdict.holds,
-                "taken": attempt is taken,
-            }
-            for _, attempt in found
-        ],
+        "automatic": [_record(attempt, taken) for attempt in attempts],
     }
-    return dataclasses.replace(artifact, calibration=artifact.calibration | notes), [
-        attempt for _, attempt in found
-    ]
+    return with_notes(artifact, notes), attempts
+
+
+def _tried(
+    subject: CalibratedPolicy[Policy], neuron: str, options: ConversionOptions, loop: Loop
+) -> Artifact | None:
+    """The conversion with one neuron; None where its proof does not pass at this width."""
+    own: dict[str, Any] = {}
+    if neuron != SURE:
+        own = {name: getattr(DEFAULTS, name) for name in SDN_ONLY}
+    try:
+        chosen = dataclasses.replace(options, neuron=neuron, **own)
+        again = loop.again(subject.calibration.seeds)
+        artifact, _ = convert_calibrated(subject, chosen, again, loop.progress)
+    except InputError:
+        if neuron == SURE:
+            raise
+        return None
+    return artifact
+
+
+def episodes(
+    actor: Actor, env: str, seeds: range, progress: Progress = silent, stage: str = ""
+) -> Rollout:
+    """One episode per seed, all at once."""
+    return roll_out(
+        actor,
+        lambda index: gymnasium_bridge.make(env, trusted=True),
+        seeds,
+        lambda done: progress(stage, done, len(seeds)),
+    )
+
+
+def _record(attempt: AutomaticAttempt, taken: AutomaticAttempt) -> dict[str, Any]:
+    """An attempt as JSON data."""
+    return {
+        "neuron": attempt.neuron,
+        "synops_per_mac": attempt.synops_per_mac,
+        "holds": attempt.accepted,
+        "taken": attempt is taken,
+    }
 
 
 def refuse_own_choices(
@@ -136,9 +164,11 @@ def refuse_own_choices(
         "--alpha": alpha is not None,
         "--threshold-shares": bool(threshold_shares),
     }
-    given = next((option for option, is_given in chosen.items() if is_given), "")
-    if given:
-        why = "takes each neuron's own timesteps, alpha and thresholds"
-        raise InputError(
-            "--neuron auto", why, got=given, fix=(f"leave {given} away", "name a --neuron")
-        )
+    for option, is_given in chosen.items():
+        if is_given:
+            raise InputError(
+                "--neuron auto",
+                "takes each neuron's own timesteps, alpha and thresholds",
+                got=option,
+                fix=(f"omit {option}", "name a --neuron"),
+            )

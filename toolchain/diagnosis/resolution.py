@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS
+from spikeport.toolchain.conversion.schemes.conversion_choices import DEFAULT_TIMESTEPS
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.defects import GRAINY
 from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.assemble import SYNTHETIC
+from spikeport.toolchain.conversion.artifact_assembly import SYNTHETIC
 from spikeport.toolchain.host.observations import Float
 from spikeport.toolchain.network.integer_network import Coding, Network
 from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace

@@ -9,8 +9,8 @@ from typing import Any
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.build import convert
-from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
-from spikeport.toolchain.conversion.states import Calibration
+from spikeport.toolchain.conversion.calibration.signal_statistics import PolicyStatistics
+from spikeport.toolchain.conversion.calibration.states import Calibration
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.return_statistics import holds_target

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.seeds import search_seeds
+from spikeport.toolchain.conversion.calibration.reset_seeds import search_seeds
 from spikeport.toolchain.tuning.bisection import bisections
 from spikeport.toolchain.tuning.gate import extra_weak
 from spikeport.toolchain.tuning.halving import alive, dominated, incumbent, promoted

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.closed_loop_conversion import open_loop_error
-from spikeport.toolchain.conversion.seeds import judging_seeds, search_seeds
-from spikeport.toolchain.conversion.signal_statistics import measure
-from spikeport.toolchain.conversion.states import from_environment
+from spikeport.toolchain.conversion.calibration.reset_seeds import judging_seeds, search_seeds
+from spikeport.toolchain.conversion.calibration.signal_statistics import measure
+from spikeport.toolchain.conversion.calibration.states import from_environment
+from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward

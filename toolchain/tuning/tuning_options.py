@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeport.hardware_profiles import load_profile, profile_names
-from spikeport.toolchain.conversion.seeds import LARGEST_SEED
+from spikeport.toolchain.conversion.calibration.reset_seeds import LARGEST_SEED
 from spikeport.toolchain.errors import InputError, did_you_mean
 from spikeport.toolchain.neurons import SHORT_NAMES
 from spikeport.toolchain.policies.ann_policy import Policy

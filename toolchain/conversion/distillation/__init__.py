@@ -2,6 +2,3 @@
 
 Needs PyTorch.
 """
-
-from spikeport.toolchain.conversion.distillation.distillation_states import States as States
-from spikeport.toolchain.conversion.distillation.finetune import finetune as finetune

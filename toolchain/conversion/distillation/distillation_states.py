@@ -45,15 +45,15 @@ class Recorder:
         self._kept: list[States] = []
 
     def reset(self, mask: Mask | None = None) -> None:
+        """Start episodes; all rows do at once."""
         self.actor.reset(mask)
         self._decision = 0
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        if active is None:
-            rows = slice(None)
-        else:
-            rows = active
-        kept = observations[rows].copy()
+        """Note the states of the active rows and act in them."""
+        kept = observations.copy()
+        if active is not None:
+            kept = observations[active]
         self._kept.append(States(kept, np.full(len(kept), self._decision, np.int64)))
         self._decision += 1
         actions = self.actor.decide(observations, active)
@@ -62,12 +62,12 @@ class Recorder:
         return actions + self._random.normal(size=actions.shape) * self.noise
 
     def states(self) -> States:
+        """All that was noted, in order."""
         return States(
             np.concatenate([part.observations for part in self._kept]),
             np.concatenate([part.decisions for part in self._kept]),
         )
 
 
-Gather = Callable[
-    [Recorder, str], States
-]  # an actor and the name of a stage -> the states of one episode per row
+# An actor and the name of a stage in, the states of one episode per row out.
+Gather = Callable[[Recorder, str], States]

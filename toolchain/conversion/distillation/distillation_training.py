@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.toolchain.conversion.calibration.signal_statistics import action_chords
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
-from spikeport.toolchain.conversion.signal_statistics import action_chords
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.rounding import Float
 
@@ -29,16 +29,26 @@ def train(
     rates: tuple[float, float] = (1.0, 0.0),
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Distil `policy` on network inputs [N, features] for `steps` minibatches.
+    """Distil a policy.
 
     The loss is the squared error of the action in half ranges, and a small part of the same error
-    without the squash's saturation, which keeps a gradient where the action's is zero. The learning
-    rate falls on a cosine from rates[0] to rates[1] of its full height.
+    without the squash's saturation, which keeps a gradient where the action's is zero.
+
+    Args:
+        student: Learns.
+        policy: Gives the actions to learn.
+        inputs: Network inputs [N, features].
+        steps: Minibatches.
+        seed: Of their order.
+        rates: The learning rate falls on a cosine from the first to the second share of its full
+            height.
+        progress: Is called with the number of steps since its last call.
     """
     torch = student.torch
     generator = np.random.default_rng(seed)
     wanted = np.asarray(policy.forward(inputs)[-1], np.float64)
-    x, y = (torch.tensor(values, dtype=torch.float32) for values in (inputs, wanted))
+    x = torch.tensor(inputs, dtype=torch.float32)
+    y = torch.tensor(wanted, dtype=torch.float32)
     chords = torch.tensor(action_chords(policy, wanted), dtype=torch.float32)
     actions = squashed(student, policy, y)
     optimiser = torch.optim.Adam(
@@ -78,9 +88,9 @@ def squashed(student: FakeQuantised, policy: Policy, outputs: Any) -> Any:
     def tensor(values: Float) -> Any:
         return torch.tensor(np.asarray(values), dtype=torch.float32)
 
-    values = (torch.tanh(outputs) if action.squash == "tanh" else outputs) * tensor(
-        action.scale / half
-    ) + tensor(action.offset / half)
+    if action.squash == "tanh":
+        outputs = torch.tanh(outputs)
+    values = outputs * tensor(action.scale / half) + tensor(action.offset / half)
     if action.low is None or action.high is None:
         return values
     return torch.clamp(values, tensor(action.low / half), tensor(action.high / half))

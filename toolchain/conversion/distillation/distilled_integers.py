@@ -20,9 +20,10 @@ def integer_network(trained: FakeQuantised) -> Network:
     Payload ranges are those of the network it started from.
     """
     source = trained.network
-    weights, biases, scales, units = (
-        trained.arrays(name) for name in ("weights", "biases", "row_scales", "units")
-    )
+    weights = trained.arrays("weights")
+    biases = trained.arrays("biases")
+    scales = trained.arrays("row_scales")
+    units = trained.arrays("units")
     layers = []
     for index, layer in enumerate(source.layers):
         integers, bias, scale = _proven_rows(

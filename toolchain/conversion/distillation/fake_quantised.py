@@ -1,7 +1,8 @@
 """An `sdn` network in PyTorch that computes what the integers compute and has gradients.
 
-    q0 = clip(round(x / scale));   y = row_scale * (round(clip(w)) q) + bias;   q' = clip(round(f(y)
-        / unit), low, high)
+    q0 = clip(round(x / scale))
+    y = row_scale * (round(clip(w)) q) + bias
+    q' = clip(round(f(y) / unit), low, high)
 
 Roundings pass gradients straight through (Bengio et al. 2013); scales and units are learned in the
 logarithm beside the weights, as in LSQ (Esser et al. 2020, arXiv 1902.08153). Weights live in row
@@ -14,29 +15,42 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.conversion.distillation.pytorch import pytorch
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.quantization.rounding import Float
 
 
-class FakeQuantised:
-    """Learnable copy of `network`.
+def pytorch() -> Any:
+    """The torch module, imported only when somebody fine-tunes; InputError where it is missing."""
+    try:
+        import torch
+    except ImportError:
+        raise InputError(
+            "--finetune",
+            "needs PyTorch, which is not installed",
+            fix=("pip install torch", "omit --finetune"),
+        ) from None
+    return torch
 
-    `spread` [layer][out]: real units in which each row's bias is learned.
+
+class FakeQuantised:
+    """Learnable copy of a network.
+
+    Args:
+        network: The integers to begin with.
+        spread: [layer][out], real units in which each row's bias is learned.
+        bits: Of the weights.
     """
 
     def __init__(self, network: Network, spread: list[Float], bits: int) -> None:
         self.torch = pytorch()
-        self.network, self.limit = network, float(2 ** (bits - 1) - 1)
+        self.network = network
+        self.limit = float(2 ** (bits - 1) - 1)
         tensor = self._tensor
-        self.encoder_low, self.encoder_high = (
-            tensor(-network.encoder.limit.astype(np.float64)),
-            tensor(network.encoder.limit),
-        )
-        self.low, self.high = (
-            [tensor(getattr(layer, name)) for layer in network.layers]
-            for name in ("payload_low", "payload_high")
-        )
+        self.encoder_low = tensor(-network.encoder.limit.astype(np.float64))
+        self.encoder_high = tensor(network.encoder.limit)
+        self.low = [tensor(layer.payload_low) for layer in network.layers]
+        self.high = [tensor(layer.payload_high) for layer in network.layers]
         self.spread = [tensor(values) for values in spread]
         self.weights = [tensor(layer.weights, learn=True) for layer in network.layers]
         self.biases = [
@@ -78,10 +92,7 @@ class FakeQuantised:
             )
 
     def _unit(self, index: int) -> Any:
-        """Real unit of hidden layer `index`.
-
-        A whole number of row scales where a threshold divides.
-        """
+        """Real unit of hidden layer `index`; a threshold makes it a whole number of row scales."""
         unit = self.units[index + 1]
         scale = self.row_scales[index]
         if self.network.layers[index].table is not None:
@@ -89,14 +100,15 @@ class FakeQuantised:
         return self._rounded((unit - scale).exp()).clamp(min=1) * scale.exp()
 
     def _activated(self, values: Any, activation: str) -> Any:
-        """torch's functions of the names in toolchain/activations.py."""
+        """Torch's functions of the names in toolchain/activations.py."""
         if activation == "identity":
             return values
         return getattr(self.torch.nn.functional, activation)(values)
 
     def arrays(self, name: str) -> list[Float]:
-        """The learned values of `weights`, `biases` (real), `row_scales` or `units` (real), per
-        layer or signal.
+        """The learned values of `weights`, `biases`, `row_scales` or `units`, per layer or signal.
+
+        All but the weights are real.
         """
         values = getattr(self, name)
         if name == "biases":

@@ -1,6 +1,4 @@
-"""Rounds of driving and distilling, from a converted artifact to one with the same integers' format
-and better ones.
-"""
+"""Rounds of driving and distilling: a converted artifact in, one with better integers out."""
 
 from __future__ import annotations
 
@@ -15,7 +13,6 @@ from spikeport.toolchain.conversion.distillation.distillation_states import Gath
 from spikeport.toolchain.conversion.distillation.distillation_training import train
 from spikeport.toolchain.conversion.distillation.distilled_integers import integer_network
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
-from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.fast import FastBackend
 
@@ -35,11 +32,23 @@ def finetune(
     gather: Gather | None,
     progress: Callable[[str, int, int], None],
 ) -> Artifact:
-    """Distil `policy` into the integers of `artifact`; `states` are those of the calibration.
+    """Distil a policy into an artifact's integers; deterministic for a seed.
 
-    With `gather` the states of the float policy under noise and, before each round, those of the
-    network as it is then are added. Deterministic for a seed. Raises InputError where PyTorch is
-    missing.
+    Args:
+        artifact: What to begin with.
+        policy: The policy that it came from.
+        states: Those of the calibration.
+        bits: Of the weights.
+        seed: The user's --seed.
+        gather: Runs an actor and gives the states that it met. The float policy under noise, and
+            before each round the network as it is then, add theirs. None: the calibration's alone.
+        progress: Is called with each round.
+
+    Returns:
+        The artifact with the distilled network, checked.
+
+    Raises:
+        InputError: Where PyTorch is missing.
     """
     network = artifact.network
     inputs = policy.observation.apply(states.observations, states.decisions)
@@ -48,7 +57,7 @@ def finetune(
     current = artifact
     if gather is not None:
         states = states + gather(
-            Recorder(FloatActor(policy, ROWS), NOISE * policy.action.range / 2, seed),
+            Recorder(policy.actor(ROWS), NOISE * policy.action.range / 2, seed),
             "finetune: noisy states",
         )
     for number in range(ROUNDS):
@@ -82,4 +91,5 @@ def finetune(
 
 
 def newest(states: States) -> States:
+    """The last 200,000 of the states."""
     return States(states.observations[-MOST_STATES:], states.decisions[-MOST_STATES:])

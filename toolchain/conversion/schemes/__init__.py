@@ -1,0 +1,1 @@
+"""Ways to make a network: one scheme per kind, by neuron in scheme_table.py."""

@@ -19,7 +19,7 @@ units (64 of the file's make 1)
     cuba     C <- kc C + W s;  V <- kv V (1 - S) + C + b;  S = [V > threshold]
 
 so every number of the file is kept as it is, and the conversion rounds nothing
-(toolchain/conversion/schemes/trained_lif.py).
+(toolchain/conversion/schemes/slayer_layer.py).
 """
 
 from __future__ import annotations

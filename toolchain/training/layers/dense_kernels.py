@@ -214,13 +214,13 @@ def activate(crew, y, bias, result):  # noqa: ANN001, ANN201
 
 @compiled
 def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
-    """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
+    """Y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
     share_last_forward(crew, crew[1], (x, weight, bias, y))
 
 
 @compiled
 def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums
+    """Gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums
     [neurons], and d_weight.
     """
     found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)

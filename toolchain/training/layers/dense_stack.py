@@ -70,7 +70,7 @@ class DensePasses:
         self.there = list(self._forward())
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [n, inputs] -> outputs [n, outputs]."""
+        """X [n, inputs] -> outputs [n, outputs]."""
         self.x.copy_(x)
         for call in self.there:
             call()

@@ -62,7 +62,7 @@ class Gaussians(torch.autograd.Function):
 
 
 def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    """a [n, F, population], and how many std each feature is from each mean."""
+    """A [n, F, population], and how many std each feature is from each mean."""
     distances = (features[:, :, None] - mean).div_(std)
     return (distances * distances).mul_(-0.5).exp_(), distances
 

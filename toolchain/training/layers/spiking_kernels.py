@@ -66,7 +66,7 @@ def aligned(rows, like):  # noqa: ANN001, ANN201
 
 @compiled
 def product(patterns, values, tables, out):  # noqa: ANN001, ANN201
-    """out [rows, LANES] = spikes of `patterns` [groups, rows] times values [groups * ROWS, LANES]."""
+    """Out [rows, LANES] = spikes of `patterns` [groups, rows] times values [groups * ROWS, LANES]."""
     size = values.itemsize * LANES
     for first in range(0, patterns.shape[0], tables.shape[0]):
         count = min(tables.shape[0], patterns.shape[0] - first)
@@ -444,7 +444,7 @@ def surrogate(v, threshold, width, slopes, t, start, slope):  # noqa: ANN001, AN
 
 @compiled
 def add_up(d_voltage, current_keep, d_current, sums, result):  # noqa: ANN001, ANN201
-    """dx = dV + current_keep dx', into its sums and its place in the result."""
+    """Dx = dV + current_keep dx', into its sums and its place in the result."""
     if current_keep > 0:
         for h in range(result.size):
             d_current[h] = d_voltage[h] + current_keep * d_current[h]

@@ -1,5 +1,4 @@
-"""Thresholds from measured curves: how often would a neuron send at each resolution, and what would
-that cost the action?
+"""Thresholds from measured curves: how often a neuron sends at each resolution, at what cost.
 
 `sensitivity_thresholds` assumes that events fall as 1 / theta. For a robot that moves fast they do
 not: a neuron whose activation changes by many steps per decision sends every time, however fine or
@@ -14,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
-from spikeport.toolchain.conversion.thresholds import floored
+from spikeport.toolchain.conversion.calibration.signal_statistics import PolicyStatistics
+from spikeport.toolchain.conversion.schemes.thresholds import floored
 
 Float = NDArray[np.float64]
-GRID = np.geomspace(
-    1 / 2000, 2.2, 28
-)  # of a channel's range; above 2 a neuron is silent, its mean moves into the next bias
+# Of a channel's range; above 2 a neuron is silent, its mean moves into the next bias.
+GRID = np.geomspace(1 / 2000, 2.2, 28)
 STATES = 3000
 
 
@@ -28,7 +26,10 @@ STATES = 3000
 class EventCurves:
     """One signal on a grid of resolutions, all [grid, channels].
 
-    Theta, events per decision, variance of the error.
+    Attributes:
+        theta: Resolutions.
+        events: Per decision.
+        error: Variance of the error.
     """
 
     theta: Float
@@ -37,11 +38,18 @@ class EventCurves:
 
 
 def event_curves(values: Float, starts: NDArray[np.bool_], trigger: int) -> EventCurves:
-    """Replay `values` [N, n] (the first 3,000 rows) through q = floor(h / theta + 1/2), sent once
-    |q - ref| >= trigger or q = 0.
+    """Replay a signal through q = floor(h / theta + 1/2), sent once |q - ref| >= trigger or q = 0.
 
     The grid is of theta * trigger, the change that a neuron keeps to itself. The variance leaves
     the error's mean out: the next layer's bias corrects it.
+
+    Args:
+        values: [N, n], of which the first 3,000 rows are replayed.
+        starts: [N], marks episode starts.
+        trigger: Payload units that a change must reach to be sent.
+
+    Returns:
+        The signal's curves.
     """
     values = values[:STATES]
     span = np.maximum(values.max(0), 0) - np.minimum(values.min(0), 0)
@@ -77,16 +85,24 @@ def event_thresholds(
 ) -> list[Float]:
     """Resolutions with the fewest events times fan-out at a given RMS error of the squashed action.
 
-        min_theta  f_i events_i(theta_i) + mu_s s_i^2 error_i(theta_i),   sum_i s_i^2
-            error_i(theta_i) = action_error^2
+        min_theta  f_i events_i(theta_i) + mu_s s_i^2 error_i(theta_i)
+        sum_i s_i^2 error_i(theta_i) = action_error^2
 
-    solved per channel on the grid, mu by bisection. Without `shares` all signals have the same mu;
-    with them each signal has its own and spends its share of action_error^2.
+    solved per channel on the grid, mu by bisection.
+
+    Args:
+        statistics: Those of the policy; they keep the curves.
+        action_error: In units of half the action's range.
+        shares: One per signal: each has its own mu and spends its share of action_error^2. () is
+            one mu for all.
+        triggers: Of the hidden layers; () is 1 each.
+
+    Returns:
+        Thresholds [signal][channel] in real units.
     """
-    curves = [
-        _curves(statistics, index, 1 if index == 0 or not triggers else triggers[index - 1])
-        for index in range(len(statistics.signals))
-    ]
+    count = len(statistics.signals)
+    of_signals = (1, *(triggers or (1,) * (count - 1)))
+    curves = [_curves(statistics, index, of_signals[index]) for index in range(count)]
     sensitivities = [floored(signal.sensitivity) for signal in statistics.signals]
     fans = [signal.fan_out for signal in statistics.signals]
     if not shares:
@@ -115,20 +131,17 @@ def _cheapest(
     high = 1e15
     for _ in range(100):
         middle = float(np.sqrt(low * high))
-        low, high = (
-            (middle, high)
-            if _choose(curves, sensitivities, fans, middle)[1] > budget
-            else (low, middle)
-        )
+        if _choose(curves, sensitivities, fans, middle)[1] > budget:
+            low = middle
+        else:
+            high = middle
     return _choose(curves, sensitivities, fans, high)[0]
 
 
 def _choose(
     curves: list[EventCurves], sensitivities: list[Float], fans: list[int], price: float
 ) -> tuple[list[Float], float]:
-    """Thresholds where an error of 1 costs `price` synops, and the squared action error that they
-    bring.
-    """
+    """Thresholds where an error of 1 costs `price` synops, and the squared action error of them."""
     chosen = []
     spent = 0.0
     for curve, sensitivity, fan in zip(curves, sensitivities, fans, strict=True):

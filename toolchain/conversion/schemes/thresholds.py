@@ -1,19 +1,17 @@
-"""How coarse each signal may be.
-
-Thresholds from the action's sensitivity (sdn) and from maxima (if).
-"""
+"""How coarse each signal may be: by the action's sensitivity (sdn), by maxima (rate neurons)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.conversion.signal_statistics import SignalStatistics
+from spikeport.toolchain.conversion.calibration.signal_statistics import SignalStatistics
 from spikeport.toolchain.policies.ann_policy import DenseLayer
 
 Float = NDArray[np.float64]
-# of the median sensitivity and the median change: silent channels must not get endless steps
+# Of the median sensitivity and the median change: silent channels must not get endless steps.
 FLOOR = 1e-3
+COLUMN_FLOOR = 1e-3  # of the strongest column: a weak sender must not get an endless unit
 STRETCHES = 10
 BEYOND_THE_REST = 1.25
 
@@ -27,24 +25,23 @@ def sensitivity_thresholds(
 
     The Lagrange solution of least expected events times fan-out at a given error, with f_i the
     fan-out, d_i the mean change per decision and s_i^2 the sensitivity. No theta exceeds its
-    channel's range. A channel that never varied gets its layer's median. `action_error` is in units
-    of half the action's range. With `shares`, one per signal, each signal gets its own c and spends
-    its share of action_error^2.
+    channel's range. A channel that never varied gets its layer's median.
+
+    Args:
+        signals: The input's statistics, then those of every hidden layer.
+        action_error: In units of half the action's range.
+        shares: One per signal: each gets its own c and spends its share of action_error^2. () is
+            one c for all.
+
+    Returns:
+        Thresholds [signal][channel] in real units.
     """
-    shapes = []
-    spans = []
-    weights = []
-    for signal in signals:
-        sensitivity = floored(signal.sensitivity)
-        shapes.append(np.cbrt(signal.fan_out * floored(signal.change) / sensitivity))
-        spans.append(
-            np.where(
-                signal.high > signal.low,
-                np.maximum(signal.high, 0) - np.minimum(signal.low, 0),
-                np.inf,
-            )
-        )
-        weights.append(sensitivity)
+    weights = [floored(signal.sensitivity) for signal in signals]
+    shapes = [
+        np.cbrt(signal.fan_out * floored(signal.change) / weight)
+        for signal, weight in zip(signals, weights, strict=True)
+    ]
+    spans = [span_of(signal) for signal in signals]
     if shares:
         parts = [action_error * float(np.sqrt(share / sum(shares))) for share in shares]
         constants = [
@@ -63,20 +60,25 @@ def sensitivity_thresholds(
     ]
 
 
+def span_of(signal: SignalStatistics) -> Float:
+    """Range of each channel with 0 in it; infinite where it never varied."""
+    span = np.maximum(signal.high, 0) - np.minimum(signal.low, 0)
+    return np.where(signal.high > signal.low, span, np.inf)
+
+
 def floored(values: Float) -> Float:
     """Values with a floor of 1e-3 of the median of the positive ones; 1 where none is."""
     positive = values[values > 0]
+    floor = 1.0
     if len(positive):
         floor = FLOOR * float(np.median(positive))
-    else:
-        floor = 1.0
     return np.maximum(values, floor)
 
 
 def _scale(
     shapes: list[Float], spans: list[Float], weights: list[Float], action_error: float
 ) -> float:
-    """c of the constraint, the caps on theta included; monotone, so bisection in the logarithm."""
+    """C of the constraint, the caps on theta included; monotone, so bisection in the logarithm."""
     budget = 12.0 * action_error**2
 
     def spent(c: float) -> float:
@@ -89,17 +91,29 @@ def _scale(
     high = 1e12
     for _ in range(200):
         middle = float(np.sqrt(low * high))
-        low, high = (middle, high) if spent(middle) < budget else (low, middle)
+        if spent(middle) < budget:
+            low = middle
+        else:
+            high = middle
     return float(np.sqrt(low * high))
 
 
 def _median_where(theta: Float, mask: NDArray[np.bool_]) -> Float:
+    """Thresholds with the median of the others where `mask` is set; 1 where there are no others."""
     rest = theta[~mask]
-    return np.where(mask, float(np.median(rest)) if len(rest) else 1.0, theta)
+    usual = 1.0
+    if len(rest):
+        usual = float(np.median(rest))
+    return np.where(mask, usual, theta)
+
+
+def usual_where_silent(span: Float) -> Float:
+    """Spans with the median of the others where a channel was always 0; 1 where all were."""
+    return _median_where(span, span <= 0)
 
 
 def maximum_thresholds(activations: Float) -> tuple[Float, NDArray[np.bool_]]:
-    """Per-neuron maximum of the activations [N, n] in order, and which neurons never fired.
+    """Largest activation [n] of every neuron in states [N, n] in order, and which never fired.
 
     A maximum hangs on one state: a single bad episode doubled the largest threshold of a policy
     measured. So the states are cut into ten stretches, and a neuron's threshold is at most 1.25
@@ -110,37 +124,32 @@ def maximum_thresholds(activations: Float) -> tuple[Float, NDArray[np.bool_]]:
     maxima = np.sort(
         [stretch.max(0, initial=0.0) for stretch in np.array_split(activations, STRETCHES)], axis=0
     )
-    usual = np.where(
-        maxima[-2] > 0, BEYOND_THE_REST * maxima[-2], np.inf
-    )  # a neuron that fired in one stretch only keeps its maximum
+    # a neuron that fired in one stretch only keeps its maximum
+    usual = np.where(maxima[-2] > 0, BEYOND_THE_REST * maxima[-2], np.inf)
     dead = maxima[-1] <= 0
     return _median_where(np.minimum(maxima[-1], usual), dead), dead
-
-
-Float = NDArray[np.float64]
-
-
-FLOOR = 1e-3  # of the strongest column: a weak sender must not get an endless unit
 
 
 def equalised(
     thresholds: list[Float], signals: tuple[SignalStatistics, ...], layers: tuple[DenseLayer, ...]
 ) -> list[Float]:
-    """Thresholds [signal][channel] (real units, the input's first) moved half way to even columns.
+    """Thresholds moved half way to columns of equal strength.
 
-    No wider than a channel's range.
+    Args:
+        thresholds: [signal][channel] in real units, the input's first.
+        signals: Their statistics.
+        layers: The layers that they reach.
+
+    Returns:
+        Thresholds that cost the action as much, none wider than its channel's range.
     """
     result = []
     for theta, signal, layer in zip(thresholds, signals, layers, strict=True):
         blend = np.sqrt(theta / column_strength(layer))
         sensitivity = floored(signal.sensitivity)
-        blend *= np.sqrt(
-            float((sensitivity * theta**2).sum()) / float((sensitivity * blend**2).sum())
-        )
-        span = np.where(
-            signal.high > signal.low, np.maximum(signal.high, 0) - np.minimum(signal.low, 0), np.inf
-        )
-        result.append(np.minimum(blend, span))
+        before = float((sensitivity * theta**2).sum())
+        blend *= np.sqrt(before / float((sensitivity * blend**2).sum()))
+        result.append(np.minimum(blend, span_of(signal)))
     return result
 
 
@@ -149,4 +158,4 @@ def column_strength(layer: DenseLayer) -> Float:
     weights = layer.weight.astype(np.float64)
     norms = np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-30)
     strength = np.sqrt(((weights / norms) ** 2).mean(0))
-    return np.maximum(strength, FLOOR * float(strength.max()) + 1e-30)
+    return np.maximum(strength, COLUMN_FLOOR * float(strength.max()) + 1e-30)
