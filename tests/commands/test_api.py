@@ -227,7 +227,7 @@ def test_misspelt_choices_are_refused_with_a_suggestion(tmp_path: Path) -> None:
         spikeport.convert(policy, observations=recorded(5), nueron="sdn")
     with pytest.raises(
         spikeport.InputError,
-        match=r"2 problems: unknown option timestep, .*'timesteps'\?; unknown option xyz\. Fix: ",
+        match=r"2 problems: unknown option timestep, .*'timesteps'.*; unknown option xyz\. Fix: ",
     ):
         spikeport.convert(policy, observations=recorded(5), timestep=3, xyz=1)
 

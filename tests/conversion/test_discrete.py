@@ -370,7 +370,7 @@ def test_what_needs_a_continuous_action_refuses(converted: Artifact) -> None:
         InputError,
         match=(
             r"^hand\.pt: a discrete action is not distilled \(got --finetune\).*Fix: omit"
-            r" --finetune away"
+            r" --finetune or"
         ),
     ):
         spikeport.convert(

@@ -40,14 +40,16 @@ class StateSource:
 
     def check(self, policy: AnyPolicy) -> None:
         """Raise InputError where the states of `policy` cannot come from here."""
-        neither = self.env is None and self.observations is None
-        if (self.env is not None and self.observations is not None) or (
-            neither and policy.needs_states
-        ):
+        got = ""
+        if self.env is not None and self.observations is not None:
+            got = "both"
+        if self.env is None and self.observations is None and policy.needs_states:
+            got = "neither"
+        if got:
             raise InputError(
                 "convert",
                 "calibration needs the policy's own states",
-                got="neither" if neither else "both",
+                got=got,
                 limit="--env or --observations",
                 fix=("--env ID", "--observations FILE.npy"),
             )

@@ -104,7 +104,9 @@ def from_environment(
             over = terminated or truncated
             if step % REPORT == REPORT - 1:
                 progress(REPORT)
-    source = "environment" if env.spec is None else env.spec.id
+    source = "environment"
+    if env.spec is not None:
+        source = env.spec.id
     return Calibration(observations, starts, tuple(seeds), source)
 
 

@@ -21,6 +21,7 @@ STEPS = 2000  # per round
 ROWS = 16  # episodes of each rollout
 NOISE = 0.1  # of half the action's range, for the float policy's exploration
 MOST_STATES = 200_000
+LEAST_SPREAD = 1e-6  # of a row's pre-activations: a bias is learned in these units
 
 
 def finetune(
@@ -50,22 +51,17 @@ def finetune(
     Raises:
         InputError: Where PyTorch is missing.
     """
-    network = artifact.network
     inputs = policy.observation.apply(states.observations, states.decisions)
-    spread = [np.maximum(pre.std(0), 1e-6) for pre in policy.forward(inputs)]
-    student = FakeQuantised(network, spread, bits)
+    spread = [np.maximum(pre.std(0), LEAST_SPREAD) for pre in policy.forward(inputs)]
+    student = FakeQuantised(artifact.network, spread, bits)
     current = artifact
     if gather is not None:
-        states = states + gather(
-            Recorder(policy.actor(ROWS), NOISE * policy.action.range / 2, seed),
-            "finetune: noisy states",
-        )
+        noisy = Recorder(policy.actor(ROWS), NOISE * policy.action.range / 2, seed)
+        states = states + gather(noisy, "finetune: noisy states")
     for number in range(ROUNDS):
         if gather is not None:
-            states = newest(
-                states
-                + gather(Recorder(FastBackend(current, ROWS)), f"finetune: own states {number + 1}")
-            )
+            own = Recorder(FastBackend(current, ROWS))
+            states = newest(states + gather(own, f"finetune: own states {number + 1}"))
         inputs = policy.observation.apply(states.observations, states.decisions)
         stage = f"finetune: round {number + 1} of {ROUNDS}"
         heights = ((ROUNDS - number) / ROUNDS, (ROUNDS - number - 1) / ROUNDS)
