@@ -47,7 +47,7 @@ from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError, did_you_mean
-from spikeport.toolchain.network.integer_network import LEAKY, LIF
+from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
@@ -121,7 +121,7 @@ def load_source(
     _refuse_artifact(path)
     action = artifact.action
     layers = artifact.network.layers
-    spiking = artifact.network.neuron in (LEAKY, LIF)
+    spiking = trained_as_spiking(artifact.network)
     if action.squash == "none" and action.low is not None:
         squash = "clip"
     else:

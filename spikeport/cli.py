@@ -93,7 +93,7 @@ def simulate(
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.errors import InputError
     from spikeport.toolchain.report import simulation_text
 
@@ -184,7 +184,7 @@ def diagnose(
 
     Exit code 0: healthy, 1: a cause was found.
     """
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.diagnosis import diagnose as run
     from spikeport.toolchain.report import diagnosis_text
 
@@ -221,7 +221,7 @@ def diagnose(
 @as_json
 def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_json: bool) -> None:
     """Prove that every backend computes the same integers, every neuron, every timestep."""
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.report import verification_text
     from spikeport.toolchain.simulation.verification import verify as run
 
@@ -274,7 +274,7 @@ def energy(
 ) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates
     from spikeport.toolchain.report.energy_table import render_table
 
@@ -349,7 +349,7 @@ def assess(
     only. Exit code 1: it does not fit a chip that was asked for.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import ASSESS_PROFILES
     from spikeport.toolchain.report.energy_assessment_plot import check_plot, plot_assessment
     from spikeport.toolchain.report.energy_assessment_text import render_assessment
@@ -395,7 +395,7 @@ def assess(
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
 
     api.export(load(artifact), to, output)
     click.echo(f"wrote {output}")
@@ -410,7 +410,8 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     (`missing`).
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import is_artifact, load
+    from spikeport.artifact_loading import load
+    from spikeport.toolchain.artifact.artifact_file import is_artifact
     from spikeport.toolchain.readers.inspection import inspect_checkpoint
     from spikeport.toolchain.readers.reading_options import ReadOptions
     from spikeport.toolchain.report import artifact_text, describe_artifact

@@ -29,7 +29,7 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import IntegrateAndFire
+from spikeport.toolchain.neurons import IntegrateAndFire, network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
@@ -92,7 +92,7 @@ def fixture() -> Artifact:
             Layer(READOUT if readout else "if@1", weights, bias, np.ones(outputs), threshold, low, high, np.ones(outputs),
                   activation="identity" if readout else "relu", hold_input=index == 0)
         )  # fmt: skip
-    network = Network(
+    network = network_of(
         Encoder(np.ones(3), np.full(3, 64, np.int32)), tuple(layers), TIMESTEPS, alpha=0
     )
     probe = Probe(np.zeros((2, 3)), np.ones(2, np.uint8))

@@ -33,6 +33,7 @@ from spikeport.export.lava.network_description import describe  # noqa: E402
 from spikeport.export.lava.replay import encoded  # noqa: E402
 from spikeport.toolchain.checkers.golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network  # noqa: E402
+from spikeport.toolchain.neurons import network_of  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 
 DECISIONS = 24
@@ -76,7 +77,7 @@ def back_to_zero() -> Network:
         unit[:4],
         activation="identity",
     )
-    return Network(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
+    return network_of(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
 
 
 def rate(

@@ -25,7 +25,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import backend_class
 from spikeport.toolchain.simulation.census import Census
@@ -34,7 +34,7 @@ from tests.golden.golden import saturating
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_stream
 from tests.support.spiking_oracle import SpikingOracle
-from tests.support.strategies import Shape, build, stream
+from tests.support.strategies import WINDOWED, Shape, build, stream
 
 Stream = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -128,7 +128,7 @@ def ramp() -> Case:
         payload_high=one,
         activation="identity",
     )
-    network = Network(Encoder(np.ones(1), 5 * one), (hidden, readout), timesteps=1)
+    network = network_of(Encoder(np.ones(1), 5 * one), (hidden, readout), timesteps=1)
     values = [0, 1, 2, 1, 0, 2, 3, 1, 0, 1, -1, -2, -3, -4, -2, -1, 0, -3, -1, 0, 1, -1, 1]
     return Case(
         around(network), np.array(values, np.float64)[:, None], np.zeros(len(values), np.int64)
@@ -305,7 +305,7 @@ MAKERS: dict[str, Callable[[], Case]] = {
 MAKERS |= {"a ramp and a trigger": ramp}
 MAKERS |= {
     f"{neuron.split('@')[0]}, membranes at both ends": functools.partial(membranes, neuron)
-    for neuron in SPIKES
+    for neuron in WINDOWED
 }
 MAKERS |= {name: functools.partial(made, *arguments) for name, arguments in CHOICES.items()}
 SPIKING: dict[str, tuple[SpikingShape, int]] = {

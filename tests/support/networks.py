@@ -12,10 +12,10 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer
 from spikeport.toolchain.network.parameters import ActivationTable, Leak
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, Readout, Traits, network_of
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import SPIKES, Spikes
 from spikeport.toolchain.neurons.proof import STATE_LIMIT
 from spikeport.toolchain.policies.ann_policy import Provenance
 
@@ -38,6 +38,11 @@ def random_table(rng: np.random.Generator, neurons: int, reach: int) -> Activati
         shift.astype(np.int32),
         np.ones(neurons),
     )
+
+
+def neuron_traits(identifier: str) -> Traits:
+    """Of a hidden neuron or the readout."""
+    return HIDDEN_NEURONS.get(identifier, Readout(Coding.RATE)).traits
 
 
 def random_layer(
@@ -78,7 +83,7 @@ def random_layer(
         1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int)
     )
     spiking = not readout
-    spikes = SPIKES.get(neuron, Spikes(0, 1))
+    spikes = neuron_traits(neuron)
     threshold = (threshold // spikes.levels).clip(1, kind.largest_lambda if differential else None)
     if spiking and activation not in ("relu", "identity"):
         table = random_table(rng, outputs, int(scale.max()) * 10)
@@ -88,10 +93,12 @@ def random_layer(
         top = rng.integers(1, 40, outputs)
     else:
         top = np.full(outputs, spikes.high)
-    if neuron == "sdn@1" and activation != "relu":
-        bottom = -rng.integers(0, 40, outputs)
-    else:
+    if neuron != "sdn@1":
         bottom = np.full(outputs, spikes.low)
+    elif activation == "relu":
+        bottom = np.zeros(outputs)
+    else:
+        bottom = -rng.integers(0, 40, outputs)
     return Layer(
         neuron=neuron,
         weights=weights.astype(np.int8),
@@ -145,7 +152,7 @@ def random_artifact(
         layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, **options))
         low = layers[-1].payload_low.astype(np.int64)
         high = layers[-1].payload_high.astype(np.int64)
-    network = Network(
+    network = network_of(
         Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)),
         tuple(layers),
         timesteps,

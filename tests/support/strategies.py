@@ -18,18 +18,16 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.integer_network import (
-    DIFFERENTIAL_TIMESTEPS,
     READOUT,
     Coding,
     Encoder,
     Layer,
-    Network,
     denominator,
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable, Leak
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import Spikes
+from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.policies.ann_policy import Provenance
 from tests.support.networks import random_table
 
@@ -37,6 +35,7 @@ Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")
 NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "leaky@1")
 LEAKY = "leaky@1"
+WINDOWED = ("if@1", "snm@1", "mt@1", "dc@1")  # their membranes integrate over a decision
 SIZES = ("tiny", "usual", "huge")
 
 
@@ -90,7 +89,7 @@ def shapes(
         timesteps=1
         if not windowed
         else draw(
-            st.sampled_from(DIFFERENTIAL_TIMESTEPS)
+            st.sampled_from(ALLOWED_TIMESTEPS)
             if neuron == "dc@1"
             else st.integers(1, most_timesteps)
         ),
@@ -119,7 +118,7 @@ def build(shape: Shape, seed: int) -> Artifact:
         layers.append(_layer(rng, shape, index, inputs, outputs, low, high))
         low = layers[-1].payload_low.astype(np.int64)
         high = layers[-1].payload_high.astype(np.int64)
-    network = Network(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
+    network = network_of(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
     features = shape.widths[0]
     actions = shape.widths[-1]
     if shape.max_steps:
@@ -210,7 +209,7 @@ def _layer(
         shift = int(rng.integers(0, 7))
     else:
         shift = 0
-    spikes = SPIKES.get(shape.neuron, Spikes(0, 1))
+    spikes = HIDDEN_NEURONS[shape.neuron].traits
 
     def reach(bias: Long) -> Long:
         proof = bound_rows(weights, bias, low, high, kind)
@@ -262,7 +261,7 @@ def _layer(
             drive = spread
         else:
             drive = np.maximum(weights, 0).sum(1) + np.abs(bias)
-        wanted = np.maximum(drive * rng.uniform(0.1, 1.5, outputs) / SPIKES[shape.neuron].levels, 1)
+        wanted = np.maximum(drive * rng.uniform(0.1, 1.5, outputs) / spikes.levels, 1)
         if index == 0:
             wanted[1::2] *= shape.timesteps
         threshold = wanted.clip(1, largest).astype(np.int32)

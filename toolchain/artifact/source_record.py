@@ -1,6 +1,6 @@
-"""The float source policy inside an artifact: its layers as JSON, its weights as arrays
-`source.{l}.weight`, `.bias`.
+"""The float source policy inside an artifact.
 
+Its layers are JSON, its weights the arrays `source.{l}.weight` and `.bias`.
 An ANN's layer is the name of its activation; a spiking layer an object of its neuron, decays and
 threshold. What stands around the layers (contracts; encoder, decoder and timesteps of a spiking
 policy) is the artifact's own.
@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.toolchain.artifact.entries import Tensors, take
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
 
 NUMBERS = ("current_keep", "voltage_keep", "threshold")
-RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
-Tensors = dict[str, NDArray[Any]]
 
 
 def source_layers(policy: AnyPolicy) -> list[Any]:
@@ -50,50 +49,58 @@ def read_source(
     action: ActionContract,
     provenance: Provenance,
 ) -> AnyPolicy:
-    """The policy that `entries` and the arrays describe; the arrays are taken out of `tensors`.
+    """The policy that entries and arrays describe.
 
-    Raises InputError for missing arrays and wrong types, ValueError for entries that are none.
+    Args:
+        tensors: Arrays by name; the source's are taken out.
+        entries: What `source_layers` gave.
+        network: The artifact's, whose encoder, decoder and timesteps a spiking source shares.
+        observation: The artifact's.
+        action: The artifact's.
+        provenance: The artifact's.
+
+    Raises:
+        InputError: For missing arrays and wrong types.
+        ValueError: For entries of another form.
     """
-    arrays = [
-        (_take(tensors, f"source.{index}.weight"), _take(tensors, f"source.{index}.bias"))
-        for index in range(len(entries))
-    ]
-    coding = network.spike_coding
+    contracts = (observation, action, provenance)
+    pairs = [_arrays(tensors, index, "weight", "bias") for index in range(len(entries))]
     if "leaky" in entries:
         if [*entries] != ["leaky"] * (len(entries) - 1) + ["identity"]:
             raise ValueError("a leaky source has layers leaky, and identity last")
-        neurons = [
-            (_take(tensors, f"source.{index}.beta"), _take(tensors, f"source.{index}.threshold"))
-            for index in range(len(entries) - 1)
-        ]
-        hidden = tuple(LeakyLayer(*pair, *own) for pair, own in zip(arrays, neurons, strict=False))
-        return LeakyPolicy(hidden, DenseLayer(*arrays[-1]), observation, action, provenance)
-    if coding is None:
+        hidden = tuple(
+            LeakyLayer(*pair, *_arrays(tensors, index, "beta", "threshold"))
+            for index, pair in enumerate(pairs[:-1])
+        )
+        return LeakyPolicy(hidden, DenseLayer(*pairs[-1]), *contracts)
+    if network.spike_coding is None:
         dense = tuple(
             DenseLayer(*pair, str(activation))
-            for pair, activation in zip(arrays, entries, strict=True)
+            for pair, activation in zip(pairs, entries, strict=True)
         )
-        return Policy(dense, observation, action, provenance)
-    if coding.mean is None or coding.std is None:
-        ends = None
-    else:
-        ends = (coding.mean.astype(np.float32), coding.std.astype(np.float32))
-    layers = tuple(
-        _spiking_layer(*pair, entry) for pair, entry in zip(arrays, entries, strict=True)
-    )
-    weight = coding.decoder_weights.astype(np.float32)
-    bias = coding.decoder_bias.astype(np.float32)
+        return Policy(dense, *contracts)
+    layers = tuple(_spiking_layer(*pair, entry) for pair, entry in zip(pairs, entries, strict=True))
+    coding = network.spike_coding
     return SpikingPolicy(
         layers,
         network.timesteps,
-        observation,
-        action,
-        provenance,
-        weight,
-        bias,
+        *contracts,
+        coding.decoder_weights.astype(np.float32),
+        coding.decoder_bias.astype(np.float32),
         coding.transform,
-        *(ends or (None, None)),
+        *_population(coding),
     )
+
+
+def _arrays(tensors: Tensors, index: int, *names: str) -> list[NDArray[np.float32]]:
+    return [take(tensors, f"source.{index}.{name}", np.float32) for name in names]
+
+
+def _population(coding: SpikeCoding) -> tuple[NDArray[np.float32] | None, ...]:
+    """Mean and std of a population encoder; None each for rate coding."""
+    if coding.mean is None or coding.std is None:
+        return (None, None)
+    return coding.mean.astype(np.float32), coding.std.astype(np.float32)
 
 
 def _spiking_layer(
@@ -107,18 +114,3 @@ def _spiking_layer(
     ):
         raise ValueError("the numbers of a spiking source layer are not numbers")
     return SpikingLayer(weight, bias, str(entry["neuron"]), *map(float, numbers))
-
-
-def _take(tensors: Tensors, name: str) -> NDArray[np.float32]:
-    if name not in tensors:
-        raise InputError("artifact", f"array {name} is missing", fix=RECONVERT)
-    value = tensors.pop(name)
-    if value.dtype != np.float32:
-        raise InputError(
-            "artifact",
-            f"array {name} has the wrong type",
-            got=value.dtype,
-            limit="float32",
-            fix=RECONVERT,
-        )
-    return value

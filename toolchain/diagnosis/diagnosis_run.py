@@ -16,7 +16,7 @@ from spikeport.toolchain.diagnosis.observation_check import check_reset
 from spikeport.toolchain.diagnosis.published_equations import lag_correlation, published
 from spikeport.toolchain.diagnosis.source_check import check_source
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LEAKY, LIF
+from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
@@ -52,7 +52,7 @@ def diagnose(
     artifact without a source, a source that does not fit, seeds that calibration used, an
     environment that does not fit.
     """
-    if artifact.network.neuron in (LEAKY, LIF):
+    if trained_as_spiking(artifact.network):
         raise InputError(
             "diagnose",
             "a network that was trained as spiking has no ANN to be taken apart against",

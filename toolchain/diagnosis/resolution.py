@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.defects import GRAINY
 from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence
 from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.neurons import neuron_of
 
 HOPELESS = 1.0  # action RMSE in half ranges
 # a layer's own error, relative: spike counts of 16 timesteps stay below 0.16, of 2 are above 0.3
@@ -102,7 +102,8 @@ def find_resolution(
 
 
 def _usual(network: Network) -> int:
-    return DEFAULT_TIMESTEPS.get(network.neuron.split("@")[0], 1)
+    """Timesteps that a conversion to this neuron takes by default."""
+    return neuron_of(network, network.layers[0]).traits.timesteps
 
 
 def _quantum(
