@@ -106,8 +106,15 @@ def test_defaults_are_the_contracts() -> None:
     ) == ("sdn", 1, 0, 8, 0.1, 0)
     assert (rate.steps, rate.alpha_64ths) == (16, 32)
     assert spikeport.convert.__kwdefaults__ | {"progress": None} == {
-        "env": None, "observations": None, "episode_starts": None, "options": None, "calibration_steps": 10_000, "seed": 0, "progress": None, "attempts": None,
-    }  # fmt: skip
+        "env": None,
+        "observations": None,
+        "episode_starts": None,
+        "options": None,
+        "calibration_steps": 10_000,
+        "seed": 0,
+        "progress": None,
+        "attempts": None,
+    }
     defaults = spikeport.simulate.__kwdefaults__
     assert (defaults["episodes"], defaults["seed"], defaults["backend"], defaults["compare"]) == (
         10,
@@ -161,7 +168,7 @@ def test_recorded_observations_in_any_shape_of_numbers(tmp_path: Path) -> None:
 
 def test_action_bounds_in_place_of_an_environment() -> None:
     for bounds in ((-1.0, 1.0), ([-1.0] * 6, [1.0] * 6), (-1.0, [1.0] * 6), (np.full(6, -1.0), 1)):
-        policy = spikeport.load_policy(CHEETAH, action_low=bounds[0], action_high=bounds[1])  # type: ignore[arg-type]
+        policy = spikeport.load_policy(CHEETAH, action_low=bounds[0], action_high=bounds[1])
         assert policy.action.scale.tolist() == [1.0] * 6
     with pytest.raises(
         spikeport.InputError, match="the bounds have different lengths .got 6 and 5"
@@ -254,7 +261,7 @@ def test_a_source_from_elsewhere(tmp_path: Path) -> None:
     source = api.load_source(bare, PENDULUM)
     values = recorded(9)
     assert pendulum().source is not None
-    np.testing.assert_array_equal(source.act(values), pendulum().source.act(values))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(source.act(values), pendulum().source.act(values))
     for inputs, outputs, text in (
         (8, 1, "got 8 inputs, limit 9 observation channels"),
         (9, 2, "got 2 outputs, limit 1 action channels"),

@@ -314,9 +314,14 @@ def test_lavas_dense_computes_the_integer_sum(exponent: int) -> None:
         np.int8
     )
     layer = dataclasses.replace(
-        layer, weights=weights, bias=0 * layer.bias, threshold=0 * layer.threshold + 2**17 - 1,
-        dynamics=dataclasses.replace(dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent),
-    )  # fmt: skip
+        layer,
+        weights=weights,
+        bias=0 * layer.bias,
+        threshold=0 * layer.threshold + 2**17 - 1,
+        dynamics=dataclasses.replace(
+            dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent
+        ),
+    )
     artifact = dataclasses.replace(
         artifact, network=dataclasses.replace(artifact.network, layers=(layer,))
     )

@@ -169,11 +169,18 @@ def test_several_normalizers(tmp_path: Path) -> None:
 def test_assumptions_are_only_what_the_file_does_not_say(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "TQC", use_sde=True)
     texts = load_policy(path).provenance.assumptions
-    assert [re.match(pattern, text) is not None for pattern, text in zip((
-        r"assumed by family: activation relu \(TQC default of Stable-Baselines3, the file records none\)",
-        r"assumed by family: observations are not normalised \(no vecnormalize\.pkl beside model\.zip\)",
-        r"assumed by family: gSDE clips the mean to \+-2 before tanh",
-    ), texts, strict=True)] == [True] * 3  # fmt: skip
+    assert [
+        re.match(pattern, text) is not None
+        for pattern, text in zip(
+            (
+                r"assumed by family: activation relu \(TQC default of Stable-Baselines3, the file records none\)",
+                r"assumed by family: observations are not normalised \(no vecnormalize\.pkl beside model\.zip\)",
+                r"assumed by family: gSDE clips the mean to \+-2 before tanh",
+            ),
+            texts,
+            strict=True,
+        )
+    ] == [True] * 3
     _, path = saved(tmp_path, "PPO", policy_kwargs={"activation_fn": torch.nn.Tanh})
     assert load_policy(path, normalizer="none").provenance.assumptions == ()
     _, path = saved(tmp_path, "PPO")

@@ -195,7 +195,9 @@ while {loop}:
 
 
 def start_parent(cwd: Path, *, loop: bool, fork: bool = False) -> tuple[subprocess.Popen[str], str]:
-    code = PARENT.format(root=str(ROOT), tests=str(ROOT / "tests" / "support"), loop=loop, fork=fork)
+    code = PARENT.format(
+        root=str(ROOT), tests=str(ROOT / "tests" / "support"), loop=loop, fork=fork
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=cwd,

@@ -163,9 +163,15 @@ def dense(seed: int = 0, sizes: Sequence[int] = (4, 5, 2)) -> dict[str, Any]:
 def small_onnx() -> bytes:
     """A plain policy 4-5-2 with MatMul and Add, normalised, tanh behind it."""
     nodes = [
-        ("Sub", "obs,mean", "a"), ("Div", "a,std", "b"), ("Clip", "b,low,high", "c"), ("MatMul", "c,w0", "d"), ("Add", "d,b0", "e"), ("Relu", "e", "f"),
-        ("Gemm", "f,w1,b1", "g"), ("Tanh", "g", "action"),
-    ]  # fmt: skip
+        ("Sub", "obs,mean", "a"),
+        ("Div", "a,std", "b"),
+        ("Clip", "b,low,high", "c"),
+        ("MatMul", "c,w0", "d"),
+        ("Add", "d,b0", "e"),
+        ("Relu", "e", "f"),
+        ("Gemm", "f,w1,b1", "g"),
+        ("Tanh", "g", "action"),
+    ]
     normalizer = {
         "mean": np.arange(4.0),
         "std": np.arange(1.0, 5.0),
