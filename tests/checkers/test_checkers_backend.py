@@ -54,7 +54,8 @@ MISTAKES: list[tuple[str, str, str]] = [
     (
         "int(v > theta)",
         "int(v >= theta)",
-        r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1 \(20 of 5472 differ\)",
+        r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1"
+        r" \(20 of 5472 differ\)",
     ),
     (
         "theta // 2 for",

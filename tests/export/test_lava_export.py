@@ -136,10 +136,12 @@ def test_observations_of_ones_own(tmp_path: Path) -> None:
 import json, sys
 sys.path.insert(0, {str(target)!r})
 from spiking_policy.policy import SpikingPolicy
+observations = {observations.tolist()!r}
 with SpikingPolicy() as policy:
     policy.reset()
-    print(json.dumps([policy.decide(observation).tolist() for observation in {observations.tolist()!r}]))
-assert not [name for name in sys.modules if name.split(".")[0] in ("toolchain", "export", "spikeport", "lava")]
+    print(json.dumps([policy.decide(observation).tolist() for observation in observations]))
+packages = {{name.split(".")[0] for name in sys.modules}}
+assert not packages & {{"toolchain", "export", "spikeport", "lava"}}
 """
     done = python(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr

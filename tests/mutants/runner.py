@@ -44,10 +44,11 @@ TIME_LIMIT = 120  # seconds for one mutant
 NOTHING = "nothing"
 HEAD = """# Mutants
 
-Each line is one wrong reading of the contract: the change was made to a copy of the packages, and the conformance suite
-(`tests/support/conformance.py`) had to notice. Written by `python tests/mutants/runner.py`, which tries them all; `make test-slow`
-does the same and `make test` tries a few. None of them may survive. The kernels of the fast backend run uncompiled here;
-the compiled ones are held to the same oracle in `tests/neurons/test_conformance.py`.
+Each line is one wrong reading of the contract: the change was made to a copy of the packages, and
+the conformance suite (`tests/support/conformance.py`) had to notice. Written by
+`python tests/mutants/runner.py`, which tries them all; `make test-slow` does the same and
+`make test` tries a few. None of them may survive. The kernels of the fast backend run uncompiled
+here; the compiled ones are held to the same oracle in `tests/neurons/test_conformance.py`.
 
 | rule | file | before | after | noticed by |
 |---|---|---|---|---|
@@ -82,7 +83,11 @@ def copy_of_packages() -> Iterator[Path]:
 
 
 def run_checks(folder: Path, *parts: str) -> str:
-    """What the conformance suite says about the copy in `folder`. Raises RuntimeError where it could not say."""
+    """What the conformance suite says about the copy in `folder`.
+
+    Raises:
+        RuntimeError: It could not say.
+    """
     environment = os.environ | {
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -156,9 +161,9 @@ def main() -> int:
     outcomes = try_all(MUTANTS)
     for outcome in outcomes:
         if not outcome.killed:
-            print(
-                f"survived: {outcome.mutant.rule}: {outcome.mutant.file}: {outcome.mutant.before!r} -> {outcome.mutant.after!r}"
-            )
+            mutant = outcome.mutant
+            change = f"{mutant.before!r} -> {mutant.after!r}"
+            print(f"survived: {mutant.rule}: {mutant.file}: {change}")
     TABLE.write_text(table(outcomes))
     print(f"{len(outcomes)} mutants, {sum(o.killed for o in outcomes)} noticed")
     return 0 if all(outcome.killed for outcome in outcomes) else 1

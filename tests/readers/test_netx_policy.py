@@ -395,8 +395,11 @@ DECLARATIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nothing": (
         {},
         {"squash": None},
-        r"6 problems: timesteps is not declared; encoder is not declared; observation is not declared; the squash .* is not said .*; "
-        r"netx.state is not declared \(reset\); netx.decoder is not declared \(rate, or \{weight, bias\}\)\..*Fix: declare them in a.spikeport.json",
+        r"6 problems: timesteps is not declared; encoder is not declared;"
+        r" observation is not declared; the squash .* is not said .*;"
+        r" netx.state is not declared \(reset\);"
+        r" netx.decoder is not declared \(rate, or \{weight, bias\}\)\."
+        r".*Fix: declare them in a.spikeport.json",
     ),
     "key": (
         SIDECAR | {"netx": {"state": "reset", "decoder": "rate", "decode": 1}},

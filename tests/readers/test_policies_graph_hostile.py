@@ -53,7 +53,8 @@ UNSUPPORTED: list[tuple[str, list[tuple[Any, ...]], str]] = [
             ("LSTM", "obs,w0,w0", "h", {"hidden_size": 3}),
             ("GRU", "h,w0,w0", "action", {"hidden_size": 3}),
         ],
-        r"2 problems: node 0: LSTM is recurrent; only policies without memory are read; node 1: GRU is recurrent",
+        r"2 problems: node 0: LSTM is recurrent; only policies without memory are read;"
+        r" node 1: GRU is recurrent",
     ),
     (
         "convolution",

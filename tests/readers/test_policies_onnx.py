@@ -625,7 +625,7 @@ def test_convert_and_simulate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["onnx", "pt"])
 def test_inspect_lists_the_limit_behind_a_bare_tanh(tmp_path: Path, kind: str) -> None:
-    """With an environment of other bounds, and without one, where only -1 and 1 would be assumed."""
+    """With an environment of other bounds, and without one, where -1 and 1 would be assumed."""
     module = torch.nn.Sequential(
         torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Tanh()
     ).eval()

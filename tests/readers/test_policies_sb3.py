@@ -173,8 +173,10 @@ def test_assumptions_are_only_what_the_file_does_not_say(tmp_path: Path) -> None
         re.match(pattern, text) is not None
         for pattern, text in zip(
             (
-                r"assumed by family: activation relu \(TQC default of Stable-Baselines3, the file records none\)",
-                r"assumed by family: observations are not normalised \(no vecnormalize\.pkl beside model\.zip\)",
+                r"assumed by family: activation relu"
+                r" \(TQC default of Stable-Baselines3, the file records none\)",
+                r"assumed by family: observations are not normalised"
+                r" \(no vecnormalize\.pkl beside model\.zip\)",
                 r"assumed by family: gSDE clips the mean to \+-2 before tanh",
             ),
             texts,

@@ -486,8 +486,9 @@ def test_a_normalizer_of_the_library_beside_a_state_dict(tmp_path: Path) -> None
 
 def test_reading_starts_without_torch() -> None:
     code = (
-        "import sys, spikeport.toolchain.policies; sys.exit(any(name in sys.modules for name in ('torch',"
-        " 'safetensors', 'gymnasium', 'stable_baselines3')))"
+        "import sys, spikeport.toolchain.readers.load\n"
+        "libraries = ('torch', 'safetensors', 'gymnasium', 'stable_baselines3')\n"
+        "sys.exit(any(name in sys.modules for name in libraries))"
     )
     assert (
         subprocess.run(

@@ -50,7 +50,7 @@ def actor(
 
 
 def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
-    """The module as torch.onnx.export (the TorchScript-based one) writes it, the batch left open."""
+    """The module as torch.onnx.export (the one by TorchScript) writes it, the batch left open."""
     import torch
 
     names: dict[str, Any] = {
@@ -66,7 +66,7 @@ def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
 
 
 def scripted(module: Any, size: int, path: Path, form: str) -> Path:
-    """The module saved as `trace`, `script`, `export`, `export any batch` or `export decomposed`."""
+    """The module saved: `trace`, `script`, `export`, `export any batch`, `export decomposed`."""
     import torch
 
     example = torch.zeros(3, size)

@@ -50,9 +50,10 @@ INTERVALS = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from spikeport.toolchain.training.run import TrainingPlan, train
+from spikeport.toolchain.training.runs.training_run import TrainingPlan, train
 method, output, mode, plan, steps, intervals = sys.argv[1:]
-train(TrainingPlan(method, **json.loads(plan)), int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
+plan = TrainingPlan(method, **json.loads(plan))
+train(plan, int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
 """
 
 
