@@ -8,7 +8,7 @@ import pytest
 
 from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates
 from spikeport.toolchain.energy.units import joules, seconds
-from spikeport.toolchain.report import energy_headline as headline
+from spikeport.toolchain.report.energy_headline import headline
 from spikeport.toolchain.report.energy_table import render_table
 from tests.support.networks import random_artifact
 
