@@ -70,7 +70,7 @@ def change(file: Path, name: str, place: tuple[int, ...], by: int) -> None:
 
 @needs_lava
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.door(direction="out", format="lava")
+@pytest.mark.proves(direction="out", format="lava")
 def test_folder_replays_its_probe_from_anywhere(kind: str, tmp_path: Path) -> None:
     target = tmp_path / "out"
     elsewhere = tmp_path / "elsewhere"

@@ -220,7 +220,7 @@ def test_integers_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory, see
         )
 
 
-@pytest.mark.door(direction="in", format="netx")
+@pytest.mark.proves(direction="in", format="netx")
 def test_the_float_policy_agrees(tmp_path: Path) -> None:
     """Without rounding of decays floating point and integers are one: no current memory, a membrane
     that keeps half or all. What goes out again is what came in."""

@@ -261,7 +261,7 @@ def graphs(draw: st.DrawFn) -> bytes:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=graphs(), seed=st.integers(0, 2**16))
-@pytest.mark.door(direction="in", format="ONNX")
+@pytest.mark.proves(direction="in", format="ONNX")
 def test_any_chain_acts_as_onnxruntime_says(tmp_path: Path, data: bytes, seed: int) -> None:
     path = write(tmp_path / "g.onnx", data)
     policy = load_policy(path)

@@ -102,7 +102,7 @@ CASES = [
         value if isinstance(value, str) else re.sub(r"[^\w,.]+", "-", str(value))[:60]
     ),
 )
-@pytest.mark.door(direction="in", format="SB3 zip")
+@pytest.mark.proves(direction="in", format="SB3 zip")
 def test_actions_equal_predict(tmp_path: Path, algorithm: str, arguments: dict[str, Any]) -> None:
     trained, path = saved(tmp_path, algorithm, **arguments)
     policy = load_policy(path)

@@ -86,7 +86,7 @@ FAMILIES = [
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("prefix", ["", "actor.", "module.actor."])
 @pytest.mark.parametrize(("family", "names", "extra"), FAMILIES)
-@pytest.mark.door(direction="in", format="state dict")
+@pytest.mark.proves(direction="in", format="state dict")
 def test_documented_families(
     tmp_path: Path,
     family: str,
@@ -224,7 +224,7 @@ def test_other_float_types_become_float32(tmp_path: Path, dtype: str) -> None:
     assert_actions(policy, torch_forward(layers, ("l1", "l2", "l3"), INPUTS), INPUTS)
 
 
-@pytest.mark.door(direction="in", format="safetensors")
+@pytest.mark.proves(direction="in", format="safetensors")
 def test_safetensors(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
     layers = state_dict()
@@ -548,7 +548,7 @@ def test_environment_facts(facts: dict[str, Any], text: str) -> None:
     prefix=st.sampled_from(["", "net.", "a.b."]),
     seed=st.integers(0, 2**16),
 )
-@pytest.mark.door(direction="in", format=["state dict", "state dict, tanh units"])
+@pytest.mark.proves(direction="in", format=["state dict", "state dict, tanh units"])
 def test_any_sequential_round_trips(
     tmp_path_factory: pytest.TempPathFactory,
     sizes: list[int],

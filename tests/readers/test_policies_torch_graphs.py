@@ -42,7 +42,7 @@ CASES = [
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
-@pytest.mark.door(direction="in", format=["TorchScript", "torch.export"])
+@pytest.mark.proves(direction="in", format=["TorchScript", "torch.export"])
 def test_actions_are_the_modules(
     tmp_path: Path, case: tuple[str, Any, str, float], form: str
 ) -> None:
