@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent
 FILES = (  # with compiled code, with constants of it, or with the layout of what it reads
     "compilation.py",
     "network/integer_network.py",
+    "network/parameters.py",
     "quantization/rounding.py",
     "host/value_code.py",
     "host/population_code.py",

@@ -113,8 +113,6 @@ class Host:
         """
         if self.facts["transform"] == "tanh":
             value = math.tanh(value)
-        else:
-            value = value
         if "encoder.mean" not in self.arrays:
             return [value]
         pairs = zip(

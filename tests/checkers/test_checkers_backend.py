@@ -83,7 +83,11 @@ MISTAKES: list[tuple[str, str, str]] = [
         "b for b",
         r"state of readout@1, layer \d, decision 0, timestep 0, neuron 0: expected",
     ),
-    ("if t == 0:\n", "if t >= 0:\n", r"of if@1, layer 0, decision 0, timestep 1, neuron"),
+    (
+        "if t == 0:\n            state",
+        "if t >= 0:\n            state",
+        r"of if@1, layer 0, decision 0, timestep 1, neuron",
+    ),
     (
         "min(max(free, -LIMIT), LIMIT)",
         "free",
@@ -350,7 +354,7 @@ def test_what_is_no_backend_is_told_first() -> None:
     for factory, told in (
         (Absent, "cannot run here: the chip is not plugged in"),
         (dict, "TypeError"),
-        (lambda artifact: open("/dev/null"), "no toolchain"),
+        (lambda artifact: open("/dev/null"), "no spikeport.toolchain"),
     ):
         report = check_backend(factory, neurons=["mt"])
         assert [check.name for check in report.checks] == ["interface"] and told in str(report), (

@@ -237,8 +237,8 @@ DIFFERENTIAL = mutants(
     inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
     (
         "fast dc: c += eout",
-        "emitted = units * threshold, state[net + j] + state[mean_out + j]",
-        "emitted = units * threshold, state[net + j]",
+        "emitted = state[net + j] + state[mean_out + j]",
+        "emitted = state[net + j]",
     ),
     (
         "fast dc: c += eout before p is chosen",
@@ -282,11 +282,7 @@ DIFFERENTIAL = mutants(
         "np.int32(denominator // (timestep + 1))",
         "np.int32(denominator // max(timestep, 1))",
     ),
-    (
-        "fast dc: theta = 8 D lambda",
-        "half, start = 4 * units * neurons",
-        "half, start = 4 * neurons",
-    ),
+    ("fast dc: theta = 8 D lambda", "half = 4 * units * neurons", "half = 4 * neurons"),
     inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
     inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
     inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
@@ -441,13 +437,13 @@ FLOW = mutants(
     ),
     (
         "fast: a resync is word 2",
-        "START if rows[row, 0] or rows[row, 1] or due",
-        "START if rows[row, 0] or due",
+        "if rows[row, 0] or rows[row, 1] or due:",
+        "if rows[row, 0] or due:",
     ),
     (
         "fast: a resync keeps the decision's number",
-        "        number = 0 if rows[row, 0] else rows[row, 2]\n        due",
-        "        number = 0 if rows[row, 0] or rows[row, 1] else rows[row, 2]\n        due",
+        "if rows[row, 0]:\n            number = 0\n        else:\n            number = rows[row, 2]\n        due",
+        "if rows[row, 0] or rows[row, 1]:\n            number = 0\n        else:\n            number = rows[row, 2]\n        due",
     ),
     (
         "fast: sdn gets q0 - ref0",
