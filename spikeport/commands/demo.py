@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from spikeport import api
 from spikeport.toolchain.artifact.artifact_file import load, save
 from spikeport.toolchain.energy import baseline_estimates
@@ -86,3 +88,14 @@ def _dots(stage: str, done: int, total: int) -> None:
     if stage not in _seen:
         _seen.add(stage)
         _note(stage)
+
+
+@click.command()
+@click.option("--episodes", default=5, show_default=True, metavar="N", type=click.IntRange(min=1))
+def demo(episodes: int) -> None:
+    """See all of it once.
+
+    Convert, verify, simulate and price the policy that ships with Spikeport.
+    """
+    if not run(episodes, click.echo):
+        sys.exit(1)

@@ -234,7 +234,9 @@ def golden_cases() -> dict[str, Callable[[], str]]:
         from tests.spiking_networks import SpikingShape, build_spiking
     cases: dict[str, Callable[[], str]] = {}
     for neuron in ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1"):
-        cases[f"drawn {neuron}"] = lambda neuron=neuron: digest(random_artifact(5, neuron=neuron, timesteps=4))
+        cases[f"drawn {neuron}"] = lambda neuron=neuron: digest(
+            random_artifact(5, neuron=neuron, timesteps=4)
+        )
     cases["drawn leaky@1"] = lambda: digest(leaky_artifact(5, shift=2))
     cases["drawn lif@1"] = lambda: digest(build_spiking(SpikingShape(), 5))
     return cases
