@@ -90,7 +90,7 @@ def simulate(
     with progress_bar(episodes * (1 + compare), "episodes") as progress:
         result = api.simulate(
             loaded,
-            environment=env,
+            env=env,
             backend=backend,
             episodes=episodes,
             seed=seed,
@@ -154,16 +154,16 @@ def diagnose(
 
     Exit code 0: healthy, 1: a cause was found.
     """
+    from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import load
-    from spikeport.toolchain.diagnosis import diagnose as run
     from spikeport.toolchain.report import diagnosis_text
 
     loaded = load(artifact)
     policy = given_source(loaded, source, env)
     with progress_bar(2 * episodes, "episodes") as progress:
-        result = run(
+        result = api.diagnose(
             loaded,
-            environment=env,
+            env=env,
             backend=backend,
             episodes=episodes,
             seed=seed,
@@ -191,18 +191,18 @@ def diagnose(
 @as_json
 def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_json: bool) -> None:
     """Prove that every backend computes the same integers, every neuron, every timestep."""
+    from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import load
     from spikeport.toolchain.report import verification_text
-    from spikeport.toolchain.simulation.verification import verify as run
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     with progress_bar(len(names), "backends") as progress:
-        result = run(
+        result = api.verify(
             load(artifact),
             backends=names,
             decisions=decisions,
-            environment=env,
-            progress=lambda backend: progress(1),
+            env=env,
+            progress=progress,
         )
     emit(as_json, result.to_json(), verification_text(result))
     if not result.exact:
