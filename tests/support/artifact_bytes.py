@@ -1,6 +1,6 @@
-"""What conversion writes, case by case, as hashes: python tests/artifact_bytes.py [NAME ...]
+"""What conversion writes, case by case, as hashes: python tests/support/artifact_bytes.py [NAME ...]
 
-The table of cases behind tests/test_artifact_bytes.py. The exit code says whether the cases still
+The table of cases behind tests/artifact/test_artifact_bytes.py. The exit code says whether the cases still
 give what tests/golden/artifact_bytes.json records. With --write what comes out is recorded, with
 --write-files the small files in tests/golden/spk are written anew. The cases of public policies
 need the variable SPIKEPORT_POLICIES; --write keeps their records where it is unset.
@@ -51,7 +51,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["tests"].__path__):
     sys.path.insert(0, str(ROOT))  # lava-dl installs a package `tests`
     sys.modules["tests"] = types.ModuleType("tests")
@@ -59,18 +59,17 @@ if "tests" not in sys.modules or ROOT / "tests" not in map(Path, sys.modules["te
 
 import spikeport  # noqa: E402
 from spikeport import Artifact  # noqa: E402
-from tests import spk_files  # noqa: E402
-from tests.policy_files import pickled  # noqa: E402
-from toolchain.contracts import TimeFeature  # noqa: E402
+from spikeport.toolchain.contracts import TimeFeature  # noqa: E402
+from tests.support import spk_files  # noqa: E402
+from tests.support.policy_files import pickled  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden" / "artifact_bytes.json"
 SPK = ROOT / "tests" / "golden" / "spk"
 SHIPPED = ROOT / "examples" / "policies"
-METADATA = (
-    "action", "alpha", "calibration", "environment", "extensions", "layers", "memory",
-    "observation", "provenance", "resync_every", "source", "source_macs", "spike_coding",
-    "timesteps", "version",
-)  # fmt: skip
+METADATA = tuple(
+    "action alpha calibration environment extensions layers memory observation provenance"
+    " resync_every source source_macs spike_coding timesteps version".split()
+)
 NEUTRAL = (("version",), ("environment", "versions"))
 NETWORK_TENSORS = ("encoder.", "layers.", "spike_coding.")
 NETWORK_METADATA = ("layers", "timesteps", "alpha", "resync_every", "spike_coding")
@@ -92,8 +91,8 @@ WIDTHS = {
     "deep": (CHANNELS, 16, 14, 12, ACTIONS),
     "sides": (4, 16, 12, ACTIONS),
 }
-DRIFT = "tests.toy_environments:Drift-v0"
-SIDES = "tests.toy_environments:Sides-v0"
+DRIFT = "tests.support.toy_environments:Drift-v0"
+SIDES = "tests.support.toy_environments:Sides-v0"
 Hashes = dict[str, str]
 Recorded = dict[str, Any]  # "format" of the files, "cases" by name
 
@@ -300,9 +299,7 @@ def ann_policy(kind: str) -> Any:
     if "time" not in more:
         return policy
     time_feature = TimeFeature(150)
-    observation = dataclasses.replace(
-        policy.observation, size=widths[0], time_feature=time_feature
-    )
+    observation = dataclasses.replace(policy.observation, size=widths[0], time_feature=time_feature)
     return dataclasses.replace(policy, observation=observation)
 
 
