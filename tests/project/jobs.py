@@ -131,7 +131,7 @@ def answer(python: str | Path, code: str) -> str | None:
 
 
 def candidates(version: str) -> Iterable[str]:
-    """Where a Python of a version may be: on the PATH, or kept by pyenv, whose shims may not work."""
+    """Where a Python of a version may be: on the PATH, or kept by pyenv (its shims may fail)."""
     if found := shutil.which(f"python{version}"):
         yield found
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
