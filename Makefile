@@ -55,7 +55,7 @@ lint: setup  ## ruff's rules and layout, pyright; a warning fails
 	@$(PY) -m pyright --warnings
 
 docs: setup  ## the documentation as a site in build/site; a warning fails
-	@$(PY) -m mkdocs build --strict --quiet --site-dir build/site
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 jobs: setup  ## what continuous integration can run: lists the jobs; JOB=wheel, JOB=all run them
 	@$(PY) tests/project/jobs.py $(JOB) $(if $(TESTS),--tests $(TESTS))
