@@ -72,6 +72,13 @@ def test_what_contributing_names_is_there() -> None:
                 assert name in (ROOT / path).read_text(), f"{path} has no {name}"
 
 
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    for path, _ in NAMED.findall((DOCS / page).read_text()):
+        if path.startswith(FOLDERS):
+            assert (ROOT / path).exists(), f"{path} is not there"
+
+
 def test_links_of_the_pages_at_the_root_lead_somewhere() -> None:
     for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
