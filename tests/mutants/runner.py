@@ -53,17 +53,9 @@ NOTHING = "nothing"
 MOST_NAMED = 3  # checks of a line of the page; the rest are counted
 HEAD = """# Mutants
 
-<<<<<<< HEAD
-Each line is one wrong reading of the contract: the change was made to a copy of the packages, and
-the conformance suite (`tests/support/conformance.py`) had to notice. Written by
-`python tests/mutants/runner.py`, which tries them all; `make test-slow` does the same and
-`make test` tries a few. None of them may survive. The kernels of the fast backend run uncompiled
-here; the compiled ones are held to the same oracle in `tests/neurons/test_conformance.py`.
-=======
 A mutant is one wrong reading of the contract: one change of one file. The runner makes it in a
 copy of the packages, and the conformance suite (`tests/support/conformance.py`) has to notice.
 None may survive.
->>>>>>> h6
 
     python tests/mutants/runner.py                     # try all; write this page and outcomes.json
     python tests/mutants/runner.py --list              # all: rule, file, before, after, noticed by
@@ -109,10 +101,6 @@ def copy_of_packages() -> Iterator[Path]:
 def run_checks(folder: Path, *parts: str) -> str:
     """What the conformance suite says about the copy in `folder`.
 
-<<<<<<< HEAD
-    Raises:
-        RuntimeError: It could not say.
-=======
     Args:
         folder: The copy.
         parts: Of PARTS, those to run.
@@ -122,7 +110,6 @@ def run_checks(folder: Path, *parts: str) -> str:
 
     Raises:
         RuntimeError: The suite could not be run.
->>>>>>> h6
     """
     environment = os.environ | {
         "PYTHONPATH": str(folder),
@@ -223,14 +210,6 @@ def try_and_write() -> int:
     noticed = {outcome.mutant.rule: outcome.noticed_by for outcome in outcomes}
     for outcome in outcomes:
         if not outcome.killed:
-<<<<<<< HEAD
-            mutant = outcome.mutant
-            change = f"{mutant.before!r} -> {mutant.after!r}"
-            print(f"survived: {mutant.rule}: {mutant.file}: {change}")
-    TABLE.write_text(table(outcomes))
-    print(f"{len(outcomes)} mutants, {sum(o.killed for o in outcomes)} noticed")
-    return 0 if all(outcome.killed for outcome in outcomes) else 1
-=======
             print(f"survived: {described(outcome.mutant, NOTHING)}")
     OUTCOMES.write_text(outcomes_file(noticed))
     PAGE.write_text(page(noticed))
@@ -252,7 +231,6 @@ def main() -> int:
         PAGE.write_text(page(recorded()))
         return 0
     return try_and_write()
->>>>>>> h6
 
 
 if __name__ == "__main__":
