@@ -35,7 +35,10 @@ OPENED = """, alpha)
         state[start_at + j] = start
         state[net + j] = np.int32(0)
 """
-CARRIED = "        if control == CARRY:\n            start = carried_over(state[where + j], state[start_at + j], "
+CARRIED = (
+    "        if control == CARRY:\n"
+    "            start = carried_over(state[where + j], state[start_at + j], "
+)
 OPENINGS = {
     "if": CARRIED + "start, np.int64(state[net + j]) * threshold, 0, threshold" + OPENED,
     "mt": CARRIED + "0, np.int64(state[net + j]) * unit, -4 * unit, 4 * unit" + OPENED,
@@ -442,8 +445,10 @@ FLOW = mutants(
     ),
     (
         "fast: a resync keeps the decision's number",
-        "if rows[row, 0]:\n            number = 0\n        else:\n            number = rows[row, 2]\n        due",
-        "if rows[row, 0] or rows[row, 1]:\n            number = 0\n        else:\n            number = rows[row, 2]\n        due",
+        "if rows[row, 0]:\n            number = 0\n"
+        "        else:\n            number = rows[row, 2]\n        due",
+        "if rows[row, 0] or rows[row, 1]:\n            number = 0\n"
+        "        else:\n            number = rows[row, 2]\n        due",
     ),
     (
         "fast: sdn gets q0 - ref0",

@@ -81,7 +81,9 @@ WINDOWED = mutants(
 """,
         """        v = state["v"] + synaptic + layer.bias
         payloads = np.where(rows, self.fire(layer, v, state["net"]), 0)
-        state["v"] = np.where(rows, saturate(v - payloads * layer.threshold, state, active), state["v"])
+        state["v"] = np.where(
+            rows, saturate(v - payloads * layer.threshold, state, active), state["v"]
+        )
 """,
     ),
     (

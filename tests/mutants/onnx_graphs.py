@@ -375,7 +375,8 @@ FLOW = (
         (
             "onnx census: rows that are not active do not count",
             '"Where", control.active, graph.concat(counts)',
-            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.concat(counts)',
+            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)),'
+            " graph.concat(counts)",
         ),
     ),
     *mutants(
@@ -600,7 +601,9 @@ SPIKING = (
         (
             "onnx lif census: idle activity of active rows",
             'graph.node("Where", control.active, graph.node("ReduceSum", graph.concat(parts)',
-            'graph.node("Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.node("ReduceSum", graph.concat(parts)',
+            'graph.node("Where",'
+            ' graph.node("Or", control.active, graph.node("Not", control.active)),'
+            ' graph.node("ReduceSum", graph.concat(parts)',
         ),
     ),
     *mutants(
