@@ -21,8 +21,8 @@ for package in (
     pytest.importorskip(package)
 
 from spikeport.toolchain.simulation.backends import backend_class  # noqa: E402
-from tests.support.ways import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 from tests.support.support_matrix import PAGE, document, stated  # noqa: E402
+from tests.support.ways import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 
 TESTS = Path(__file__).resolve().parents[1]
 TEXT = PAGE.read_text()
