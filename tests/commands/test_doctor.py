@@ -54,7 +54,8 @@ def test_nothing_heavy_is_imported() -> None:
     heavy = {"numpy", "numba", "torch", "mujoco", "gymnasium", "onnx", "lava"}
     assert (
         alone(
-            f"from spikeport.commands import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
+            "from spikeport.commands import doctor; doctor.diagnose();"
+            f" print({heavy} & set(sys.modules))"
         ).strip()
         == "set()"
     )

@@ -28,19 +28,15 @@ from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, ope
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
-    CASES,
-    around,
-    case,
     check_division,
     check_exported_host,
     check_refusal,
     check_rows,
     check_trace,
     difference,
-    made,
-    made_spiking,
     open_or_skip,
 )
+from tests.support.conformance_cases import CASES, around, case, made, made_spiking
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.support.spiking_oracle import SpikingOracle

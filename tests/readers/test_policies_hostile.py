@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.readers.load import load_policy
 from tests.support.policy_files import (
@@ -32,22 +30,9 @@ from tests.support.policy_files import (
     write,
     zip_bytes,
 )
+from tests.support.refusals import FACTS, refusal
 
 torch = pytest.importorskip("torch")
-FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))
-SECONDS = 2.0
-
-
-def refusal(path: Path, **options: Any) -> InputError:
-    """The error that loading gives, in time, with its place and a way out."""
-    start = time.perf_counter()
-    with pytest.raises(InputError) as caught:
-        load_policy(path, environment=FACTS, **options)
-    assert time.perf_counter() - start < SECONDS
-    assert caught.value.where.startswith(path.name) or path.name not in str(caught.value)
-    assert caught.value.fix
-    assert str(path.parent) not in str(caught.value)
-    return caught.value
 
 
 @pytest.fixture(scope="module")

@@ -149,3 +149,28 @@ def toy() -> Artifact:
 def recorded(channels: int, rows: int = 300) -> np.ndarray:
     """Observations like those of a smooth motion."""
     return np.cumsum(np.random.default_rng(0).normal(scale=0.1, size=(rows, channels)), axis=0)
+
+
+def refused(home: Path, *arguments: object) -> str:
+    before = listing(home)
+    text = refusal(*arguments)
+    assert listing(home) == before
+    assert str(home) not in text.replace(
+        str(home / "out"), ""
+    )  # names of files, not of the user's folders
+    return text
+
+
+TOY = (
+    "convert",
+    "toy.pt",
+    "-o",
+    "x.spk",
+    *TOY_OPTIONS,
+    "--observations",
+    "obs.npy",
+    "--action-limit",
+    "1",
+)
+
+SB3 = ("convert", PENDULUM, "-o", "x.spk", "--env", PENDULUM_ENV, *QUICK)

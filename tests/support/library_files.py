@@ -7,11 +7,15 @@ scripts; the forward passes are written from their documented equations.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+from tests.support.policy_files import torch_bytes, write
 
 LOW = np.array([-1.0, -2.0, 0.0])
 HIGH = np.array([1.0, 3.0, 0.5])
@@ -222,3 +226,10 @@ def cleanrl(script: str) -> tuple[Stored, Any]:
         "sac": actor.state_dict(),
     }[script]
     return stored, actor
+
+
+BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)
+
+
+def saved(tmp_path: Path, stored: object) -> Path:
+    return write(tmp_path / "checkpoint.pt", torch_bytes(stored))

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import spikeport
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.load import load_policy
+
 T = 8
 SIDECAR: dict[str, Any] = {
     "timesteps": T,
@@ -66,3 +71,15 @@ def written(
     if sidecar is not None:
         path.with_name(f"{path.stem}.spikeport.json").write_text(json.dumps(sidecar))
     return path
+
+
+def read(path: Path, **options: Any) -> SpikingPolicy:
+    policy = load_policy(path, **{"squash": "none"} | options)
+    assert isinstance(policy, SpikingPolicy)
+    return policy
+
+
+def artifact_of(policy: SpikingPolicy) -> Artifact:
+    return spikeport.convert(
+        policy, observations=np.random.default_rng(0).random((120, policy.observation.size))
+    )

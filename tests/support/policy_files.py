@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+
 ON_POLICY = ("PPO", "A2C", "TRPO")
 OFF_POLICY = ("TD3", "DDPG", "SAC", "TQC")
 LOW = np.array([-0.4, -2.0, -1.0], np.float32)
@@ -203,3 +205,11 @@ def mutate(data: bytes, generator: np.random.Generator) -> bytes:
 
 def pickled(stored: object, protocol: int = 4) -> bytes:
     return pickle.dumps(stored, protocol=protocol)
+
+
+TWO = EnvironmentFacts("Two-v1", 4, 100, -1.5 * np.ones(2), 1.5 * np.ones(2))
+SEQUENTIAL = ("0", "2", "4")
+
+
+def save(tmp_path: Path, stored: object, *, legacy: bool = False, name: str = "actor.pt") -> Path:
+    return write(tmp_path / name, torch_bytes(stored, legacy=legacy))

@@ -1,7 +1,8 @@
 """Every way into, out of and through Spikeport, tried with every neuron.
 
-The ways are the formats that are read, the formats that are written, and the backends. What came out
-is docs/support.md: a cell's outcome is `yes`, or why not and what to do, in Spikeport's own words.
+The ways are the formats that are read, the formats that are written, and the backends. What came
+out is docs/support.md: a cell's outcome is `yes`, or why not and what to do, in Spikeport's own
+words.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def tanh_units(folder: Path) -> None:
 
 
 def proxy_target(folder: Path) -> None:
-    from tests.readers.test_policies_spiking import actor
+    from tests.support.spiking_files import actor
 
     (folder / "LIF_World-v4_0_actor.pt").write_bytes(torch_bytes(actor(span=1.0, plif=True)))
 
