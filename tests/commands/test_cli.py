@@ -1,4 +1,4 @@
-"""`spikeport inspect`, `verify`, `energy`, `export` and `doctor`.
+"""`spikeport inspect`, `verify`, `export` and `doctor`.
 
 Fields, defaults, exit codes, equal to Python.
 """

@@ -1,4 +1,4 @@
-"""`assess`: verdicts from bands, break-evens where two sides meet, what fits, the command."""
+"""`assess`: verdicts from bands, break-evens where two sides meet, what fits."""
 
 from __future__ import annotations
 

@@ -107,18 +107,13 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
     pytest.importorskip("stable_baselines3")
     bounds = np.full(3, 2.0, np.float32)
     trained = randomize(model(algorithm, low=-bounds, high=bounds))
-    if algorithm == "TD3":
-        arguments = {}
-    else:
-        arguments = {"deterministic": True}
+    arguments = {} if algorithm == "TD3" else {"deterministic": True}
+    on_policy = algorithm in ("PPO", "A2C")
 
     class Onnxable(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            if algorithm in ("PPO", "A2C"):
-                self.policy = trained.policy
-            else:
-                self.policy = trained.policy.actor
+            self.policy = trained.policy if on_policy else trained.policy.actor
 
         def forward(self, observation: Any) -> Any:
             return self.policy(observation, **arguments)
@@ -127,26 +122,21 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
         Onnxable().eval(), 5, tmp_path / "sb3.onnx", input_names=["input"], dynamic_axes={}
     )
     facts = EnvironmentFacts("E-v1", 5, 100, -bounds, bounds)
-    if algorithm in ("PPO", "A2C"):
-        with pytest.raises(
-            InputError,
-            match=(
-                r"which output is the deterministic action is not clear \(got outputs .*Fix:"
-                r" --action-output NAME"
-            ),
-        ):
-            load_policy(path, environment=facts)
-        policy = load_policy(path, environment=facts, action_output=options_of(path), squash="clip")
+    if on_policy:
+        text = (
+            r"which output is the deterministic action is not clear \(got outputs .*Fix:"
+            r" --action-output NAME"
+        )
+        options = {"action_output": options_of(path), "squash": "clip"}
     else:
-        with pytest.raises(
-            InputError,
-            match=(
-                r"the file's tanh ends at -1 and 1, the bounds of E-v1 are others \(got a tanh"
-                r" without scale"
-            ),
-        ):
-            load_policy(path, environment=facts)
-        policy = load_policy(path, environment=facts, action_limit=2.0)
+        text = (
+            r"the file's tanh ends at -1 and 1, the bounds of E-v1 are others \(got a tanh"
+            r" without scale"
+        )
+        options = {"action_limit": 2.0}
+    with pytest.raises(InputError, match=text):
+        load_policy(path, environment=facts)
+    policy = load_policy(path, environment=facts, **options)
     observations = np.random.default_rng(0).normal(size=(50, 5))
     wanted = np.array(
         [trained.predict(observation, deterministic=True)[0] for observation in observations]
@@ -158,7 +148,7 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
         environment=facts,
         action_output=options_of(path),
         squash=None,
-        action_limit=None if algorithm in ("PPO", "A2C") else 2.0,
+        action_limit=None if on_policy else 2.0,
         normalizer=tmp_path / "vecnormalize.pkl",
     )
     assert (

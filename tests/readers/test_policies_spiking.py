@@ -1,7 +1,4 @@
-"""Spiking checkpoints.
-
-What is read, what is assumed, what a sidecar says, what is refused; the float policy's arithmetic.
-"""
+"""Spiking checkpoints: what is read and assumed, what a sidecar says, the float arithmetic."""
 
 from __future__ import annotations
 

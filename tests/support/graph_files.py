@@ -1,6 +1,4 @@
-"""Policies as graphs, written by the world's own exporters and by hand, and what those graphs
-compute.
-"""
+"""Policies as graphs, written by exporters and by hand, and what those graphs compute."""
 
 from __future__ import annotations
 

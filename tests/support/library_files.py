@@ -1,5 +1,4 @@
-"""Checkpoints in the layouts that RSL-RL, rl_games and CleanRL write, and the torch modules that
-acted in them.
+"""Checkpoints in the layouts that RSL-RL, rl_games and CleanRL write, and what acted in them.
 
 Names, shapes and types are those of rsl-rl-lib 2.3, 3.1 and 5.5, of rl-games 1.6 and of CleanRL's
 scripts; the forward passes are written from their documented equations.

@@ -1,7 +1,8 @@
 """The oracle that every backend is held to: the contract in plain Python integers.
 
-Contract sections 1-3 and 5 once more, with nothing of ours. It was written from the contract's words, neuron by neuron and timestep by timestep, with no numpy in the
-arithmetic, no batches and no 24- or 32-bit types. `events` counts how often each rule mattered, so
+Contract sections 1-3 and 5 once more, with nothing of ours. It was written from the contract's
+words, neuron by neuron and timestep by timestep, with no numpy in the arithmetic, no batches and no
+24- or 32-bit types. `events` counts how often each rule mattered, so
 that a test can tell whether a set of cases reaches all of them.
 """
 
