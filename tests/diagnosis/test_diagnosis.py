@@ -38,7 +38,7 @@ EVERYWHERE = [
 
 
 def diagnosis(artifact: Artifact, episodes: int = 10, **options: Any) -> Diagnosis:
-    return spikeport.diagnose(artifact, environment=TOY_ENV, episodes=episodes, **options)
+    return spikeport.diagnose(artifact, env=TOY_ENV, episodes=episodes, **options)
 
 
 def named(artifact: Artifact, **options: Any) -> tuple[str, int | None]:
@@ -96,7 +96,7 @@ def test_a_wrong_observation_scale(
 def test_an_environment_of_another_scale() -> None:
     """The first reset of calibration, repeated, shows it whatever the policies do."""
     found = spikeport.diagnose(
-        plant.steering(), environment="tests.support.toy_environments:Scaled-v0", episodes=4
+        plant.steering(), env="tests.support.toy_environments:Scaled-v0", episodes=4
     ).verdict
     assert (found.cause, found.layer) == (Cause.OBSERVATION_SCALE, -1)
     assert found.evidence["gain"] == pytest.approx(3.0)
