@@ -90,7 +90,7 @@ def test_what_is_no_number_is_null_and_said(
 
 def test_an_episode_that_diverges_has_failed(spk: Path) -> None:
     simulation = spikeport.simulate(
-        spikeport.load(spk.with_name("toy.spk")), environment=TOY_ENV, episodes=3, compare=True
+        spikeport.load(spk.with_name("toy.spk")), env=TOY_ENV, episodes=3, compare=True
     )
     simulation.spiking.returns[1] = np.nan
     facts = simulation.to_json()
