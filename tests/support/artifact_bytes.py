@@ -1,11 +1,12 @@
 """What conversions write, as hashes: a redesign must not move a bit of any artifact.
 
-    python tests/support/artifact_bytes.py NAME...    hashes of these cases, as JSON
-    python tests/support/artifact_bytes.py --write    all cases into tests/golden/artifact_bytes.json
+    python tests/support/artifact_bytes.py NAME...   hashes of these cases, as JSON
+    python tests/support/artifact_bytes.py --write   all cases into tests/golden/artifact_bytes.json
 
 A hash covers the name, type, shape and bytes of every tensor, and the description without what may
-change while the network stays the same: the version of the format, library versions, the checkpoint's
-own SHA-256 (PyTorch's zip depends on its release) and the kind of synapses, which 1.2 wrote first.
+change while the network stays the same: the version of the format, library versions, the
+checkpoint's own SHA-256 (PyTorch's zip depends on its release) and the kind of synapses, which 1.2
+wrote first.
 Floating-point kernels are pinned by `ENVIRONMENT`, so that processors with AVX2 agree; run it in a
 process of its own.
 """
