@@ -1,4 +1,6 @@
-"""Record the golden vectors anew from Lava's real runtime: python tests/golden/record.py [--check]
+"""Record the golden vectors anew from Lava's real runtime.
+
+    python tests/golden/record.py [--check]
 
 With --check nothing is written; the exit code says whether Lava still computes what is recorded.
 The recording never comes from any backend of ours: a mistake there would be recorded as the truth.
@@ -93,6 +95,7 @@ def back_to_zero() -> Network:
 def rate(
     seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if"
 ) -> Callable[[], Network]:
+    """What makes a rate network of these widths."""
     return lambda: (
         random_artifact(
             seed, neuron=f"{kind}@1", widths=widths, timesteps=timesteps, alpha=alpha
@@ -103,6 +106,7 @@ def rate(
 def change(
     seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0
 ) -> Callable[[], Network]:
+    """What makes a network of sdn of these widths."""
     return lambda: (
         random_artifact(
             seed, widths=widths, activation=activation, resync_every=resync_every
@@ -111,6 +115,7 @@ def change(
 
 
 def leaky(seed: int, timesteps: int, in_current: bool, **more: Any) -> Callable[[], Network]:
+    """What makes a network of lif with rate-coded observations."""
     shape = SpikingShape(
         features=4, population=0, readers=1, timesteps=timesteps, in_current=in_current, **more
     )

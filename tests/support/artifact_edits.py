@@ -20,10 +20,13 @@ WHOLE = (
 
 
 def small(seed: int = 0, **options: Any) -> Artifact:
+    """A small artifact; the keywords are those of `random_artifact`."""
     return random_artifact(seed, widths=SMALL, **options)
 
 
 def in_layer(index: int, **arrays: Any) -> Callable[[Artifact], Artifact]:
+    """An edit of one layer."""
+
     def change(artifact: Artifact) -> Artifact:
         layers = list(artifact.network.layers)
         layers[index] = dataclasses.replace(layers[index], **arrays)
@@ -35,6 +38,7 @@ def in_layer(index: int, **arrays: Any) -> Callable[[Artifact], Artifact]:
 
 
 def encoder(**arrays: Any) -> Callable[[Artifact], Artifact]:
+    """An edit of the encoder's fields."""
     return lambda artifact: dataclasses.replace(
         artifact,
         network=dataclasses.replace(
@@ -54,10 +58,12 @@ def part(name: str, **arrays: Any) -> Callable[[Artifact], Artifact]:
 
 
 def ints(*values: int) -> np.ndarray:
+    """An array as an artifact stores it."""
     return np.array(values, np.int32)
 
 
 def time(timesteps: int) -> Callable[[Artifact], Artifact]:
+    """An edit of the timesteps."""
     return lambda artifact: dataclasses.replace(
         artifact, network=dataclasses.replace(artifact.network, timesteps=timesteps)
     )

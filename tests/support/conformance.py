@@ -71,9 +71,12 @@ def check_trace(backend: str, name: str) -> None:
 
 
 def check_idle(backend: str, wanted: Case, got: Census) -> None:
-    """Activity outside windows: computed to the last spike, or on Lava observed, where the first
-    decision's start and the last one's end are cut differently: by no more than every neuron
-    spiking in each of those L steps."""
+    """Activity outside windows equals the oracle's.
+
+    Computed, it does to the last spike. On Lava it is observed, where the first decision's start
+    and the last one's end are cut differently: by no more than every neuron spiking in each of
+    those L steps.
+    """
     expected = wanted.expected.census
     if not backend.startswith("lava"):
         assert (got.idle_spikes, got.idle_synops) == (expected.idle_spikes, expected.idle_synops)
@@ -220,8 +223,9 @@ def check_exported_host(name: str) -> None:
 
 
 def check_division() -> None:
-    """The fast relu divides n = 2 acc + theta, 0 <= n < 2^26, by 2 theta with one product and one
-    shift.
+    """The fast relu divides exactly.
+
+    It divides n = 2 acc + theta, 0 <= n < 2^26, by 2 theta with one product and one shift.
     """
     rng = np.random.default_rng(0)
     near_powers = [2**k + d for k in range(23) for d in (-1, 0, 1)]
@@ -247,10 +251,10 @@ def check_division() -> None:
 
 
 def checks(part: str) -> dict[str, Callable[[], None]]:
-    """All checks of a backend, or of `exported host`, by name: the quick ones that need no
-    hypothesis.
+    """All checks of a backend, or of `exported host`, by name.
 
-    `lif on BACKEND` are those of spiking networks, the plain part has the others.
+    They are the quick ones that need no hypothesis. `lif on BACKEND` are those of spiking networks,
+    the plain part has the others.
     """
     spiking = part.startswith("lif on ")
     part = part.removeprefix("lif on ")

@@ -30,6 +30,8 @@ Stream = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class Case:
+    """An artifact, a stream for it, and what the oracle makes of them."""
+
     artifact: Artifact
     observations: NDArray[np.float64]
     flags: NDArray[np.int64]
@@ -73,8 +75,9 @@ def made(shape: Shape, seed: int, decisions: int = 16) -> Case:
 
 
 def around(network: Network) -> Artifact:
-    """An artifact whose observations are the integers that the network gets, and whose actions are
-    the readout's sums.
+    """An artifact around a network, with contracts that change no number.
+
+    Its observations are the integers that the network gets, its actions the readout's sums.
     """
     features = network.widths[0]
     actions = network.widths[-1]
@@ -125,8 +128,9 @@ def ramp() -> Case:
 
 
 def membranes(neuron: str) -> Case:
-    """Inputs drive membranes to both ends of 24 bits and, with another timestep, over thresholds
-    while clipped.
+    """Inputs that drive membranes to both ends of 24 bits.
+
+    With another timestep they pass thresholds while clipped.
     """
     network = saturating(neuron)
     limits = network.encoder.limit.astype(np.float64)
@@ -356,4 +360,5 @@ PAUSED = (
 
 @functools.cache
 def case(name: str) -> Case:
+    """A case by its name, made once."""
     return MAKERS[name]()

@@ -89,8 +89,9 @@ def refusal(*arguments: object) -> str:
 def process(
     *arguments: object, folder: Path, code: str = "", seconds: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command (or Python `code` with these arguments) in a process of its own, in `folder`,
-    without MuJoCo's or pytest's settings.
+    """A command, or Python `code` with these arguments, in a process of its own.
+
+    It runs in `folder`, without MuJoCo's or pytest's settings.
     """
     if code:
         start = [sys.executable, "-c", code]
@@ -152,6 +153,7 @@ def recorded(channels: int, rows: int = 300) -> np.ndarray:
 
 
 def refused(home: Path, *arguments: object) -> str:
+    """The text of a refused command, which left the folder as it was."""
     before = listing(home)
     text = refusal(*arguments)
     assert listing(home) == before

@@ -36,6 +36,7 @@ ODD: list[Any] = [
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
+    """The members of a zip, by name."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 

@@ -49,10 +49,12 @@ def mlp(
 
 
 def named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """A state dict whose names have a prefix."""
     return {f"{prefix}{name}": value for name, value in module.state_dict().items()}
 
 
 def observations(count: int = 64) -> np.ndarray:
+    """Observations whose mean and spread are not those of a normaliser."""
     return np.random.default_rng(1).normal(0.5, 2.0, (count, INPUTS))
 
 
@@ -71,6 +73,7 @@ def empirical(prefix: str = "", seed: int = 2) -> dict[str, Tensor]:
 
 
 def empirically(buffers: dict[str, Tensor], prefix: str, x: Tensor) -> Tensor:
+    """Observations as RSL-RL normalises them with those buffers."""
     return (x - buffers[f"{prefix}_mean"]) / (buffers[f"{prefix}_std"] + 1e-2)
 
 
@@ -231,4 +234,5 @@ BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)
 
 
 def saved(tmp_path: Path, stored: object) -> Path:
+    """A checkpoint written with torch.save."""
     return write(tmp_path / "checkpoint.pt", torch_bytes(stored))

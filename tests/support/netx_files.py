@@ -53,6 +53,7 @@ def network(rng: np.random.Generator, widths: tuple[int, ...] = WIDTHS) -> list[
 def written(
     path: Path, blocks: list[dict[str, Any]], sidecar: Any = SIDECAR, **others: Any
 ) -> Path:
+    """A netx file of these blocks, with a sidecar beside it."""
     import h5py
 
     with h5py.File(path, "w") as file:
@@ -74,12 +75,14 @@ def written(
 
 
 def read(path: Path, **options: Any) -> SpikingPolicy:
+    """The policy of a netx file."""
     policy = load_policy(path, **{"squash": "none"} | options)
     assert isinstance(policy, SpikingPolicy)
     return policy
 
 
 def artifact_of(policy: SpikingPolicy) -> Artifact:
+    """The policy converted on random observations."""
     return spikeport.convert(
         policy, observations=np.random.default_rng(0).random((120, policy.observation.size))
     )

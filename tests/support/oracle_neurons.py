@@ -15,6 +15,7 @@ Row = list[int]
 
 
 def clip(value: Any, low: Any, high: Any) -> Any:
+    """A value cut to low..high."""
     if value < low:
         return low
     if value > high:
@@ -234,8 +235,9 @@ class Neuron:
         return 0
 
     def graded_spike(self) -> int:
-        """The largest p with 4v >= 3 p lambda, else the largest with 4v <= -3 p lambda and so much
-        sent, negative.
+        """The largest p with 4v >= 3 p lambda.
+
+        Else the largest with 4v <= -3 p lambda and so much sent, negative.
         """
         kind = self.kind
         events = self.events

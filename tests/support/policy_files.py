@@ -84,8 +84,9 @@ def still(observations: Any, actions: Any) -> Any:
 
 
 def randomize(untrained: Any) -> Any:
-    """Random weights under which actions spread over their range, clip and squash as a trained
-    actor's do.
+    """Give a model random weights.
+
+    Actions spread over their range, clip and squash as a trained actor's do.
     """
     import torch
 
@@ -148,16 +149,19 @@ def torch_bytes(stored: object, *, legacy: bool = False) -> bytes:
 
 
 def write(path: Path, data: bytes) -> Path:
+    """Write a file and return its path."""
     path.write_bytes(data)
     return path
 
 
 def members(path: Path) -> dict[str, bytes]:
+    """The members of a zip, by name."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zip_bytes(contents: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip of these members."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, data in contents.items():
@@ -204,6 +208,7 @@ def mutate(data: bytes, generator: np.random.Generator) -> bytes:
 
 
 def pickled(stored: object, protocol: int = 4) -> bytes:
+    """A pickle of a value."""
     return pickle.dumps(stored, protocol=protocol)
 
 
@@ -212,4 +217,5 @@ SEQUENTIAL = ("0", "2", "4")
 
 
 def save(tmp_path: Path, stored: object, *, legacy: bool = False, name: str = "actor.pt") -> Path:
+    """Write a checkpoint with torch.save and return its path."""
     return write(tmp_path / name, torch_bytes(stored, legacy=legacy))

@@ -57,6 +57,7 @@ def read(
     sidecar: dict[str, Any] | None = None,
     **options: Any,
 ) -> SpikingPolicy:
+    """The policy of these tensors, with a sidecar beside them if one is given."""
     path = write(folder / name, torch_bytes(tensors))
     if sidecar is not None:
         (folder / f"{name.removesuffix('.pt')}.spikeport.json").write_text(json.dumps(sidecar))

@@ -24,10 +24,11 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 
 @dataclass(frozen=True)
 class SpikingShape:
-    """`features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
-    `readers` neurons per action.
+    """What a spiking network is like.
 
-    size: `tiny` integers hit ties, `huge` ones come close to what the proof allows.
+    `features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
+    `readers` neurons per action. size: `tiny` integers hit ties, `huge` ones come close to what the
+    proof allows.
     """
 
     features: int = 3

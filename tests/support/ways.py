@@ -32,10 +32,12 @@ YES = "yes"
 
 
 def tanh_units(folder: Path) -> None:
+    """A state dict of tanh units."""
     (folder / "actor.pt").write_bytes(torch_bytes(state_dict((2, 3, 2), ("0", "2"))))
 
 
 def proxy_target(folder: Path) -> None:
+    """An actor of Proxy-Target."""
     from tests.support.spiking_files import actor
 
     (folder / "LIF_World-v4_0_actor.pt").write_bytes(torch_bytes(actor(span=1.0, plif=True)))
@@ -107,6 +109,7 @@ def words(error: InputError, neuron: str) -> str:
 
 @functools.cache
 def policy(name: str) -> Any:
+    """The policy of a small checkpoint of this format."""
     kind = SEEDS[name]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
