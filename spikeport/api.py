@@ -28,10 +28,7 @@ from spikeport.toolchain.conversion.neuron_choice import (
     refuse_own_choices,
 )
 from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky_policy
-from spikeport.toolchain.conversion.schemes.trained_lif import (
-    convert_spiking_policy,
-    refuse_meaningless,
-)
+from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking_policy
 from spikeport.toolchain.conversion.seeds import LARGEST_SEED
 from spikeport.toolchain.energy import (
     ASSESS_PROFILES,
@@ -50,8 +47,8 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.ann_policy import is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation import closed_loop, verification
@@ -69,6 +66,11 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 FORMATS = plugins.names("exporters")
+# How a network that was trained as spiking is converted, by its own neuron.
+CONVERT_OWN: dict[str, Callable[..., Artifact]] = {
+    "lif": convert_spiking_policy,
+    "leaky": convert_leaky_policy,
+}
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -159,7 +161,7 @@ def load_source(
         normalizer="none",
         environment=facts,
     )
-    return dataclasses.replace(read, observation=artifact.observation, action=artifact.action)
+    return read.with_contracts(artifact.observation, artifact.action)
 
 
 def convert(
@@ -186,14 +188,11 @@ def convert(
     environment may come from its sidecar, and a rate-coded one needs no states. Raises InputError
     where the policy and the options do not go together.
     """
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
+    if policy.own_neuron is not None:
         if options is None:
-            choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
-        if policy.environment:
-            if env is not None or observations is not None:
-                env = env
-            else:
-                env = policy.environment or None
+            choices.setdefault("neuron", policy.own_neuron)
+        if env is None and observations is None:
+            env = policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError(
                 "--neuron auto",
@@ -216,9 +215,7 @@ def convert(
             got=", ".join(choices),
             fix="ConversionOptions(...)",
         )
-    if (env is None) == (observations is None) and not (
-        env is None and isinstance(policy, SpikingPolicy)
-    ):
+    if (env is None) == (observations is None) and (env is not None or policy.needs_states):
         raise InputError(
             "convert",
             "calibration needs the policy's own states",
@@ -263,14 +260,18 @@ def convert(
         )
     if env is not None:
         gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action)
-    if isinstance(policy, SpikingPolicy):
-        refuse_meaningless(policy, options)
-        return convert_spiking_policy(
+    convert_own = CONVERT_OWN.get(policy.own_neuron or "")
+    if convert_own is not None:
+        return convert_own(
             policy, options, env, observations, episode_starts, calibration_steps, seed, progress
         )
-    if isinstance(policy, LeakyPolicy):
-        return convert_leaky_policy(
-            policy, options, env, observations, episode_starts, calibration_steps, seed, progress
+    if not is_feed_forward(policy):
+        raise InputError(
+            policy.provenance.file,
+            "no conversion is known for this kind of policy",
+            got=type(policy).__name__,
+            limit="a feed-forward ANN, or a network that was trained as spiking",
+            fix="`spikeport check CHECKPOINT` says what is known of it",
         )
     if env is None:
         assert observations is not None

@@ -58,9 +58,14 @@ def energy(
     else:
         period = None
     baselines = baseline_estimates(loaded.macs, period)
-    with progress_bar(episodes or api.EPISODES, "episodes") as progress:
+    total = episodes or api.EPISODES
+    with progress_bar(total, "episodes") as progress:
         census = api.measure_census(
-            loaded, env=env, episodes=episodes, seed=seed, progress=progress
+            loaded,
+            env=env,
+            episodes=episodes,
+            seed=seed,
+            progress=lambda done: progress("episodes", done, total),
         )
     estimates = api.estimate_energy(
         loaded, profiles=profiles or DEFAULT_PROFILES, census=census, control_period_s=period

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import spikeport
-from spikeport.commands import doctor
+from spikeport.commands import installation as doctor
 from spikeport.export.lava import lava_import
 from spikeport.toolchain.errors import InputError
 from tests.support.front_door import (
