@@ -23,9 +23,9 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LIF
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
-from tests.readers.test_policies_spiking import actor, navigation, read
 from tests.support.front_door import answer, command, done
 from tests.support.policy_files import torch_bytes, write
+from tests.support.spiking_files import actor, navigation, read
 from tests.support.spiking_networks import SpikingShape, build_spiking
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(300, 3))
