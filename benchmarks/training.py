@@ -34,8 +34,8 @@ from benchmarks.policies import ROOT  # noqa: E402
 from benchmarks.results import table  # noqa: E402
 from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.training.layers.dense_stack import bfloat16_speed  # noqa: E402
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3  # noqa: E402
 from spikeport.toolchain.training.methods.hyperparameters import proxy_hyperparameters  # noqa: E402
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3  # noqa: E402
 
 FEATURES = 17
 ACTIONS = 6

@@ -23,6 +23,11 @@ TABLES: dict[str, dict[str, str]] = {
         "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
         "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
     },
+    "training_methods": {
+        "proxy-target": "spikeport.toolchain.training.methods.proxy_target:ProxyTarget",
+        "spiking-td3": "spikeport.toolchain.training.methods.spiking_td3:SpikingTD3Method",
+        "td3": "spikeport.toolchain.training.methods.td3:TD3Method",
+    },
 }
 
 

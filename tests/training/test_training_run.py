@@ -14,6 +14,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,17 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import spikeport
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
-from spikeport.toolchain.training.runs import training_run as run
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
+from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
+from spikeport.toolchain.training.methods.td3 import TD3Method
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan, make_plan
+from spikeport.toolchain.training.runs import training_run
 from spikeport.toolchain.training.runs.checkpoint import read_checkpoint
 from spikeport.toolchain.training.runs.evaluation import read_evaluations
 from spikeport.toolchain.training.runs.mapped_memory import ARRAYS
-from spikeport.toolchain.training.runs.training_run import TrainingPlan, steps_of, train
+from spikeport.toolchain.training.runs.run_folder import steps_of
+from spikeport.toolchain.training.runs.run_options import RunOptions
+from spikeport.toolchain.training.runs.training_run import TrainingResult
 from tests.support.front_door import ROOT, TOY_ENV, answer, command
 from tests.support.toy_environments import Drift
 
@@ -50,10 +56,15 @@ INTERVALS = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from spikeport.toolchain.training.run import TrainingPlan, train
+from spikeport.toolchain.training.runs.training_run import train_by_name
 method, output, mode, plan, steps, intervals = sys.argv[1:]
-train(TrainingPlan(method, **json.loads(plan)), int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
+choices = json.loads(plan) | json.loads(intervals) | {"resume": mode == "resume"}
+train_by_name(method, choices.pop("environment"), int(steps), Path(output), choices)
 """
+
+
+def train(plan: TrainingPlan, steps: int, output: Path, **options: Any) -> TrainingResult:
+    return training_run.train(plan, steps, output, RunOptions(**options))
 
 
 def child(method: str, output: Path, mode: str) -> subprocess.Popen[bytes]:
@@ -106,7 +117,7 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
     ],
 )
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
-    plain = train(TrainingPlan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)  # type: ignore[arg-type]
+    plain = train(make_plan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)
     output = tmp_path / "killed.zip"
     checkpoint = tmp_path / "killed.zip.run" / "checkpoint.pt"
     process = child(method, output, "start")
@@ -165,9 +176,9 @@ def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
     for every in (50, 10_000):
         output = tmp_path / f"parts-{every}.zip"
         intervals = INTERVALS | {"checkpoint_every": every}
-        train(TrainingPlan("td3", **PLAN), 170, output, **intervals)  # type: ignore[arg-type]
+        train(make_plan("td3", **PLAN), 170, output, **intervals)
         assert (tmp_path / f"parts-{every}.zip.run" / "checkpoint.pt").exists() == (every == 50)
-        again = train(TrainingPlan("td3", **PLAN), 220, output, resume=True, **intervals)  # type: ignore[arg-type]
+        again = train(make_plan("td3", **PLAN), 220, output, resume=True, **intervals)
         ours = weights(output)
         assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
         assert [record["mean"] for record in again.evaluations] == [
@@ -186,19 +197,19 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
     means = {40: 5.0, 80: 9.0, 120: float("nan"), 160: 7.0}
     best = tmp_path / "a.zip.run" / "best.zip"
     monkeypatch.setattr(
-        run,
+        TD3Method,
         "evaluate",
-        lambda model, environment, episodes: {
+        lambda self, model, environment, episodes: {
             "steps": model.num_timesteps,
             "mean": means[model.num_timesteps],
             "returns": [],
         },
     )
     intervals = INTERVALS | {"evaluate_every": 40, "checkpoint_every": 60}
-    train(TrainingPlan("td3", **PLAN), 110, output, **intervals)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 110, output, **intervals)
     assert steps_of(best) == 80
     means[80] = 1.0
-    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 130, output, resume=True, **intervals)
     assert [
         record["steps"] for record in read_evaluations(best.with_name("evaluations.jsonl"))
     ] == [40, 80, 120]
@@ -206,21 +217,21 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
         steps_of(best) == 80
     )  # that of step 40 went with the former 80; of those that are left to save this is the best
     best.write_bytes(b"torn")
-    train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 170, output, resume=True, **intervals)
     assert steps_of(best) == 160
 
 
 def test_a_run_without_a_checkpoint_begins_again_with_the_same_plan(tmp_path: Path) -> None:
     output = tmp_path / "a.zip"
     intervals = INTERVALS | {"checkpoint_every": 10_000}
-    train(TrainingPlan("td3", **PLAN), 130, output, **intervals)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 130, output, **intervals)
     before = weights(output)
     notes = list[str]()
     with pytest.raises(
         InputError, match="plan.json: method is 'spiking-td3', the run was started with 'td3'"
     ):
-        train(TrainingPlan("spiking-td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
-    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, note=notes.append, **intervals)  # type: ignore[arg-type]
+        train(make_plan("spiking-td3", **PLAN), 140, output, resume=True, **intervals)
+    train(make_plan("td3", **PLAN), 130, output, resume=True, note=notes.append, **intervals)
     assert notes == ["there is no checkpoint yet: begins at step 0 again"] and all(
         torch.equal(weights(output)[name], value) for name, value in before.items()
     )
@@ -228,12 +239,12 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_same_plan(tmp_path: Pa
     with pytest.raises(
         InputError, match="--resume: the run has neither a checkpoint nor a readable plan"
     ):
-        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
+        train(make_plan("td3", **PLAN), 140, output, resume=True, **intervals)
 
 
 def test_a_memory_that_lost_steps_is_refused(tmp_path: Path) -> None:
     output = tmp_path / "a.zip"
-    train(TrainingPlan("td3", **PLAN), 130, output, **INTERVALS)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 130, output, **INTERVALS)
     rewards = tmp_path / "a.zip.run" / "memory" / "rewards.bin"
     rewards.write_bytes(rewards.read_bytes()[:40])
     with pytest.raises(
@@ -243,14 +254,12 @@ def test_a_memory_that_lost_steps_is_refused(tmp_path: Path) -> None:
             r" bytes\)"
         ),
     ):
-        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(make_plan("td3", **PLAN), 140, output, resume=True, **INTERVALS)
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
     for seed in (1, 2):
-        train(
-            TrainingPlan("td3", **PLAN | {"seed": seed}), 130, tmp_path / f"{seed}.zip", **INTERVALS
-        )  # type: ignore[arg-type]
+        train(make_plan("td3", **PLAN | {"seed": seed}), 130, tmp_path / f"{seed}.zip", **INTERVALS)
     first, second = (
         np.fromfile(tmp_path / f"{seed}.zip.run" / "memory" / "observations.bin") for seed in (1, 2)
     )
@@ -279,9 +288,9 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         and found["output"] == "policy.zip"
     )
     assert "-o: would overwrite a run" in command(*start).stderr
-    plan = TrainingPlan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})  # type: ignore[arg-type]
-    train(plan, 130, tmp_path / "other.zip", **INTERVALS)  # type: ignore[arg-type]
-    changed = TrainingPlan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})  # type: ignore[arg-type]
+    plan = make_plan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})
+    train(plan, 130, tmp_path / "other.zip", **INTERVALS)
+    changed = make_plan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})
     with pytest.raises(
         InputError,
         match=(
@@ -289,7 +298,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             " is 2, .*; hidden"
         ),
     ):
-        train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)
     before = (tmp_path / "other.zip").read_bytes()
     for fewer, reached in (
         (125, 130),
@@ -299,12 +308,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             InputError,
             match=rf"--steps: the run is further already \(got {fewer}, limit {reached}\)",
         ):
-            train(plan, fewer, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+            train(plan, fewer, tmp_path / "other.zip", resume=True, **INTERVALS)
     (tmp_path / "other.zip").rename(tmp_path / "aside.zip")
     with pytest.raises(
         InputError, match=r"--steps: the run is further already \(got 60, limit 120\)"
     ):
-        train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)
     (tmp_path / "other.zip.run" / "checkpoint.pt").rename(tmp_path / "aside.pt")
     with pytest.raises(
         InputError,
@@ -313,12 +322,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             " --learning-starts 15"
         ),
     ):
-        train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(plan, 60, tmp_path / "other.zip", resume=True, **INTERVALS)
     (tmp_path / "aside.pt").rename(tmp_path / "other.zip.run" / "checkpoint.pt")
     assert (tmp_path / "aside.zip").read_bytes() == before
     (tmp_path / "other.zip.run" / "checkpoint.pt").write_bytes(b"torn")
     with pytest.raises(InputError, match="checkpoint.pt: is not a readable checkpoint"):
-        train(plan, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(plan, 130, tmp_path / "other.zip", resume=True, **INTERVALS)
 
 
 @pytest.mark.parametrize(
@@ -417,14 +426,14 @@ def test_wrong_types_are_said(
     tmp_path: Path, choices: dict[str, object], steps: int, said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        train(TrainingPlan("td3", **PLAN | choices), steps, tmp_path / "policy.zip", **INTERVALS)  # type: ignore[arg-type]
+        train(make_plan("td3", **PLAN | choices), steps, tmp_path / "policy.zip", **INTERVALS)
     assert not list(tmp_path.iterdir())
 
 
 def test_one_process_trains_a_run(tmp_path: Path) -> None:
     """The lock is the process's: it ends with it, however it ends."""
     output = tmp_path / "policy.zip"
-    train(TrainingPlan("td3", **PLAN), 130, output, **INTERVALS)  # type: ignore[arg-type]
+    train(make_plan("td3", **PLAN), 130, output, **INTERVALS)
     evaluations = (tmp_path / "policy.zip.run" / "evaluations.jsonl").read_text()
     script = (
         f"import fcntl, time; f = open({str(output) + '.run/lock'!r}, 'w'); fcntl.flock(f,"
@@ -433,10 +442,10 @@ def test_one_process_trains_a_run(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         with pytest.raises(InputError, match="-o: another process trains this run .*one at a time"):
-            train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS)  # type: ignore[arg-type]
+            train(make_plan("td3", **PLAN), 150, output, resume=True, **INTERVALS)
         holder.kill()
     assert (tmp_path / "policy.zip.run" / "evaluations.jsonl").read_text() == evaluations
-    assert train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS).steps == 150  # type: ignore[arg-type]
+    assert train(make_plan("td3", **PLAN), 150, output, resume=True, **INTERVALS).steps == 150
 
 
 def test_a_folder_for_tensorboard_that_cannot_be_made(
@@ -449,12 +458,12 @@ def test_a_folder_for_tensorboard_that_cannot_be_made(
         match="--tensorboard: the folder cannot be made .*exists. Fix: --tensorboard with a folder",
     ):
         train(
-            TrainingPlan("td3", **PLAN),
+            make_plan("td3", **PLAN),
             130,
             tmp_path / "policy.zip",
             tensorboard=tmp_path / "file",
             **INTERVALS,
-        )  # type: ignore[arg-type]
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -476,10 +485,10 @@ def test_a_slow_bfloat16_is_said(
 ) -> None:
     notes = list[str]()
     monkeypatch.setattr(
-        "spikeport.toolchain.training.runs.training_run.bfloat16_speed", lambda: speed
+        "spikeport.toolchain.training.methods.td3_family.bfloat16_speed", lambda: speed
     )
-    plan = TrainingPlan("proxy-target", **PLAN, bfloat16=True)  # type: ignore[arg-type]
-    train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)  # type: ignore[arg-type]
+    plan = make_plan("proxy-target", **PLAN, bfloat16=True)
+    train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)
     assert notes == said
 
 
@@ -544,7 +553,7 @@ def test_several_environments_callbacks_and_loading(tmp_path: Path, kind: type[T
     assert loaded.num_timesteps == model.num_timesteps + 20
 
 
-def test_the_proxy_learns_the_actor_and_is_no_copy() -> None:
+def test_the_proxy_learns_the_actor_and_is_not_a_copy() -> None:
     """Regression of the proxy lowers its distance to the actor, and Polyak averaging leaves it
     alone.
     """

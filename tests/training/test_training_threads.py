@@ -26,9 +26,10 @@ from stable_baselines3.common.logger import Logger
 from benchmarks.training import ROWS, Shapes, fill
 from spikeport.toolchain.training.layers.adam import SteadyAdam
 from spikeport.toolchain.training.layers.threads import on_threads, portion, team, threads
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
 from spikeport.toolchain.training.methods.learner import GraphLearner
 from spikeport.toolchain.training.methods.plain_learner import PlainLearner, plain_learner
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
+from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 
 compiled: Any = numba.njit(nogil=True, boundscheck=False, error_model="numpy")
 
@@ -215,7 +216,7 @@ def test_without_the_graph_networks_learn_the_same(
         torch.set_num_threads(before)
     assert isinstance(made._plain_learner, PlainLearner)  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        "spikeport.toolchain.training.methods.algorithms.plain_learner", lambda model, rows: None
+        "spikeport.toolchain.training.methods.spiking_td3.plain_learner", lambda model, rows: None
     )
     other = model(kind, **options)
     assert type(other._learner(128)) is GraphLearner
