@@ -5,7 +5,7 @@ Hidden values have the type of the products: float32, float64, or bfloat16 as ui
 outputs and their gradients are float32 or float64. Inner loops touch few arrays each: with more,
 the compiler gives up on vector instructions.
 
-What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own,
+What each call does is shared among the threads of a `team` (threads.py), each with rows of its own,
 as of torch's products: to fetch what another core has just written takes longer than the
 arithmetic. Sums over rows are those of the parts, in their order.
 """
@@ -207,46 +207,46 @@ share_hidden_backward = on_threads(hidden_rows_back)
 
 
 @compiled
-def activate(crew, y, bias, result):  # noqa: ANN001, ANN201
+def activate(team, y, bias, result):  # noqa: ANN001, ANN201
     """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
-    share_activate(crew, crew[1], (y, bias, result))
+    share_activate(team, team[1], (y, bias, result))
 
 
 @compiled
-def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
+def last_forward(team, x, weight, bias, y):  # noqa: ANN001, ANN201
     """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
-    share_last_forward(crew, crew[1], (x, weight, bias, y))
+    share_last_forward(team, team[1], (x, weight, bias, y))
 
 
 @compiled
-def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
+def last_backward(team, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
     """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums
     [neurons], and d_weight.
     """
-    found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
-    share_last_backward(crew, crew[1], (gradient, x, weight, d_x, found))
+    found = np.empty((team[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
+    share_last_backward(team, team[1], (gradient, x, weight, d_x, found))
     for o in range(weight.shape[0]):
         total(found[:, o], d_weight[o])
     total(found[:, weight.shape[0]], sums)
 
 
 @compiled
-def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
+def hidden_backward(team, gradient, x, sums):  # noqa: ANN001, ANN201
     """The gradient [n, neurons] of x -> of what went into its ReLU, in place.
 
     Its sum over n in sums [neurons].
     """
-    found = np.empty((crew[1], sums.size), sums.dtype)
-    share_hidden_backward(crew, crew[1], (gradient, x, found))
+    found = np.empty((team[1], sums.size), sums.dtype)
+    share_hidden_backward(team, team[1], (gradient, x, found))
     total(found, sums)
 
 
 @compiled
-def adam(crew, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+def adam(team, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
     """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to
     the gradient, squares are kept to `keep` and take a `share` of the gradient's; then p -= rate
     mean / (scale sqrt(square) + eps).
     """
     share_adam(
-        crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps)
+        team, team[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps)
     )
