@@ -128,7 +128,8 @@ def train(
 ) -> None:
     """Train a policy: a spiking actor with a proxy target, a plain spiking one, or an ANN.
 
-    docs/training.md describes the methods. FILE is a Stable-Baselines3 zip that `spikeport convert` reads. A killed run goes on with
+    docs/training.md describes the methods. FILE is a Stable-Baselines3 zip that `spikeport
+    convert` reads. A killed run goes on with
     --resume and ends with the same weights.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -146,9 +146,15 @@ def test_training_then_converting_on_the_command_line(tmp_path: Path) -> None:
 
 
 FACTS: dict[str, Any] = {
-    "format": 1, "algorithm": "ProxyTargetTD3", "neuron": "lif", "timesteps": 5, "encoder": "population", "observation": "tanh",
-    "action_low": [-2.0, 0.0], "action_high": [2.0, 0.5],
-}  # fmt: skip
+    "format": 1,
+    "algorithm": "ProxyTargetTD3",
+    "neuron": "lif",
+    "timesteps": 5,
+    "encoder": "population",
+    "observation": "tanh",
+    "action_low": [-2.0, 0.0],
+    "action_high": [2.0, 0.5],
+}
 
 
 def rewritten(file: Path, facts: Any = None, weights: dict[str, Any] | None = None) -> Path:

@@ -1,7 +1,4 @@
-"""Training runs.
-
-Killed and resumed equals uninterrupted, what is refused, and Stable-Baselines3's own world.
-"""
+"""Training runs: killed and resumed equals uninterrupted, what is refused, Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -165,7 +162,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) 
 
 
 def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
-    """Run in two parts, the second with another number of steps, with and without a checkpoint.
+    """In two parts, the second with more steps, with and without a checkpoint between.
 
     The weights are those of one run.
     """
@@ -189,7 +186,7 @@ def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
 def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Evaluations at 40, 80, ....
+    """Evaluations are at 40, 80, ....
 
     The checkpoint is at 60, so that a run that goes on from it loses what came after.
     """
@@ -213,9 +210,8 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
     assert [
         record["steps"] for record in read_evaluations(best.with_name("evaluations.jsonl"))
     ] == [40, 80, 120]
-    assert (
-        steps_of(best) == 80
-    )  # that of step 40 went with the former 80; of those that are left to save this is the best
+    # that of step 40 went with the former 80; of those that are left to save this is the best
+    assert steps_of(best) == 80
     best.write_bytes(b"torn")
     train(make_plan("td3", **PLAN), 170, output, resume=True, **intervals)
     assert steps_of(best) == 160
@@ -554,13 +550,18 @@ def test_several_environments_callbacks_and_loading(tmp_path: Path, kind: type[T
 
 
 def test_the_proxy_learns_the_actor_and_is_not_a_copy() -> None:
-    """Regression of the proxy lowers its distance to the actor, and Polyak averaging leaves it
-    alone.
-    """
+    """Regression lowers its distance to the actor; Polyak averaging does not touch it."""
     model = ProxyTargetTD3(
-        "MlpPolicy", make_vec_env(Drift, seed=0), learning_starts=20, batch_size=64, buffer_size=300, seed=0, device="cpu", learning_rate=0.0,
+        "MlpPolicy",
+        make_vec_env(Drift, seed=0),
+        learning_starts=20,
+        batch_size=64,
+        buffer_size=300,
+        seed=0,
+        device="cpu",
+        learning_rate=0.0,
         policy_kwargs={"net_arch": [16, 16], "proxy_arch": [64, 64]},
-    )  # fmt: skip
+    )
     observations = torch.randn(500, 5)
 
     def distance() -> float:

@@ -452,8 +452,8 @@ def test_the_page_has_its_place_for_the_table() -> None:
             "MlpPolicy",
             {"proxy_iterations": 0},
             (
-                "ProxyTargetTD3: proxy_iterations is not a number of minibatches .got 0, limit a whole"
-                " number, at least 1"
+                "ProxyTargetTD3: proxy_iterations is not a number of minibatches .got 0, limit a"
+                " whole number, at least 1"
             ),
         ),
         (

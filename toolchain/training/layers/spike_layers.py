@@ -199,7 +199,7 @@ def array(tensor: Tensor) -> Any:
 
 
 def _team(rows: int) -> tuple[int, int]:
-    """torch's team, or one thread for a few decisions.
+    """The team of torch, or one thread for a few decisions.
 
     No number depends on how many threads there are.
     """

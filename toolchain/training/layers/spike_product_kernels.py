@@ -54,7 +54,7 @@ def aligned(rows, like):  # noqa: ANN001, ANN201
 
 @compiled
 def product(patterns, values, tables, out):  # noqa: ANN001, ANN201
-    """Spikes of `patterns` [groups, rows] times values [groups * ROWS, LANES] -> out [rows, LANES]."""
+    """Spikes in patterns [groups, rows] times values [groups * ROWS, LANES] -> [rows, LANES]."""
     size = values.itemsize * LANES
     for first in range(0, patterns.shape[0], tables.shape[0]):
         count = min(tables.shape[0], patterns.shape[0] - first)

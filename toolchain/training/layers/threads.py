@@ -1,9 +1,10 @@
 """Parts of a compiled kernel on the threads of torch's own OpenMP.
 
-One team serves torch's products and what lies between them. A part takes no longer than to wake a thread. torch's team waits awake from one operation to the
-next; threads beside it would wait for a core, and Python's threads for the interpreter. So kernels
-run on that team, by OpenMP's entry for compilers. Where torch's OpenMP has no such entry (macOS,
-Windows), the parts run one after the other in the calling thread.
+One team serves torch's products and what lies between them. A part takes no longer than to wake a
+thread. torch's team waits awake from one operation to the next; threads beside it would wait for a
+core, and Python's threads for the interpreter. So kernels run on that team, by OpenMP's entry for
+compilers. Where torch's OpenMP has no such entry (macOS, Windows), the parts run one after the
+other in the calling thread.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def threads() -> tuple[int, int]:
 
 @njit(nogil=True)
 def portion(size, part, parts):  # noqa: ANN001, ANN201
-    """Where a part of `size` things begins and ends: sizes differ by one at the most."""
+    """Where a part of `size` things begins and ends; sizes differ by one at the most."""
     return size * part // parts, size * (part + 1) // parts
 
 

@@ -163,7 +163,7 @@ class SpikingTD3(TD3):
         exclude: Iterable[str] | None = None,
         include: Iterable[str] | None = None,
     ) -> None:
-        """Write the model and, as JSON that needs no pickle, what a reader must know of its neurons.
+        """Write the model and what a reader must know of its neurons, as JSON without pickle.
 
         A path is replaced in one step.
 
