@@ -22,10 +22,11 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import spikeport
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.training.methods.method_choices import make_plan
 from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
 from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 from spikeport.toolchain.training.methods.td3 import TD3Method
-from spikeport.toolchain.training.methods.training_plan import TrainingPlan, make_plan
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 from spikeport.toolchain.training.runs import training_run
 from spikeport.toolchain.training.runs.checkpoint import read_checkpoint
 from spikeport.toolchain.training.runs.evaluation import read_evaluations

@@ -243,7 +243,9 @@ def hidden_backward(team, gradient, x, sums):  # noqa: ANN001, ANN201
 
 
 @compiled
-def adam(team, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
+def adam(  # noqa: ANN001, ANN201
+    team, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps
+):
     """Take a step of Kingma & Ba 2015, algorithm 1, for tuples of flat arrays.
 
     Means move by `rest` of the way to the gradient, squares are kept to `keep` and take a `share`

@@ -297,7 +297,8 @@ def layers(network: nn.Sequential) -> list[Tensor]:
         for part in (layer.weight, layer.bias)
     ):
         return []
-    return [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]  # type: ignore[misc]
+    linear: list[Any] = modules[::2]
+    return [parameter for layer in linear for parameter in (layer.weight, layer.bias)]
 
 
 def hooked(module: nn.Module) -> bool:

@@ -15,7 +15,9 @@ from spikeport.toolchain.training.layers.threads import on_threads, portion
 
 
 @compiled
-def encode_blocks(part, parts, activations, threshold, timesteps, patterns, across):  # noqa: ANN001, ANN201
+def encode_blocks(  # noqa: ANN001, ANN201
+    part, parts, activations, threshold, timesteps, patterns, across
+):
     """Do a part of `encode`."""
     n, inputs = activations.shape
     rows = patterns.shape[1]

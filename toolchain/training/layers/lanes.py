@@ -143,7 +143,9 @@ def lane_scan(two_state: bool, voltages: bool) -> Any:
     """
 
     @intrinsic
-    def scan(context, drive, stride, timesteps, bias, constants, out, out_stride):  # noqa: ANN001, ANN202
+    def scan(  # noqa: ANN001, ANN202
+        context, drive, stride, timesteps, bias, constants, out, out_stride
+    ):
         number = constants.dtype
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -226,7 +228,9 @@ two_state_voltages, two_state_spikes = (lane_scan(True, voltages) for voltages i
 
 
 @intrinsic
-def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):  # noqa: ANN001, ANN201
+def encoder_spikes(  # noqa: ANN001, ANN201
+    context, activations, timesteps, threshold, out, out_stride
+):
     """Do as lane_scan, for the encoder's soft-reset neurons and activations [LANES] that stay."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -76,14 +76,7 @@ def forward(
     constants = scans.constants(neuron, number)
     team = _team(rows)
 
-    def spikes(layer: int, neurons: int) -> list[Tensor]:
-        """Memory for patterns and, where they are kept, across, of whole blocks of neurons."""
-        whole = _whole(neurons, LANES)
-        groups = rows // ROWS if keep and neurons else 0
-        patterns = memory(f"patterns {layer % 2} {keep}", (whole // ROWS, rows), torch.uint8)
-        return [patterns, memory(f"across {layer} {keep}", (groups, whole), torch.uint8)]
-
-    patterns, across = spikes(0, inputs)
+    patterns, across = _spike_memory(memory, 0, inputs, rows, keep)
     threshold = number(ENCODER_THRESHOLD)
     encode(
         team,
@@ -101,7 +94,7 @@ def forward(
             drives = memory(f"drives {layer}", (-(-neurons // LANES), rows, LANES), dtype)
         else:  # one block per thread
             drives = memory("drives ", (team[1], rows, LANES), dtype)
-        spiking, their_across = spikes(layer, 0 if last else neurons)
+        spiking, their_across = _spike_memory(memory, layer, 0 if last else neurons, rows, keep)
         counts = activations.new_empty((n if last else 0, neurons))
         inputs_patterns = patterns[: -(-weight.shape[1] // ROWS)]
         before = [array(part) for part in (inputs_patterns, weight.contiguous(), bias)]
@@ -112,6 +105,16 @@ def forward(
         patterns = spiking
         across = their_across
     return counts, kept
+
+
+def _spike_memory(
+    memory: Callable[..., Tensor], layer: int, neurons: int, rows: int, keep: bool
+) -> tuple[Tensor, Tensor]:
+    """Memory for patterns and, where they are kept, across, of whole blocks of neurons."""
+    whole = _whole(neurons, LANES)
+    groups = rows // ROWS if keep and neurons else 0
+    patterns = memory(f"patterns {layer % 2} {keep}", (whole // ROWS, rows), torch.uint8)
+    return patterns, memory(f"across {layer} {keep}", (groups, whole), torch.uint8)
 
 
 def _check(inputs: int, dtype: torch.dtype, parameters: Sequence[Tensor]) -> None:

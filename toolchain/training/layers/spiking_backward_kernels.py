@@ -115,7 +115,9 @@ def move(source, start, count, target, first, adds):  # noqa: ANN001, ANN201
 
 
 @compiled
-def backward(gradient, each, voltage, slopes, width, constants, timesteps, result, total):  # noqa: ANN001, ANN201
+def backward(  # noqa: ANN001, ANN201
+    gradient, each, voltage, slopes, width, constants, timesteps, result, total
+):
     """Gradient of a block's spikes -> of its drives in `result`, both [rows, LANES].
 
     Its sum over rows is added to total [LANES]. Unless there is one for `each` timestep, the

@@ -69,7 +69,7 @@ def spike_counts(
         return _layers(activations).forward(
             activations, timesteps, kind.neuron, parameters, keep=False
         )[0]
-    counts: Tensor = SpikingStack.apply(activations, timesteps, kind, *parameters)  # type: ignore[assignment]
+    counts: Any = SpikingStack.apply(activations, timesteps, kind, *parameters)
     return counts
 
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from spikeport.toolchain.training.layers.scans import NEURONS
 from spikeport.toolchain.training.methods.policy_evaluation import evaluate
-
-if TYPE_CHECKING:
-    from spikeport.toolchain.training.methods.training_plan import TrainingPlan
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from stable_baselines3.common.policies import BasePolicy
@@ -28,10 +28,7 @@ from spikeport.toolchain.training.methods.spiking_td3 import (
     spiking_shape,
 )
 from spikeport.toolchain.training.methods.td3_family import TD3Family, td3_arguments
-
-if TYPE_CHECKING:
-    from spikeport.toolchain.training.methods.training_plan import TrainingPlan
-
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 TEACHERS = 4  # minibatches of the proxy that the actor answers at once
 

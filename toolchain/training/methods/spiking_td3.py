@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,9 +25,7 @@ from spikeport.toolchain.training.methods.td3_family import (
     exploration_noise,
     td3_arguments,
 )
-
-if TYPE_CHECKING:
-    from spikeport.toolchain.training.methods.training_plan import TrainingPlan
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 
 class SpikingTD3(TD3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from stable_baselines3 import TD3
 
@@ -13,9 +13,7 @@ from spikeport.toolchain.training.methods.td3_family import (
     exploration_noise,
     td3_arguments,
 )
-
-if TYPE_CHECKING:
-    from spikeport.toolchain.training.methods.training_plan import TrainingPlan
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)

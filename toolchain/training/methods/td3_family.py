@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.noise import NormalActionNoise
@@ -16,9 +16,7 @@ from spikeport.toolchain.training.methods.hyperparameters import (
     ProxyHyperparameters,
 )
 from spikeport.toolchain.training.methods.method import TrainingMethod
-
-if TYPE_CHECKING:
-    from spikeport.toolchain.training.methods.training_plan import TrainingPlan
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 MOST_ITERATIONS = 1000  # far beyond any use; a guard against a misplaced digit
 

@@ -1,21 +1,13 @@
-"""What determines the weights of a training run."""
+"""What determines the weights of a training run; method_choices.py makes and checks it."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-from spikeport.toolchain import plugins
-from spikeport.toolchain.errors import did_you_mean, violations
-from spikeport.toolchain.training.layers.scans import NEURONS
 from spikeport.toolchain.training.methods.hyperparameters import HIDDEN, LEARNING_STARTS
-from spikeport.toolchain.training.methods.method import TrainingMethod
 
-METHODS = "training_methods"  # their table
 MOST_THREADS = 1024
 MOST_STEPS = 5_000_000  # the memory keeps every step
 LIMITS = {  # of the whole numbers in a plan
@@ -37,7 +29,7 @@ class TrainingPlan:
         learning_starts: Steps of random actions before training begins.
         threads: Threads of PyTorch.
         hidden: Widths of the hidden layers of actor and critics.
-        own: The method's own choices by name; those that are absent have its defaults.
+        own: All choices of the method's own by name, as JSON holds them.
     """
 
     method: str
@@ -49,27 +41,8 @@ class TrainingPlan:
     hidden: tuple[int, ...] = HIDDEN
     own: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        methods = plugins.names(METHODS)
-        problems = []
-        neurons = NEURONS
-        if self.method in methods:
-            neurons = method_class(self.method).neurons
-        else:
-            suggestion = did_you_mean(self.method, methods)
-            problems.append(f"unknown method {self.method!r} {suggestion}".rstrip())
-        problems += self._common_problems(neurons)
-        if self.method in methods:
-            problems += self._own_problems()
-        if problems:
-            raise violations(
-                "training",
-                problems,
-                fix=f"spikeport train --help lists them; methods are {', '.join(methods)}",
-            )
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-
-    def _common_problems(self, neurons: tuple[str, ...]) -> list[str]:
+    def problems(self, neurons: tuple[str, ...]) -> list[str]:
+        """Say what is wrong with the common choices, given the neurons that may be trained."""
         problems = []
         if self.neuron not in neurons:
             problems.append(f"neuron is {self.neuron!r}, known are {', '.join(neurons)}")
@@ -85,21 +58,6 @@ class TrainingPlan:
                 problems.append(f"{name} is {value!r}, {low}..{high} expected")
         return problems
 
-    def _own_problems(self) -> list[str]:
-        known = own_choices(self.method)
-        unknown = [name for name in self.own if name not in known]
-        if unknown:
-            return [
-                f"{self.method} has no choice {name!r} {did_you_mean(name, known)}".rstrip()
-                for name in unknown
-            ]
-        return self.trainer.problems(self)
-
-    @cached_property
-    def trainer(self) -> TrainingMethod:
-        """The method with its own choices."""
-        return method_class(self.method)(**self.own)
-
     def to_json(self) -> dict[str, Any]:
         """The plan as one flat object, the method's own choices among the others."""
         return {
@@ -109,31 +67,6 @@ class TrainingPlan:
             "seed": self.seed,
             "learning_starts": self.learning_starts,
             "threads": self.threads,
-            **json.loads(json.dumps(dataclasses.asdict(self.trainer))),  # as it is read back
+            **self.own,
             "hidden": list(self.hidden),
         }
-
-
-COMMON = tuple(
-    field.name
-    for field in dataclasses.fields(TrainingPlan)
-    if field.name not in ("method", "environment", "own")
-)
-
-
-def make_plan(method: str, environment: str, **choices: Any) -> TrainingPlan:
-    """A plan from choices by name, whether they are common to all methods or a method's own."""
-    common = {name: value for name, value in choices.items() if name in COMMON}
-    own = {name: value for name, value in choices.items() if name not in COMMON}
-    return TrainingPlan(method, environment, **common, own=own)
-
-
-def method_class(name: str) -> type[TrainingMethod]:
-    """The class of a method in the table."""
-    found: type[TrainingMethod] = plugins.find(METHODS, name, "METHOD")
-    return found
-
-
-def own_choices(method: str) -> tuple[str, ...]:
-    """The names of a method's own choices."""
-    return tuple(field.name for field in dataclasses.fields(method_class(method)))

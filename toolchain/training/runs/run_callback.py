@@ -5,6 +5,7 @@ from __future__ import annotations
 from stable_baselines3.common.callbacks import BaseCallback
 
 from spikeport.toolchain.files.atomic import write_atomically
+from spikeport.toolchain.training.methods.method_choices import trainer_of
 from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 from spikeport.toolchain.training.runs.checkpoint import write_checkpoint
 from spikeport.toolchain.training.runs.mapped_memory import MappedMemory
@@ -53,7 +54,7 @@ class EvaluateAndCheckpoint(BaseCallback):
             self.written = steps
 
     def _evaluate(self, steps: int) -> None:
-        method = self.plan.trainer
+        method = trainer_of(self.plan)
         record = method.evaluate(
             self.model, self.plan.environment, self.options.evaluation_episodes
         )

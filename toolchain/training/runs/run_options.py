@@ -14,13 +14,13 @@ import torch
 from spikeport.toolchain import plugins
 from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.training.methods.hyperparameters import EVALUATE_EVERY, EVALUATION_EPISODES
-from spikeport.toolchain.training.methods.training_plan import (
+from spikeport.toolchain.training.methods.method_choices import (
     COMMON,
     METHODS,
-    TrainingPlan,
     make_plan,
     own_choices,
 )
+from spikeport.toolchain.training.methods.training_plan import TrainingPlan
 
 CHECKPOINT_EVERY = 5_000  # steps, at the next episode's end
 

@@ -19,6 +19,7 @@ from gymnasium import spaces
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.atomic import check_writable, write_atomically
+from spikeport.toolchain.training.methods.method_choices import trainer_of
 from spikeport.toolchain.training.methods.training_plan import MOST_STEPS, TrainingPlan
 from spikeport.toolchain.training.runs.checkpoint import restore
 from spikeport.toolchain.training.runs.evaluation import read_evaluations
@@ -93,6 +94,7 @@ def train(
         InputError: For choices that cannot be used, or files that do not fit `options.resume`.
     """
     folder = RunFolder.beside(output)
+    method = trainer_of(plan)
     _check(steps, output, folder, options)
     with ExitStack() as cleanup:
         state = None
@@ -115,12 +117,12 @@ def train(
             restore(state, model)
             env.next_episode = state["next_episode"]
         folder.drop_after(model.num_timesteps)
-        for line in plan.trainer.notes(model):
+        for line in method.notes(model):
             options.note(line)
         options.progress(model.num_timesteps)
         callback = EvaluateAndCheckpoint(plan, options, folder, env)
-        plan.trainer.learn(model, steps - model.num_timesteps, callback)
-        write_atomically(output, lambda temporary: plan.trainer.deploy(model, temporary))
+        method.learn(model, steps - model.num_timesteps, callback)
+        write_atomically(output, lambda temporary: method.deploy(model, temporary))
     return TrainingResult(output, model.num_timesteps, tuple(read_evaluations(folder.evaluations)))
 
 
@@ -128,7 +130,7 @@ def build(
     plan: TrainingPlan, env: Any, device: str = "auto", tensorboard: Path | None = None
 ) -> Any:
     """The Stable-Baselines3 model of a plan, untrained."""
-    model = plan.trainer.make(plan, env, device, tensorboard)
+    model = trainer_of(plan).make(plan, env, device, tensorboard)
     model.environment_id = plan.environment.rpartition(":")[2]
     return model
 
