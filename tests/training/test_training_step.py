@@ -36,10 +36,11 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.return_statistics import confidence_interval
 from spikeport.toolchain.training.layers.dense_stack import dense
 from spikeport.toolchain.training.layers.surrogates import Arctan
-from spikeport.toolchain.training.methods import algorithms
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.methods import proxy_target as proxy_target_method
 from spikeport.toolchain.training.methods.learner import step as step_by_graph
 from spikeport.toolchain.training.methods.policy_classes import SpikingTD3Policy
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
+from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 
 
 @pytest.mark.parametrize("neuron", ["lif", "dn"])
@@ -203,8 +204,8 @@ def test_teachers_that_run_together_are_those_that_run_alone(
     iterations: int, extractor: type | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for together in (1, algorithms.TEACHERS):
-        monkeypatch.setattr(algorithms, "TEACHERS", together)
+    for together in (1, proxy_target_method.TEACHERS):
+        monkeypatch.setattr(proxy_target_method, "TEACHERS", together)
         torch.manual_seed(0)
         np.random.seed(0)
         shape = {"net_arch": [16], "proxy_arch": [16]} | (
@@ -451,8 +452,8 @@ def test_the_page_has_its_place_for_the_table() -> None:
             "MlpPolicy",
             {"proxy_iterations": 0},
             (
-                "ProxyTargetTD3: proxy_iterations is no number of minibatches .got 0, limit a whole"
-                " number, at least 1"
+                "ProxyTargetTD3: proxy_iterations is not a number of minibatches .got 0, limit a"
+                " whole number, at least 1"
             ),
         ),
         (
