@@ -23,7 +23,7 @@ def some_timesteps(rng: np.random.Generator, neuron: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct", "onnx"])
 def test_many_more_networks(backend: str) -> None:
-    """Wider and longer than the shrunken examples above."""
+    """Wider and longer than the shrunken examples of hypothesis."""
     rng = np.random.default_rng(20)
     for seed in range(400):
         neuron = str(rng.choice(NEURONS))

@@ -1,4 +1,4 @@
-"""Small training plans."""
+"""A small training plan, how long it trains and when it looks."""
 
 from __future__ import annotations
 
