@@ -5,11 +5,9 @@ The same numbers as by one thread and by the graph.
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from numba import extending, types
 from stable_baselines3.common.logger import Logger
 
 from benchmarks.training import ROWS, Shapes, fill
-from spikeport.toolchain.training.layers.adam import SteadyAdam
 from spikeport.toolchain.training.layers.threads import on_threads, portion, team_entry, threads
 from spikeport.toolchain.training.methods.learner import GraphLearner
 from spikeport.toolchain.training.methods.plain_learner import PlainLearner, plain_learner
@@ -32,14 +29,6 @@ from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
 from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 
 compiled: Any = numba.njit(nogil=True, boundscheck=False, error_model="numpy")
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @given(st.integers(0, 1000), st.integers(1, 20))
@@ -376,71 +365,3 @@ def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
         each.train(3, 64)
     for name, value in states(made).items():
         torch.testing.assert_close(states(again)[name], value, msg=name)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}],
-    ids=str,
-)
-def test_steps_are_those_of_adam(options: dict[str, Any], two_threads: None) -> None:
-    """A learning rate that changes, and a state that is loaded between."""
-    generator = torch.Generator().manual_seed(0)
-    start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (7,), (1,))]
-    mine, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
-    gradients = [torch.empty_like(part) for part in start]
-    ours, adam = (
-        torch.optim.Adam(parameters, lr=0.01, fused=True, **options)
-        for parameters in (mine, theirs)
-    )
-    steady = SteadyAdam(ours, mine, gradients)
-    for index in range(9):
-        for parameter, gradient in zip(theirs, gradients, strict=True):
-            parameter.grad = gradient.copy_(
-                torch.randn(gradient.shape, generator=generator)
-            ).clone()
-        for optimiser in (ours, adam):
-            optimiser.param_groups[0]["lr"] = 0.01 / (1 + index)
-        if index == 5:
-            ours.load_state_dict(copy.deepcopy(adam.state_dict()))
-            for parameter, other in zip(mine, theirs, strict=True):
-                parameter.data.copy_(other.data)
-        steady.step()
-        adam.step()
-        for parameter, other in zip(mine, theirs, strict=True):
-            torch.testing.assert_close(parameter, other)
-    for parameter, other in zip(mine, theirs, strict=True):
-        for name, value in ours.state[parameter].items():
-            torch.testing.assert_close(value, adam.state[other][name])
-
-
-def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
-    """One was frozen for a while."""
-    found = []
-    for steady in (True, False):
-        first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
-        adam = torch.optim.Adam([first, second], lr=0.1, fused=True)
-        gradients = [torch.ones(2), torch.ones(2)]
-        second.grad = gradients[1]
-        for _ in range(5):
-            adam.step()
-        if steady:
-            step = SteadyAdam(adam, [first, second], gradients).step
-        else:
-            step = adam.step
-        first.grad = gradients[0]
-        for _ in range(4):
-            step()
-        found.append([first.detach(), second.detach()])
-    torch.testing.assert_close(*found)
-
-
-def test_hooks_of_an_optimiser_are_called() -> None:
-    parameter = torch.nn.Parameter(torch.zeros(3))
-    called = list[int]()
-    adam = torch.optim.Adam([parameter], fused=True)
-    adam.register_step_post_hook(lambda *_: called.append(1))
-    steady = SteadyAdam(adam, [parameter], [torch.ones(3)])
-    for _ in range(3):
-        steady.step()
-    assert len(called) == 3
