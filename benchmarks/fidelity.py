@@ -234,7 +234,7 @@ def oracle_errors(artifact: Artifact, policy: Policy, states: Calibration) -> tu
         (trace.actions - artifact.action.apply(output)) / artifact.action.range
         for output in outputs
     ]
-    return tuple(float(np.sqrt((difference**2).mean())) for difference in differences)  # type: ignore[return-value]
+    return tuple(float(np.sqrt((difference**2).mean())) for difference in differences)
 
 
 def fingerprint(case: Case) -> str:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.conversion.schemes.conversion_choices import DEFAULT_TIMESTEPS  # noqa: E402
+from spikeport.toolchain.neurons import BY_NAME  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.backends import BACKENDS  # noqa: E402
@@ -70,7 +70,7 @@ README_COLUMNS = (
     f"exact on {len(BACKENDS)} backends",
 )
 HASH_COLUMNS = ("file", "SHA-256")
-RATE_COLUMNS = ("policy", *(f"{neuron}, T = {DEFAULT_TIMESTEPS[neuron]}" for neuron in RATE))
+RATE_COLUMNS = ("policy", *(f"{neuron}, T = {BY_NAME[neuron].traits.timesteps}" for neuron in RATE))
 
 
 def enough_episodes(returns: NDArray[Any]) -> int:
@@ -196,8 +196,11 @@ def write_document(tables: dict[str, str]) -> None:
         text = document.read_text()
         for name, content in tables.items():
             if BEGIN.format(name) in text:
-                before, rest = text.split(BEGIN.format(name))
-                text = f"{before}{BEGIN.format(name)}\n\n{content}\n\n{END.format(name)}{rest.split(END.format(name))[1]}"
+                begin = BEGIN.format(name)
+                end = END.format(name)
+                before, rest = text.split(begin)
+                after = rest.split(end)[1]
+                text = f"{before}{begin}\n\n{content}\n\n{end}{after}"
         document.write_text(text)
 
 

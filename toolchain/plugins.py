@@ -23,6 +23,17 @@ TABLES: dict[str, dict[str, str]] = {
         "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
         "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
     },
+    "exporters": {
+        "lava": "spikeport.export.lava.folder:export_lava",
+        "netx": "spikeport.export.netx.netx_file:export_netx",
+        "nir": "spikeport.export.nir.nir_file:export_nir",
+        "onnx": "spikeport.export.onnx.model:export_onnx",
+    },
+    "training_methods": {
+        "proxy-target": "spikeport.toolchain.training.methods.proxy_target:ProxyTarget",
+        "spiking-td3": "spikeport.toolchain.training.methods.spiking_td3:SpikingTD3Method",
+        "td3": "spikeport.toolchain.training.methods.td3:TD3Method",
+    },
 }
 
 
@@ -39,13 +50,15 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(places(kind))
 
 
-def find(kind: str, name: str, option: str) -> Any:
+def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
     """What a name stands for, imported.
 
     Args:
         kind: A key of TABLES.
         name: What the user gave.
-        option: The option that carried it, for the error.
+        where: The option that carried it, for the error.
+        what: What is unknown about another name, such as "unknown backend".
+        usual: What to do where no known name is similar.
 
     Returns:
         The attribute that the table or the entry point names.
@@ -55,18 +68,23 @@ def find(kind: str, name: str, option: str) -> Any:
     """
     known = places(kind)
     if name not in known:
-        fix = did_you_mean(name, known) or f"{option} {next(iter(known))}"
-        raise InputError(option, "unknown name", got=name, limit=", ".join(known), fix=fix)
-    module, _, attribute = known[name].partition(":")
+        fix = did_you_mean(name, known) or usual
+        raise InputError(where, what, got=name, limit=", ".join(known), fix=fix)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return resolve(known[name])
     except (ImportError, AttributeError) as error:
         if name in TABLES[kind]:
             raise
         raise InputError(
-            option,
+            where,
             f"{name} is named by an installed package and cannot be imported",
             got=f"{known[name]} ({error})",
             limit="module:attribute that imports",
             fix=f"repair or uninstall the package that adds {name}",
         ) from error
+
+
+def resolve(place: str) -> Any:
+    """What stands at a place, `module:attribute`, imported now."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -18,10 +18,8 @@ import pytest
 
 from spikeport.toolchain.checkers import check_backend, golden, write_vectors
 from spikeport.toolchain.checkers.golden_vectors import case_names, neurons, vector
-from spikeport.toolchain.errors import BackendError, CheckFailed, InputError
-from spikeport.toolchain.simulation.backend import Backend, Trace
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.front_door import answer, command, refusal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,20 +49,61 @@ def test_plain_integers_pass() -> None:
 
 
 MISTAKES: list[tuple[str, str, str]] = [
-    ("int(v > theta)", "int(v >= theta)", r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1 \(20 of 5472 differ\)"),
-    ("theta // 2 for", "0 for", r"(payload|state) of if@1, layer 0, decision 0, timestep 0, neuron \d: expected"),
-    ("alpha * dv + 32", "alpha * dv", r"state of if@1, layer \d, decision \d+, timestep 0, neuron \d: expected"),
-    ("-old[\"spikes\"][j] * theta", "-(2**40)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    (" >> 6), 0), theta)", " >> 6), 0), 2 * theta)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    (" >> 6), 0), theta)", " >> 6), -theta), theta)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    ("T * b for b", "b for b", r"state of readout@1, layer \d, decision 0, timestep 0, neuron 0: expected"),
-    ("if t == 0:\n            state", "if t >= 0:\n            state", r"of if@1, layer 0, decision 0, timestep 1, neuron"),
-    ("min(max(free, -LIMIT), LIMIT)", "free", r"state of if@1, layer 0, decision \d+, timestep \d, neuron \d: expected -?\d+, got"),
-    ("clips += v != free", "clips += 0", r"saturations of if@1, layer 0, decision \d+: expected \d+, got 0"),
+    (
+        "int(v > theta)",
+        "int(v >= theta)",
+        r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1"
+        r" \(20 of 5472 differ\)",
+    ),
+    (
+        "theta // 2 for",
+        "0 for",
+        r"(payload|state) of if@1, layer 0, decision 0, timestep 0, neuron \d: expected",
+    ),
+    (
+        "alpha * dv + 32",
+        "alpha * dv",
+        r"state of if@1, layer \d, decision \d+, timestep 0, neuron \d: expected",
+    ),
+    ('-old["spikes"][j] * theta', "-(2**40)", r"of if@1, layer \d, decision \d+, timestep 0"),
+    (
+        " >> 6), 0), theta)",
+        " >> 6), 0), 2 * theta)",
+        r"of if@1, layer \d, decision \d+, timestep 0",
+    ),
+    (
+        " >> 6), 0), theta)",
+        " >> 6), -theta), theta)",
+        r"of if@1, layer \d, decision \d+, timestep 0",
+    ),
+    (
+        "T * b for b",
+        "b for b",
+        r"state of readout@1, layer \d, decision 0, timestep 0, neuron 0: expected",
+    ),
+    (
+        "if t == 0:\n            state",
+        "if t >= 0:\n            state",
+        r"of if@1, layer 0, decision 0, timestep 1, neuron",
+    ),
+    (
+        "min(max(free, -LIMIT), LIMIT)",
+        "free",
+        r"state of if@1, layer 0, decision \d+, timestep \d, neuron \d: expected -?\d+, got",
+    ),
+    (
+        "clips += v != free",
+        "clips += 0",
+        r"saturations of if@1, layer 0, decision \d+: expected \d+, got 0",
+    ),
     ("control == 1:", "control and old:", r"of if@1, layer \d, decision \d+, timestep 0"),
-    ("v - theta * spikes[j]", "v * (1 - spikes[j])", r"state of if@1, layer 0, decision 0, timestep \d, neuron"),
+    (
+        "v - theta * spikes[j]",
+        "v * (1 - spikes[j])",
+        r"state of if@1, layer 0, decision 0, timestep \d, neuron",
+    ),
     ('+ layer["bias"][j]', "", r"of if@1, layer 0, decision 0, timestep 0"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -110,18 +149,45 @@ RESULTS: list[tuple[str, str]] = [
     ("text = 'no'", r"RESULTS/if-t1-a0\.json is not JSON: "),
     ("text = '[' * 100000", r"RESULTS/if-t1-a0\.json is not JSON: "),
     ("text = '[]'", r"RESULTS/if-t1-a0\.json has list, payloads, states, saturations expected"),
-    ("text = json.dumps(good | {'extra': 1})", r"has extra, payloads, saturations, states, payloads"),
+    (
+        "text = json.dumps(good | {'extra': 1})",
+        r"has extra, payloads, saturations, states, payloads",
+    ),
     ("good['payloads'] = 3; text = json.dumps(good)", r"payloads is not a list of layers"),
-    ("good['payloads'].pop(); text = json.dumps(good)", r"1 layers of payloads and 2 of states, 2 of each expected"),
-    ("good['states'][0][0][0].pop(); text = json.dumps(good)", r"states of layer 0: the lists differ in length"),
-    ("good['states'][0].pop(); text = json.dumps(good)", r"states of layer 0 have shape \(23, 1, 6\), \(24, 1, 6\) expected"),
-    ("good['states'][0][0][0][0] += 0.5; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got float64"),
-    ("good['states'][0][0][0][0] = 2**80; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got object"),
-    ("good['states'][0][0][0][0] = 'a'; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got <U"),
+    (
+        "good['payloads'].pop(); text = json.dumps(good)",
+        r"1 layers of payloads and 2 of states, 2 of each expected",
+    ),
+    (
+        "good['states'][0][0][0].pop(); text = json.dumps(good)",
+        r"states of layer 0: the lists differ in length",
+    ),
+    (
+        "good['states'][0].pop(); text = json.dumps(good)",
+        r"states of layer 0 have shape \(23, 1, 6\), \(24, 1, 6\) expected",
+    ),
+    (
+        "good['states'][0][0][0][0] += 0.5; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got float64",
+    ),
+    (
+        "good['states'][0][0][0][0] = 2**80; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got object",
+    ),
+    (
+        "good['states'][0][0][0][0] = 'a'; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got <U",
+    ),
     ("good['saturations'] = [0]; text = json.dumps(good)", r"saturations have 1 dimensions"),
-    ("good['saturations'][3][0] += 1; text = json.dumps(good)", r"saturations of if@1, layer 0, decision 3: expected 0, got 1 \(1 of 432 differ\)"),
-    ("good['states'][1][5][0][1] += 1; text = json.dumps(good)", r"state of readout@1, layer 1, decision 5, timestep 0, neuron 1: expected (-?\d+), got"),
-]  # fmt: skip
+    (
+        "good['saturations'][3][0] += 1; text = json.dumps(good)",
+        r"saturations of if@1, layer 0, decision 3: expected 0, got 1 \(1 of 432 differ\)",
+    ),
+    (
+        "good['states'][1][5][0][1] += 1; text = json.dumps(good)",
+        r"state of readout@1, layer 1, decision 5, timestep 0, neuron 1: expected (-?\d+), got",
+    ),
+]
 
 
 @pytest.mark.parametrize(("line", "told"), RESULTS, ids=[case[1][:30] for case in RESULTS])
@@ -179,119 +245,6 @@ def test_our_backends_pass() -> None:
         neurons()
     )
     report.raise_if_failed()
-
-
-class Wrong(Backend):
-    """The reference with one fault."""
-
-    name = "wrong"
-    fault = ""
-
-    def __init__(self, artifact: Any, rows: int = 1) -> None:
-        if rows < 1 and self.fault == "no rows":
-            rows = 1
-        self.inner = ReferenceBackend(artifact, rows)
-        super().__init__(artifact, rows)
-
-    def reset(self, mask: Any = None) -> None:
-        if self.fault == "reset of all":
-            mask = None
-        self.inner.reset(
-            mask
-            if self.fault != "any mask" or mask is None
-            else np.resize(np.asarray(mask, bool), self.rows)
-        )
-
-    def resync(self, mask: Any = None) -> None:
-        (self.inner.reset if self.fault == "resync is a reset" else self.inner.resync)(mask)
-
-    def decide(self, observations: Any, active: Any = None) -> Any:
-        if self.fault == "sensor faults pass":
-            observations = np.nan_to_num(observations)
-        actions = self.inner.decide(observations, active)
-        if self.fault == "zeros for rows at rest":
-            return np.nan_to_num(actions)
-        return actions
-
-    def trace(self, observations: Any, flags: Any) -> Trace:
-        if self.fault == "trace in the rows":
-            self.inner.reset()
-        found = self.inner.trace(observations, flags)
-        if self.fault == "dies":
-            raise BackendError("chip", "lost the link")
-        if self.fault == "actions of float32":
-            found = Trace(
-                found.inputs,
-                found.layers,
-                found.actions.astype(np.float32).astype(np.float64),
-                found.census,
-            )
-        if self.fault == "inputs":
-            found = Trace(found.inputs + 1, found.layers, found.actions, found.census)
-        return found
-
-    def census(self) -> Any:
-        return self.inner.census()
-
-
-FAULTS: dict[str, tuple[str, str]] = {
-    "reset of all": (
-        "mt: rows are independent",
-        r"action of decision \d+, row \d \(active\), channel \d: expected .*, got",
-    ),
-    "resync is a reset": ("mt: rows are independent", "action of decision"),
-    "zeros for rows at rest": (
-        "mt: rows are independent",
-        r"\(not active\), channel 0: expected nan, got 0\.0",
-    ),
-    "sensor faults pass": (
-        "mt: non-finite observations",
-        r"nan in channel 0: an InputError that names the channel was expected, got an answer",
-    ),
-    "trace in the rows": ("mt: a trace leaves the rows alone", "decision 4 differs after a trace"),
-    "actions of float32": (
-        "mt: host, normaliser and tanh",
-        r"action, decision \d+, place \(\d+,\): expected .*, got",
-    ),
-    "dies": ("mt-t1-a0", "BackendError: chip: lost the link"),
-    "inputs": ("mt-t1-a0", "the encoder's payloads differ"),
-    "any mask": (
-        "mt: shapes and masks",
-        "a mask that is too long for reset: an InputError was expected, got an answer",
-    ),
-    "no rows": ("mt: shapes and masks", "0 rows: an InputError was expected, got an answer"),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found(fault: str) -> None:
-    report = check_backend(type("Faulty", (Wrong,), {"fault": fault}), neurons=["mt"])
-    name, told = FAULTS[fault]
-    found = next(check for check in report.checks if check.name == name)
-    assert not found.passed and re.search(told, found.detail), found
-    with pytest.raises(CheckFailed, match=re.escape(name)):
-        report.raise_if_failed()
-
-
-def test_without_a_fault_it_passes() -> None:
-    assert check_backend(Wrong, neurons=["mt"]).passed
-
-
-def test_what_is_no_backend_is_told_first() -> None:
-    class Absent(Wrong):
-        @classmethod
-        def missing(cls) -> str:
-            return "the chip is not plugged in"
-
-    for factory, told in (
-        (Absent, "cannot run here: the chip is not plugged in"),
-        (dict, "TypeError"),
-        (lambda artifact: open("/dev/null"), "no spikeport.toolchain"),
-    ):
-        report = check_backend(factory, neurons=["mt"])
-        assert [check.name for check in report.checks] == ["interface"] and told in str(report), (
-            str(report)
-        )
 
 
 @pytest.mark.parametrize("name", golden.names())

@@ -20,12 +20,12 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.lif_network import quantise_layer, spiking_network
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LIF
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
-from tests.readers.test_policies_spiking import actor, navigation, read
 from tests.support.front_door import answer, command, done
 from tests.support.policy_files import torch_bytes, write
+from tests.support.spiking_files import actor, navigation, read
 from tests.support.spiking_networks import SpikingShape, build_spiking
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(300, 3))
@@ -43,12 +43,12 @@ def converted(
 
 
 @pytest.mark.parametrize("neuron", ["lif", "clif", "plif"])
-@pytest.mark.door(direction="in", format=["PopSAN", "Proxy-Target"])
+@pytest.mark.proves(direction="in", format=["PopSAN", "Proxy-Target"])
 def test_the_integers_follow_the_float_network(tmp_path: Path, neuron: str) -> None:
     artifact = converted(tmp_path, {"neuron": neuron}, plif=neuron == "plif")
     assert (
         isinstance(artifact.source, SpikingPolicy)
-        and artifact.network.neuron == LIF
+        and artifact.network.neuron == LeakyIntegrateAndFire.id
         and artifact.calibration["trained_neuron"] == neuron
     )
     with open_backend("fast", artifact) as backend:
@@ -227,7 +227,9 @@ def test_the_front_door(tmp_path: Path) -> None:
         and facts["calibration"]["source"] == "synthetic rates in 0..1"
         and facts["source_inside"]
     )
-    assert {layer["neuron"] for layer in facts["layers"]} == {LIF} and facts["chip_steps"] == 8
+    assert {layer["neuron"] for layer in facts["layers"]} == {LeakyIntegrateAndFire.id} and facts[
+        "chip_steps"
+    ] == 8
     checkpoint = answer("inspect", path)
     assert (checkpoint["neuron"], checkpoint["timesteps"], checkpoint["encoder"]["kind"]) == (
         "clif",
@@ -262,7 +264,7 @@ def test_the_front_door(tmp_path: Path) -> None:
         SpikingShape(population=0, clip_action=True),
     ],
 )
-@pytest.mark.door(direction="out", format="lava")
+@pytest.mark.proves(direction="out", format="lava")
 def test_an_exported_folder_replays_alone(tmp_path: Path, shape: SpikingShape) -> None:
     artifact = build_spiking(shape, 1)
     observations = np.random.default_rng(0).normal(size=(12, shape.features))
@@ -314,9 +316,14 @@ def test_lavas_dense_computes_the_integer_sum(exponent: int) -> None:
         np.int8
     )
     layer = dataclasses.replace(
-        layer, weights=weights, bias=0 * layer.bias, threshold=0 * layer.threshold + 2**17 - 1,
-        dynamics=dataclasses.replace(dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent),
-    )  # fmt: skip
+        layer,
+        weights=weights,
+        bias=0 * layer.bias,
+        threshold=0 * layer.threshold + 2**17 - 1,
+        dynamics=dataclasses.replace(
+            dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent
+        ),
+    )
     artifact = dataclasses.replace(
         artifact, network=dataclasses.replace(artifact.network, layers=(layer,))
     )

@@ -29,7 +29,7 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import IntegrateAndFire
+from spikeport.toolchain.neurons import IntegrateAndFire, network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
@@ -89,10 +89,20 @@ def fixture() -> Artifact:
         same = [np.full(outputs, value, np.int32) for value in (0, theta, 0, 1)]
         bias, threshold, low, high = same
         layers.append(
-            Layer(READOUT if readout else "if@1", weights, bias, np.ones(outputs), threshold, low, high, np.ones(outputs),
-                  activation="identity" if readout else "relu", hold_input=index == 0)
-        )  # fmt: skip
-    network = Network(
+            Layer(
+                READOUT if readout else "if@1",
+                weights,
+                bias,
+                np.ones(outputs),
+                threshold,
+                low,
+                high,
+                np.ones(outputs),
+                activation="identity" if readout else "relu",
+                hold_input=index == 0,
+            )
+        )
+    network = network_of(
         Encoder(np.ones(3), np.full(3, 64, np.int32)), tuple(layers), TIMESTEPS, alpha=0
     )
     probe = Probe(np.zeros((2, 3)), np.ones(2, np.uint8))
@@ -110,7 +120,7 @@ def fixture() -> Artifact:
     return artifact
 
 
-class StartsAtZero(IntegrateAndFire):  # type: ignore[misc]  # final for users; the fixture's start, for this comparison only
+class StartsAtZero(IntegrateAndFire):
     """if@1 with the membrane at 0 when a window opens."""
 
     def begin(self, layer: Layer, state: Any, control: Any, timesteps: int, alpha: int) -> None:

@@ -21,9 +21,8 @@ import numpy as np
 import pytest
 
 from spikeport.export.lava import client, lava_import
-from spikeport.export.lava.messages import Channel
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.errors import BackendError
 from spikeport.toolchain.simulation.lava import LavaBackend
 from spikeport.toolchain.simulation.lava import runtime as backend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
@@ -113,8 +112,9 @@ def script(tmp_path: Path, body: str) -> Callable[[], list[str]]:
     """A worker command whose worker does `body` first: the way to make Lava misbehave."""
     file = tmp_path / "worker_that_misbehaves.py"
     before = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom spikeport.export.lava import worker\nfrom"
-        " spikeport.export.lava.lava_import import import_lava"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from spikeport.export.lava import worker\n"
+        "from spikeport.export.lava.lava_import import import_lava"
     )
     file.write_text(f"{before}\n{body}\nworker.main(*map(int, sys.argv[1:5]), sys.argv[5])\n")
     return lambda: [sys.executable, str(file)]
@@ -342,7 +342,8 @@ LavaNetwork.start = spoiled
             "(?s)the Lava runtime's process ended .got exit code 3.*last words",
         ),
         (
-            "import spikeport.export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}",
+            "import spikeport.export.lava.lava_import as module\n"
+            "module._CHANGES = {'no.such.module': {}}",
             "(?s)a Lava process failed with ModuleNotFoundError.*Traceback",
         ),
     ],
@@ -369,62 +370,3 @@ def test_time_limit_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     lava = LavaBackend(random_artifact(0))
     with pytest.raises(BackendError, match=r"limit 0\.01 s"):
         lava.decide(np.zeros((1, lava.artifact.observation.size)))
-
-
-def test_time_limit_must_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in ("soon", "-1", "nan"):
-        monkeypatch.setenv(backend.TIME_LIMIT_VARIABLE, text)
-        with pytest.raises(
-            InputError, match=f"SPIKEPORT_LAVA_TIME_LIMIT: not a number of seconds .got '{text}'"
-        ):
-            LavaBackend(random_artifact(0))
-
-
-def test_missing_lava_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "lava_problem", lambda: "lava-nc is not installed")
-    with pytest.raises(
-        BackendError,
-        match=(
-            "backend lava: lava-nc is not installed. Lava runs the exported network. Fix:"
-            " `.*--ignore-requires-python lava-nc==0.10.0`"
-        ),
-    ):
-        LavaBackend(random_artifact(0))
-
-
-def test_one_environment_only() -> None:
-    with pytest.raises(InputError, match="got 2, limit 1 to 1"):
-        LavaBackend(random_artifact(0), rows=2)
-
-
-def test_messages_carry_arrays_as_bytes_and_never_objects() -> None:
-    reading, writing = os.pipe()
-    channel = Channel(reading, writing)
-    try:
-        sent = {
-            "a": np.arange(6, dtype=np.int32).reshape(2, 3),
-            "b": np.zeros((0, 4)),
-            "c": np.array(7, np.int8),
-        }
-        channel.send({"text": "é"}, sent)
-        header, arrays = channel.receive()
-        assert header == {"text": "é"} and all(
-            np.array_equal(arrays[name], sent[name]) and arrays[name].dtype == sent[name].dtype
-            for name in sent
-        )
-        with pytest.raises(TimeoutError):
-            channel.receive(time.monotonic() + 0.05)
-        with pytest.raises(TimeoutError):
-            channel.send({}, {"a": np.zeros(2**20)}, time.monotonic() + 0.05)
-    finally:
-        os.close(reading)
-        with pytest.raises(EOFError):
-            channel.send({})
-        os.close(writing)
-    reading, writing = os.pipe()
-    channel = Channel(reading, writing)
-    channel.send({}, {"object": np.array(["text"])})
-    with pytest.raises(ValueError, match="not a number"):
-        channel.receive()
-    os.close(reading)
-    os.close(writing)

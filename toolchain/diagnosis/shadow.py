@@ -50,7 +50,7 @@ class Shadow:
             import mujoco
 
             twin = self._twin.unwrapped
-            mujoco.mj_copyData(twin.data, twin.model, self.env.unwrapped.data)  # type: ignore[attr-defined]
+            mujoco.mj_copyData(twin.data, twin.model, self.env.unwrapped.data)  # type: ignore
             observation, reward, *_ = self._twin.step(action)
             return flat(observation), float(reward)
         try:

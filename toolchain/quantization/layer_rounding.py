@@ -41,7 +41,7 @@ class IntegerRows:
     scale: Float  # [out]
 
     def accumulate(self, values: Float | Long) -> Long:
-        """Bias + weights @ value for each state [N, out].
+        """bias + weights @ value for each state [N, out].
 
         Exact, the proof keeps it far below 2^53.
         """

@@ -51,8 +51,7 @@ class RecordedBackend(Backend):
     """Subclasses compute windows; the first input payload of a rate network's window is the only
     one.
 
-    Of a spiking network it is what the encoder's neurons integrate; their spikes follow from it.
-    """
+    Of a spiking network it is what the encoder's neurons integrate; their spikes follow from it."""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         self.host = HostState(artifact, rows)

@@ -56,14 +56,7 @@ def tune(
     """
     started = time.monotonic()
     if not is_feed_forward(policy):
-        raise InputError(
-            policy.provenance.file,
-            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are"
-            " those it was trained with",
-            got=f"{policy.neuron}, T = {policy.timesteps}",
-            limit="an ANN",
-            fix="spikeport convert, with --weight-bits for smaller weights",
-        )
+        raise _nothing_to_tune(policy)
     neurons = usable_neurons(policy, options, note)
     with quiet():
         opened = open_study(study, options.identity(policy, environment), options)
@@ -136,6 +129,25 @@ def tune(
         options=options,
     )
     return dataclasses.replace(tuned, artifact=with_record(tuned, course))
+
+
+def _nothing_to_tune(policy: AnyPolicy) -> InputError:
+    if policy.own_neuron is None:
+        return InputError(
+            policy.provenance.file,
+            "this kind of policy has nothing to tune",
+            got=type(policy).__name__,
+            limit="a feed-forward ANN",
+            fix="spikeport convert",
+        )
+    return InputError(
+        policy.provenance.file,
+        "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are those"
+        " it was trained with",
+        got=f"{policy.neuron}, T = {policy.timesteps}",
+        limit="an ANN",
+        fix="spikeport convert, with --weight-bits for smaller weights",
+    )
 
 
 def usable_neurons(

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Of each neuron; a network that was trained as spiking brings its own.
-DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
-DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
+from spikeport.toolchain.neurons import BY_NAME
+
 DEFAULT_ACTION_ERROR = 0.1
 ALPHA_UNITS = 64
 SEARCHED_FROM = 3  # timesteps of dc; two are too few for a share of the maximum to pay
@@ -60,7 +59,7 @@ class ConversionChoices:
     def steps(self) -> int:
         """Timesteps of a decision; 1 where a trained network brings its own."""
         if self.timesteps is None:
-            return DEFAULT_TIMESTEPS.get(self.neuron, 1)
+            return BY_NAME[self.neuron].traits.timesteps
         return self.timesteps
 
     @property
@@ -68,7 +67,7 @@ class ConversionChoices:
         """The residual's share in 64ths; -1, which is out of range, where it is not finite."""
         alpha = self.alpha
         if alpha is None:
-            alpha = DEFAULT_ALPHA.get(self.neuron, 0.0)
+            alpha = BY_NAME[self.neuron].traits.alpha
         if np.isfinite(alpha):
             return round(alpha * ALPHA_UNITS)
         return -1

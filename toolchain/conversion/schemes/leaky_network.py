@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from spikeport.toolchain.conversion.schemes.readout_rows import readout_layer
 from spikeport.toolchain.conversion.schemes.thresholds import usual_where_silent
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LEAKY, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak
+from spikeport.toolchain.neurons import Leaky, network_of
 from spikeport.toolchain.neurons.leaky import KEEP_UNITS, LARGEST_SHIFT
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from spikeport.toolchain.quantization.layer_rounding import IntegerRows
@@ -66,7 +67,7 @@ def leaky_network(policy: LeakyPolicy, inputs: Float, bits: int) -> Network:
     weights, scale = _rows(policy.readout.weight, policy.readout.bias, bits)
     bias = np.rint(policy.readout.bias / scale).astype(np.int64)
     readout = readout_layer(IntegerRows(weights, bias, scale))
-    return Network(encoder, (*layers, readout), timesteps=1)
+    return network_of(encoder, (*layers, readout), timesteps=1)
 
 
 def _encoder(layer: LeakyLayer, span: Float, bits: int) -> Encoder:
@@ -119,7 +120,7 @@ def _hidden(
         )
     rows = len(weights)
     return Layer(
-        neuron=LEAKY,
+        neuron=Leaky.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=scale,

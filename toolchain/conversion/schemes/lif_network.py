@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.conversion.schemes.slayer_layer import slayer_layer
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD, ENCODER_UNITS, SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import (
     ACT_SHIFT,
     LARGEST_EXPONENT,
@@ -24,6 +24,7 @@ from spikeport.toolchain.network.parameters import (
     STATE_LIMIT,
     Dynamics,
 )
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 
@@ -51,7 +52,7 @@ def spiking_network(policy: SpikingPolicy, bits: int) -> Network:
             layers.append(slayer_layer(layer, where))
         else:
             layers.append(quantise_layer(layer, bits, steps, where))
-    return Network(encoder, tuple(layers), policy.timesteps, spike_coding=spike_coding(policy))
+    return network_of(encoder, tuple(layers), policy.timesteps, spike_coding=spike_coding(policy))
 
 
 def spike_coding(policy: SpikingPolicy) -> SpikeCoding:
@@ -199,7 +200,7 @@ def _layer(
 ) -> Layer:
     rows = len(weights)
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=np.full(rows, scale),

@@ -14,7 +14,8 @@ from spikeport.toolchain.conversion.schemes.rate_network import rate_network
 from spikeport.toolchain.conversion.schemes.rate_thresholds import SHARES, shares_to_try
 from spikeport.toolchain.conversion.schemes.scheme import LARGEST_TIMESTEPS, Choices
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import DIFFERENTIAL_TIMESTEPS, Network
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.neurons import BY_NAME
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.policy import AnyPolicy
 
@@ -64,12 +65,13 @@ class DifferentialScheme(RateScheme):
         """Also timesteps without room for its state, and shares that cannot be used."""
         yield from super().problems(choices)
         steps = choices.steps
-        if 1 <= steps <= LARGEST_TIMESTEPS and steps not in DIFFERENTIAL_TIMESTEPS:
+        allowed = BY_NAME[self.neuron].traits.allowed_timesteps or ()
+        if 1 <= steps <= LARGEST_TIMESTEPS and steps not in allowed:
             yield InputError(
                 "--timesteps",
                 "dc keeps its state in units of 1 / lcm(1..T), which must leave room in 24 bits",
                 got=steps,
-                limit=", ".join(map(str, DIFFERENTIAL_TIMESTEPS)),
+                limit=", ".join(map(str, allowed)),
                 fix=("--timesteps 4", "--neuron mt"),
             )
         if not all(0.05 <= share <= 20 for share in choices.threshold_shares):

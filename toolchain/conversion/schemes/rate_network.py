@@ -30,9 +30,9 @@ from spikeport.toolchain.conversion.schemes.thresholds import (
 )
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.neurons import BY_NAME, network_of
 from spikeport.toolchain.neurons.bounds import RowKind
-from spikeport.toolchain.neurons.neuron import SPIKES
+from spikeport.toolchain.neurons.traits import Traits
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.layer_rounding import (
     InputSignal,
@@ -52,7 +52,7 @@ class RateCode:
     """How one neuron speaks in a window of `timesteps`.
 
     Attributes:
-        neuron: Versioned id.
+        neuron: Short name.
         coding: What its payloads mean.
         timesteps: Of a decision.
         bits: Of the weights.
@@ -68,14 +68,13 @@ class RateCode:
     @classmethod
     def of(cls, policy: Policy, choices: ConversionChoices) -> RateCode:
         """The code that a user chose for a policy; without hidden layers there are only rates."""
-        neuron = SHORT_NAMES[choices.neuron]
         coding = Coding.RATE
-        if neuron == "dc@1" and len(policy.layers) > 1:
-            coding = Coding.DIFFERENTIAL
+        if len(policy.layers) > 1:
+            coding = BY_NAME[choices.neuron].traits.coding
         shares: tuple[float, ...] = ()
         if coding == Coding.DIFFERENTIAL and choices.searches_thresholds:
             shares = shares_to_try(choices)
-        return cls(neuron, coding, choices.steps, choices.weight_bits, shares)
+        return cls(choices.neuron, coding, choices.steps, choices.weight_bits, shares)
 
     @property
     def differential(self) -> bool:
@@ -83,9 +82,14 @@ class RateCode:
         return self.coding == Coding.DIFFERENTIAL
 
     @property
+    def traits(self) -> Traits:
+        """Facts about the neuron."""
+        return BY_NAME[self.neuron].traits
+
+    @property
     def levels(self) -> int:
         """The full scale is this many thresholds."""
-        return SPIKES[self.neuron].levels
+        return self.traits.levels
 
     @property
     def reach(self) -> float:
@@ -160,7 +164,7 @@ def rate_network(
         policy.layers[last], signal, wanted[last], code.bits, code.kind(last, last=True)
     )
     layers.append(readout_layer(rows, code.holds_input(last)))
-    return Network(
+    return network_of(
         Encoder(scale, limit.astype(np.int32)),
         tuple(layers),
         code.timesteps,
@@ -171,16 +175,15 @@ def rate_network(
 
 def _hidden_layer(rows: IntegerRows, code: RateCode, threshold: Float, hold_input: bool) -> Layer:
     """Neurons with the nearest thresholds [out], in row units, that they allow."""
-    spikes = SPIKES[code.neuron]
     outputs = len(rows.bias)
     layer = Layer(
-        neuron=code.neuron,
+        neuron=BY_NAME[code.neuron].id,
         weights=rows.weights.astype(np.int8),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=np.zeros(outputs, np.int32),
-        payload_low=np.full(outputs, spikes.low, np.int32),
-        payload_high=np.full(outputs, spikes.high, np.int32),
+        payload_low=np.full(outputs, code.traits.low, np.int32),
+        payload_high=np.full(outputs, code.traits.high, np.int32),
         unit=rows.scale,
         activation="relu",
         hold_input=hold_input,

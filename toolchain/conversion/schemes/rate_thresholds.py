@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.conversion.calibration.states import subset
 from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
 from spikeport.toolchain.network.integer_network import Coding, Layer
-from spikeport.toolchain.neurons import HIDDEN_NEURONS, SPIKES, START
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, START
 
 Float = NDArray[np.float64]
 Payloads = NDArray[np.int8]
@@ -86,7 +86,7 @@ def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:
     An even theta (if, snm) makes theta // 2 exact.
     """
     step = 1
-    if SPIKES[layer.neuron].levels == 1:
+    if HIDDEN_NEURONS[layer.neuron].traits.levels == 1:
         step = 2
     integers = step * np.maximum(np.rint(threshold / step), 1).astype(np.int32)
     return dataclasses.replace(layer, threshold=integers, unit=integers * layer.row_scale)

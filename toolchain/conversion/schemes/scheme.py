@@ -15,13 +15,12 @@ from spikeport.toolchain.conversion.calibration.calibrated_policy import Calibra
 from spikeport.toolchain.conversion.calibration.states import Calibration
 from spikeport.toolchain.conversion.schemes.conversion_choices import (
     ALPHA_UNITS,
-    DEFAULT_ALPHA,
-    DEFAULT_TIMESTEPS,
     SEARCHED_FROM,
     ConversionChoices,
 )
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.neurons import BY_NAME
 from spikeport.toolchain.policies.policy import AnyPolicy
 
 Choices = TypeVar("Choices", bound=ConversionChoices)
@@ -34,23 +33,23 @@ class Scheme(ABC, Generic[P]):
 
     Attributes:
         neuron: The neuron's short name.
-        trained: Whether it takes networks that were trained as spiking: they have one candidate and
-            no closed loop.
         first_accepted: Whether the closed loop ends with the first candidate that it accepts. Else
             it ends there only if that is the first of all; the finest accepted one is taken.
     """
 
     neuron: str
-    trained: ClassVar[bool] = False
     first_accepted: ClassVar[bool] = True
 
     @property
     def defaults(self) -> dict[str, Any]:
         """Options that take another value for this neuron than None."""
-        return {
-            "timesteps": DEFAULT_TIMESTEPS.get(self.neuron, 1),
-            "alpha": DEFAULT_ALPHA.get(self.neuron, 0.0),
-        }
+        traits = BY_NAME[self.neuron].traits
+        return {"timesteps": traits.timesteps, "alpha": traits.alpha}
+
+    @property
+    def trained(self) -> bool:
+        """Whether it takes networks that were trained as spiking: they have no closed loop."""
+        return BY_NAME[self.neuron].traits.trained
 
     @abstractmethod
     def refusals(self, policy: AnyPolicy, choices: ConversionChoices) -> Iterator[InputError]:

@@ -27,6 +27,7 @@ from spikeport.toolchain.conversion.schemes.readout_rows import readout_layer
 from spikeport.toolchain.conversion.schemes.thresholds import floored
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
@@ -146,7 +147,9 @@ def sigma_delta_network(
         )
         layers.append(layer)
         signal = _sent(layer, rows, signal)
-    return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=choices.resync_every)
+    return network_of(
+        encoder, tuple(layers), timesteps=1, alpha=0, resync_every=choices.resync_every
+    )
 
 
 def finer_payloads(thresholds: list[Float], bits: int) -> list[Float]:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import LIF, Layer
+from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import (
     ACT_SHIFT,
     LARGEST_WEIGHT_EXPONENT,
     Dynamics,
 )
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer
 
 LARGEST = 127  # symmetric weights of 8 bits
@@ -52,7 +53,7 @@ def slayer_layer(layer: SpikingLayer, where: str) -> Layer:
         )
     rows = layer.outputs
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=(scaled["bias"].astype(np.int64) << ACT_SHIFT).astype(np.int32),
         row_scale=np.full(rows, 2.0**exponent / SLAYER_SCALE),

@@ -30,8 +30,6 @@ ANN_OPTIONS = {
 class TrainedScheme(Scheme[P]):
     """A scheme for networks that keep their own neurons, decays and thresholds."""
 
-    trained = True
-
     def refusals(self, policy: AnyPolicy, choices: ConversionChoices) -> Iterator[InputError]:
         """Say that a policy was not trained with this scheme's neurons."""
         if policy.own_neuron == self.neuron:

@@ -71,7 +71,7 @@ def plain_action(
 def bounded_action(
     size: int, squash: str, bounds: Bounds, mean_limit: float | None = None
 ) -> ActionContract:
-    """Tanh unscaled to the bounds, or the raw output clipped to them (Stable-Baselines3).
+    """tanh unscaled to the bounds, or the raw output clipped to them (Stable-Baselines3).
 
     `mean_limit` clips the output before tanh, as gSDE does; tanh is monotonic, so clipping after it
     gives the same action, and that is how the contract says it.

@@ -190,7 +190,7 @@ def _flatten(machine: Machine, place: str, given: dict[str, Any]) -> Any:
 
 
 def _squeeze(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    """Torch leaves axes of other sizes as they are; a batch axis is named only where it is 1."""
+    """torch leaves axes of other sizes as they are; a batch axis is named only where it is 1."""
     value = given["self"]
     chosen = given.get("dim")
     if chosen is None:

@@ -26,8 +26,7 @@ Float = NDArray[np.float64]
 class Chain:
     """layers: (weight [out, in], bias [out], activation) in float64. mean, divisor and clip: the
     normaliser, None without one. The action is squash(y) * scale + offset, clipped to low and high
-    where these are given.
-    """
+    where these are given."""
 
     layers: tuple[tuple[Float, Float, str], ...]
     mean: Float | None

@@ -39,7 +39,7 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
 
 
 def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
-    """One + factor * other."""
+    """one + factor * other."""
     if not isinstance(other, Signal):
         other = np.asarray(other) * (factor if factor != 1.0 else 1)
         if not isinstance(one, Signal):
@@ -55,12 +55,12 @@ def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
 
 
 def subtract(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
-    """One - factor * other."""
+    """one - factor * other."""
     return add(one, other, -factor)
 
 
 def multiply(machine: Machine, one: Operand, other: Operand) -> Operand:
-    """One * other.
+    """one * other.
 
     Of two signals only x * sigmoid(x) and x * (1 + erf(x / sqrt 2)), which are silu and gelu.
     """
@@ -74,7 +74,7 @@ def multiply(machine: Machine, one: Operand, other: Operand) -> Operand:
 
 
 def divide(one: Operand, other: Operand, whole_numbers: bool = False) -> Operand:
-    """One / other by constants.
+    """one / other by constants.
 
     `whole_numbers`: of integers without the fraction, as ONNX divides them.
     """
@@ -99,8 +99,7 @@ def power(one: Operand, other: Operand) -> Operand:
 
 def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
     """A function of constants. Of a signal it becomes a stage, refused where the action depends on
-    it: exporters keep a standard deviation's exp for its shape alone.
-    """
+    it: exporters keep a standard deviation's exp for its shape alone."""
     if isinstance(value, Signal):
         return whole(machine.stage(name, value, place), value.shape)
     values = np.asarray(value)
@@ -239,7 +238,7 @@ def _same_shape(one: Signal, other: Signal) -> tuple[Signal, Signal]:
 
 
 def _product(machine: Machine, one: Signal, other: Signal) -> Signal:
-    """X * sigmoid(k x) = silu(k x) / k and x * (1 + erf(x / sqrt 2)) = 2 gelu(x)."""
+    """x * sigmoid(k x) = silu(k x) / k and x * (1 + erf(x / sqrt 2)) = 2 gelu(x)."""
     for gate, value in ((one, other), (other, one)):
         stage = gate.base
         if (

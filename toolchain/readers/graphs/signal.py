@@ -155,7 +155,7 @@ class Signal:
         return Signal(self.base, self.affine.taken(rows), shape)
 
     def mapped(self, weight: Float, shape: tuple[int, ...]) -> Signal:
-        """Weight @ signal, weight [m, n]."""
+        """weight @ signal, weight [m, n]."""
         base_width = self.base.width or 1
         checked_size(weight.shape[0], base_width)
         checked_work(

@@ -359,7 +359,7 @@ def matmul(machine: Machine, one: Operand, other: Operand) -> Operand:
 
 
 def linear(machine: Machine, value: Operand, weight: Any, bias: Any = None) -> Operand:
-    """Value @ weight.T + bias."""
+    """value @ weight.T + bias."""
     if isinstance(weight, Signal) or isinstance(bias, Signal):
         raise Unsupported("has weights that depend on the observation")
     result = matmul(machine, value, np.transpose(weight))
@@ -378,7 +378,7 @@ def gemm(
     transpose_a: bool = False,
     transpose_b: bool = False,
 ) -> Operand:
-    """Alpha * A' B' + beta * C; C may be None."""
+    """alpha * A' B' + beta * C; C may be None."""
     if transpose_a:
         a = transpose(a)
     else:

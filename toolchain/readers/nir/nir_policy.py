@@ -66,8 +66,7 @@ ONE_K = 1e-6  # decays of one layer that differ by less are one: float32 time co
 
 def read_nir_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy:
     """The policy of a NIR file. Raises InputError for nodes, edges and shapes that are no chain of
-    dense layers and neurons, and, all at once, for what nobody declared.
-    """
+    dense layers and neurons, and, all at once, for what nobody declared."""
     where = content.name
     graph = graph_of(read_hdf5(content.data, where), where)
     if metadata_entry(graph, "spikeport") is not None:

@@ -178,7 +178,7 @@ def to_float32(tensors: Mapping[str, object], where: str) -> dict[str, NDArray[n
 
 
 def _refusal(error: Exception, where: str) -> InputError:
-    """Torch's exception in one line.
+    """torch's exception in one line.
 
     A forbidden class is named, advice to switch the safety off is dropped.
     """

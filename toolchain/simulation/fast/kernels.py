@@ -181,7 +181,7 @@ def fire_leaky(state, where, outputs, sums, total, neurons, first, count, shift,
 
 @compiled
 def graded_spike(value, unit, emitted, one):
-    """P of mt@1 and dc@1: the largest power of two that the membrane asks for, negative only where
+    """p of mt@1 and dc@1: the largest power of two that the membrane asks for, negative only where
     `emitted` >= p * `one`.
 
     Counting the thresholds passed leaves no branch: p = 2^(count - 1).

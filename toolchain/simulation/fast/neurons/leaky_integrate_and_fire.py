@@ -31,7 +31,7 @@ IDLE_SYNOPS = 4
 
 @compiled
 def decayed(value, kept):
-    """Kept / 4096 of `value`, rounded towards zero."""
+    """kept / 4096 of `value`, rounded towards zero."""
     part = np.int32((np.int64(abs(value)) * kept) >> 12)
     if value < 0:
         return -part
