@@ -46,7 +46,7 @@ from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError, did_you_mean
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation.census import Census

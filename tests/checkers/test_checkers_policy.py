@@ -69,16 +69,14 @@ def test_shipped_policies_pass() -> None:
         report = spikeport.check_policy(path, env, **options)
         assert report.passed, str(report)
         assert [check.name for check in report.checks] == [
-            *(
-                "contracts",
-                *(["environment"] if env else []),
-                "shape and type",
-                "finite",
-                "deterministic",
-                "rows are independent",
-                "bounds",
-                "conversion",
-            )
+            "contracts",
+            *(["environment"] if env else []),
+            "shape and type",
+            "finite",
+            "deterministic",
+            "rows are independent",
+            "bounds",
+            "conversion",
         ]
         assert report.checks[-1].detail.startswith(
             "by sdn, if, snm, mt, dc; not by lif: lif runs networks that were trained as spiking"
@@ -96,9 +94,8 @@ def test_what_converts_and_why_not() -> None:
 
 
 def test_a_choice_passes() -> None:
-    assert spikeport.check_policy(
-        policy(action=ActionContract(2, "argmax", np.ones(2), np.zeros(2)))
-    ).passed
+    choice = ActionContract(2, "argmax", np.ones(2), np.zeros(2))
+    assert spikeport.check_policy(policy(action=choice)).passed
 
 
 CONTRACTS: list[tuple[dict[str, Any], list[str]]] = [

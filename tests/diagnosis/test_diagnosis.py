@@ -132,7 +132,7 @@ def test_triggers_and_steps_that_are_too_coarse() -> None:
 
 
 def test_an_error_that_stays_calls_for_the_residual() -> None:
-    """Only where a residual could be carried over and is not, and the timesteps are the usual ones."""
+    """Only where a residual could be carried over and is not, with the usual timesteps."""
     artifact = plant.steering("if", 16)
     evidence = diagnosis(artifact, episodes=2).on_ann_states
     plain, carried, short = (

@@ -20,7 +20,7 @@ from spikeport.toolchain.conversion.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
 from spikeport.toolchain.tuning.point import Point
@@ -104,13 +104,6 @@ def tune(
         deadline = started - opened.spent() + 60 * options.minutes
         count, kept = judging_time(seconds, options)
         search.run(deadline - kept)
-        if not search.tried:
-            raise InputError(
-                "--minutes",
-                "no candidate could be run in this time",
-                got=options.minutes,
-                fix=f"--minutes {max(2.0, 10 * options.minutes):g}",
-            )
         choice = choose(search, count, deadline, note)
     tuned = Tuned(
         artifact=recording_seeds(course, rungs, count).build(choice.chosen[0]),
@@ -144,6 +137,14 @@ def judging_time(seconds: float, options: TuningOptions) -> tuple[int, float]:
 def choose(search: Search, count: int, deadline: float, note: Callable[[str], None]) -> Choice:
     """Judge on `count` fresh episodes; the plain conversion where nothing cheaper holds."""
     course = search.course
+    if not search.tried:
+        minutes = course.options.minutes
+        raise InputError(
+            "--minutes",
+            "no candidate could be run in this time",
+            got=minutes,
+            fix=f"--minutes {max(2.0, 10 * minutes):g}",
+        )
     plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
     untried = Point(weight_bits=max(course.options.weight_bits), neuron=search.neurons[0])
     nothing = (untried, nothing_known())
