@@ -1,4 +1,4 @@
-"""Mutants of `lif@1`: its neuron, its encoder and decoder, the kernel, and how stock Lava processes are wired."""
+"""Mutants of `lif@1`: neuron, encoder, decoder, kernel, and how stock Lava processes are wired."""
 
 from __future__ import annotations
 

@@ -28,19 +28,15 @@ from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, ope
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
-    CASES,
-    around,
-    case,
     check_division,
     check_exported_host,
     check_refusal,
     check_rows,
     check_trace,
     difference,
-    made,
-    made_spiking,
     open_or_skip,
 )
+from tests.support.conformance_cases import CASES, around, case, made, made_spiking
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.support.spiking_oracle import SpikingOracle
@@ -79,13 +75,13 @@ def test_the_suite_knows_every_backend() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("backend", IN_PROCESS)
-@pytest.mark.door(direction="backend", format=["reference", "fast", "lava-direct", "onnx"])
+@pytest.mark.proves(direction="backend", format=["reference", "fast", "lava-direct", "onnx"])
 def test_trace_equals_the_oracle(backend: str, name: str) -> None:
     check_trace(backend, name)
 
 
 @pytest.mark.parametrize("name", ON_LAVAS_RUNTIME)
-@pytest.mark.door(direction="backend", format="lava")
+@pytest.mark.proves(direction="backend", format="lava")
 def test_trace_on_lavas_runtime_equals_the_oracle(name: str) -> None:
     check_trace("lava", name)
 
@@ -411,6 +407,15 @@ def test_unknown_backend_is_told_the_nearest() -> None:
         backend_class("lava-dirct")
 
 
+def some_timesteps(rng: np.random.Generator, neuron: str) -> int:
+    """Timesteps that a neuron may have; one for those without a window."""
+    if neuron in ("sdn@1", "leaky@1"):
+        return 1
+    if neuron == "dc@1":
+        return int(rng.choice(DIFFERENTIAL_TIMESTEPS))
+    return int(rng.integers(1, 33))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct", "onnx"])
 def test_many_more_networks(backend: str) -> None:
@@ -419,7 +424,6 @@ def test_many_more_networks(backend: str) -> None:
     for seed in range(400):
         neuron = str(rng.choice(NEURONS))
         rate = neuron not in ("sdn@1", "leaky@1")
-        differential = neuron == "dc@1"
         leaky = neuron == "leaky@1"
         shape = Shape(
             neuron=neuron,
@@ -427,11 +431,7 @@ def test_many_more_networks(backend: str) -> None:
             activations=(
                 ("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist())
             ),
-            timesteps=(
-                int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33))
-                if rate
-                else 1
-            ),
+            timesteps=some_timesteps(rng, neuron),
             alpha=int(rng.integers(65)) if rate else 0,
             resync_every=int(rng.choice([0, 0, 3])),
             size=str(rng.choice(["tiny", "usual", "huge"])),

@@ -39,7 +39,7 @@ from spikeport.toolchain.neurons.neuron import State
 from spikeport.toolchain.neurons.proof import bound, prove
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.reference import ReferenceBackend
-from tests.support.conformance import around
+from tests.support.conformance_cases import around
 from tests.support.networks import random_artifact
 from tests.support.strategies import NEURONS, Shape, build, shapes, stream
 

@@ -1,6 +1,4 @@
-"""Policies as graphs, written by the world's own exporters and by hand, and what those graphs
-compute.
-"""
+"""Policies as graphs, written by exporters and by hand, and what those graphs compute."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.toolchain.policies.ann_policy import Policy
 from tests.support.policy_files import zip_bytes
 
 OPSET = 17
@@ -50,7 +49,7 @@ def actor(
 
 
 def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
-    """The module as torch.onnx.export (the TorchScript-based one) writes it, the batch left open."""
+    """The module as torch.onnx.export (the one by TorchScript) writes it, the batch left open."""
     import torch
 
     names: dict[str, Any] = {
@@ -66,7 +65,7 @@ def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
 
 
 def scripted(module: Any, size: int, path: Path, form: str) -> Path:
-    """The module saved as `trace`, `script`, `export`, `export any batch` or `export decomposed`."""
+    """The module saved: `trace`, `script`, `export`, `export any batch`, `export decomposed`."""
     import torch
 
     example = torch.zeros(3, size)
@@ -163,9 +162,15 @@ def dense(seed: int = 0, sizes: Sequence[int] = (4, 5, 2)) -> dict[str, Any]:
 def small_onnx() -> bytes:
     """A plain policy 4-5-2 with MatMul and Add, normalised, tanh behind it."""
     nodes = [
-        ("Sub", "obs,mean", "a"), ("Div", "a,std", "b"), ("Clip", "b,low,high", "c"), ("MatMul", "c,w0", "d"), ("Add", "d,b0", "e"), ("Relu", "e", "f"),
-        ("Gemm", "f,w1,b1", "g"), ("Tanh", "g", "action"),
-    ]  # fmt: skip
+        ("Sub", "obs,mean", "a"),
+        ("Div", "a,std", "b"),
+        ("Clip", "b,low,high", "c"),
+        ("MatMul", "c,w0", "d"),
+        ("Add", "d,b0", "e"),
+        ("Relu", "e", "f"),
+        ("Gemm", "f,w1,b1", "g"),
+        ("Tanh", "g", "action"),
+    ]
     normalizer = {
         "mean": np.arange(4.0),
         "std": np.arange(1.0, 5.0),
@@ -186,3 +191,13 @@ def repacked(path: Path, change: Mapping[str, bytes]) -> bytes:
         contents = {name: archive.read(name) for name in archive.namelist()}
     top = next(iter(contents)).split("/")[0]
     return zip_bytes(contents | {f"{top}/{name}": data for name, data in change.items()})
+
+
+OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)
+
+
+def agree(policy: Policy, wanted: np.ndarray, observations: np.ndarray = OBSERVATIONS) -> None:
+    """float32 precision: a few units in the last place of the largest action."""
+    np.testing.assert_allclose(
+        policy.act(observations), wanted, rtol=0, atol=3e-6 * max(1.0, float(np.abs(wanted).max()))
+    )

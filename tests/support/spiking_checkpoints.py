@@ -1,8 +1,8 @@
-"""Counts of published spiking policies from their real weights: a float simulation for the held-out
-energy points.
+"""Counts of published spiking policies from their real weights.
 
-Both are current-based LIF networks with hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers
-in order within a timestep, all state zero at the start of a decision:
+They are a float simulation for the held-out energy points. Both are current-based LIF networks with
+hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers in order within a timestep, all state
+zero at the start of a decision:
 
     I = 0.5 I + W s + b;  V = 0.75 V (1 - s) + I;  s = V > 0.5
 """
@@ -55,10 +55,18 @@ class SpikingCounts:
     def census(self) -> Census:
         """As an artifact's own run would give it."""
         layers = tuple(
-            LayerCensus(len(w), w.shape[1], int(self.fan_out[i].sum()), int(self.messages[i]), int(self.synops[i]), int(self.sent[i]),
-                        len(w) * CHIP_STEPS * self.decisions, 0)
+            LayerCensus(
+                len(w),
+                w.shape[1],
+                int(self.fan_out[i].sum()),
+                int(self.messages[i]),
+                int(self.synops[i]),
+                int(self.sent[i]),
+                len(w) * CHIP_STEPS * self.decisions,
+                0,
+            )
             for i, w in enumerate(self.weights)
-        )  # fmt: skip
+        )
         return Census(
             self.decisions, TIMESTEPS, CHIP_STEPS, layers, 0, sum(w.size for w in self.weights), 0
         )

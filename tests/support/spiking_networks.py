@@ -24,10 +24,11 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 
 @dataclass(frozen=True)
 class SpikingShape:
-    """`features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
-    `readers` neurons per action.
+    """What a spiking network is like.
 
-    size: `tiny` integers hit ties, `huge` ones come close to what the proof allows.
+    `features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
+    `readers` neurons per action. size: `tiny` integers hit ties, `huge` ones come close to what the
+    proof allows.
     """
 
     features: int = 3
@@ -70,28 +71,9 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     rng = np.random.default_rng(seed)
     features = shape.features + (shape.max_steps != 0)
     inputs = features * max(shape.population, 1)
-    if shape.size == "tiny":
-        units = 8
-    else:
-        units = ENCODER_UNITS
+    units = 8 if shape.size == "tiny" else ENCODER_UNITS
     encoder = Encoder(np.full(inputs, 1.0 / units), np.full(inputs, units, np.int32))
-    decoder = (
-        rng.normal(size=(shape.actions, shape.readers)),
-        rng.normal(scale=0.2, size=shape.actions),
-    )
-    ends: dict[str, Any] = {}
-    if shape.population:
-        ends = {
-            "mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1),
-            "std": rng.uniform(0.2, 1.5, (features, shape.population)),
-        }
-        ends["mean"][0, 0] = 0.0
-        ends["std"][0, -1] = -0.5
-    if shape.size == "tiny":
-        threshold = 7
-    else:
-        threshold = round(0.999 * units)
-    coding = SpikeCoding(threshold, *decoder, transform=shape.transform, **ends)
+    coding = _coding(rng, shape, features, units)
     widths = (inputs, *shape.hidden, shape.actions * shape.readers)
     steps = shape.timesteps + len(widths) - 1
     layers = tuple(
@@ -135,6 +117,24 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     )
     check(artifact, "a spiking network made for a test")
     return artifact
+
+
+def _coding(
+    rng: np.random.Generator, shape: SpikingShape, features: int, units: int
+) -> SpikeCoding:
+    """Encoder and decoder; an activation of 1 is worth `units`."""
+    weight = rng.normal(size=(shape.actions, shape.readers))
+    bias = rng.normal(scale=0.2, size=shape.actions)
+    ends: dict[str, Any] = {}
+    if shape.population:
+        ends = {
+            "mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1),
+            "std": rng.uniform(0.2, 1.5, (features, shape.population)),
+        }
+        ends["mean"][0, 0] = 0.0
+        ends["std"][0, -1] = -0.5
+    threshold = 7 if shape.size == "tiny" else round(0.999 * units)
+    return SpikeCoding(threshold, weight, bias, transform=shape.transform, **ends)
 
 
 def _layer(
