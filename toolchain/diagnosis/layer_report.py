@@ -86,11 +86,9 @@ def report_layer(
     rest = error - error.mean(0) - (slopes - 1) * centred
     deviation = float(np.sqrt(max((centred**2).mean(), TINY)))
     dead = 0
-    always_on = 0
     clipped_range = 0.0
     if stages.hidden:
         dead = _dead(layer, said, activations, timesteps)
-        always_on = _always_on(policy, stages.index, said, activations)
         clipped_range = _clipped_range(layer, policy, stages.index, activations, payload_limit)
     return LayerReport(
         index=stages.index,
@@ -111,7 +109,7 @@ def report_layer(
         clipped_range=clipped_range,
         membrane_limit=membrane_limit,
         dead=dead,
-        always_on=always_on,
+        always_on=_always_on(policy, stages.index, said, activations),
         levels=distinct_levels(layer),
         bias_kept=_bias_kept(layer, stages.needed),
         bias_dropped=_bias_dropped(layer, policy, stages.index),
@@ -148,7 +146,7 @@ def _dead(layer: Layer, said: Float, activations: Float, timesteps: int) -> int:
 
 
 def _always_on(policy: Policy, index: int, said: Float, activations: Float) -> int:
-    """ReLU neurons that never were silent while the ANN's was."""
+    """ReLU neurons that never were silent while the ANN's was; the last layer has none."""
     if ACTIVATIONS[policy.layers[index].activation].name != "relu":
         return 0
     fires = (np.abs(activations) > TINY).all(0)
