@@ -47,7 +47,7 @@ from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation import closed_loop, verification
