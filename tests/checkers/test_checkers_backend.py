@@ -20,7 +20,7 @@ from spikeport.toolchain.checkers import check_backend, golden, write_vectors
 from spikeport.toolchain.checkers.golden_vectors import case_names, neurons, vector
 from spikeport.toolchain.errors import BackendError, CheckFailed, InputError
 from spikeport.toolchain.simulation.backend import Backend, Trace
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.front_door import answer, command, refusal
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from tests.mutants.mutant import inside, mutants
 
 KERNELS = "fast kernels"
+EVENTS = "fast events"
+WINDOW_START = "fast window start"
+FILES = {
+    "if": "fast integrate and fire",
+    "snm": "fast signed memory",
+    "mt": "fast multi threshold",
+    "dc": "fast differential coding",
+    "sdn": "fast sigma delta",
+}
 CLIP = """        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
         clipped += np.int32(value != raw)
 """
@@ -94,100 +103,116 @@ def opening(kind: str) -> list[tuple[str, str, str]]:
     ]
 
 
-FIRE = mutants(
-    KERNELS,
-    "fast",
-    *membrane("if"),
-    *membrane("snm"),
-    *membrane("mt"),
-    *membrane("dc"),
-    *opening("if"),
-    *opening("mt"),
-    *opening("dc"),
-    (
-        "fast if: fires strictly above theta",
-        "np.int32(value > threshold)",
-        "np.int32(value >= threshold)",
+FIRE = (
+    *mutants(FILES["if"], "fast", *membrane("if")),
+    *mutants(FILES["snm"], "fast", *membrane("snm")),
+    *mutants(FILES["mt"], "fast", *membrane("mt")),
+    *mutants(FILES["dc"], "fast", *membrane("dc")),
+    *mutants(WINDOW_START, "fast", *opening("if")),
+    *mutants(FILES["mt"], "fast", *opening("mt")),
+    *mutants(FILES["dc"], "fast", *opening("dc")),
+    *mutants(
+        FILES["if"],
+        "fast",
+        (
+            "fast if: fires strictly above theta",
+            "np.int32(value > threshold)",
+            "np.int32(value >= threshold)",
+        ),
+        inside(
+            "fast if: soft reset",
+            RESETS["if"],
+            "value - threshold * spike",
+            "value * (np.int32(1) - spike)",
+        ),
+        inside(
+            "fast if: emitted += theta",
+            RESETS["if"],
+            "state[net + j] += spike",
+            "state[net + j] += np.int32(0)",
+        ),
     ),
-    inside(
-        "fast if: soft reset",
-        RESETS["if"],
-        "value - threshold * spike",
-        "value * (np.int32(1) - spike)",
-    ),
-    inside(
-        "fast if: emitted += theta",
-        RESETS["if"],
-        "state[net + j] += spike",
-        "state[net + j] += np.int32(0)",
-    ),
-    inside(
-        "fast if: emitted is in membrane units",
-        OPENINGS["if"],
-        "np.int64(state[net + j]) * threshold",
-        "np.int64(state[net + j])",
-    ),
-    (
-        "fast if: v_init = theta // 2",
-        "start = threshold >> np.int32(1)",
-        "start = (threshold + np.int32(1)) >> np.int32(1)",
-    ),
-    (
-        "fast: dv >= -emitted",
-        "max(np.int64(v - v_start), -np.int64(emitted))",
-        "np.int64(v - v_start)",
-    ),
-    (
-        "fast: dv may be negative",
-        "max(np.int64(v - v_start), -np.int64(emitted))",
-        "max(np.int64(v - v_start), np.int64(0))",
-    ),
-    ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
-    ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
-    ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
-    inside(
-        "fast if: lo = 0",
-        OPENINGS["if"],
-        "threshold, 0, threshold",
-        "threshold, -threshold, threshold",
-    ),
-    inside(
-        "fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"
+    *mutants(
+        WINDOW_START,
+        "fast",
+        inside(
+            "fast if: emitted is in membrane units",
+            OPENINGS["if"],
+            "np.int64(state[net + j]) * threshold",
+            "np.int64(state[net + j])",
+        ),
+        (
+            "fast if: v_init = theta // 2",
+            "start = threshold >> np.int32(1)",
+            "start = (threshold + np.int32(1)) >> np.int32(1)",
+        ),
+        (
+            "fast: dv >= -emitted",
+            "max(np.int64(v - v_start), -np.int64(emitted))",
+            "np.int64(v - v_start)",
+        ),
+        (
+            "fast: dv may be negative",
+            "max(np.int64(v - v_start), -np.int64(emitted))",
+            "max(np.int64(v - v_start), np.int64(0))",
+        ),
+        ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
+        ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
+        ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
+        inside(
+            "fast if: lo = 0",
+            OPENINGS["if"],
+            "threshold, 0, threshold",
+            "threshold, -threshold, threshold",
+        ),
+        inside(
+            "fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"
+        ),
     ),
 )
 
-SIGNED = mutants(
-    KERNELS,
-    "fast",
-    ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
-    ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
-    (
-        "fast snm: nothing is taken back that was not sent",
-        "(state[net + j] >= 1)",
-        "(state[net + j] >= 0)",
+SIGNED = (
+    *mutants(
+        FILES["snm"],
+        "fast",
+        ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
+        ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
+        (
+            "fast snm: nothing is taken back that was not sent",
+            "(state[net + j] >= 1)",
+            "(state[net + j] >= 0)",
+        ),
+        (
+            "fast snm: the last spike may be taken back",
+            "(state[net + j] >= 1)",
+            "(state[net + j] > 1)",
+        ),
+        inside(
+            "fast snm: soft reset",
+            RESETS["snm"],
+            "value - threshold * spike",
+            "value * (np.int32(1) - spike)",
+        ),
+        inside(
+            "fast snm: n counts back",
+            RESETS["snm"],
+            "state[net + j] += spike",
+            "state[net + j] += abs(spike)",
+        ),
     ),
-    ("fast snm: the last spike may be taken back", "(state[net + j] >= 1)", "(state[net + j] > 1)"),
-    inside(
-        "fast snm: soft reset",
-        RESETS["snm"],
-        "value - threshold * spike",
-        "value * (np.int32(1) - spike)",
-    ),
-    inside(
-        "fast snm: n counts back",
-        RESETS["snm"],
-        "state[net + j] += spike",
-        "state[net + j] += abs(spike)",
-    ),
-    (
-        "fast snm: payloads have a sign",
-        "if layer > 0 and (kind == IF or kind == LEAKY):",
-        "if layer > 0 and kind <= SNM:",
+    *mutants(
+        KERNELS,
+        "fast",
+        (
+            "fast snm: payloads have a sign",
+            "if layer > 0 and (kind == IF or kind == LEAKY):",
+            "if layer > 0 and kind <= SNM:",
+        ),
     ),
 )
 
 GRADED = mutants(
-    KERNELS,
+    FILES["mt"],
     "fast",
     ("fast mt: fires at 3/4 lambda", "np.int32(four >= at)", "np.int32(four > at)"),
     ("fast mt: fires at 3/4 of 2 lambda", "(four >= 2 * at)", "(four > 2 * at)"),
@@ -229,278 +254,318 @@ GRADED = mutants(
     inside("fast mt: hi = theta // 2", OPENINGS["mt"], ", 4 * unit", ", 8 * unit"),
 )
 
-DIFFERENTIAL = mutants(
-    KERNELS,
-    "fast",
-    inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
-    inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
-    inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
-    (
-        "fast dc: c += eout",
-        "emitted = units * threshold, state[net + j] + state[mean_out + j]",
-        "emitted = units * threshold, state[net + j]",
+DIFFERENTIAL = (
+    *mutants(
+        FILES["dc"],
+        "fast",
+        inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
+        inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
+        inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
+        (
+            "fast dc: c += eout",
+            "emitted = state[net + j] + state[mean_out + j]",
+            "emitted = state[net + j]",
+        ),
+        (
+            "fast dc: c += eout before p is chosen",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, unit, state[net + j], unit)",
+        ),
+        (
+            "fast dc: c is in units of 1/D",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, unit, emitted, threshold)",
+        ),
+        (
+            "fast dc: fires by D lambda",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, threshold, emitted, unit)",
+        ),
+        (
+            "fast dc: v -= p D lambda",
+            "value - unit * payload\n        state[net + j] = emitted",
+            "value - threshold * payload\n        state[net + j] = emitted",
+        ),
+        ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
+        (
+            "fast dc: ein += (D / t) I",
+            "state[mean_in + j] += share * synaptic",
+            "state[mean_in + j] += units * synaptic",
+        ),
+        ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
+        (
+            "fast dc: eout += (D / t) p lambda",
+            "+= share * payload * threshold",
+            "+= units * payload * threshold",
+        ),
+        (
+            "fast dc: eout falls with a negative p",
+            "+= share * payload * threshold",
+            "+= share * abs(payload) * threshold",
+        ),
+        (
+            "fast dc: t counts from 1",
+            "np.int32(denominator // (timestep + 1))",
+            "np.int32(denominator // max(timestep, 1))",
+        ),
+        (
+            "fast dc: theta = 8 D lambda",
+            "half = 4 * units * neurons",
+            "half = 4 * neurons",
+        ),
+        inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
+        inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
+        inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
+        (
+            "fast dc: ein starts at D b",
+            "state[mean_in + j] = units * neurons[first + j]",
+            "state[mean_in + j] = neurons[first + j]",
+        ),
+        (
+            "fast dc: ein starts anew in each decision",
+            "state[mean_in + j] = units * neurons[first + j]",
+            "pass",
+        ),
+        ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
     ),
-    (
-        "fast dc: c += eout before p is chosen",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, unit, state[net + j], unit)",
-    ),
-    (
-        "fast dc: c is in units of 1/D",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, unit, emitted, threshold)",
-    ),
-    (
-        "fast dc: fires by D lambda",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, threshold, emitted, unit)",
-    ),
-    (
-        "fast dc: v -= p D lambda",
-        "value - unit * payload\n        state[net + j] = emitted",
-        "value - threshold * payload\n        state[net + j] = emitted",
-    ),
-    ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
-    (
-        "fast dc: ein += (D / t) I",
-        "state[mean_in + j] += share * synaptic",
-        "state[mean_in + j] += units * synaptic",
-    ),
-    ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
-    (
-        "fast dc: eout += (D / t) p lambda",
-        "+= share * payload * threshold",
-        "+= units * payload * threshold",
-    ),
-    (
-        "fast dc: eout falls with a negative p",
-        "+= share * payload * threshold",
-        "+= share * abs(payload) * threshold",
-    ),
-    (
-        "fast dc: t counts from 1",
-        "np.int32(denominator // (timestep + 1))",
-        "np.int32(denominator // max(timestep, 1))",
-    ),
-    (
-        "fast dc: theta = 8 D lambda",
-        "half, start = 4 * units * neurons",
-        "half, start = 4 * neurons",
-    ),
-    inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
-    inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
-    inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
-    (
-        "fast dc: ein starts at D b",
-        "state[mean_in + j] = units * neurons[first + j]",
-        "state[mean_in + j] = neurons[first + j]",
-    ),
-    (
-        "fast dc: ein starts anew in each decision",
-        "state[mean_in + j] = units * neurons[first + j]",
-        "pass",
-    ),
-    ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
-    ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
-    (
-        "fast readout: acc += (D / t) I (dc)",
-        "view.denominator // (timestep + 1))",
-        "view.denominator)",
-    ),
-    (
-        "fast readout: starts at D * b (dc)",
-        "kind == READOUT_RATE else view.denominator)\n            for",
-        "kind == READOUT_RATE else view.timesteps)\n            for",
-    ),
-)
-
-SIGMA_DELTA = mutants(
-    KERNELS,
-    "fast",
-    (
-        "fast sdn: clipped at qmax",
-        "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
-        "max(unclipped, neurons[lows + j])",
-    ),
-    (
-        "fast sdn: clipped at qmin",
-        "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
-        "min(unclipped, neurons[highs + j])",
-    ),
-    (
-        "fast sdn: clipped q are counted",
-        "clipped += np.int32(value != unclipped)",
-        "clipped += np.int32(value < unclipped)",
-    ),
-    ("fast sdn: sent once d >= trigger", "(change >= trigger)", "(change > trigger)"),
-    ("fast sdn: sent once d <= -trigger", "(change <= -trigger)", "(change < -trigger)"),
-    ("fast sdn: a return to 0 is always sent", " | (value == 0)", ""),
-    (
-        "fast sdn: ref follows what was sent",
-        "state[reference + j] += payload",
-        "state[reference + j] += change",
-    ),
-    (
-        "fast sdn: q rounds to the nearest",
-        "np.int32(0)) + neurons[thresholds + j]))",
-        "np.int32(0))))",
-    ),
-    (
-        "fast sdn: relu",
-        "np.int32(2) * max(state[where + j], np.int32(0))",
-        "np.int32(2) * abs(state[where + j])",
-    ),
-    (
-        "fast sdn: identity rounds to the nearest",
-        "(2 * np.int64(state[where + j]) + theta) // (2 * theta)",
-        "np.int64(state[where + j]) // theta",
-    ),
-    (
-        "fast sdn: identity's halves go up",
-        "(2 * np.int64(state[where + j]) + theta) //",
-        "(2 * np.int64(state[where + j]) + theta - 1) //",
-    ),
-    (
-        "fast table: a segment holds its start",
-        "if tables[0, base + middle] <= value:",
-        "if tables[0, base + middle] < value:",
-    ),
-    ("fast table: rounds to the nearest", " + (np.int64(1) << bits - 1) >> bits", " >> bits"),
-    (
-        "fast table: measured from the segment's start",
-        "np.int64(value - tables[0, k])",
-        "np.int64(value)",
-    ),
-    ("fast table: what is cut still counts as clipped", "BEYOND = 2**30", "BEYOND = 3"),
-    (
-        "fast sdn: acc starts at the bias",
-        "state[where + j] = view.neurons[first + j]\n",
-        "state[where + j] = np.int32(0)\n",
-    ),
-    ("fast sdn: a start clears ref", "state[where + outputs + j] = np.int32(0)", "pass"),
-    ("fast sdn: acc never cleared in an episode", "elif control == START:", "else:"),
-)
-
-FLOW = mutants(
-    KERNELS,
-    "fast",
-    (
-        "fast: every non-zero payload is an event",
-        "np.uint32(value | -value) >> np.uint32(31)",
-        "np.uint32(-value) >> np.uint32(31)",
-    ),
-    (
-        "fast census: messages",
-        "counts[0, layer] += np.int64(found)",
-        "counts[0, layer] += np.int64(inputs)",
-    ),
-    ("fast census: synops", "counts[1, layer] += synops", "counts[1, layer] += np.int64(found)"),
-    (
-        "fast readout: starts at T * b",
-        "view.timesteps if kind == READOUT_RATE else",
-        "1 if kind == READOUT_RATE else",
-    ),
-    (
-        "fast: spikes add, four at a time",
-        "low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))",
-        "low = np.int16(weights[a + j])",
-    ),
-    ("fast: spikes add, the rest", "        k += ONE\n", "        k += FOUR\n"),
-    (
-        "fast: graded payloads multiply",
-        "target[total + j] += np.int32(weights[a + j]) * p\n",
-        "target[total + j] += np.int32(weights[a + j])\n",
-    ),
-    (
-        "fast: graded payloads multiply, two at a time",
-        "np.int32(weights[b + j]) * q",
-        "np.int32(weights[b + j]) * p",
-    ),
-    ("fast: the input is held", "held = later and kind != DC", "held = False"),
-    ("fast: the input comes once", "later = layer == 0 and timestep > 0", "later = False"),
-    (
-        "fast: only the first layer's input is held",
-        "later = layer == 0 and timestep > 0",
-        "later = timestep > 0",
-    ),
-    ("fast: a readout alone holds the input", " or (kind == READOUT_RATE and layer == 0)", ""),
-    (
-        "fast: no delay between layers",
-        "(ZERO, stride) if layer & 1 == 0 else (stride, ZERO)",
-        "(ZERO, stride) if layer == 0 else (ZERO, ZERO)",
-    ),
-    (
-        "fast: resync_every",
-        "due = view.resync_every > 0 and number > 0 and (number % view.resync_every == 0)",
-        "due = False",
-    ),
-    (
-        "fast: resync_every counts from the episode's start",
-        "number % view.resync_every == 0",
-        "(number + 1) % view.resync_every == 0",
-    ),
-    (
-        "fast: a resync is word 2",
-        "START if rows[row, 0] or rows[row, 1] or due",
-        "START if rows[row, 0] or due",
-    ),
-    (
-        "fast: a resync keeps the decision's number",
-        "        number = 0 if rows[row, 0] else rows[row, 2]\n        due",
-        "        number = 0 if rows[row, 0] or rows[row, 1] else rows[row, 2]\n        due",
-    ),
-    (
-        "fast: sdn gets q0 - ref0",
-        "difference = view.across and control == CARRY",
-        "difference = False",
-    ),
-    (
-        "fast: a start announces q0 whole",
-        "difference = view.across and control == CARRY",
-        "difference = view.across",
-    ),
-    (
-        "fast: rows that are not active wait",
-        "        if not active[row]:\n            actions[row, :] = np.nan\n            continue\n",
-        "        if not active[row]:\n            actions[row, :] = np.nan\n",
-    ),
-    (
-        "fast: rows that are not active return NaN",
-        "actions[row, :] = np.nan",
-        "actions[row, :] = 0",
-    ),
-    ("fast census: decisions", "counts[0, last + 1] += 1", "counts[0, last + 1] = 1"),
-    (
-        "fast census: encoder saturations",
-        "counts[2, last + 1] += encoded_saturations",
-        "counts[2, last + 1] = encoded_saturations",
-    ),
-    (
-        "fast: a refused observation changes nothing",
-        "                return row * features + bad",
-        "                rows[row, 2] += 1\n                return row * features + bad",
+    *mutants(
+        KERNELS,
+        "fast",
+        ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
+        (
+            "fast readout: acc += (D / t) I (dc)",
+            "view.denominator // (timestep + 1))",
+            "view.denominator)",
+        ),
+        (
+            "fast readout: starts at D * b (dc)",
+            "kind == READOUT_RATE else view.denominator)\n            for",
+            "kind == READOUT_RATE else view.timesteps)\n            for",
+        ),
     ),
 )
 
-PLAN = mutants(
-    "fast plan",
-    "fast",
-    ("fast sdn: division by multiplication", "shifts = [26 + ", "shifts = [20 + "),
-    (
-        "fast sdn: the multiplier is rounded up",
-        "-(-(1 << shift) // divisor)",
-        "(1 << shift) // divisor",
+SIGMA_DELTA = (
+    *mutants(
+        FILES["sdn"],
+        "fast",
+        (
+            "fast sdn: clipped at qmax",
+            "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
+            "max(unclipped, neurons[lows + j])",
+        ),
+        (
+            "fast sdn: clipped at qmin",
+            "min(max(unclipped, neurons[lows + j]), neurons[highs + j])",
+            "min(unclipped, neurons[highs + j])",
+        ),
+        (
+            "fast sdn: clipped q are counted",
+            "clipped += np.int32(value != unclipped)",
+            "clipped += np.int32(value < unclipped)",
+        ),
+        ("fast sdn: sent once d >= trigger", "(change >= trigger)", "(change > trigger)"),
+        ("fast sdn: sent once d <= -trigger", "(change <= -trigger)", "(change < -trigger)"),
+        ("fast sdn: a return to 0 is always sent", " | (value == 0)", ""),
+        (
+            "fast sdn: ref follows what was sent",
+            "state[reference + j] += payload",
+            "state[reference + j] += change",
+        ),
+        (
+            "fast sdn: q rounds to the nearest",
+            "np.int32(0)) + neurons[thresholds + j]))",
+            "np.int32(0))))",
+        ),
+        (
+            "fast sdn: relu",
+            "np.int32(2) * max(state[where + j], np.int32(0))",
+            "np.int32(2) * abs(state[where + j])",
+        ),
+        (
+            "fast sdn: identity rounds to the nearest",
+            "(2 * np.int64(state[where + j]) + theta) // (2 * theta)",
+            "np.int64(state[where + j]) // theta",
+        ),
+        (
+            "fast sdn: identity's halves go up",
+            "(2 * np.int64(state[where + j]) + theta) //",
+            "(2 * np.int64(state[where + j]) + theta - 1) //",
+        ),
+        (
+            "fast table: a segment holds its start",
+            "if tables[0, base + middle] <= value:",
+            "if tables[0, base + middle] < value:",
+        ),
+        ("fast table: rounds to the nearest", " + (np.int64(1) << bits - 1) >> bits", " >> bits"),
+        (
+            "fast table: measured from the segment's start",
+            "np.int64(value - tables[0, k])",
+            "np.int64(value)",
+        ),
+        ("fast table: what is cut still counts as clipped", "BEYOND = 2**30", "BEYOND = 3"),
     ),
-    (
-        "fast: layers lie behind one another",
-        "at_state += layer.outputs * state_slots(kind)",
-        "at_state += layer.outputs",
+    *mutants(
+        KERNELS,
+        "fast",
+        (
+            "fast sdn: acc starts at the bias",
+            "state[where + j] = view.neurons[first + j]\n",
+            "state[where + j] = np.int32(0)\n",
+        ),
+        ("fast sdn: a start clears ref", "state[where + outputs + j] = np.int32(0)", "pass"),
+        ("fast sdn: acc never cleared in an episode", "elif control == START:", "else:"),
     ),
-    ("fast dc: five integers of state", "DC: 5}", "DC: 4}"),
-    (
-        "fast dc: D = lcm(1..T)",
-        "denominator(network.timesteps) if network.coding",
-        "network.timesteps if network.coding",
+)
+
+FLOW = (
+    *mutants(
+        EVENTS,
+        "fast",
+        (
+            "fast: every non-zero payload is an event",
+            "np.uint32(value | -value) >> np.uint32(31)",
+            "np.uint32(-value) >> np.uint32(31)",
+        ),
+        (
+            "fast census: messages",
+            "counts[0, layer] += np.int64(found)",
+            "counts[0, layer] += np.int64(inputs)",
+        ),
+        (
+            "fast census: synops",
+            "counts[1, layer] += synops",
+            "counts[1, layer] += np.int64(found)",
+        ),
+    ),
+    *mutants(
+        KERNELS,
+        "fast",
+        (
+            "fast readout: starts at T * b",
+            "view.timesteps if kind == READOUT_RATE else",
+            "1 if kind == READOUT_RATE else",
+        ),
+    ),
+    *mutants(
+        EVENTS,
+        "fast",
+        (
+            "fast: spikes add, four at a time",
+            "low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))",
+            "low = np.int16(weights[a + j])",
+        ),
+        ("fast: spikes add, the rest", "        k += ONE\n", "        k += FOUR\n"),
+        (
+            "fast: graded payloads multiply",
+            "target[total + j] += np.int32(weights[a + j]) * p\n",
+            "target[total + j] += np.int32(weights[a + j])\n",
+        ),
+        (
+            "fast: graded payloads multiply, two at a time",
+            "np.int32(weights[b + j]) * q",
+            "np.int32(weights[b + j]) * p",
+        ),
+    ),
+    *mutants(
+        KERNELS,
+        "fast",
+        ("fast: the input is held", "held = later and kind != DC", "held = False"),
+        ("fast: the input comes once", "later = layer == 0 and timestep > 0", "later = False"),
+        (
+            "fast: only the first layer's input is held",
+            "later = layer == 0 and timestep > 0",
+            "later = timestep > 0",
+        ),
+        ("fast: a readout alone holds the input", " or (kind == READOUT_RATE and layer == 0)", ""),
+        (
+            "fast: no delay between layers",
+            "(ZERO, stride) if layer & 1 == 0 else (stride, ZERO)",
+            "(ZERO, stride) if layer == 0 else (ZERO, ZERO)",
+        ),
+        (
+            "fast: resync_every",
+            "due = view.resync_every > 0 and number > 0 and (number % view.resync_every == 0)",
+            "due = False",
+        ),
+        (
+            "fast: resync_every counts from the episode's start",
+            "number % view.resync_every == 0",
+            "(number + 1) % view.resync_every == 0",
+        ),
+        (
+            "fast: a resync is word 2",
+            "START if rows[row, 0] or rows[row, 1] or due",
+            "START if rows[row, 0] or due",
+        ),
+        (
+            "fast: a resync keeps the decision's number",
+            "        number = 0 if rows[row, 0] else rows[row, 2]\n        due",
+            "        number = 0 if rows[row, 0] or rows[row, 1] else rows[row, 2]\n        due",
+        ),
+        (
+            "fast: sdn gets q0 - ref0",
+            "difference = view.across and control == CARRY",
+            "difference = False",
+        ),
+        (
+            "fast: a start announces q0 whole",
+            "difference = view.across and control == CARRY",
+            "difference = view.across",
+        ),
+        (
+            "fast: rows that are not active wait",
+            "        if not active[row]:\n            actions[row, :] = np.nan\n            continue\n",
+            "        if not active[row]:\n            actions[row, :] = np.nan\n",
+        ),
+        (
+            "fast: rows that are not active return NaN",
+            "actions[row, :] = np.nan",
+            "actions[row, :] = 0",
+        ),
+        ("fast census: decisions", "counts[0, last + 1] += 1", "counts[0, last + 1] = 1"),
+        (
+            "fast census: encoder saturations",
+            "counts[2, last + 1] += encoded_saturations",
+            "counts[2, last + 1] = encoded_saturations",
+        ),
+        (
+            "fast: a refused observation changes nothing",
+            "                return row * features + bad",
+            "                rows[row, 2] += 1\n                return row * features + bad",
+        ),
+    ),
+)
+
+PLAN = (
+    *mutants(
+        FILES["sdn"],
+        "fast",
+        ("fast sdn: division by multiplication", "shifts = [26 + ", "shifts = [20 + "),
+        (
+            "fast sdn: the multiplier is rounded up",
+            "-(-(1 << shift) // divisor)",
+            "(1 << shift) // divisor",
+        ),
+    ),
+    *mutants(
+        "fast plan",
+        "fast",
+        (
+            "fast: layers lie behind one another",
+            "at_state += layer.outputs * layout.state",
+            "at_state += layer.outputs",
+        ),
+    ),
+    *mutants(FILES["dc"], "fast", ("fast dc: five integers of state", "state=5", "state=4")),
+    *mutants(
+        "fast plan",
+        "fast",
+        (
+            "fast dc: D = lcm(1..T)",
+            "denominator(network.timesteps) if network.coding",
+            "network.timesteps if network.coding",
+        ),
     ),
 )
 

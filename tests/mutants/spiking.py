@@ -215,8 +215,8 @@ PLAN = mutants(
     ),
     (
         "fast lif: weights count 2^exponent",
-        "dynamics.weight_exponent + ACT_SHIFT, int",
-        "ACT_SHIFT, int",
+        "shift = dynamics.weight_exponent + ACT_SHIFT",
+        "shift = ACT_SHIFT",
     ),
 )
 

@@ -25,7 +25,7 @@ from spikeport.toolchain.network.integer_network import (
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import SPIKES
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
     CASES,

@@ -112,7 +112,7 @@ def test_a_change_of_one_file_is_noticed_in_all(tmp_path: Path, run: Callable[..
     not for any other file.
     """
     hits_and_misses = (
-        "from spikeport.toolchain.training.threads import portion; portion(10, 1, 2);"
+        "from spikeport.toolchain.training.layers.threads import portion; portion(10, 1, 2);"
         " print(*(sum(count.values()) for count in (portion.stats.cache_hits,"
         " portion.stats.cache_misses)))"
     )
@@ -131,7 +131,9 @@ def test_who_is_killed_while_it_stores_leaves_no_stale_code(
 
     Between the two, the new index must not lead to the code of before.
     """
-    ask = "from spikeport.toolchain.training.threads import portion; print(*portion(10, 1, 2))"
+    ask = (
+        "from spikeport.toolchain.training.layers.threads import portion; print(*portion(10, 1, 2))"
+    )
     killed = (
         "import os; from numba.core.caching import IndexDataCacheFile as F; F._save_data = lambda"
         f" *_: os._exit(9); {ask}"

@@ -29,7 +29,7 @@ from spikeport.toolchain.neurons import SPIKES
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import backend_class
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.fast import plan
+from spikeport.toolchain.simulation.fast.neurons.sigma_delta import magic
 from tests.golden.golden import saturating
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_stream
@@ -576,7 +576,7 @@ def check_division() -> None:
             STATE_LIMIT,
         )
     )
-    magics, shifts = (np.array(part, np.uint64)[:, None] for part in plan._magic(thetas))
+    magics, shifts = (np.array(part, np.uint64)[:, None] for part in magic(thetas))
     divisors = 2 * thetas[:, None]
     quotients = np.concatenate(
         [

@@ -19,7 +19,7 @@ def backend_class(name: str) -> type[Backend]:
 
         return ReferenceBackend
     if name == "fast":
-        from spikeport.toolchain.simulation.fast import FastBackend
+        from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
         return FastBackend
     if name == "lava-direct":
