@@ -115,7 +115,7 @@ ENCODE_AND_DECODE = mutants(
         "CLIP_ACTION",
     ),
     ("decode: the lowest of equal choices", "if value > largest:", "if value >= largest:"),
-    ("decode: the largest output is chosen", "best, largest = k, value", "best = k"),
+    ("decode: the largest output is chosen", "largest = value\n", "pass\n"),
 )
 
 CONTRACTS = mutants(
@@ -213,8 +213,8 @@ COUNTING = mutants(
     ),
     (
         "census: the input's synops",
-        "arriving = [inputs[:, None], ",
-        "arriving = [0 * inputs[:, None], ",
+        "code.arriving(inputs, ",
+        "code.arriving(0 * inputs, ",
     ),
     (
         "census: synops are payloads times fan-out",

@@ -393,7 +393,7 @@ FLOW = (
             "self.counters.encode_saturations = self.host.saturations",
             "pass",
         ),
-        ("onnx backend: q0 is the sum of its changes", "self.announced + payloads)", "payloads)"),
+        ("onnx backend: q0 is the sum of its changes", "takes_q0 = True", "takes_q0 = False"),
     ),
     *mutants(
         "onnx session",

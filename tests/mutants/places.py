@@ -5,6 +5,7 @@ from __future__ import annotations
 PLACES = {
     "contracts": "toolchain/contracts.py",
     "network": "toolchain/network/integer_network.py",
+    "parameters": "toolchain/network/parameters.py",
     "differential coding": "toolchain/neurons/differential_coding.py",
     "integrate and fire": "toolchain/neurons/integrate_and_fire.py",
     "leaky": "toolchain/neurons/leaky.py",

@@ -46,14 +46,19 @@ NEURON = mutants(
     ("lif: rows that are not active are silent", "<< ACT_SHIFT) & rows", "<< ACT_SHIFT)"),
 )
 
-CODING = mutants(
-    "spike coding",
+PARAMETERS = mutants(
+    "parameters",
     "lif on reference",
     (
         "lif: decay is towards zero",
         "np.sign(value) * (np.abs(value) * kept >> 12)",
         "value * kept >> 12",
     ),
+)
+
+CODING = mutants(
+    "spike coding",
+    "lif on reference",
     (
         "lif encoder: fires strictly above its threshold",
         "fired = v > threshold",
@@ -68,22 +73,22 @@ REFERENCE = mutants(
     "lif on reference",
     (
         "lif: the encoder spikes in the window only",
-        "spikes[:, step] if inside else np.zeros_like(payloads)",
-        "spikes[:, min(step, network.timesteps - 1)]",
+        "received[:, timestep] if timestep < received.shape[1] else silence",
+        "received[:, min(timestep, received.shape[1] - 1)]",
     ),
     (
         "lif census: the chip runs on for L steps",
-        "range(network.chip_steps)",
+        "range(network.timesteps + idle)",
         "range(network.timesteps)",
     ),
     (
         "lif census: idle spikes cost their fan-out",
-        "(arriving @ network.layers[index + 1].fan_out)",
-        "(arriving @ network.layers[index + 1].fan_out * 0)",
+        "(arriving @ layers[index + 1].fan_out)",
+        "(arriving @ layers[index + 1].fan_out * 0)",
     ),
     (
         "lif census: the always-on neuron is idle too",
-        "+ int(active.sum()) * (layer.always_on > 0)",
+        "+ rows * (layer.always_on > 0)",
         "",
     ),
 )
@@ -107,8 +112,13 @@ COUNTS = mutants(
         "[*self.messages[1:], self.output_spikes]",
         "[*self.messages[1:], 0]",
     ),
-    ("lif census: the encoder's work", "(3 if coding.mean is not None else 0)", "0"),
-    ("lif census: the decoder's work", "+ coding.decoded", ""),
+)
+
+HOST_WORK = mutants(
+    "spike coding",
+    "lif on reference",
+    ("lif census: the encoder's work", "0 if self.mean is None else 3", "0"),
+    ("lif census: the decoder's work", " + self.decoded", ""),
 )
 
 HOST = mutants(
@@ -124,8 +134,8 @@ HOST = mutants(
     ("lif encode: the normaliser clips", "value = min(max(value, -host.clip), host.clip)", "pass"),
     (
         "lif encode: neurons of a feature stand together",
-        "at, activation = i * per_feature + j, value",
-        "at, activation = j * host.shift.shape[0] + i, value",
+        "at = i * per_feature + j",
+        "at = j * host.shift.shape[0] + i",
     ),
     (
         "lif encode: saturations count",
@@ -305,9 +315,11 @@ EXPORTED = mutants(
 
 SPIKING = (
     *NEURON,
+    *PARAMETERS,
     *CODING,
     *REFERENCE,
     *COUNTS,
+    *HOST_WORK,
     *HOST,
     *KERNEL,
     *PLAN,

@@ -24,8 +24,8 @@ from spikeport.export.lava import client, lava_import
 from spikeport.export.lava.messages import Channel
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.simulation.lava import LavaBackend
 from spikeport.toolchain.simulation.lava import runtime as backend
+from spikeport.toolchain.simulation.lava.runtime import LavaBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.networks import observation_stream, random_artifact
 
@@ -195,7 +195,9 @@ while {loop}:
 
 
 def start_parent(cwd: Path, *, loop: bool, fork: bool = False) -> tuple[subprocess.Popen[str], str]:
-    code = PARENT.format(root=str(ROOT), tests=str(ROOT / "tests" / "support"), loop=loop, fork=fork)
+    code = PARENT.format(
+        root=str(ROOT), tests=str(ROOT / "tests" / "support"), loop=loop, fork=fork
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=cwd,
