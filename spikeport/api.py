@@ -46,7 +46,7 @@ from spikeport.toolchain.energy.measure import modelled_latency as modelled_late
 from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
-from spikeport.toolchain.errors import InputError, did_you_mean
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
 from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
@@ -332,32 +332,10 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
     Raises InputError for an unknown format, a path that cannot be used or a neuron that the format
     does not carry.
     """
-    if to not in FORMATS:
-        raise InputError(
-            "--to",
-            "unknown export format",
-            got=to,
-            limit=", ".join(FORMATS),
-            fix=did_you_mean(to, FORMATS) or "--to lava",
-        )
-    if to == "nir":
-        from spikeport.export.nir.nir_file import export_nir
+    from spikeport.export import formats
+    from spikeport.toolchain.simulation.reference import probe_trace
 
-        export_nir(artifact, path)
-        return
-    if to == "netx":
-        from spikeport.export.netx.netx_file import export_netx
-
-        export_netx(artifact, path)
-        return
-    if to == "onnx":
-        from spikeport.export.onnx.model import export_onnx
-
-        export_onnx(artifact, path)
-        return
-    from spikeport.export.lava.folder import export_lava
-
-    export_lava(artifact, Path(path))
+    formats.write(artifact, to, path, lambda: probe_trace(artifact))
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:

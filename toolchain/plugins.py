@@ -23,6 +23,12 @@ TABLES: dict[str, dict[str, str]] = {
         "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
         "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
     },
+    "exporters": {
+        "lava": "spikeport.export.lava.folder:export_lava",
+        "netx": "spikeport.export.netx.netx_file:export_netx",
+        "nir": "spikeport.export.nir.nir_file:export_nir",
+        "onnx": "spikeport.export.onnx.model:export_onnx",
+    },
 }
 
 
@@ -39,13 +45,15 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(places(kind))
 
 
-def find(kind: str, name: str, option: str) -> Any:
+def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
     """What a name stands for, imported.
 
     Args:
         kind: A key of TABLES.
         name: What the user gave.
-        option: The option that carried it, for the error.
+        where: The option that carried it, for the error.
+        what: What is unknown about another name, such as "unknown backend".
+        usual: What to do where no known name is similar.
 
     Returns:
         The attribute that the table or the entry point names.
@@ -55,8 +63,8 @@ def find(kind: str, name: str, option: str) -> Any:
     """
     known = places(kind)
     if name not in known:
-        fix = did_you_mean(name, known) or f"{option} {next(iter(known))}"
-        raise InputError(option, "unknown name", got=name, limit=", ".join(known), fix=fix)
+        fix = did_you_mean(name, known) or usual
+        raise InputError(where, what, got=name, limit=", ".join(known), fix=fix)
     module, _, attribute = known[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -64,7 +72,7 @@ def find(kind: str, name: str, option: str) -> Any:
         if name in TABLES[kind]:
             raise
         raise InputError(
-            option,
+            where,
             f"{name} is named by an installed package and cannot be imported",
             got=f"{known[name]} ({error})",
             limit="module:attribute that imports",

@@ -35,10 +35,8 @@ class Host:
     def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
         self.facts = description["host"]
         self.arrays = arrays
-        self.across_decisions, self.divisor = (
-            description["coding"] == "across decisions",
-            float(description["divisor"]),
-        )
+        self.across_decisions = description["coding"] == "across decisions"
+        self.divisor = float(description["divisor"])
         self.discrete = self.facts["squash"] == "argmax"
         self.spiking = description["coding"] == "spikes"
         self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
@@ -65,17 +63,11 @@ class Host:
                 f"observation: not usable (got shape {values.shape}, {values}, limit"
                 f" {self.facts['size']} finite numbers)."
             )
-        if self.fresh:
-            number = 0
-        else:
-            number = self.decision
+        number = 0 if self.fresh else self.decision
         period = int(self.facts["resync_every"])
         afresh = self.stale or (period > 0 and number > 0 and number % period == 0)
         q = self.quantise(values, number)
-        if self.across_decisions and not afresh:
-            payloads = q - self.announced
-        else:
-            payloads = q
+        payloads = q - self.announced if self.across_decisions and not afresh else q
         self.announced = q
         self.decision = number + 1
         self.fresh = False
@@ -111,10 +103,7 @@ class Host:
 
         Math's functions, as the other encoders'.
         """
-        if self.facts["transform"] == "tanh":
-            value = math.tanh(value)
-        else:
-            value = value
+        value = math.tanh(value) if self.facts["transform"] == "tanh" else value
         if "encoder.mean" not in self.arrays:
             return [value]
         pairs = zip(
@@ -147,9 +136,8 @@ class Host:
             values = accumulator * arrays["action.row_scale"] / self.divisor
         if self.discrete:
             return np.array([float(values.argmax())])
-        if (
-            self.facts["squash"] == "tanh"
-        ):  # math's, element by element: numpy's own may differ in the last bit
+        # math's, element by element: numpy's own may differ in the last bit
+        if self.facts["squash"] == "tanh":
             values = np.array([math.tanh(value) for value in values])
         values = values * arrays["action.scale"] + arrays["action.offset"]
         if "action.low" in arrays:

@@ -314,8 +314,8 @@ EXPORTED_HOST = mutants(
     ),
     (
         "exported host: decode clips",
-        'if "action.low" in arrays else values',
-        "if False else values",
+        'if "action.low" in arrays:',
+        "if False:",
     ),
 )
 

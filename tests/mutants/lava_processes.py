@@ -47,8 +47,8 @@ WINDOW = mutants(
     ),
     (
         "lava: steps count from the control word",
-        "self.control, self.step = control, 0",
-        "self.control, self.step = control, 1",
+        "self.step = 0\n",
+        "self.step = 1\n",
     ),
 )
 

@@ -53,6 +53,7 @@ PLACES = {
     "lava window": "export/lava/window.py",
     "onnx carry over": "export/onnx/carry_over.py",
     "onnx decision": "export/onnx/decision.py",
+    "onnx codes": "export/onnx/onnx_codes.py",
     "onnx integers": "export/onnx/onnx_integers.py",
     "onnx activation": "export/onnx/neurons/activation.py",
     "onnx differential coding": "export/onnx/neurons/differential_coding.py",

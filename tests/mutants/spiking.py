@@ -240,8 +240,8 @@ WIRING = mutants(
     ("lava lif: every layer resets at its own step", "(index + 2) % period", "2 % period"),
     (
         "lava lif: resets once per decision",
-        "timesteps + len(layers), len(payloads)",
-        "timesteps + len(layers) + 1, len(payloads)",
+        "timesteps + len(layers)\n",
+        "timesteps + len(layers) + 1\n",
     ),
     (
         "lava lif: an always-on neuron's bias is above its threshold",

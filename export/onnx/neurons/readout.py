@@ -32,14 +32,8 @@ class ReadoutGraph(NeuronGraph):
     ) -> Window:
         differential = network.coding == Coding.DIFFERENTIAL
         timesteps = network.timesteps
-        if network.coding == Coding.ACROSS:
-            fresh = control.start
-        else:
-            fresh = control.active
-        if differential:
-            times = denominator(timesteps)
-        else:
-            times = timesteps
+        fresh = control.start if network.coding == Coding.ACROSS else control.active
+        times = denominator(timesteps) if differential else timesteps
         accumulator = graph.node(
             "Where", fresh, (times * layer.bias.astype(np.int64)).astype(np.int32), state["acc"]
         )
