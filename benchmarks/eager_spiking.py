@@ -1,7 +1,7 @@
-"""The plain formulation of proxy-target training: every timestep its own products, autograd through
-every operation.
+"""The plain formulation of proxy-target training.
 
-The oracle of tests/training/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
+Every timestep has its own products, and autograd goes through every operation. It is the oracle of
+tests/training/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
 toolchain/training is used.
 """
 

@@ -38,7 +38,9 @@ from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
 from spikeport.toolchain.conversion.build import convert  # noqa: E402
-from spikeport.toolchain.conversion.closed_loop_conversion import convert_in_environment  # noqa: E402
+from spikeport.toolchain.conversion.closed_loop_conversion import (  # noqa: E402
+    convert_in_environment,
+)
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions  # noqa: E402
 from spikeport.toolchain.conversion.states import Calibration, from_environment  # noqa: E402
 from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
@@ -234,7 +236,7 @@ def oracle_errors(artifact: Artifact, policy: Policy, states: Calibration) -> tu
         (trace.actions - artifact.action.apply(output)) / artifact.action.range
         for output in outputs
     ]
-    return tuple(float(np.sqrt((difference**2).mean())) for difference in differences)  # type: ignore[return-value]
+    return tuple(float(np.sqrt((difference**2).mean())) for difference in differences)
 
 
 def fingerprint(case: Case) -> str:

@@ -210,8 +210,11 @@ def write(results: list[dict[str, Any]]) -> str:
     }
     text = DOCUMENT.read_text()
     for name, content in parts.items():
-        before, rest = text.split(BEGIN.format(name))
-        text = f"{before}{BEGIN.format(name)}\n\n{content}\n\n{END.format(name)}{rest.split(END.format(name))[1]}"
+        begin = BEGIN.format(name)
+        end = END.format(name)
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        text = f"{before}{begin}\n\n{content}\n\n{end}{after}"
     plot(results)
     DOCUMENT.write_text(text)
     return parts["summary"]

@@ -103,7 +103,8 @@ def render(rows: list[dict[str, Any]]) -> str:
                 f"{sum(row['holds'] for row in chosen)} of {len(chosen)}",
             )
         )
-    return f"{table(('bits', 'policies', 'mean ratio', 'minimum ratio', 'hold'), short)}\n\n{table(COLUMNS, cells)}"
+    means = table(("bits", "policies", "mean ratio", "minimum ratio", "hold"), short)
+    return f"{means}\n\n{table(COLUMNS, cells)}"
 
 
 def main() -> None:

@@ -71,9 +71,13 @@ def collect(
         for row, taken in times.items()
     ]
     return {
-        "schema": SCHEMA, "machine": machine, "method": method, "decisions": decisions, "closed_loops": [asdict(loop) for loop in loops],
+        "schema": SCHEMA,
+        "machine": machine,
+        "method": method,
+        "decisions": decisions,
+        "closed_loops": [asdict(loop) for loop in loops],
         "targets": [target.to_json() for target in targets],
-    }  # fmt: skip
+    }
 
 
 def render(result: Facts) -> str:

@@ -196,8 +196,11 @@ def write_document(tables: dict[str, str]) -> None:
         text = document.read_text()
         for name, content in tables.items():
             if BEGIN.format(name) in text:
-                before, rest = text.split(BEGIN.format(name))
-                text = f"{before}{BEGIN.format(name)}\n\n{content}\n\n{END.format(name)}{rest.split(END.format(name))[1]}"
+                begin = BEGIN.format(name)
+                end = END.format(name)
+                before, rest = text.split(begin)
+                after = rest.split(end)[1]
+                text = f"{before}{begin}\n\n{content}\n\n{end}{after}"
         document.write_text(text)
 
 

@@ -61,8 +61,12 @@ CONTENDERS = (
     *(Row(FAST, network, batch) for network in (SDN, RATE) for batch in (1, BATCH)),
     *(Row(runs, network) for runs in (REFERENCE, LAVA_DIRECT, LAVA) for network in (SDN, RATE)),
     *(Row(runs, RATE, batch) for runs in (EAGER, TUNED) for batch in (1, BATCH)),
-    Row(ONNX, ANN), Row(ONNX_BOUND, ANN), Row(ONNX, ANN, BATCH), Row(TORCH, ANN), Row(TORCH, ANN, BATCH),
-)  # fmt: skip
+    Row(ONNX, ANN),
+    Row(ONNX_BOUND, ANN),
+    Row(ONNX, ANN, BATCH),
+    Row(TORCH, ANN),
+    Row(TORCH, ANN, BATCH),
+)
 
 
 def subjects(public: Path | None) -> tuple[Subject, ...]:

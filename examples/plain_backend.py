@@ -1,6 +1,6 @@
 """A backend in plain Python integers that has one neuron, if@1.
 
-Python plain_backend.py VECTORS RESULTS
+python plain_backend.py VECTORS RESULTS
 """
 
 import json

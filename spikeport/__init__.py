@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from spikeport.api import TuningOptions as TuningOptions
     from spikeport.api import assess as assess
     from spikeport.api import convert as convert
+    from spikeport.api import diagnose as diagnose
     from spikeport.api import estimate_energy as estimate_energy
     from spikeport.api import export as export
     from spikeport.api import load_nir as load_nir
     from spikeport.api import load_policy as load_policy
+    from spikeport.api import simulate as simulate
     from spikeport.api import train as train
     from spikeport.api import tune as tune
+    from spikeport.api import verify as verify
     from spikeport.toolchain.artifact.artifact import Artifact as Artifact
     from spikeport.toolchain.artifact.artifact_file import load as load
     from spikeport.toolchain.artifact.artifact_file import save as save
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from spikeport.toolchain.checkers import check_backend as check_backend
     from spikeport.toolchain.checkers import check_policy as check_policy
     from spikeport.toolchain.diagnosis import Diagnosis as Diagnosis
-    from spikeport.toolchain.diagnosis import diagnose as diagnose
     from spikeport.toolchain.errors import BackendError as BackendError
     from spikeport.toolchain.errors import CheckFailed as CheckFailed
     from spikeport.toolchain.errors import InputError as InputError
@@ -48,10 +50,8 @@ if TYPE_CHECKING:
     from spikeport.toolchain.policies.leaky_policy import LeakyPolicy as LeakyPolicy
     from spikeport.toolchain.policies.spiking_policy import SpikingPolicy as SpikingPolicy
     from spikeport.toolchain.simulation.closed_loop import Simulation as Simulation
-    from spikeport.toolchain.simulation.closed_loop import simulate as simulate
     from spikeport.toolchain.simulation.controller import Controller as Controller
     from spikeport.toolchain.simulation.verification import Verification as Verification
-    from spikeport.toolchain.simulation.verification import verify as verify
 
 __version__ = "0.2.0"
 
@@ -75,7 +75,7 @@ _HOMES = {
     "check_backend": "spikeport.toolchain.checkers",
     "check_policy": "spikeport.toolchain.checkers",
     "Diagnosis": "spikeport.toolchain.diagnosis",
-    "diagnose": "spikeport.toolchain.diagnosis",
+    "diagnose": "spikeport.api",
     "BackendError": "spikeport.toolchain.errors",
     "CheckFailed": "spikeport.toolchain.errors",
     "InputError": "spikeport.toolchain.errors",
@@ -84,12 +84,12 @@ _HOMES = {
     "LeakyPolicy": "spikeport.toolchain.policies.leaky_policy",
     "SpikingPolicy": "spikeport.toolchain.policies.spiking_policy",
     "Simulation": "spikeport.toolchain.simulation.closed_loop",
-    "simulate": "spikeport.toolchain.simulation.closed_loop",
+    "simulate": "spikeport.api",
     "Controller": "spikeport.toolchain.simulation.controller",
     "Verification": "spikeport.toolchain.simulation.verification",
-    "verify": "spikeport.toolchain.simulation.verification",
+    "verify": "spikeport.api",
 }
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

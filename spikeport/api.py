@@ -7,11 +7,13 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.former_names import named, public, staged
+from spikeport.toolchain import plugins
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import is_artifact
 from spikeport.toolchain.conversion.closed_loop_conversion import (
@@ -26,10 +28,7 @@ from spikeport.toolchain.conversion.neuron_choice import (
     refuse_own_choices,
 )
 from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky_policy
-from spikeport.toolchain.conversion.schemes.trained_lif import (
-    convert_spiking_policy,
-    refuse_meaningless,
-)
+from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking_policy
 from spikeport.toolchain.conversion.seeds import LARGEST_SEED
 from spikeport.toolchain.energy import (
     ASSESS_PROFILES,
@@ -48,19 +47,37 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.ann_policy import is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
+from spikeport.toolchain.simulation import closed_loop, verification
+from spikeport.toolchain.simulation.backends import BACKENDS
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.closed_loop import simulate as simulate
+from spikeport.toolchain.simulation.closed_loop import Simulation
+from spikeport.toolchain.simulation.verification import Verification
 from spikeport.toolchain.tuning import Tuned as Tuned
 from spikeport.toolchain.tuning import TuningOptions as TuningOptions
-from spikeport.toolchain.tuning import tune as tune
+from spikeport.toolchain.tuning import tune as search
+from spikeport.toolchain.tuning.tuner import Report
 
-FORMATS = ("lava", "netx", "nir", "onnx")
+if TYPE_CHECKING:
+    from spikeport.toolchain.diagnosis import Diagnosis
+
+Progress = Callable[[str, int, int], None]
+FORMATS = plugins.names("exporters")
+# How a network that was trained as spiking is converted, by its own neuron.
+CONVERT_OWN: dict[str, Callable[..., Artifact]] = {
+    "lif": convert_spiking_policy,
+    "leaky": convert_leaky_policy,
+}
 
 
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@public()
 def load_policy(
     path: str | os.PathLike[str],
     *,
@@ -144,7 +161,7 @@ def load_source(
         normalizer="none",
         environment=facts,
     )
-    return dataclasses.replace(read, observation=artifact.observation, action=artifact.action)
+    return read.with_contracts(artifact.observation, artifact.action)
 
 
 def convert(
@@ -156,7 +173,7 @@ def convert(
     options: ConversionOptions | None = None,
     calibration_steps: int = 10_000,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Progress = _silent,
     attempts: list[Attempt | AutomaticAttempt] | None = None,
     **choices: Any,
 ) -> Artifact:
@@ -171,14 +188,11 @@ def convert(
     environment may come from its sidecar, and a rate-coded one needs no states. Raises InputError
     where the policy and the options do not go together.
     """
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
+    if policy.own_neuron is not None:
         if options is None:
-            choices.setdefault("neuron", "leaky" if isinstance(policy, LeakyPolicy) else "lif")
-        if policy.environment:
-            if env is not None or observations is not None:
-                env = env
-            else:
-                env = policy.environment or None
+            choices.setdefault("neuron", policy.own_neuron)
+        if env is None and observations is None:
+            env = policy.environment or None
         if choices.get("neuron") == "auto":
             raise InputError(
                 "--neuron auto",
@@ -201,9 +215,7 @@ def convert(
             got=", ".join(choices),
             fix="ConversionOptions(...)",
         )
-    if (env is None) == (observations is None) and not (
-        env is None and isinstance(policy, SpikingPolicy)
-    ):
+    if (env is None) == (observations is None) and (env is not None or policy.needs_states):
         raise InputError(
             "convert",
             "calibration needs the policy's own states",
@@ -248,14 +260,18 @@ def convert(
         )
     if env is not None:
         gymnasium_bridge.check_fit(environment_facts(env), policy.observation.size, policy.action)
-    if isinstance(policy, SpikingPolicy):
-        refuse_meaningless(policy, options)
-        return convert_spiking_policy(
+    convert_own = CONVERT_OWN.get(policy.own_neuron or "")
+    if convert_own is not None:
+        return convert_own(
             policy, options, env, observations, episode_starts, calibration_steps, seed, progress
         )
-    if isinstance(policy, LeakyPolicy):
-        return convert_leaky_policy(
-            policy, options, env, observations, episode_starts, calibration_steps, seed, progress
+    if not is_feed_forward(policy):
+        raise InputError(
+            policy.provenance.file,
+            "no conversion is known for this kind of policy",
+            got=type(policy).__name__,
+            limit="a feed-forward ANN, or a network that was trained as spiking",
+            fix="`spikeport check CHECKPOINT` says what is known of it",
         )
     if env is None:
         assert observations is not None
@@ -273,6 +289,162 @@ def convert(
     return artifact
 
 
+@public(environment="env")
+def simulate(
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    backend: str = "fast",
+    episodes: int = 10,
+    seed: int = 1000,
+    compare: bool = False,
+    source: AnyPolicy | None = None,
+    video: str | Path | None = None,
+    latency_s: float | None = None,
+    progress: Progress = _silent,
+) -> Simulation:
+    """Run episodes in the environment, closed loop.
+
+    Args:
+        artifact: The policy.
+        env: Gymnasium id, trusted as typed (it may be `module:Id`); None takes the artifact's own.
+        backend: A backend's name.
+        episodes: How many; each has an environment of its own.
+        seed: Episode i starts from reset(seed=seed+i).
+        compare: Run the source policy on the same seeds too.
+        source: That policy, where the artifact has none inside.
+        video: The first episode is filmed into this file, .mp4 or .gif.
+        latency_s: Seconds that the spiking policy's actions reach the environment later.
+        progress: Called as progress(stage, done, total) when episodes end.
+
+    Returns:
+        Returns of every episode, counts and times.
+
+    Raises:
+        InputError: For seeds that calibration used, shapes that do not fit, a source that is not
+            there, an unknown backend.
+        BackendError: For a backend that is not installed or fails.
+    """
+    return closed_loop.simulate(
+        artifact,
+        environment=env,
+        backend=backend,
+        episodes=episodes,
+        seed=seed,
+        compare=compare,
+        source=source,
+        video=video,
+        latency_s=latency_s,
+        progress=staged(progress, "episodes", episodes * (1 + compare)),
+    )
+
+
+@public(environment="env")
+def verify(
+    artifact: Artifact,
+    *,
+    backends: Sequence[str] = BACKENDS,
+    decisions: int = 256,
+    env: str | None = None,
+    progress: Progress = _silent,
+) -> Verification:
+    """Prove that backends compute the same integers, every neuron, every timestep.
+
+    Args:
+        artifact: The policy.
+        backends: Names of backends; one that is not installed makes the result not exact.
+        decisions: Of the probe and, beyond 256, of states of the environment.
+        env: Gymnasium id of these states; None takes the artifact's own.
+        progress: Called as progress(stage, done, total) when a backend begins; the stage names it.
+
+    Returns:
+        Mismatches and comparisons of each backend.
+
+    Raises:
+        InputError: For unknown names and for backends without the artifact's neurons.
+        BackendError: For a backend that dies.
+    """
+    return verification.verify(
+        artifact,
+        backends=backends,
+        decisions=decisions,
+        environment=env,
+        progress=named(progress, len(backends)),
+    )
+
+
+@public(environment="env")
+def diagnose(
+    artifact: Artifact,
+    *,
+    env: str | None = None,
+    backend: str = "fast",
+    episodes: int = 10,
+    seed: int = 1000,
+    source: AnyPolicy | None = None,
+    progress: Progress = _silent,
+) -> Diagnosis:
+    """Say why a converted policy does or does not do what its source does.
+
+    Args:
+        artifact: The policy.
+        env: Gymnasium id; None takes the artifact's own.
+        backend: A backend's name.
+        episodes: How many of each policy.
+        seed: Episode i starts from reset(seed=seed+i), for both policies.
+        source: The float policy, where the artifact has none inside.
+        progress: Called as progress(stage, done, total) when episodes of either policy end.
+
+    Returns:
+        Errors layer by layer, the cause and its remedy.
+
+    Raises:
+        InputError: For an artifact without a source, a source that does not fit, seeds that
+            calibration used, an environment that does not fit.
+    """
+    from spikeport.toolchain.diagnosis import diagnose as run
+
+    return run(
+        artifact,
+        environment=env,
+        backend=backend,
+        episodes=episodes,
+        seed=seed,
+        source=source,
+        progress=staged(progress, "episodes", 2 * episodes),
+    )
+
+
+@public(environment="env")
+def tune(
+    policy: AnyPolicy,
+    env: str,
+    options: TuningOptions | None = None,
+    *,
+    study: Path | None = None,
+    report: Report = lambda number, point, evidence: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Tuned:
+    """Search for the cheapest conversion that holds the policy's return.
+
+    Args:
+        policy: An ANN.
+        env: Gymnasium id, trusted as typed.
+        options: Target, cost, neurons, limits of the search; None takes the defaults.
+        study: A file that an interrupted search goes on from.
+        report: Called as report(number, point, evidence) after each candidate.
+        note: Called with what else a user should know.
+
+    Returns:
+        The artifact, whether it holds, and the record of the search.
+
+    Raises:
+        InputError: For policy, environment and options that do not fit.
+    """
+    return search(policy, env, options or TuningOptions(), study=study, report=report, note=note)
+
+
+@public()
 def estimate_energy(
     artifact: Artifact,
     *,
@@ -282,22 +454,40 @@ def estimate_energy(
     episodes: int | None = None,
     seed: int = 1000,
     control_period_s: float | None = None,
-    progress: Callable[[int], None] = lambda finished: None,
+    progress: Progress = _silent,
 ) -> list[Estimate]:
-    """Joules and seconds per decision on each profile.
+    """Estimate joules and seconds per decision on each profile.
 
     The census is the given one, or that of `episodes` episodes (10) in the environment; an artifact
     without an environment is counted on its probe (`counted_on`). The control period is the
     environment's unless given.
+
+    Args:
+        artifact: The policy.
+        profiles: Names of hardware profiles.
+        census: Counts of a run; None counts episodes first.
+        env: Gymnasium id to count in; None takes the artifact's own.
+        episodes: How many are counted.
+        seed: Episode i starts from reset(seed=seed+i).
+        control_period_s: Seconds between two decisions.
+        progress: Called as progress(stage, done, total) when episodes end.
+
+    Returns:
+        One estimate per profile, in their order.
+
+    Raises:
+        InputError: For an unknown profile, episodes without an environment, seeds of calibration.
     """
     check_period(control_period_s)
     if census is None:
-        census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+        finished = staged(progress, "episodes", episodes or EPISODES)
+        census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
     if control_period_s is None and artifact.environment is not None:
         control_period_s = artifact.environment.control_period_s
     return price(census, artifact, tuple(profiles), control_period_s)
 
 
+@public()
 def assess(
     artifact: Artifact,
     *,
@@ -306,18 +496,32 @@ def assess(
     episodes: int | None = None,
     seed: int = 1000,
     control_period_s: float | None = None,
-    progress: Callable[[int], None] = lambda finished: None,
+    progress: Progress = _silent,
 ) -> Assessment:
-    """Whether the spiking policy pays against the same policy as an int8 network, and what decides
-    it.
+    """Judge whether the spiking policy pays against the same policy as an int8 network.
 
     Counts `episodes` episodes (10) of the artifact and as many of its source policy on the same
-    seeds; without an environment both on the probe (`counted_on`). `progress` hears of finished
-    episodes of both.
+    seeds; without an environment both on the probe (`counted_on`).
+
+    Args:
+        artifact: The policy.
+        profiles: Names of hardware profiles.
+        env: Gymnasium id to count in; None takes the artifact's own.
+        episodes: How many are counted of each policy.
+        seed: Episode i starts from reset(seed=seed+i).
+        control_period_s: Seconds between two decisions.
+        progress: Called as progress(stage, done, total) when episodes of either policy end.
+
+    Returns:
+        The verdict and what decides it.
+
+    Raises:
+        InputError: For an unknown profile, episodes without an environment, seeds of calibration.
     """
     check_period(control_period_s)
-    census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
-    work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=progress)
+    finished = staged(progress, "episodes", 2 * (episodes or EPISODES))
+    census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
+    work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
     if control_period_s is None and artifact.environment is not None:
         control_period_s = artifact.environment.control_period_s
     return judge(
@@ -326,11 +530,16 @@ def assess(
 
 
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
-    """Write the artifact in somebody else's format (docs/exports.md); `path` must be absent or, for
-    a folder, empty.
+    """Write the artifact in somebody else's format (docs/exports.md).
 
-    Raises InputError for an unknown format, a path that cannot be used or a neuron that the format
-    does not carry.
+    Args:
+        artifact: What is written.
+        to: A name of FORMATS.
+        path: The file, or for `lava` the folder; it must be absent or empty.
+
+    Raises:
+        InputError: For an unknown format, a path that cannot be used or a neuron that the format
+            does not carry.
     """
     from spikeport.export import formats
     from spikeport.toolchain.simulation.reference import probe_trace
@@ -376,6 +585,8 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
     from spikeport.toolchain.training.runs.training_run import TrainingPlan
     from spikeport.toolchain.training.runs.training_run import train as run
 
+    if "progress" in choices:
+        choices["progress"] = staged(choices["progress"], "steps", steps)
     own = {field.name for field in dataclasses.fields(TrainingPlan)}
     plan = TrainingPlan(
         method, env, **{name: value for name, value in choices.items() if name in own}

@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session", autouse=True)
 def _mujoco_log_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """MuJoCo appends its warnings to MUJOCO_LOG.TXT in the working directory unless told otherwise."""
+    """MuJoCo appends its warnings to MUJOCO_LOG.TXT in the working directory unless told not to."""
     import mujoco
 
     config = mujoco.MjLogConfig.get()

@@ -1,7 +1,7 @@
-"""The generated parts of docs/energy.md: `python -m spikeport.toolchain.energy.document docs/energy.md`
-writes them.
+"""The generated parts of docs/energy.md.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
+`python -m benchmarks.energy.document docs/energy.md` writes them. A part stands between
+`<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def sources() -> str:
                 else " Limits only, prices no policy."
             )
         )
-        parts.append(
-            f"### `{name}`\n\n{profile.title}.{flag}\n\n{notes}\n{_table(('number', 'value', 'band', 'kind', 'read', 'source', 'note'), rows)}"
-        )
+        columns = ("number", "value", "band", "kind", "read", "source", "note")
+        numbers = _table(columns, rows)
+        parts.append(f"### `{name}`\n\n{profile.title}.{flag}\n\n{notes}\n{numbers}")
     return "\n\n".join(parts)
 
 

@@ -1,10 +1,10 @@
-"""Measured spiking policies that no constant of ours was fitted to: their census priced, beside
-what was measured.
+"""Measured spiking policies that no constant of ours was fitted to.
 
+Their census is priced, beside what was measured.
 The counts are of the published weights (PopSAN: one closed-loop episode of HalfCheetah; SDDPG:
 inputs uniform in [0, 1], its observations need Gazebo), five timesteps, the authors' nine chip
-steps. `tests/support/spiking_checkpoints.py` counts them anew where the files are at hand. `census_energy`
-takes any census, an artifact's own too.
+steps. `tests/support/spiking_checkpoints.py` counts them anew where the files are at hand.
+`census_energy` takes any census, an artifact's own too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the estimate is checked against: published results and hand calculations, priced from the
-same counts.
+"""Published results and hand calculations that the estimate is checked against.
 
-The fixture is the network 3-256-256-1 of the NeuroBench cross-check (tests/energy/test_neurobench.py), 8
-timesteps, averages of 16 observations; its counts are NeuroBench's.
+They are priced from the same counts. The fixture is the network 3-256-256-1 of the NeuroBench
+cross-check (tests/energy/test_neurobench.py), 8 timesteps, averages of 16 observations; its counts
+are NeuroBench's.
 """
 
 from __future__ import annotations

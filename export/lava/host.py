@@ -63,11 +63,17 @@ class Host:
                 f"observation: not usable (got shape {values.shape}, {values}, limit"
                 f" {self.facts['size']} finite numbers)."
             )
-        number = 0 if self.fresh else self.decision
+        if self.fresh:
+            number = 0
+        else:
+            number = self.decision
         period = int(self.facts["resync_every"])
         afresh = self.stale or (period > 0 and number > 0 and number % period == 0)
         q = self.quantise(values, number)
-        payloads = q - self.announced if self.across_decisions and not afresh else q
+        if self.across_decisions and not afresh:
+            payloads = q - self.announced
+        else:
+            payloads = q
         self.announced = q
         self.decision = number + 1
         self.fresh = False
@@ -103,7 +109,8 @@ class Host:
 
         Math's functions, as the other encoders'.
         """
-        value = math.tanh(value) if self.facts["transform"] == "tanh" else value
+        if self.facts["transform"] == "tanh":
+            value = math.tanh(value)
         if "encoder.mean" not in self.arrays:
             return [value]
         pairs = zip(

@@ -126,11 +126,10 @@ def _idle_counts(graph: Graph, network: Network, idle: list[str], control: Contr
     steps = len(network.layers)
     for index, payloads in enumerate(idle):
         layer = network.layers[index]
-        synops = (
-            network.layers[index + 1].fan_out
-            if index + 1 < steps
-            else np.zeros(layer.outputs, np.int64)
-        )
+        if index + 1 < steps:
+            synops = network.layers[index + 1].fan_out
+        else:
+            synops = np.zeros(layer.outputs, np.int64)
         sums = graph.node(
             "MatMul",
             graph.cast(payloads, np.int64),

@@ -136,3 +136,16 @@ def read_array(path: Path, option: str) -> Any:
             f"{path.name or path} is not a readable .npy array: {error}",
             fix="np.save(FILE, array) with plain numbers",
         ) from None
+
+
+def refuse_overwriting(output: Path, other: Path, what: str) -> None:
+    """Raise InputError where `output` is the file `other`, which is named `what`."""
+    from spikeport.toolchain.errors import InputError
+
+    if output.exists() and other.exists() and output.samefile(other):
+        raise InputError(
+            "-o",
+            f"would overwrite the {what}",
+            got=output,
+            fix="give the artifact a name of its own, such as policy.spk",
+        )

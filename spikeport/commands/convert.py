@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from spikeport.commands.command_options import (
     numbers,
     read_array,
     read_options,
+    refuse_overwriting,
     whole_numbers,
 )
-from spikeport.commands.terminal import emit, plain, staged_bar
+from spikeport.commands.terminal import emit, staged_bar
 
 
 @click.command()
@@ -155,92 +155,26 @@ def convert(
     """
     from spikeport import api
     from spikeport.toolchain.artifact.artifact_file import save
-    from spikeport.toolchain.errors import InputError
     from spikeport.toolchain.files.atomic import check_writable
-    from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-    from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-    from spikeport.toolchain.report import artifact_text, describe_artifact
 
     check_writable(output)
-    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
-        raise InputError(
-            "-o",
-            "would overwrite the checkpoint",
-            got=output,
-            fix="give the artifact a name of its own, such as policy.spk",
-        )
+    refuse_overwriting(output, checkpoint, "checkpoint")
     if api.is_exported_nir(checkpoint):
         artifact = restored(checkpoint)
         save(artifact, output)
-        emit(
-            as_json,
-            describe_artifact(artifact) | {"accepted": None, "output": output.name},
-            f"{artifact_text(artifact)}\nwrote {output}",
-        )
+        tell(as_json, artifact, output, None)
         return
-    if observations is None:
-        recorded = None
-    else:
-        recorded = read_array(observations, "--observations")
-    if episode_starts is None:
-        starts = None
-    else:
-        starts = read_array(episode_starts, "--episode-starts")
+    recorded = None if observations is None else read_array(observations, "--observations")
+    starts = None if episode_starts is None else read_array(episode_starts, "--episode-starts")
     policy = api.load_policy(
         checkpoint,
         env=env,
         observation_size=None if recorded is None or recorded.ndim != 2 else recorded.shape[1],
         **read_options(given),
     )
-    own = (
-        "neuron",
-        "timesteps",
-        "alpha",
-        "weight_bits",
-        "action_error",
-        "allocation",
-        "thrift",
-        "finetune",
-    )
     for assumption in policy.provenance.assumptions:
         if assumption.startswith("warning: "):
             click.echo(assumption, err=True)
-    given["neuron"] = given["neuron"] or (
-        "lif"
-        if isinstance(policy, SpikingPolicy)
-        else "leaky"
-        if isinstance(policy, LeakyPolicy)
-        else "sdn"
-    )
-    choices: dict[str, Any] = {name: given[name] for name in own}
-    choices |= {
-        name: tuple(given[name] or ()) for name in ("error_shares", "triggers", "threshold_shares")
-    }
-    choices |= {
-        "resync_every": given["resync_every"],
-        "prune_dead": given["prune_dead"],
-        "keep_source": not given["no_source"],
-    }
-    if given["neuron"] != "auto":
-        choices = {"options": api.ConversionOptions(**choices)}
-        if given["neuron"] not in ("sdn", "lif", "leaky") and given["action_error"] is not None:
-            click.echo(
-                f"note: --action-error chooses the thresholds of sdn; {given['neuron']} takes its"
-                " own from the largest activations",
-                err=True,
-            )
-    elif (
-        given["finetune"]
-        or given["thrift"]
-        or given["triggers"]
-        or given["error_shares"]
-        or given["action_error"] is not None
-    ):
-        click.echo(
-            "note: --action-error, --error-shares, --triggers, --allocation, --thrift and"
-            " --finetune apply to auto's sdn candidate alone",
-            err=True,
-        )
     attempts: list[Any] = []
     with staged_bar() as progress:
         artifact = api.convert(
@@ -252,35 +186,93 @@ def convert(
             seed=given["seed"],
             progress=progress,
             attempts=attempts,
-            **choices,
+            **conversion_choices(given, policy.own_neuron),
         )
     save(artifact, output)
     for attempt in attempts:
         click.echo(f"closed loop: {attempt}", err=True)
     accepted = judged(attempts, artifact, output)
-    if given["neuron"] in ("lif", "leaky"):
-        options = (
-            ("" if artifact.environment else " --env ID")
-            + " --compare"
-            + ("" if artifact.source else " --source CHECKPOINT")
-        )
-        compare = f"`spikeport simulate {output.name}{options}` measures its return"
+    if policy.own_neuron is not None:
+        note_without_loop(artifact, output)
+    tell(as_json, artifact, output, accepted)
+
+
+CHOICES = (
+    "timesteps",
+    "alpha",
+    "weight_bits",
+    "action_error",
+    "allocation",
+    "thrift",
+    "finetune",
+    "resync_every",
+    "prune_dead",
+)
+LISTS = ("error_shares", "triggers", "threshold_shares")
+OF_SDN = ("finetune", "thrift", "triggers", "error_shares")  # and --action-error, --allocation
+
+
+def conversion_choices(given: dict[str, Any], own_neuron: str | None) -> dict[str, Any]:
+    """What `api.convert` is given of the options, with a note on those that do nothing.
+
+    Args:
+        given: The command's options by name.
+        own_neuron: Of a policy that was trained as spiking; None for an ANN.
+
+    Returns:
+        The checked options as `options`, or single choices where every neuron is tried.
+
+    Raises:
+        InputError: The options do not go together.
+    """
+    from spikeport import api
+
+    neuron = given["neuron"] or own_neuron or "sdn"
+    choices = {"neuron": neuron, "keep_source": not given["no_source"]}
+    choices |= {name: given[name] for name in CHOICES}
+    choices |= {name: tuple(given[name] or ()) for name in LISTS}
+    if neuron != "auto":
+        options = api.ConversionOptions(**choices)
+        if neuron not in ("sdn", own_neuron) and given["action_error"] is not None:
+            click.echo(
+                f"note: --action-error chooses the thresholds of sdn; {neuron} takes its own from"
+                " the largest activations",
+                err=True,
+            )
+        return {"options": options}
+    if given["action_error"] is not None or any(given[name] for name in OF_SDN):
         click.echo(
-            "note: no closed loop was run, a network that was trained as spiking is taken as it"
-            f" is; {compare}",
+            "note: --action-error, --error-shares, --triggers, --allocation, --thrift and"
+            " --finetune apply to auto's sdn candidate alone",
             err=True,
         )
-    emit(
-        as_json,
-        describe_artifact(artifact) | {"accepted": accepted, "output": output.name},
-        f"{artifact_text(artifact)}\nwrote {output}",
+    return choices
+
+
+def note_without_loop(artifact: Any, output: Path) -> None:
+    """Say on stderr how to measure the return of a network that was trained as spiking."""
+    environment = "" if artifact.environment else " --env ID"
+    source = "" if artifact.source else " --source CHECKPOINT"
+    command = f"spikeport simulate {output.name}{environment} --compare{source}"
+    click.echo(
+        "note: no closed loop was run, a network that was trained as spiking is taken as it is;"
+        f" `{command}` measures its return",
+        err=True,
     )
+
+
+def tell(as_json: bool, artifact: Any, output: Path, accepted: bool | None) -> None:
+    """Say what was written."""
+    from spikeport.toolchain.report import artifact_text, describe_artifact
+
+    facts = describe_artifact(artifact) | {"accepted": accepted, "output": output.name}
+    emit(as_json, facts, f"{artifact_text(artifact)}\nwrote {output}")
 
 
 def judged(attempts: list[Any], artifact: Any, output: Path) -> bool | None:
     """Whether the closed loop accepted what was written, None where it was not run.
 
-    Stderr hears why it was chosen, or that it is no good.
+    Says on stderr why it was chosen, or that nothing was good enough.
     """
     from spikeport.toolchain.conversion.closed_loop_conversion import Attempt, acceptance, setting
 
@@ -323,158 +315,6 @@ def restored(exported: Path) -> Any:
             "holds a finished artifact, which is given back as it is",
             got=", ".join("--" + name.replace("_", "-") for name in given),
             limit="-o and --json alone",
-            fix=("leave the other options away", "convert the checkpoint that it came from"),
+            fix=("omit the other options", "convert the checkpoint that it came from"),
         )
     return api.load_nir(exported)
-
-
-@click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The artifact to write (.spk).",
-)
-@checkpoint_options
-@click.option(
-    "--target", default=0.99, show_default=True, metavar="R", help="Return ratio to hold."
-)
-@click.option(
-    "--cost",
-    default="synops",
-    show_default=True,
-    metavar="synops|joules",
-    help="What is to become cheap, per decision.",
-)
-@click.option(
-    "--profile", metavar="NAME", help="Chip whose dynamic joules count, with --cost joules."
-)
-@click.option(
-    "--neurons",
-    default="sdn,if,snm,mt,dc",
-    show_default=True,
-    metavar="a[,b...]",
-    help="Neurons to search.",
-)
-@click.option(
-    "--weight-bits",
-    default="8",
-    show_default=True,
-    metavar="B[,B...]",
-    callback=whole_numbers,
-    help="Weight widths to search.",
-)
-@click.option("--trials", default=1000, show_default=True, metavar="N", help="Candidates at most.")
-@click.option(
-    "--minutes",
-    default=12.0,
-    show_default=True,
-    metavar="M",
-    help="Time at most, calibration and judgement included.",
-)
-@click.option(
-    "--chatter",
-    default=1.1,
-    show_default=True,
-    metavar="X",
-    help="Largest change of action per decision, as a multiple of the source policy's.",
-)
-@click.option(
-    "--calibration-steps",
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Decisions of the policy to calibrate on.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Of the calibration, the search and the judgement (docs/tuning.md).",
-)
-@click.option(
-    "--study",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Keep the search here; an interrupted one goes on from it.",
-)
-@click.option("--no-source", is_flag=True, help="Leave the float policy out of the artifact.")
-@as_json
-def tune(
-    checkpoint: Path, output: Path, env: str | None, study: Path | None, as_json: bool, **given: Any
-) -> None:
-    """Search for the cheapest conversion that still holds the policy's return.
-
-    Candidates run in the environment, closed loop; the cheapest that hold are judged on episodes
-    that the search never saw. Exit code 1: nothing held, not even the plain conversion, which FILE
-    then is.
-    """
-    from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import save
-    from spikeport.toolchain.errors import InputError
-    from spikeport.toolchain.files.atomic import check_writable
-    from spikeport.toolchain.report import (
-        artifact_text,
-        candidate_line,
-        describe_artifact,
-        tuning_text,
-    )
-
-    check_writable(output)
-    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
-        raise InputError(
-            "-o",
-            "would overwrite the checkpoint",
-            got=output,
-            fix="give the artifact a name of its own, such as policy.spk",
-        )
-    if env is None:
-        raise InputError(
-            "tune", "searches in the policy's environment", got="no --env", fix="--env ID"
-        )
-    if study is not None and output.resolve() == study.resolve():
-        raise InputError(
-            "-o",
-            "would overwrite the study",
-            got=output,
-            fix="give the artifact a name of its own, such as policy.spk",
-        )
-    options = api.TuningOptions(
-        **{
-            name: given[name]
-            for name in (
-                "target",
-                "cost",
-                "profile",
-                "trials",
-                "minutes",
-                "chatter",
-                "seed",
-                "calibration_steps",
-            )
-        },
-        neurons=tuple(name.strip() for name in given["neurons"].split(",") if name.strip()),
-        weight_bits=tuple(given["weight_bits"]),
-        keep_source=not given["no_source"],
-    )
-    policy = api.load_policy(checkpoint, env=env, **read_options(given))
-    tuned = api.tune(
-        policy,
-        env,
-        options,
-        study=study,
-        report=lambda number, point, evidence: click.echo(
-            f"{number:4d}  {candidate_line(point, evidence)}", err=True
-        ),
-        note=lambda text: click.echo(plain(text), err=True),
-    )
-    save(tuned.artifact, output)
-    facts = describe_artifact(tuned.artifact) | {"tuning": tuned.to_json(), "output": output.name}
-    emit(as_json, facts, f"{tuning_text(tuned)}\n{artifact_text(tuned.artifact)}\nwrote {output}")
-    if not tuned.holds:
-        sys.exit(1)

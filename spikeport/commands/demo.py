@@ -11,14 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from spikeport import api
-from spikeport.toolchain.artifact.artifact_file import load, save
-from spikeport.toolchain.energy import baseline_estimates
-from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.report import artifact_text, simulation_text, verification_text
-from spikeport.toolchain.report.energy_table import render_table
-from spikeport.toolchain.simulation.closed_loop import simulate
-from spikeport.toolchain.simulation.verification import verify
+import click
 
 POLICY = "td3-HalfCheetah-v5.pt"
 ENVIRONMENT = "HalfCheetah-v5"
@@ -26,7 +19,9 @@ ENVIRONMENT = "HalfCheetah-v5"
 
 def shipped_policy() -> Path:
     """The policy file in the checkout's examples; a wheel does not carry it."""
-    path = Path(__file__).parent.parent / "examples" / "policies" / POLICY
+    from spikeport.toolchain.errors import InputError
+
+    path = Path(__file__).parents[2] / "examples" / "policies" / POLICY
     if path.is_file():
         return path
     raise InputError(
@@ -36,6 +31,12 @@ def shipped_policy() -> Path:
 
 def run(episodes: int, say: Callable[[str], None]) -> bool:
     """Convert, verify, simulate, price. Returns whether every backend was exact."""
+    from spikeport import api
+    from spikeport.toolchain.artifact.artifact_file import load, save
+    from spikeport.toolchain.energy import baseline_estimates
+    from spikeport.toolchain.report import artifact_text, simulation_text, verification_text
+    from spikeport.toolchain.report.energy_table import render_table
+
     start = time.perf_counter()
 
     def heading(text: str) -> None:
@@ -57,11 +58,11 @@ def run(episodes: int, say: Callable[[str], None]) -> bool:
         artifact = load(path)
 
     heading("2. Proof: the same integers on five backends, Lava's runtime among them")
-    verification = verify(artifact, progress=lambda backend: _note(backend))
+    verification = api.verify(artifact, progress=lambda backend, done, total: _note(backend))
     say(verification_text(verification))
 
     heading("3. Closed loop in MuJoCo, next to the original on the same seeds")
-    simulation = simulate(artifact, episodes=episodes, compare=True)
+    simulation = api.simulate(artifact, episodes=episodes, compare=True)
     say(simulation_text(simulation))
 
     heading("4. Energy and latency per decision; every constant has a source (docs/energy.md)")
@@ -86,3 +87,14 @@ def _dots(stage: str, done: int, total: int) -> None:
     if stage not in _seen:
         _seen.add(stage)
         _note(stage)
+
+
+@click.command()
+@click.option("--episodes", default=5, show_default=True, metavar="N", type=click.IntRange(min=1))
+def demo(episodes: int) -> None:
+    """See all of it once.
+
+    Convert, verify, simulate and price the policy that ships with Spikeport.
+    """
+    if not run(episodes, click.echo):
+        sys.exit(1)

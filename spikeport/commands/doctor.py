@@ -1,4 +1,4 @@
-"""What this computer has for Spikeport, what is missing, and the command that mends it.
+"""What this computer has for Spikeport, what is missing, and the command that fixes it.
 
 Nothing heavy is imported: versions come from the installed metadata, modules are located, not run.
 """
@@ -16,6 +16,8 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+import click
 
 from spikeport.export.lava import lava_import
 from spikeport.export.onnx.requirement import REQUIREMENTS as ONNX
@@ -279,3 +281,12 @@ def _writable(folder: Path) -> bool:
 
 def _pip(*arguments: str) -> str:
     return f"{shlex.quote(sys.executable)} -m pip install {shlex.join(arguments)}"
+
+
+@click.command()
+def doctor() -> None:
+    """Say what this computer lacks and the command that fixes it."""
+    checks = diagnose()
+    click.echo(render(checks))
+    if not all(check.ok for check in checks):
+        sys.exit(1)

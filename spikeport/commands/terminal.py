@@ -28,12 +28,16 @@ class Group(click.Group):
 
 
 @contextmanager
-def progress_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+def progress_bar(total: int, title: str) -> Iterator[Callable[..., None]]:
     """A bar on stderr; silent where stderr is not a terminal."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=title, file=sys.stderr, disable=None, leave=False) as bar:
-        yield lambda done: (bar.update(done), None)[1]
+
+        def advance(stage: str, done: int, total: int) -> None:
+            bar.update(done)
+
+        yield advance
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeport.toolchain.artifact import artifact_file
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import is_artifact, load, save
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files import atomic
 from spikeport.toolchain.files.atomic import check_writable
-from spikeport.toolchain.network.parameters import Dynamics
+from spikeport.toolchain.network.parameters import ActivationTable, Dynamics
 from tests.support import spk_files
 from tests.support.networks import random_artifact
 from tests.support.policy_files import Payload
@@ -466,9 +466,7 @@ def test_tables_that_break_a_rule_are_refused(
     save(
         in_layer(
             0,
-            table=artifact_file.ActivationTable(
-                **{name: values.copy() for name, values in arrays.items()}
-            ),
+            table=ActivationTable(**{name: values.copy() for name, values in arrays.items()}),
         )(artifact),
         path,
     )
@@ -748,9 +746,9 @@ def test_read_only_folders_and_full_disks_leave_nothing(
         raise OSError(28, "No space left on device")
 
     for place, name, failure, reason in (
-        (artifact_file.tempfile, "mkstemp", refuse, "Permission denied"),
+        (atomic.tempfile, "mkstemp", refuse, "Permission denied"),
         (Path, "write_bytes", full, "No space left on device"),
-        (artifact_file.os, "replace", refuse, "Permission denied"),
+        (atomic.os, "replace", refuse, "Permission denied"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, failure)
@@ -758,7 +756,7 @@ def test_read_only_folders_and_full_disks_leave_nothing(
                 save(small(), tmp_path / "a.spk")
         assert [path.name for path in tmp_path.iterdir()] == ["a.spk"]
         assert (tmp_path / "a.spk").read_bytes() == b"before"
-    monkeypatch.setattr(artifact_file.os, "access", lambda *_: False)
+    monkeypatch.setattr(atomic.os, "access", lambda *_: False)
     with pytest.raises(InputError, match="cannot be written: its folder is read-only"):
         check_writable(tmp_path / "a.spk")
 

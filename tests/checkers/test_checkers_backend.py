@@ -51,20 +51,61 @@ def test_plain_integers_pass() -> None:
 
 
 MISTAKES: list[tuple[str, str, str]] = [
-    ("int(v > theta)", "int(v >= theta)", r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1 \(20 of 5472 differ\)"),
-    ("theta // 2 for", "0 for", r"(payload|state) of if@1, layer 0, decision 0, timestep 0, neuron \d: expected"),
-    ("alpha * dv + 32", "alpha * dv", r"state of if@1, layer \d, decision \d+, timestep 0, neuron \d: expected"),
-    ("-old[\"spikes\"][j] * theta", "-(2**40)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    (" >> 6), 0), theta)", " >> 6), 0), 2 * theta)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    (" >> 6), 0), theta)", " >> 6), -theta), theta)", r"of if@1, layer \d, decision \d+, timestep 0"),
-    ("T * b for b", "b for b", r"state of readout@1, layer \d, decision 0, timestep 0, neuron 0: expected"),
-    ("if t == 0:\n", "if t >= 0:\n", r"of if@1, layer 0, decision 0, timestep 1, neuron"),
-    ("min(max(free, -LIMIT), LIMIT)", "free", r"state of if@1, layer 0, decision \d+, timestep \d, neuron \d: expected -?\d+, got"),
-    ("clips += v != free", "clips += 0", r"saturations of if@1, layer 0, decision \d+: expected \d+, got 0"),
+    (
+        "int(v > theta)",
+        "int(v >= theta)",
+        r"payload of if@1, layer 1, decision 20, timestep 0, neuron 1: expected 0, got 1"
+        r" \(20 of 5472 differ\)",
+    ),
+    (
+        "theta // 2 for",
+        "0 for",
+        r"(payload|state) of if@1, layer 0, decision 0, timestep 0, neuron \d: expected",
+    ),
+    (
+        "alpha * dv + 32",
+        "alpha * dv",
+        r"state of if@1, layer \d, decision \d+, timestep 0, neuron \d: expected",
+    ),
+    ('-old["spikes"][j] * theta', "-(2**40)", r"of if@1, layer \d, decision \d+, timestep 0"),
+    (
+        " >> 6), 0), theta)",
+        " >> 6), 0), 2 * theta)",
+        r"of if@1, layer \d, decision \d+, timestep 0",
+    ),
+    (
+        " >> 6), 0), theta)",
+        " >> 6), -theta), theta)",
+        r"of if@1, layer \d, decision \d+, timestep 0",
+    ),
+    (
+        "T * b for b",
+        "b for b",
+        r"state of readout@1, layer \d, decision 0, timestep 0, neuron 0: expected",
+    ),
+    (
+        "if t == 0:\n            state",
+        "if t >= 0:\n            state",
+        r"of if@1, layer 0, decision 0, timestep 1, neuron",
+    ),
+    (
+        "min(max(free, -LIMIT), LIMIT)",
+        "free",
+        r"state of if@1, layer 0, decision \d+, timestep \d, neuron \d: expected -?\d+, got",
+    ),
+    (
+        "clips += v != free",
+        "clips += 0",
+        r"saturations of if@1, layer 0, decision \d+: expected \d+, got 0",
+    ),
     ("control == 1:", "control and old:", r"of if@1, layer \d, decision \d+, timestep 0"),
-    ("v - theta * spikes[j]", "v * (1 - spikes[j])", r"state of if@1, layer 0, decision 0, timestep \d, neuron"),
+    (
+        "v - theta * spikes[j]",
+        "v * (1 - spikes[j])",
+        r"state of if@1, layer 0, decision 0, timestep \d, neuron",
+    ),
     ('+ layer["bias"][j]', "", r"of if@1, layer 0, decision 0, timestep 0"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -110,18 +151,45 @@ RESULTS: list[tuple[str, str]] = [
     ("text = 'no'", r"RESULTS/if-t1-a0\.json is not JSON: "),
     ("text = '[' * 100000", r"RESULTS/if-t1-a0\.json is not JSON: "),
     ("text = '[]'", r"RESULTS/if-t1-a0\.json has list, payloads, states, saturations expected"),
-    ("text = json.dumps(good | {'extra': 1})", r"has extra, payloads, saturations, states, payloads"),
+    (
+        "text = json.dumps(good | {'extra': 1})",
+        r"has extra, payloads, saturations, states, payloads",
+    ),
     ("good['payloads'] = 3; text = json.dumps(good)", r"payloads is not a list of layers"),
-    ("good['payloads'].pop(); text = json.dumps(good)", r"1 layers of payloads and 2 of states, 2 of each expected"),
-    ("good['states'][0][0][0].pop(); text = json.dumps(good)", r"states of layer 0: the lists differ in length"),
-    ("good['states'][0].pop(); text = json.dumps(good)", r"states of layer 0 have shape \(23, 1, 6\), \(24, 1, 6\) expected"),
-    ("good['states'][0][0][0][0] += 0.5; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got float64"),
-    ("good['states'][0][0][0][0] = 2**80; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got object"),
-    ("good['states'][0][0][0][0] = 'a'; text = json.dumps(good)", r"states of layer 0: whole numbers expected, got <U"),
+    (
+        "good['payloads'].pop(); text = json.dumps(good)",
+        r"1 layers of payloads and 2 of states, 2 of each expected",
+    ),
+    (
+        "good['states'][0][0][0].pop(); text = json.dumps(good)",
+        r"states of layer 0: the lists differ in length",
+    ),
+    (
+        "good['states'][0].pop(); text = json.dumps(good)",
+        r"states of layer 0 have shape \(23, 1, 6\), \(24, 1, 6\) expected",
+    ),
+    (
+        "good['states'][0][0][0][0] += 0.5; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got float64",
+    ),
+    (
+        "good['states'][0][0][0][0] = 2**80; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got object",
+    ),
+    (
+        "good['states'][0][0][0][0] = 'a'; text = json.dumps(good)",
+        r"states of layer 0: whole numbers expected, got <U",
+    ),
     ("good['saturations'] = [0]; text = json.dumps(good)", r"saturations have 1 dimensions"),
-    ("good['saturations'][3][0] += 1; text = json.dumps(good)", r"saturations of if@1, layer 0, decision 3: expected 0, got 1 \(1 of 432 differ\)"),
-    ("good['states'][1][5][0][1] += 1; text = json.dumps(good)", r"state of readout@1, layer 1, decision 5, timestep 0, neuron 1: expected (-?\d+), got"),
-]  # fmt: skip
+    (
+        "good['saturations'][3][0] += 1; text = json.dumps(good)",
+        r"saturations of if@1, layer 0, decision 3: expected 0, got 1 \(1 of 432 differ\)",
+    ),
+    (
+        "good['states'][1][5][0][1] += 1; text = json.dumps(good)",
+        r"state of readout@1, layer 1, decision 5, timestep 0, neuron 1: expected (-?\d+), got",
+    ),
+]
 
 
 @pytest.mark.parametrize(("line", "told"), RESULTS, ids=[case[1][:30] for case in RESULTS])
@@ -286,7 +354,7 @@ def test_what_is_no_backend_is_told_first() -> None:
     for factory, told in (
         (Absent, "cannot run here: the chip is not plugged in"),
         (dict, "TypeError"),
-        (lambda artifact: open("/dev/null"), "no toolchain"),
+        (lambda artifact: open("/dev/null"), "no spikeport.toolchain"),
     ):
         report = check_backend(factory, neurons=["mt"])
         assert [check.name for check in report.checks] == ["interface"] and told in str(report), (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def test_from_checkpoint_to_joules(tmp_path: Path) -> None:
     verification = spikeport.verify(loaded, backends=["reference", "fast"])
     assert isinstance(verification, spikeport.Verification) and verification.exact
     finished: list[int] = []
-    simulation = spikeport.simulate(loaded, episodes=2, compare=True, progress=finished.append)
+    simulation = spikeport.simulate(
+        loaded, episodes=2, compare=True, progress=lambda stage, done, total: finished.append(done)
+    )
     assert (
         isinstance(simulation, spikeport.Simulation) and sum(finished) == 4
     )  # both policies' episodes
@@ -106,20 +109,24 @@ def test_defaults_are_the_contracts() -> None:
     ) == ("sdn", 1, 0, 8, 0.1, 0)
     assert (rate.steps, rate.alpha_64ths) == (16, 32)
     assert spikeport.convert.__kwdefaults__ | {"progress": None} == {
-        "env": None, "observations": None, "episode_starts": None, "options": None, "calibration_steps": 10_000, "seed": 0, "progress": None, "attempts": None,
-    }  # fmt: skip
-    defaults = spikeport.simulate.__kwdefaults__
-    assert (defaults["episodes"], defaults["seed"], defaults["backend"], defaults["compare"]) == (
-        10,
-        1000,
-        "fast",
-        False,
-    )
-    assert spikeport.estimate_energy.__kwdefaults__["profiles"] == ("loihi1-davies", "loihi2")
-    assert (
-        spikeport.verify.__kwdefaults__["backends"] == BACKENDS
-        and spikeport.verify.__kwdefaults__["decisions"] == 256
-    )
+        "env": None,
+        "observations": None,
+        "episode_starts": None,
+        "options": None,
+        "calibration_steps": 10_000,
+        "seed": 0,
+        "progress": None,
+        "attempts": None,
+    }
+    shown = {
+        "simulate": {"episodes": 10, "seed": 1000, "backend": "fast", "compare": False},
+        "estimate_energy": {"profiles": ("loihi1-davies", "loihi2")},
+        "verify": {"backends": BACKENDS, "decisions": 256},
+    }
+    for name, defaults in shown.items():
+        parameters = inspect.signature(getattr(spikeport, name)).parameters
+        for option, value in defaults.items():
+            assert parameters[option].default == value, (name, option)
 
 
 def test_the_closed_loop_tells_what_it_tried(tmp_path: Path) -> None:
@@ -161,7 +168,7 @@ def test_recorded_observations_in_any_shape_of_numbers(tmp_path: Path) -> None:
 
 def test_action_bounds_in_place_of_an_environment() -> None:
     for bounds in ((-1.0, 1.0), ([-1.0] * 6, [1.0] * 6), (-1.0, [1.0] * 6), (np.full(6, -1.0), 1)):
-        policy = spikeport.load_policy(CHEETAH, action_low=bounds[0], action_high=bounds[1])  # type: ignore[arg-type]
+        policy = spikeport.load_policy(CHEETAH, action_low=bounds[0], action_high=bounds[1])
         assert policy.action.scale.tolist() == [1.0] * 6
     with pytest.raises(
         spikeport.InputError, match="the bounds have different lengths .got 6 and 5"
@@ -254,7 +261,7 @@ def test_a_source_from_elsewhere(tmp_path: Path) -> None:
     source = api.load_source(bare, PENDULUM)
     values = recorded(9)
     assert pendulum().source is not None
-    np.testing.assert_array_equal(source.act(values), pendulum().source.act(values))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(source.act(values), pendulum().source.act(values))
     for inputs, outputs, text in (
         (8, 1, "got 8 inputs, limit 9 observation channels"),
         (9, 2, "got 2 outputs, limit 1 action channels"),
@@ -294,7 +301,7 @@ def test_without_a_source_there_is_nothing_to_compare_with() -> None:
 
 
 def test_energy_of_another_networks_census() -> None:
-    census = spikeport.simulate(toy(), environment=TOY_ENV, episodes=1).census
+    census = spikeport.simulate(toy(), env=TOY_ENV, episodes=1).census
     with pytest.raises(spikeport.InputError, match="Fix: "):
         spikeport.estimate_energy(pendulum(), census=census)
     with pytest.raises(spikeport.InputError, match="--episodes: nothing to count"):

@@ -38,9 +38,18 @@ needs_lava = pytest.mark.skipif(
     reason=f"{lava_import.lava_problem()}: `{lava_import.install_command()}`",
 )
 ESTIMATE: dict[str, Any] = {
-    "profile": str, "dynamic_j": float, "low_j": float, "high_j": float, "static_inference_j": float, "static_period_j": float, "latency_s": float,
-    "realtime": bool, "grade": str, "unpriced": list, "census": dict,
-}  # fmt: skip
+    "profile": str,
+    "dynamic_j": float,
+    "low_j": float,
+    "high_j": float,
+    "static_inference_j": float,
+    "static_period_j": float,
+    "latency_s": float,
+    "realtime": bool,
+    "grade": str,
+    "unpriced": list,
+    "census": dict,
+}
 KINDS = {"measured", "simulated", "derived", "inherited", "vendor"}
 READS = {"primary", "quoted", "secondary"}
 
@@ -385,7 +394,7 @@ def test_names_from_a_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
     origin = dataclasses.replace(
         pendulum().provenance, family="\x1b[2Jgone", assumptions=("\ud800\x07",)
     )
-    environment = dataclasses.replace(pendulum().environment, id="\x1b]0;title\x07")  # type: ignore[type-var]
+    environment = dataclasses.replace(pendulum().environment, id="\x1b]0;title\x07")
     spikeport.save(
         dataclasses.replace(pendulum(), provenance=origin, environment=environment),
         tmp_path / "odd.spk",

@@ -159,7 +159,7 @@ def test_resync_every(tmp_path: Path) -> None:
 
 
 def test_prune_dead_drops_the_neurons_that_never_fired(tmp_path: Path) -> None:
-    """The source policy inside stays whole, and what is left acts like it on the calibrated states."""
+    """The source policy inside stays whole; what is left acts like it on the calibrated states."""
     facts = answer(*CONVERT, "-o", tmp_path / "pruned.spk", "--prune-dead")
     dead = facts["calibration"]["silent_neurons"]
     whole = pendulum()

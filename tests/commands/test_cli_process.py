@@ -29,7 +29,9 @@ LAVA = lava_import.lava_available()
 TURN_OFF = """import sys
 from importlib.machinery import PathFinder
 absent, find = sys.argv.pop(1).split(","), PathFinder.find_spec
-PathFinder.find_spec = classmethod(lambda kind, name, *rest: None if name.split(".")[0] in absent else find(name, *rest))
+def present(kind, name, *rest):
+    return None if name.split(".")[0] in absent else find(name, *rest)
+PathFinder.find_spec = classmethod(present)
 """
 RUN = "from spikeport.cli import main\nmain(sys.argv[1:], standalone_mode=False)\n"
 REPORT = "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"

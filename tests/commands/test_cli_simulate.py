@@ -34,14 +34,31 @@ from tests.support.policy_files import model, normalizer, state_dict, torch_byte
 
 Number = (int, float)
 ALWAYS: dict[str, Any] = {
-    "backend": str, "env": str, "seed": int, "episodes": int, "returns": list, "mean_return": float, "ci95": list, "decisions": int,
-    "decisions_per_second": float, "env_seconds": float, "policy_seconds": float,
-    "synops_per_decision": float, "macs_per_decision": int, "host_macs_per_decision": int, "saturations": int,
-}  # fmt: skip
+    "backend": str,
+    "env": str,
+    "seed": int,
+    "episodes": int,
+    "returns": list,
+    "mean_return": float,
+    "ci95": list,
+    "decisions": int,
+    "decisions_per_second": float,
+    "env_seconds": float,
+    "policy_seconds": float,
+    "synops_per_decision": float,
+    "macs_per_decision": int,
+    "host_macs_per_decision": int,
+    "saturations": int,
+}
 COMPARED: dict[str, Any] = {
-    "failed_episodes": int, "ann_failed_episodes": int, "ann_returns": list, "ann_mean_return": float,
-    "return_ratio": float, "ratio_ci95": list, "return_difference": float,
-}  # fmt: skip
+    "failed_episodes": int,
+    "ann_failed_episodes": int,
+    "ann_returns": list,
+    "ann_mean_return": float,
+    "return_ratio": float,
+    "ratio_ci95": list,
+    "return_difference": float,
+}
 CLOCKS = ("decisions_per_second", "env_seconds", "policy_seconds")
 needs_lava = pytest.mark.skipif(
     not lava_import.lava_available(),
@@ -280,7 +297,7 @@ def test_what_is_no_number_is_null_and_said(
 
 def test_an_episode_that_diverges_has_failed(spk: Path) -> None:
     simulation = spikeport.simulate(
-        spikeport.load(spk.with_name("toy.spk")), environment=TOY_ENV, episodes=3, compare=True
+        spikeport.load(spk.with_name("toy.spk")), env=TOY_ENV, episodes=3, compare=True
     )
     simulation.spiking.returns[1] = np.nan
     facts = simulation.to_json()

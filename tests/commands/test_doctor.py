@@ -54,7 +54,7 @@ def test_nothing_heavy_is_imported() -> None:
     heavy = {"numpy", "numba", "torch", "mujoco", "gymnasium", "onnx", "lava"}
     assert (
         alone(
-            f"from spikeport import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
+            f"from spikeport.commands import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
         ).strip()
         == "set()"
     )
@@ -62,7 +62,9 @@ def test_nothing_heavy_is_imported() -> None:
 
 def test_nothing_installed() -> None:
     """-S leaves out site-packages."""
-    text = alone("from spikeport import doctor; print(doctor.render(doctor.diagnose()))", "-S")
+    text = alone(
+        "from spikeport.commands import doctor; print(doctor.render(doctor.diagnose()))", "-S"
+    )
     assert "--  numpy" in text and "numpy is missing" in text
     assert f"fix: {lava_import.install_command()}" in text
     assert "16 of 20 checks failed" in text

@@ -30,6 +30,7 @@ from spikeport.toolchain.quantization.fitting import compensated_rows
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
 from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
+from tests.support.front_door import ROOT
 
 finetune_module = sys.modules["spikeport.toolchain.conversion.distillation.finetune"]
 
@@ -188,11 +189,10 @@ def test_all_seeds_of_a_closed_loop_finetuning_are_on_record(
 ) -> None:
     monkeypatch.setattr(conversion_loop, "EPISODES", 2)
     monkeypatch.setattr(finetune_module, "STEPS", 100)
-    file = conversion_loop.__file__.replace(
-        "toolchain/conversion/closed_loop_conversion.py",
-        "examples/policies/td3-InvertedDoublePendulum-v5.zip",
+    policy = api.load_policy(
+        ROOT / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip",
+        env="InvertedDoublePendulum-v5",
     )
-    policy = api.load_policy(file, env="InvertedDoublePendulum-v5")
     stages: list[str] = []
     artifact = api.convert(
         policy,

@@ -43,7 +43,7 @@ def converted(
 
 
 @pytest.mark.parametrize("neuron", ["lif", "clif", "plif"])
-@pytest.mark.door(direction="in", format=["PopSAN", "Proxy-Target"])
+@pytest.mark.proves(direction="in", format=["PopSAN", "Proxy-Target"])
 def test_the_integers_follow_the_float_network(tmp_path: Path, neuron: str) -> None:
     artifact = converted(tmp_path, {"neuron": neuron}, plif=neuron == "plif")
     assert (
@@ -262,7 +262,7 @@ def test_the_front_door(tmp_path: Path) -> None:
         SpikingShape(population=0, clip_action=True),
     ],
 )
-@pytest.mark.door(direction="out", format="lava")
+@pytest.mark.proves(direction="out", format="lava")
 def test_an_exported_folder_replays_alone(tmp_path: Path, shape: SpikingShape) -> None:
     artifact = build_spiking(shape, 1)
     observations = np.random.default_rng(0).normal(size=(12, shape.features))
@@ -314,9 +314,14 @@ def test_lavas_dense_computes_the_integer_sum(exponent: int) -> None:
         np.int8
     )
     layer = dataclasses.replace(
-        layer, weights=weights, bias=0 * layer.bias, threshold=0 * layer.threshold + 2**17 - 1,
-        dynamics=dataclasses.replace(dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent),
-    )  # fmt: skip
+        layer,
+        weights=weights,
+        bias=0 * layer.bias,
+        threshold=0 * layer.threshold + 2**17 - 1,
+        dynamics=dataclasses.replace(
+            dynamics, current_decay=4095, voltage_decay=4096, weight_exponent=exponent
+        ),
+    )
     artifact = dataclasses.replace(
         artifact, network=dataclasses.replace(artifact.network, layers=(layer,))
     )

@@ -38,7 +38,7 @@ EVERYWHERE = [
 
 
 def diagnosis(artifact: Artifact, episodes: int = 10, **options: Any) -> Diagnosis:
-    return spikeport.diagnose(artifact, environment=TOY_ENV, episodes=episodes, **options)
+    return spikeport.diagnose(artifact, env=TOY_ENV, episodes=episodes, **options)
 
 
 def named(artifact: Artifact, **options: Any) -> tuple[str, int | None]:
@@ -96,7 +96,7 @@ def test_a_wrong_observation_scale(
 def test_an_environment_of_another_scale() -> None:
     """The first reset of calibration, repeated, shows it whatever the policies do."""
     found = spikeport.diagnose(
-        plant.steering(), environment="tests.support.toy_environments:Scaled-v0", episodes=4
+        plant.steering(), env="tests.support.toy_environments:Scaled-v0", episodes=4
     ).verdict
     assert (found.cause, found.layer) == (Cause.OBSERVATION_SCALE, -1)
     assert found.evidence["gain"] == pytest.approx(3.0)
@@ -132,7 +132,7 @@ def test_triggers_and_steps_that_are_too_coarse() -> None:
 
 
 def test_an_error_that_stays_calls_for_the_residual() -> None:
-    """Only where a residual could be carried over and is not, and the timesteps are the usual ones."""
+    """Only where a residual could be carried over and is not, and the timesteps are as usual."""
     artifact = plant.steering("if", 16)
     evidence = diagnosis(artifact, episodes=2).on_ann_states
     plain, carried, short = (

@@ -69,7 +69,6 @@ def test_an_update_of_leaky_by_hand() -> None:
         network=dataclasses.replace(
             plain.network,
             layers=tuple(
-                # fmt: skip
                 dataclasses.replace(layer, neuron=LEAKY) if index < 2 else layer
                 for index, layer in enumerate(plain.network.layers)
             ),

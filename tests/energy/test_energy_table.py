@@ -8,7 +8,7 @@ import pytest
 
 from spikeport.toolchain.energy import Estimate, Grade, baseline_estimates
 from spikeport.toolchain.energy.units import joules, seconds
-from spikeport.toolchain.report import energy_headline as headline
+from spikeport.toolchain.report.energy_headline import headline
 from spikeport.toolchain.report.energy_table import render_table
 from tests.support.networks import random_artifact
 
@@ -22,10 +22,25 @@ def spiking(
 ) -> Estimate:
     grade = Grade("simulated" if shown else "inherited", "quoted")
     return Estimate(
-        profile=profile, runs="spiking network", dynamic_j=dynamic, low_j=0.8 * dynamic, high_j=1.5 * dynamic, static_inference_j=5e-6, static_period_j=static,
-        latency_s=50e-6, realtime=None if static is None else True, grade="derived", unpriced=("host input and output",), census={}, read="quoted",
-        grades={"dynamic_j": grade}, headline=shown, control_period_s=None if static is None else 0.01, host_j=3e-8, host="stm32l4r5",
-    )  # fmt: skip
+        profile=profile,
+        runs="spiking network",
+        dynamic_j=dynamic,
+        low_j=0.8 * dynamic,
+        high_j=1.5 * dynamic,
+        static_inference_j=5e-6,
+        static_period_j=static,
+        latency_s=50e-6,
+        realtime=None if static is None else True,
+        grade="derived",
+        unpriced=("host input and output",),
+        census={},
+        read="quoted",
+        grades={"dynamic_j": grade},
+        headline=shown,
+        control_period_s=None if static is None else 0.01,
+        host_j=3e-8,
+        host="stm32l4r5",
+    )
 
 
 TEXTS = {

@@ -89,9 +89,19 @@ def fixture() -> Artifact:
         same = [np.full(outputs, value, np.int32) for value in (0, theta, 0, 1)]
         bias, threshold, low, high = same
         layers.append(
-            Layer(READOUT if readout else "if@1", weights, bias, np.ones(outputs), threshold, low, high, np.ones(outputs),
-                  activation="identity" if readout else "relu", hold_input=index == 0)
-        )  # fmt: skip
+            Layer(
+                READOUT if readout else "if@1",
+                weights,
+                bias,
+                np.ones(outputs),
+                threshold,
+                low,
+                high,
+                np.ones(outputs),
+                activation="identity" if readout else "relu",
+                hold_input=index == 0,
+            )
+        )
     network = Network(
         Encoder(np.ones(3), np.full(3, 64, np.int32)), tuple(layers), TIMESTEPS, alpha=0
     )
@@ -110,7 +120,7 @@ def fixture() -> Artifact:
     return artifact
 
 
-class StartsAtZero(IntegrateAndFire):  # type: ignore[misc]  # final for users; the fixture's start, for this comparison only
+class StartsAtZero(IntegrateAndFire):
     """if@1 with the membrane at 0 when a window opens."""
 
     def begin(self, layer: Layer, state: Any, control: Any, timesteps: int, alpha: int) -> None:

@@ -73,7 +73,7 @@ def change(file: Path, name: str, place: tuple[int, ...], by: int) -> None:
 
 @needs_lava
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.door(direction="out", format="lava")
+@pytest.mark.proves(direction="out", format="lava")
 def test_folder_replays_its_probe_from_anywhere(kind: str, tmp_path: Path) -> None:
     target = tmp_path / "out"
     elsewhere = tmp_path / "elsewhere"
@@ -139,10 +139,12 @@ def test_observations_of_ones_own(tmp_path: Path) -> None:
 import json, sys
 sys.path.insert(0, {str(target)!r})
 from spiking_policy.policy import SpikingPolicy
+observations = {observations.tolist()!r}
 with SpikingPolicy() as policy:
     policy.reset()
-    print(json.dumps([policy.decide(observation).tolist() for observation in {observations.tolist()!r}]))
-assert not [name for name in sys.modules if name.split(".")[0] in ("toolchain", "export", "spikeport", "lava")]
+    print(json.dumps([policy.decide(observation).tolist() for observation in observations]))
+packages = {{name.split(".")[0] for name in sys.modules}}
+assert not packages & {{"toolchain", "export", "spikeport", "lava"}}
 """
     done = python(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr

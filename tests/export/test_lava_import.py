@@ -95,8 +95,8 @@ def test_another_lava_is_named(tmp_path: Path) -> None:
     package.mkdir(parents=True)
     (package / "var_model.py").write_text("class ByteEncoder: ...\n")
     done = python(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom spikeport.export.lava.lava_import import"
-        " import_lava\nimport_lava()"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from spikeport.export.lava.lava_import import import_lava\nimport_lava()"
     )
     assert (
         "ImportError: lava.magma.compiler.var_model: another lava-nc than expected" in done.stderr

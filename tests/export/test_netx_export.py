@@ -113,7 +113,7 @@ def windows(artifact: Artifact, spikes: np.ndarray) -> np.ndarray:
     return decisions[:, :, len(network.layers) :].transpose(1, 2, 0)
 
 
-@pytest.mark.door(direction="out", format="netx")
+@pytest.mark.proves(direction="out", format="netx")
 @needs_netx
 def test_netx_runs_the_reference(tmp_path: Path) -> None:
     """Every spike of every window; a reset one step early is noticed.

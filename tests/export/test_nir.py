@@ -68,7 +68,7 @@ def with_everything(seed: int, **options: Any) -> Artifact:
     hidden=st.lists(st.integers(1, 12), min_size=1, max_size=3),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
-@pytest.mark.door(direction="in", format="NIR export")
+@pytest.mark.proves(direction="in", format="NIR export")
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
@@ -117,7 +117,7 @@ def test_without_source(tmp_path: Path) -> None:
     assert_equal(artifact, load_nir(tmp_path / "a.nir"))
 
 
-@pytest.mark.door(direction="out", format="nir")
+@pytest.mark.proves(direction="out", format="nir")
 def test_graph_as_nir_reads_it(tmp_path: Path) -> None:
     """A chain of Affine and IF with thresholds 1.
 

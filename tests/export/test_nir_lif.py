@@ -79,7 +79,7 @@ def spiking_artifact(
     [{}, {"neuron": "clif", "population": 3}, {"neuron": "clif", "widths": (3, 5, 4)}],
     ids=str,
 )
-@pytest.mark.door(direction="out", format="nir")
+@pytest.mark.proves(direction="out", format="nir")
 def test_round_trip(tmp_path: Path, options: dict[str, Any]) -> None:
     artifact = spiking_artifact(1, **options)
     export_nir(artifact, tmp_path / "a.nir")

@@ -111,7 +111,7 @@ def exported(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.door(direction="out", format="onnx")
+@pytest.mark.proves(direction="out", format="onnx")
 def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None:
     """1,000 decisions (150 of a long window) with episode starts and resyncs.
 

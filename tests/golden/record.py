@@ -31,8 +31,19 @@ from spikeport.export.lava.client import LavaClient  # noqa: E402
 from spikeport.export.lava.host import Host  # noqa: E402
 from spikeport.export.lava.network_description import describe  # noqa: E402
 from spikeport.export.lava.replay import encoded  # noqa: E402
-from spikeport.toolchain.checkers.golden import FOLDER, artifact_of, names, network_arrays, read  # noqa: E402
-from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network  # noqa: E402
+from spikeport.toolchain.checkers.golden import (  # noqa: E402
+    FOLDER,
+    artifact_of,
+    names,
+    network_arrays,
+    read,
+)
+from spikeport.toolchain.network.integer_network import (  # noqa: E402
+    READOUT,
+    Encoder,
+    Layer,
+    Network,
+)
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 
 DECISIONS = 24

@@ -115,7 +115,11 @@ ENCODE_AND_DECODE = mutants(
         "CLIP_ACTION",
     ),
     ("decode: the lowest of equal choices", "if value > largest:", "if value >= largest:"),
-    ("decode: the largest output is chosen", "largest = value\n", "pass\n"),
+    (
+        "decode: the largest output is chosen",
+        "best = k\n                largest = value",
+        "best = k",
+    ),
 )
 
 CONTRACTS = mutants(
@@ -288,19 +292,19 @@ EXPORTED_HOST = mutants(
     ),
     (
         "exported host: sdn gets q0 - ref0",
-        "q - self.announced if self.across_decisions and (not afresh) else q",
-        "q",
+        "if self.across_decisions and (not afresh):",
+        "if False:",
     ),
     (
         "exported host: a start announces q0 whole",
-        "if self.across_decisions and (not afresh) else q",
-        "if self.across_decisions else q",
+        "if self.across_decisions and (not afresh):",
+        "if self.across_decisions:",
     ),
     ("exported host: resync_every", "number % period == 0", "number % period == 1"),
     (
         "exported host: a resync keeps the decision's number",
-        "number = 0 if self.fresh else",
-        "number = 0 if self.stale else",
+        "if self.fresh:\n            number = 0",
+        "if self.stale:\n            number = 0",
     ),
     (
         "exported host: decode divides by T",
@@ -314,8 +318,8 @@ EXPORTED_HOST = mutants(
     ),
     (
         "exported host: decode clips",
-        'if "action.low" in arrays:',
-        "if False:",
+        'if "action.low" in arrays:\n            return',
+        "if False:\n            return",
     ),
 )
 

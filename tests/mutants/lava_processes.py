@@ -47,8 +47,8 @@ WINDOW = mutants(
     ),
     (
         "lava: steps count from the control word",
-        "self.step = 0\n",
-        "self.step = 1\n",
+        "self.control = control\n            self.step = 0",
+        "self.control = control\n            self.step = 1",
     ),
 )
 
@@ -140,12 +140,8 @@ SIGMA_DELTA = mutants(
         "(2 * value + self.threshold) //",
         "(2 * value + self.threshold - 1) //",
     ),
-    ("lava sdn: relu", 'if self.activation == "relu" else self.acc', "if False else self.acc"),
-    (
-        "lava sdn: identity is not relu",
-        'if self.activation == "relu" else self.acc',
-        "if True else self.acc",
-    ),
+    ("lava sdn: relu", 'if self.activation == "relu":', "if False:"),
+    ("lava sdn: identity is not relu", 'if self.activation == "relu":', "if True:"),
     (
         "lava sdn: clipped at qmax",
         "np.clip(wanted, self.low, self.high)",
@@ -477,15 +473,11 @@ DIFFERENTIAL_CODING = mutants(
 READOUT = mutants(
     "lava readout",
     "lava-direct",
-    (
-        "lava readout: starts at T * b",
-        'if self.coding == "differential" else self.window.timesteps',
-        'if self.coding == "differential" else 1',
-    ),
+    ("lava readout: starts at T * b", "self.units = self.window.timesteps", "self.units = 1"),
     (
         "lava readout: starts at D * b (dc)",
-        "math.lcm(*range(1, self.window.timesteps + 1)) if",
-        "self.window.timesteps if",
+        "self.units = math.lcm(*range(1, self.window.timesteps + 1))",
+        "self.units = self.window.timesteps",
     ),
     (
         "lava readout: starts anew in each decision (rate)",
@@ -498,11 +490,7 @@ READOUT = mutants(
         "if True:",
     ),
     ("lava readout: the input is latched", "self.latch if self.hold_input else arrived", "arrived"),
-    (
-        "lava readout: acc += (D / t) I (dc)",
-        'share = self.units // (timestep + 1) if self.coding == "differential" else 1',
-        "share = 1",
-    ),
+    ("lava readout: acc += (D / t) I (dc)", "share = self.units // (timestep + 1)", "share = 1"),
     (
         "lava readout: t counts from 1 (dc)",
         "self.units // (timestep + 1)",

@@ -297,10 +297,10 @@ READOUT = mutants(
     "reference",
     (
         "readout: starts at T * b",
-        "Coding.DIFFERENTIAL else timesteps\n",
-        "Coding.DIFFERENTIAL else 1\n",
+        "else:\n            times = timesteps",
+        "else:\n            times = 1",
     ),
-    ("readout: starts at D * b (dc)", "times = denominator(timesteps) if", "times = timesteps if"),
+    ("readout: starts at D * b (dc)", "times = denominator(timesteps)", "times = timesteps"),
     (
         "readout: starts anew in each decision (rate)",
         "if self.coding == Coding.ACROSS else control != INACTIVE",
@@ -362,8 +362,16 @@ SIGMA_DELTA = mutants(
         "(2 * rectified + theta) // (2 * theta)",
         "np.trunc((2 * rectified + theta) / (2 * theta)).astype(np.int64)",
     ),
-    ("sdn: relu", 'if layer.activation == "relu" else', "if False else"),
-    ("sdn: identity is not relu", 'if layer.activation == "relu" else', "if True else"),
+    (
+        "sdn: relu",
+        'if layer.activation == "relu":\n        rectified',
+        "if False:\n        rectified",
+    ),
+    (
+        "sdn: identity is not relu",
+        'if layer.activation == "relu":\n        rectified',
+        "if True:\n        rectified",
+    ),
     (
         "sdn: clipped at qmax",
         "np.clip(unclipped, layer.payload_low, layer.payload_high)",
@@ -418,8 +426,8 @@ SIGMA_DELTA = mutants(
     ("sdn: only active rows count", "(q != unclipped) & rows", "q != unclipped"),
 )
 
-NETWORK = mutants(
-    "network",
+TABLES = mutants(
+    "parameters",
     "reference",
     (
         "table: a segment holds its start",
@@ -435,6 +443,11 @@ NETWORK = mutants(
     ("table: rounds to the nearest", " + (np.int64(1) << shift - 1)", ""),
     ("table: halves go up", "(np.int64(1) << shift - 1)", "(np.int64(1) << shift - 1) - 1"),
     ("table: offset", "return offset + ", "return 0 * offset + "),
+)
+
+NETWORK = mutants(
+    "network",
+    "reference",
     (
         "time: a decision takes T + L steps",
         "return self.timesteps + len(self.layers)",
@@ -447,14 +460,10 @@ NETWORK = mutants(
     ),
     (
         "decode: divided by T",
-        "Coding.DIFFERENTIAL else self.timesteps",
-        "Coding.DIFFERENTIAL else 1",
+        "(self.timesteps)\n        return self.timesteps",
+        "(self.timesteps)\n        return 1",
     ),
-    (
-        "decode: divided by D (dc)",
-        "return denominator(self.timesteps) if",
-        "return self.timesteps if",
-    ),
+    ("decode: divided by D (dc)", "return denominator(self.timesteps)", "return self.timesteps"),
     ("dc: D = lcm(1..T)", "math.lcm(*range(1, timesteps + 1))", "math.lcm(*range(1, timesteps))"),
     (
         "dc: D is the least common multiple",
@@ -488,6 +497,7 @@ NEURONS = (
     *CARRY_OVER,
     *READOUT,
     *SIGMA_DELTA,
+    *TABLES,
     *NETWORK,
     *REFERENCE,
 )

@@ -231,8 +231,8 @@ DIFFERENTIAL = mutants(
     ),
     (
         "onnx dc: the input comes once",
-        "synaptic[timestep - 1] if timestep <= sums.count else None",
-        "synaptic[min(timestep, sums.count) - 1]",
+        "if timestep <= sums.count:\n                arriving = synaptic[timestep - 1]",
+        "if True:\n                arriving = synaptic[min(timestep, sums.count) - 1]",
     ),
     ("onnx dc: t counts from 1", "share = d // timestep", "share = d // max(timestep - 1, 1)"),
     (
@@ -326,17 +326,17 @@ SIGMA_DELTA = (
 READOUT = mutants(
     "onnx readout",
     PART,
-    ("onnx readout: starts at T * b", "else timesteps\n", "else 1\n"),
-    ("onnx readout: starts at D * b (dc)", "denominator(timesteps) if", "timesteps if"),
+    ("onnx readout: starts at T * b", "times = timesteps", "times = 1"),
+    ("onnx readout: starts at D * b (dc)", "times = denominator(timesteps)", "times = timesteps"),
     (
         "onnx readout: never cleared in an episode (sdn)",
-        "control.start if network.coding == Coding.ACROSS else control.active",
-        "control.active",
+        "fresh = control.start",
+        "fresh = control.active",
     ),
     (
         "onnx readout: starts anew in each decision",
-        "control.start if network.coding == Coding.ACROSS else control.active",
-        "control.start",
+        "fresh = control.active",
+        "fresh = control.start",
     ),
     ("onnx readout: acc += (D / t) I (dc)", "[times // timestep for", "[times for"),
     (
@@ -583,13 +583,13 @@ SPIKING = (
         ),
         (
             "onnx lif census: idle synops are spikes times fan-out",
-            "network.layers[index + 1].fan_out if",
-            "np.ones_like(network.layers[index + 1].fan_out) if",
+            "synops = network.layers[index + 1].fan_out",
+            "synops = np.ones_like(network.layers[index + 1].fan_out)",
         ),
         (
             "onnx lif census: the last layer's idle spikes have no synops",
-            "else np.zeros(layer.outputs, np.int64)",
-            "else np.ones(layer.outputs, np.int64)",
+            "synops = np.zeros(layer.outputs, np.int64)",
+            "synops = np.ones(layer.outputs, np.int64)",
         ),
         (
             "onnx lif census: an always-on neuron spikes in every idle step",

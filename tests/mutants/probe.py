@@ -1,4 +1,6 @@
-"""Run in a process of its own: one part of the conformance suite on a (mutated) copy of the packages.
+"""Run one part of the conformance suite on a (mutated) copy of the packages.
+
+It runs in a process of its own:
 
     probe.py FOLDER PART...     FOLDER holds the copy; prints what noticed the mutant, or `nothing`
 

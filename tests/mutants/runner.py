@@ -1,16 +1,23 @@
 """Apply mutants to copies of the packages, one at a time, and ask the conformance suite about each.
 
-python tests/mutants/runner.py     tries them all and writes docs/mutants.md
+    python tests/mutants/runner.py            tries all, writes outcomes.json and docs/mutants.md
+    python tests/mutants/runner.py --page     writes docs/mutants.md from outcomes.json
+    python tests/mutants/runner.py --list     prints all: rule, file, before, after, what noticed it
+
+A word after --list prints only the mutants whose rule or file holds it.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,18 +46,28 @@ PARTS = tuple(
     for part in ("reference", "fast", "lava-direct", "exported host", "onnx")
 )
 PACKAGES = ("toolchain", "export")
-TABLE = ROOT / "docs" / "mutants.md"
+PAGE = ROOT / "docs" / "mutants.md"
+OUTCOMES = ROOT / "tests" / "mutants" / "outcomes.json"
 TIME_LIMIT = 120  # seconds for one mutant
 NOTHING = "nothing"
+MOST_NAMED = 3  # checks of a line of the page; the rest are counted
 HEAD = """# Mutants
 
-Each line is one wrong reading of the contract: the change was made to a copy of the packages, and the conformance suite
-(`tests/support/conformance.py`) had to notice. Written by `python tests/mutants/runner.py`, which tries them all; `make test-slow`
-does the same and `make test` tries a few. None of them may survive. The kernels of the fast backend run uncompiled here;
-the compiled ones are held to the same oracle in `tests/neurons/test_conformance.py`.
+A mutant is one wrong reading of the contract: one change of one file. The runner makes it in a
+copy of the packages, and the conformance suite (`tests/support/conformance.py`) has to notice.
+None may survive.
 
-| rule | file | before | after | noticed by |
-|---|---|---|---|---|
+    python tests/mutants/runner.py                     # try all; write this page and outcomes.json
+    python tests/mutants/runner.py --list              # all: rule, file, before, after, noticed by
+    python tests/mutants/runner.py --list "fast sdn"   # those whose rule or file holds the words
+
+`make test-slow` tries all, `make test` a few. `tests/mutants/outcomes.json` has the check that
+noticed each. The kernels of the fast backend run uncompiled here; the compiled ones are held to the
+same oracle in `tests/neurons/test_conformance.py`. How to write a mutant:
+[CONTRIBUTING](../CONTRIBUTING.md).
+
+| rules | mutants | part of the suite | noticed by |
+|---|---|---|---|
 """
 
 
@@ -82,7 +99,18 @@ def copy_of_packages() -> Iterator[Path]:
 
 
 def run_checks(folder: Path, *parts: str) -> str:
-    """What the conformance suite says about the copy in `folder`. Raises RuntimeError where it could not say."""
+    """What the conformance suite says about the copy in `folder`.
+
+    Args:
+        folder: The copy.
+        parts: Of PARTS, those to run.
+
+    Returns:
+        The name of the first check that failed, or NOTHING.
+
+    Raises:
+        RuntimeError: The suite could not be run.
+    """
     environment = os.environ | {
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -123,45 +151,86 @@ def try_all(chosen: Iterable[Mutant], processes: int = 2) -> list[Outcome]:
         return list(pool.map(try_mutant, chosen))
 
 
-def described(mutant: Mutant) -> str:
-    """A mutant's line of the table, without what noticed it."""
-    return f"| {cell(mutant.rule)} | {mutant.file} | {code(mutant.before)} | {code(mutant.after)} |"
+def recorded() -> dict[str, str]:
+    """What noticed each mutant when all were last tried, by rule."""
+    return json.loads(OUTCOMES.read_text())
 
 
-def cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def outcomes_file(noticed: Mapping[str, str]) -> str:
+    """outcomes.json: a line for each rule."""
+    return json.dumps(noticed, indent=0, ensure_ascii=False) + "\n"
 
 
-def code(text: str) -> str:
-    """Source as one table cell."""
-    return cell("`" + " ⏎ ".join(line.strip() for line in text.strip("\n").splitlines()) + "`")
+def page(noticed: Mapping[str, str]) -> str:
+    """docs/mutants.md: a line for the rules that share the words before the colon.
+
+    Args:
+        noticed: The name of the check that noticed each mutant, by rule.
+    """
+    families: dict[tuple[str, str], Counter[str]] = {}
+    for mutant in MUTANTS:
+        family = (mutant.rule.partition(":")[0], mutant.checks)
+        families.setdefault(family, Counter())[noticed[mutant.rule]] += 1
+    lines = []
+    for (name, part), checks in families.items():
+        named = checks.most_common(MOST_NAMED)
+        cells = [f"{check}: {count}" for check, count in named]
+        others = checks.total() - sum(count for _, count in named)
+        if others:
+            cells.append(f"others: {others}")
+        lines.append(f"| {name} | {checks.total()} | {part} | {'; '.join(cells)} |\n")
+    killed = sum(check != NOTHING for check in noticed.values())
+    return f"{HEAD}{''.join(lines)}\n{len(MUTANTS)} mutants, {killed} noticed.\n"
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """docs/mutants.md."""
-    lines = [f"{described(outcome.mutant)} {outcome.noticed_by} |" for outcome in outcomes]
-    return (
-        HEAD
-        + "\n".join(lines)
-        + f"\n\n{len(outcomes)} mutants, {sum(outcome.killed for outcome in outcomes)} noticed.\n"
-    )
+def described(mutant: Mutant, noticed_by: str) -> str:
+    """A mutant in full, for the terminal."""
+    lines = [f"{mutant.rule}\n  {mutant.file}, noticed by: {noticed_by}"]
+    for sign, text in (("-", mutant.before), ("+", mutant.after)):
+        lines += [f"  {sign} {line}" for line in text.strip("\n").splitlines()]
+    return "\n".join(lines)
 
 
-def main() -> int:
+def print_list(word: str) -> None:
+    """Print the mutants whose rule or file holds `word`."""
+    noticed = recorded()
+    for mutant in MUTANTS:
+        if word in mutant.rule or word in mutant.file:
+            print(described(mutant, noticed.get(mutant.rule, "not tried yet")))
+
+
+def try_and_write() -> int:
+    """Try all, write what came of it; returns the exit code."""
     with copy_of_packages() as folder:
         said = run_checks(folder, *PARTS)
     if said != NOTHING:
         print(f"the packages themselves fail: {said}")
         return 1
     outcomes = try_all(MUTANTS)
+    noticed = {outcome.mutant.rule: outcome.noticed_by for outcome in outcomes}
     for outcome in outcomes:
         if not outcome.killed:
-            print(
-                f"survived: {outcome.mutant.rule}: {outcome.mutant.file}: {outcome.mutant.before!r} -> {outcome.mutant.after!r}"
-            )
-    TABLE.write_text(table(outcomes))
-    print(f"{len(outcomes)} mutants, {sum(o.killed for o in outcomes)} noticed")
-    return 0 if all(outcome.killed for outcome in outcomes) else 1
+            print(f"survived: {described(outcome.mutant, NOTHING)}")
+    OUTCOMES.write_text(outcomes_file(noticed))
+    PAGE.write_text(page(noticed))
+    print(f"{len(outcomes)} mutants, {sum(outcome.killed for outcome in outcomes)} noticed")
+    return int(not all(outcome.killed for outcome in outcomes))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--list", nargs="?", const="", metavar="WORDS", help="print the mutants")
+    parser.add_argument("--page", action="store_true", help="write docs/mutants.md anew")
+    given = parser.parse_args()
+    if given.list is not None:
+        print_list(given.list)
+        return 0
+    if given.page:
+        PAGE.write_text(page(recorded()))
+        return 0
+    return try_and_write()
 
 
 if __name__ == "__main__":

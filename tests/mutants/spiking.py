@@ -1,4 +1,4 @@
-"""Mutants of `lif@1`: its neuron, its encoder and decoder, the kernel, and how stock Lava processes are wired."""
+"""Mutants of `lif@1`: neuron, encoder, decoder, kernel, and how stock Lava processes are wired."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NEURON = mutants(
     ),
     (
         "lif: the current's decay is off by one",
-        "4095 - dynamics.current_decay",
-        "4096 - dynamics.current_decay",
+        'decay(state["u"], 4095 - dynamics.current_decay)',
+        'decay(state["u"], 4096 - dynamics.current_decay)',
     ),
     (
         "lif: the membrane's decay is not",
-        "4096 - dynamics.voltage_decay",
-        "4095 - dynamics.voltage_decay",
+        'decay(state["v"], 4096 - dynamics.voltage_decay)',
+        'decay(state["v"], 4095 - dynamics.voltage_decay)',
     ),
     ("lif: weights count 2^exponent", "<< dynamics.weight_exponent + ACT_SHIFT", "<< ACT_SHIFT"),
     ("lif: u and v start at 0", 'for name in ("u", "v"):', 'for name in ("v",):'),
@@ -41,12 +41,20 @@ NEURON = mutants(
         "(synaptic + in_current <<",
         "(synaptic + 0 * in_current <<",
     ),
-    ("lif: the bias in the membrane", "+ u + in_voltage", "+ u"),
-    ("lif: u goes into v in the same step", "+ u + in_voltage", '+ state["u"] + in_voltage'),
+    (
+        "lif: the bias in the membrane",
+        'decay(state["v"], 4096 - dynamics.voltage_decay) + u + in_voltage',
+        'decay(state["v"], 4096 - dynamics.voltage_decay) + u',
+    ),
+    (
+        "lif: u goes into v in the same step",
+        'decay(state["v"], 4096 - dynamics.voltage_decay) + u + in_voltage',
+        'decay(state["v"], 4096 - dynamics.voltage_decay) + state["u"] + in_voltage',
+    ),
     ("lif: rows that are not active are silent", "<< ACT_SHIFT) & rows", "<< ACT_SHIFT)"),
 )
 
-PARAMETERS = mutants(
+DECAY = mutants(
     "parameters",
     "lif on reference",
     (
@@ -167,18 +175,14 @@ KERNEL = mutants(
     ("fast lif: hard reset", "v * (np.int32(1) - spike)", "v - np.int32(threshold) * spike"),
     (
         "fast lif: decay is towards zero",
-        "return -part if value < 0 else part",
+        "if value < 0:\n        return -part\n    return part",
         "return np.int32((np.int64(value) * kept) >> 12)",
     ),
-    (
-        "fast lif: the bias goes one way",
-        "to_voltage = np.int32(0) if in_current else bias[first + j]",
-        "to_voltage = bias[first + j]",
-    ),
+    ("fast lif: the bias goes one way", "to_voltage = np.int32(0)", "to_voltage = bias[first + j]"),
     (
         "fast lif: the bias in the current",
-        "bias[first + j] if in_current else np.int32(0)",
-        "np.int32(0)",
+        "to_current = bias[first + j]",
+        "to_current = np.int32(0)",
     ),
     ("fast lif: u and v start at 0", "state[:] = np.int32(0)\n", "state[0] = np.int32(0)\n"),
     (
@@ -201,7 +205,7 @@ KERNEL = mutants(
         "if inside:\n                        spikes[j]",
         "if True:\n                        spikes[j]",
     ),
-    ("fast lif census: idle is apart", "tally = counts if inside else idle", "tally = counts"),
+    ("fast lif census: idle is apart", "tally = idle", "tally = counts"),
     (
         "fast lif census: idle spikes of the last layer",
         "counts[1 if inside else 3, layers]",
@@ -240,8 +244,8 @@ WIRING = mutants(
     ("lava lif: every layer resets at its own step", "(index + 2) % period", "2 % period"),
     (
         "lava lif: resets once per decision",
-        "timesteps + len(layers)\n",
-        "timesteps + len(layers) + 1\n",
+        "period = timesteps + len(layers)",
+        "period = timesteps + len(layers) + 1",
     ),
     (
         "lava lif: an always-on neuron's bias is above its threshold",
@@ -306,8 +310,8 @@ EXPORTED = mutants(
     ("exported host lif: half the squared distance", "math.exp(-0.5 *", "math.exp(-1.0 *"),
     (
         "exported host lif: tanh",
-        'math.tanh(value) if self.facts["transform"] == "tanh" else value',
-        "value",
+        'if self.facts["transform"] == "tanh":\n            value = math.tanh(value)',
+        "pass",
     ),
     ("exported host lif: counts are divided by T", "sums / self.divisor + bias", "sums + bias"),
     ("exported host lif: decoder's bias", "sums / self.divisor + bias", "sums / self.divisor"),
@@ -315,7 +319,7 @@ EXPORTED = mutants(
 
 SPIKING = (
     *NEURON,
-    *PARAMETERS,
+    *DECAY,
     *CODING,
     *REFERENCE,
     *COUNTS,

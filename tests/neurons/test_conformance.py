@@ -79,13 +79,13 @@ def test_the_suite_knows_every_backend() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("backend", IN_PROCESS)
-@pytest.mark.door(direction="backend", format=["reference", "fast", "lava-direct", "onnx"])
+@pytest.mark.proves(direction="backend", format=["reference", "fast", "lava-direct", "onnx"])
 def test_trace_equals_the_oracle(backend: str, name: str) -> None:
     check_trace(backend, name)
 
 
 @pytest.mark.parametrize("name", ON_LAVAS_RUNTIME)
-@pytest.mark.door(direction="backend", format="lava")
+@pytest.mark.proves(direction="backend", format="lava")
 def test_trace_on_lavas_runtime_equals_the_oracle(name: str) -> None:
     check_trace("lava", name)
 

@@ -47,7 +47,7 @@ def test_every_rule_is_recorded() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "fast", "onnx"])
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.door(direction="backend", format=["reference", "fast", "onnx"])
+@pytest.mark.proves(direction="backend", format=["reference", "fast", "onnx"])
 def test_backend_computes_what_lava_did(name: str, backend: str) -> None:
     case = golden.read(name)
     with open_backend(backend, case.artifact) as opened:

@@ -108,7 +108,7 @@ def snntorch_run(net: Any, observations: np.ndarray) -> tuple[list[np.ndarray], 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("family", ["sequential", "net"])
-@pytest.mark.door(direction="in", format="snnTorch Leaky")
+@pytest.mark.proves(direction="in", format="snnTorch Leaky")
 def test_float_policy_equals_snntorch(tmp_path: Path, seed: int, family: str) -> None:
     net = sequential(seed)
     observations = walk(seed)

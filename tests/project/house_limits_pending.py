@@ -1,4 +1,4 @@
-"""The house keeps its limits; `python tests/support/house.py` says by how much, and where it does not."""
+"""The house keeps its limits; `python tests/support/house.py` says by how much and where not."""
 
 from __future__ import annotations
 

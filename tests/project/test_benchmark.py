@@ -72,8 +72,17 @@ def test_the_json_result_has_its_fields(quick: tuple[dict[str, Any], str]) -> No
         and result["quick"] is True
     )
     assert set(result["machine"]) == {
-        "processor", "cores", "usable_cores", "pinned", "system", "python", "libraries", "date", "load_before", "load_after",
-    }  # fmt: skip
+        "processor",
+        "cores",
+        "usable_cores",
+        "pinned",
+        "system",
+        "python",
+        "libraries",
+        "date",
+        "load_before",
+        "load_after",
+    }
     assert set(result["method"]) == {"rounds", "loop_rounds", "core_share", "policy"}
     for row in result["decisions"]:
         assert (

@@ -1,4 +1,4 @@
-"""docs/support.md says what every door says when it is tried, and nothing else."""
+"""docs/support.md says what comes out when every format and backend is tried, nothing else."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ for package in (
     pytest.importorskip(package)
 
 from spikeport.toolchain.simulation.backends import backend_class  # noqa: E402
-from tests.support.doors import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 from tests.support.support_matrix import PAGE, document, stated  # noqa: E402
+from tests.support.ways import IN, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 
 TESTS = Path(__file__).resolve().parents[1]
 TEXT = PAGE.read_text()
@@ -37,7 +37,7 @@ def tried(cell: tuple[str, str, str]) -> object:
 
 
 @pytest.mark.parametrize(("direction", "name", "neuron"), [tried(cell) for cell in cells()])
-def test_a_door_says_what_the_page_says(direction: str, name: str, neuron: str) -> None:
+def test_a_cell_says_what_the_page_says(direction: str, name: str, neuron: str) -> None:
     if direction == ON and backend_class(name).missing():
         pytest.skip(backend_class(name).missing())
     assert STATED[direction, name, neuron] == outcome(direction, name, neuron), STALE
@@ -55,7 +55,7 @@ def test_refusals_name_a_way_out() -> None:
         assert " Fix: " in said, said
 
 
-def test_every_door_has_a_test_of_its_own() -> None:
+def test_every_row_has_a_test_of_its_own() -> None:
     rows = {(direction, name) for direction, name, _ in cells()}
     assert rows - set(proofs()) == set() and set(proofs()) - rows == set()
 

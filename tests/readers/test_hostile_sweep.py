@@ -1,8 +1,7 @@
-"""The hostile sweep: damaged files of every format (tests/support/hostile_seeds.py) are read or refused
-with a clear error.
+"""The hostile sweep: damaged files of every format are read or refused with a clear error.
 
-No other exception, no crash, no file over ten seconds, no more than 2 GiB of address space, nothing
-started or written.
+The formats are those of tests/support/hostile_seeds.py. No other exception, no crash, no file over
+ten seconds, no more than 2 GiB of address space, nothing started or written.
 """
 
 from __future__ import annotations

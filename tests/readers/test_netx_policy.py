@@ -40,9 +40,17 @@ needs_netx = pytest.mark.skipif(
 )
 DECISIONS = 12
 SLAYER: dict[str, Any] = {
-    "widths": (5, 24, 16, 4), "seed": 3, "threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03, "weight_norm": False, "delay": False, "gain": 3.0,
-    "affine": "", "shift": False,
-}  # fmt: skip
+    "widths": (5, 24, 16, 4),
+    "seed": 3,
+    "threshold": 1.25,
+    "current_decay": 0.25,
+    "voltage_decay": 0.03,
+    "weight_norm": False,
+    "delay": False,
+    "gain": 3.0,
+    "affine": "",
+    "shift": False,
+}
 SPECS = [
     SLAYER | {"file": "plain.net"},
     SLAYER
@@ -212,7 +220,7 @@ def test_integers_stay_as_they_are(tmp_path_factory: pytest.TempPathFactory, see
         )
 
 
-@pytest.mark.door(direction="in", format="netx")
+@pytest.mark.proves(direction="in", format="netx")
 def test_the_float_policy_agrees(tmp_path: Path) -> None:
     """Without rounding of decays floating point and integers are one: no current memory, a membrane
     that keeps half or all. What goes out again is what came in."""
@@ -385,21 +393,61 @@ def test_decoder_of_the_sidecar(tmp_path: Path) -> None:
 
 DECLARATIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nothing": (
-        {}, {"squash": None},
-        r"6 problems: timesteps is not declared; encoder is not declared; observation is not declared; the squash .* is not said .*; "
-        r"netx.state is not declared \(reset\); netx.decoder is not declared \(rate, or \{weight, bias\}\)\..*Fix: declare them in a.spikeport.json",
+        {},
+        {"squash": None},
+        r"6 problems: timesteps is not declared; encoder is not declared;"
+        r" observation is not declared; the squash .* is not said .*;"
+        r" netx.state is not declared \(reset\);"
+        r" netx.decoder is not declared \(rate, or \{weight, bias\}\)\."
+        r".*Fix: declare them in a.spikeport.json",
     ),
-    "key": (SIDECAR | {"netx": {"state": "reset", "decoder": "rate", "decode": 1}}, {}, r"unknown netx key 'decode' did you mean 'decoder'"),
-    "state": (SIDECAR | {"netx": {"state": "kept", "decoder": "rate"}}, {}, r"netx.state is kept: only reset"),
-    "encoder": (SIDECAR | {"encoder": "population"}, {}, r"encoder population, observation none: a graph takes rate-coded observations"),
-    "affine": (SIDECAR | {"netx": {"state": "reset", "decoder": "affine"}}, {}, r"netx.decoder is affine, but the file ends in neurons"),
-    "decoder": (SIDECAR | {"netx": {"state": "reset", "decoder": "sum"}}, {}, r"netx.decoder is neither rate nor an object"),
-    "sizes": (SIDECAR | {"netx": {"state": "reset", "decoder": {"weight": [[1, 2, 3]], "bias": [0]}}}, {}, r"1 rows of 3 weights and 1 biases for 4 output"),
+    "key": (
+        SIDECAR | {"netx": {"state": "reset", "decoder": "rate", "decode": 1}},
+        {},
+        r"unknown netx key 'decode' did you mean 'decoder'",
+    ),
+    "state": (
+        SIDECAR | {"netx": {"state": "kept", "decoder": "rate"}},
+        {},
+        r"netx.state is kept: only reset",
+    ),
+    "encoder": (
+        SIDECAR | {"encoder": "population"},
+        {},
+        r"encoder population, observation none: a graph takes rate-coded observations",
+    ),
+    "affine": (
+        SIDECAR | {"netx": {"state": "reset", "decoder": "affine"}},
+        {},
+        r"netx.decoder is affine, but the file ends in neurons",
+    ),
+    "decoder": (
+        SIDECAR | {"netx": {"state": "reset", "decoder": "sum"}},
+        {},
+        r"netx.decoder is neither rate nor an object",
+    ),
+    "sizes": (
+        SIDECAR | {"netx": {"state": "reset", "decoder": {"weight": [[1, 2, 3]], "bias": [0]}}},
+        {},
+        r"1 rows of 3 weights and 1 biases for 4 output",
+    ),
     "no object": (SIDECAR | {"netx": []}, {}, r"netx is a list, an object expected"),
-    "neuron": (SIDECAR | {"neuron": "cuba"}, {}, r"neuron is 'cuba', known are lif, clif, dn, plif"),
-    "normalizer": (SIDECAR, {"normalizer": "x.pkl"}, r"a netx network takes rates, no normalised observation"),
-    "activation": (SIDECAR, {"activation": "relu"}, r"a spiking checkpoint has neurons, no activation"),
-}  # fmt: skip
+    "neuron": (
+        SIDECAR | {"neuron": "cuba"},
+        {},
+        r"neuron is 'cuba', known are lif, clif, dn, plif",
+    ),
+    "normalizer": (
+        SIDECAR,
+        {"normalizer": "x.pkl"},
+        r"a netx network takes rates, no normalised observation",
+    ),
+    "activation": (
+        SIDECAR,
+        {"activation": "relu"},
+        r"a spiking checkpoint has neurons, no activation",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", DECLARATIONS)

@@ -98,7 +98,7 @@ def read(path: Path, **options: Any) -> SpikingPolicy:
 
 
 @pytest.mark.parametrize("kind", ["LIF", "CubaLIF"])
-@pytest.mark.door(direction="in", format="NIR graph")
+@pytest.mark.proves(direction="in", format="NIR graph")
 def test_counts_equal_snntorch(tmp_path: Path, kind: str) -> None:
     """The policy's spike counts are those of snnTorch's importer on the same encoder spikes."""
     snntorch = pytest.importorskip("snntorch")

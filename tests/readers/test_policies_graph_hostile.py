@@ -47,25 +47,106 @@ def edited(change: Any, data: bytes | None = None) -> bytes:
 
 
 UNSUPPORTED: list[tuple[str, list[tuple[Any, ...]], str]] = [
-    ("recurrent", [("LSTM", "obs,w0,w0", "h", {"hidden_size": 3}), ("GRU", "h,w0,w0", "action", {"hidden_size": 3})],
-     r"2 problems: node 0: LSTM is recurrent; only policies without memory are read; node 1: GRU is recurrent"),
-    ("convolution", [("Conv", "obs,w0", "h"), ("MaxPool", "h", "action", {"kernel_shape": [2]})], r"node 0: Conv is a convolution or pooling.*node 1: MaxPool"),
-    ("discrete", [GEMM, ("ArgMax", "h", "action")], r"node 1: ArgMax makes discrete actions, which are not supported"),
-    ("custom domain", [("Secret", "obs", "action", {"domain": "com.example"})], r"node 0: Secret of the domain com\.example is not a standard operator"),
-    ("elu", [GEMM, ("Elu", "h", "r", {"alpha": 0.5}), LAST], r"node 1: Elu has alpha 0\.5, the supported elu has 1"),
-    ("leaky", [GEMM, ("LeakyRelu", "h", "r", {"alpha": 0.2}), LAST], r"node 1: LeakyRelu has alpha 0\.2, the supported leaky_relu has 0\.01"),
-    ("clip between", [GEMM, ("Clip", "h,zero,one", "r"), LAST], r"node 1: a clip to 0 and 1 between layers is not supported"),
-    ("skip", [("Gemm", "obs,square", "h"), ("Relu", "h", "s"), ("Add", "s,obs", "r"), ("Gemm", "r,square", "action")], r"node 2: Add joins values"),
-    ("product", [GEMM, ("Relu", "h", "s"), ("Mul", "s,h", "r"), LAST], r"node 2: Mul multiplies two values that depend on the observation"),
-    ("attention", [("Gemm", "obs,square", "h"), ("MatMul", "h,obs", "action")], r"MatMul multiplies two values.*\(as attention does\)"),
-    ("exp", [GEMM, ("Exp", "h", "r"), LAST], r"node 1: exp is not an activation that is supported \(identity, relu"),
-    ("division by zero", [("Div", "obs,zero", "x"), ("Gemm", "x,w0,b0", "r"), LAST], r"node 0: Div divides by zero"),
-    ("half precision", [("Cast", "obs", "x", {"to": 10}), ("Cast", "x", "y", {"to": 1}), ("Gemm", "y,w0", "r"), LAST], r"node 0: Cast of a .* to type 10"),
-    ("one-sided action", [GEMM, ("Relu", "h", "r"), ("Gemm", "r,w1,b1", "m"), ("Min", "m,one", "action")], r"clipped in some channels or on one side only"),
-    ("mixed batch", [("Reshape", "obs,flat", "x"), ("Gemm", "x,w0", "r"), LAST], r"node 0: Reshape to \[2, 7\] of a value of shape \[batch, 4\] mixes batch"),
-    ("no layer", [("Neg", "obs", "action")], r"there is no dense layer between observation and action"),
-    ("constant action", [("Identity", "zero", "action")], r"the action does not depend on the observation"),
-]  # fmt: skip
+    (
+        "recurrent",
+        [
+            ("LSTM", "obs,w0,w0", "h", {"hidden_size": 3}),
+            ("GRU", "h,w0,w0", "action", {"hidden_size": 3}),
+        ],
+        r"2 problems: node 0: LSTM is recurrent; only policies without memory are read;"
+        r" node 1: GRU is recurrent",
+    ),
+    (
+        "convolution",
+        [("Conv", "obs,w0", "h"), ("MaxPool", "h", "action", {"kernel_shape": [2]})],
+        r"node 0: Conv is a convolution or pooling.*node 1: MaxPool",
+    ),
+    (
+        "discrete",
+        [GEMM, ("ArgMax", "h", "action")],
+        r"node 1: ArgMax makes discrete actions, which are not supported",
+    ),
+    (
+        "custom domain",
+        [("Secret", "obs", "action", {"domain": "com.example"})],
+        r"node 0: Secret of the domain com\.example is not a standard operator",
+    ),
+    (
+        "elu",
+        [GEMM, ("Elu", "h", "r", {"alpha": 0.5}), LAST],
+        r"node 1: Elu has alpha 0\.5, the supported elu has 1",
+    ),
+    (
+        "leaky",
+        [GEMM, ("LeakyRelu", "h", "r", {"alpha": 0.2}), LAST],
+        r"node 1: LeakyRelu has alpha 0\.2, the supported leaky_relu has 0\.01",
+    ),
+    (
+        "clip between",
+        [GEMM, ("Clip", "h,zero,one", "r"), LAST],
+        r"node 1: a clip to 0 and 1 between layers is not supported",
+    ),
+    (
+        "skip",
+        [
+            ("Gemm", "obs,square", "h"),
+            ("Relu", "h", "s"),
+            ("Add", "s,obs", "r"),
+            ("Gemm", "r,square", "action"),
+        ],
+        r"node 2: Add joins values",
+    ),
+    (
+        "product",
+        [GEMM, ("Relu", "h", "s"), ("Mul", "s,h", "r"), LAST],
+        r"node 2: Mul multiplies two values that depend on the observation",
+    ),
+    (
+        "attention",
+        [("Gemm", "obs,square", "h"), ("MatMul", "h,obs", "action")],
+        r"MatMul multiplies two values.*\(as attention does\)",
+    ),
+    (
+        "exp",
+        [GEMM, ("Exp", "h", "r"), LAST],
+        r"node 1: exp is not an activation that is supported \(identity, relu",
+    ),
+    (
+        "division by zero",
+        [("Div", "obs,zero", "x"), ("Gemm", "x,w0,b0", "r"), LAST],
+        r"node 0: Div divides by zero",
+    ),
+    (
+        "half precision",
+        [
+            ("Cast", "obs", "x", {"to": 10}),
+            ("Cast", "x", "y", {"to": 1}),
+            ("Gemm", "y,w0", "r"),
+            LAST,
+        ],
+        r"node 0: Cast of a .* to type 10",
+    ),
+    (
+        "one-sided action",
+        [GEMM, ("Relu", "h", "r"), ("Gemm", "r,w1,b1", "m"), ("Min", "m,one", "action")],
+        r"clipped in some channels or on one side only",
+    ),
+    (
+        "mixed batch",
+        [("Reshape", "obs,flat", "x"), ("Gemm", "x,w0", "r"), LAST],
+        r"node 0: Reshape to \[2, 7\] of a value of shape \[batch, 4\] mixes batch",
+    ),
+    (
+        "no layer",
+        [("Neg", "obs", "action")],
+        r"there is no dense layer between observation and action",
+    ),
+    (
+        "constant action",
+        [("Identity", "zero", "action")],
+        r"the action does not depend on the observation",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -190,14 +271,27 @@ def doubled(model: Any) -> None:
 
 
 DAMAGED = [
-    (huge, r"its shape \[2147483647, 2147483647\] is not possible|not a valid ONNX model"), (negative, r"not possible|not a valid ONNX model"),
-    (cyclic, "not a valid ONNX model. ValidationError: Nodes in a graph must be topologically sorted"), (repeated, "static assignment"),
-    (opset(999), r"the opset of the ONNX file is not supported \(got 999"), (opset(3), r"\(got 3, limit one of 7 to"), (opset(-1), r"\(got -1"),
-    (no_opset, r"\(got none"), (unknown_width, "input obs does not say how wide it is"), (negative_width, "does not say how wide"),
-    (wide, "input obs has 1099511627776 features"), (integer_input, "input obs is not a tensor of float32"), (text_weights, "type STRING|not a valid"),
-    (bomb, r"ConstantOfShape makes a constant of shape \[1048576, 1048576\]"), (outer, "Concat makes a constant of more than|too much memory"),
-    (long, "too many operations"), (doubled, "Concat joins 2097152 values"),
-]  # fmt: skip
+    (huge, r"its shape \[2147483647, 2147483647\] is not possible|not a valid ONNX model"),
+    (negative, r"not possible|not a valid ONNX model"),
+    (
+        cyclic,
+        "not a valid ONNX model. ValidationError: Nodes in a graph must be topologically sorted",
+    ),
+    (repeated, "static assignment"),
+    (opset(999), r"the opset of the ONNX file is not supported \(got 999"),
+    (opset(3), r"\(got 3, limit one of 7 to"),
+    (opset(-1), r"\(got -1"),
+    (no_opset, r"\(got none"),
+    (unknown_width, "input obs does not say how wide it is"),
+    (negative_width, "does not say how wide"),
+    (wide, "input obs has 1099511627776 features"),
+    (integer_input, "input obs is not a tensor of float32"),
+    (text_weights, "type STRING|not a valid"),
+    (bomb, r"ConstantOfShape makes a constant of shape \[1048576, 1048576\]"),
+    (outer, "Concat makes a constant of more than|too much memory"),
+    (long, "too many operations"),
+    (doubled, "Concat joins 2097152 values"),
+]
 
 
 @pytest.mark.parametrize(

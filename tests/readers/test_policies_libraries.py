@@ -80,7 +80,7 @@ EQUAL: dict[str, tuple[Callable[[], tuple[Any, Any]], str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", EQUAL)
-@pytest.mark.door(direction="in", format=["RSL-RL", "rl_games", "CleanRL"])
+@pytest.mark.proves(direction="in", format=["RSL-RL", "rl_games", "CleanRL"])
 def test_actions_equal_the_library(tmp_path: Path, name: str) -> None:
     make, family, options = EQUAL[name]
     stored, act = make()

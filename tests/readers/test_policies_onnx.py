@@ -28,9 +28,15 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 torch = pytest.importorskip("torch")
 ACTIVATIONS = {
-    "relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "elu": torch.nn.ELU, "silu": torch.nn.SiLU, "gelu": torch.nn.GELU, "leaky_relu": torch.nn.LeakyReLU,
-    "sigmoid": torch.nn.Sigmoid, "softplus": torch.nn.Softplus,
-}  # fmt: skip
+    "relu": torch.nn.ReLU,
+    "tanh": torch.nn.Tanh,
+    "elu": torch.nn.ELU,
+    "silu": torch.nn.SiLU,
+    "gelu": torch.nn.GELU,
+    "leaky_relu": torch.nn.LeakyReLU,
+    "sigmoid": torch.nn.Sigmoid,
+    "softplus": torch.nn.Softplus,
+}
 OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)
 BOX = EnvironmentFacts("E-v1", 4, 100, -np.ones(2), np.ones(2))
 
@@ -58,9 +64,16 @@ def test_activations_as_torch_exports_them(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("out", "squash", "clips", "layers"),
-    [("tanh", "tanh", False, 3), ("negative tanh", "tanh", False, 3), ("clip", "none", True, 3), ("gsde", "tanh", True, 3), ("sigmoid", "tanh", False, 3),
-     ("relu", "none", False, 4), ("raw", "none", False, 3)],
-)  # fmt: skip
+    [
+        ("tanh", "tanh", False, 3),
+        ("negative tanh", "tanh", False, 3),
+        ("clip", "none", True, 3),
+        ("gsde", "tanh", True, 3),
+        ("sigmoid", "tanh", False, 3),
+        ("relu", "none", False, 4),
+        ("raw", "none", False, 3),
+    ],
+)
 def test_outputs(tmp_path: Path, out: str, squash: str, clips: bool, layers: int) -> None:
     path = exported(actor(torch.nn.ReLU(), out=out), 4, tmp_path / "a.onnx")
     policy = load_policy(path)
@@ -93,13 +106,37 @@ PARTS: dict[str, list[tuple[Any, ...]]] = {
     "add first": [("MatMul", "{x},w{n}", "m{n}"), ("Add", "b{n},m{n}", "{y}")],
     "gemm": [("Gemm", "{x},w{n},b{n}", "{y}")],
     "gemm scaled": [("Gemm", "{x},w{n},b{n}", "{y}", {"alpha": 0.5, "beta": 1.5})],
-    "gemm transposed": [("Transpose", "w{n}", "t{n}", {"perm": [1, 0]}), ("Gemm", "{x},t{n},b{n}", "{y}", {"transB": 1})],
-    "gemm of a transpose": [("Transpose", "{x}", "t{n}", {"perm": [1, 0]}), ("Gemm", "t{n},w{n},b{n}", "{y}", {"transA": 1})],
-    "two in a row": [("MatMul", "{x},w{n}", "m{n}"), ("Mul", "m{n},half", "h{n}"), ("Sub", "h{n},b{n}", "{y}")],
-    "reshaped": [("Reshape", "{x},rows", "r{n}"), ("MatMul", "r{n},w{n}", "m{n}"), ("Identity", "m{n}", "i{n}"), ("Add", "i{n},b{n}", "{y}")],
-    "unsqueezed": [("Unsqueeze", "{x},one", "u{n}"), ("Squeeze", "u{n},one", "s{n}"), ("Gemm", "s{n},w{n},b{n}", "{y}")],
-    "flattened": [("Flatten", "{x}", "f{n}"), ("Dropout", "f{n}", "d{n}"), ("Cast", "d{n}", "c{n}", {"to": 1}), ("Gemm", "c{n},w{n},b{n}", "{y}")],
-}  # fmt: skip
+    "gemm transposed": [
+        ("Transpose", "w{n}", "t{n}", {"perm": [1, 0]}),
+        ("Gemm", "{x},t{n},b{n}", "{y}", {"transB": 1}),
+    ],
+    "gemm of a transpose": [
+        ("Transpose", "{x}", "t{n}", {"perm": [1, 0]}),
+        ("Gemm", "t{n},w{n},b{n}", "{y}", {"transA": 1}),
+    ],
+    "two in a row": [
+        ("MatMul", "{x},w{n}", "m{n}"),
+        ("Mul", "m{n},half", "h{n}"),
+        ("Sub", "h{n},b{n}", "{y}"),
+    ],
+    "reshaped": [
+        ("Reshape", "{x},rows", "r{n}"),
+        ("MatMul", "r{n},w{n}", "m{n}"),
+        ("Identity", "m{n}", "i{n}"),
+        ("Add", "i{n},b{n}", "{y}"),
+    ],
+    "unsqueezed": [
+        ("Unsqueeze", "{x},one", "u{n}"),
+        ("Squeeze", "u{n},one", "s{n}"),
+        ("Gemm", "s{n},w{n},b{n}", "{y}"),
+    ],
+    "flattened": [
+        ("Flatten", "{x}", "f{n}"),
+        ("Dropout", "f{n}", "d{n}"),
+        ("Cast", "d{n}", "c{n}", {"to": 1}),
+        ("Gemm", "c{n},w{n},b{n}", "{y}"),
+    ],
+}
 HIDDEN: dict[str, list[tuple[Any, ...]]] = {
     "relu": [("Relu", "{x}", "{y}")],
     "relu by clip": [("Clip", "{x},zero", "{y}")],
@@ -108,39 +145,79 @@ HIDDEN: dict[str, list[tuple[Any, ...]]] = {
     "elu": [("Elu", "{x}", "{y}")],
     "softplus": [("Softplus", "{x}", "{y}")],
     "swish": [("Sigmoid", "{x}", "hs{n}"), ("Mul", "{x},hs{n}", "{y}")],
-    "swish, steeper": [("Mul", "{x},half", "hh{n}"), ("Sigmoid", "hh{n}", "hs{n}"), ("Mul", "hs{n},{x}", "{y}")],
-    "gelu": [("Div", "{x},root", "hq{n}"), ("Erf", "hq{n}", "he{n}"), ("Add", "he{n},unit", "hp{n}"), ("Mul", "{x},hp{n}", "ho{n}"),
-             ("Mul", "ho{n},half", "{y}")],
-    "gelu, half first": [("Div", "{x},root", "hq{n}"), ("Erf", "hq{n}", "he{n}"), ("Add", "unit,he{n}", "hp{n}"), ("Mul", "{x},half", "ho{n}"),
-                         ("Mul", "hp{n},ho{n}", "{y}")],
+    "swish, steeper": [
+        ("Mul", "{x},half", "hh{n}"),
+        ("Sigmoid", "hh{n}", "hs{n}"),
+        ("Mul", "hs{n},{x}", "{y}"),
+    ],
+    "gelu": [
+        ("Div", "{x},root", "hq{n}"),
+        ("Erf", "hq{n}", "he{n}"),
+        ("Add", "he{n},unit", "hp{n}"),
+        ("Mul", "{x},hp{n}", "ho{n}"),
+        ("Mul", "ho{n},half", "{y}"),
+    ],
+    "gelu, half first": [
+        ("Div", "{x},root", "hq{n}"),
+        ("Erf", "hq{n}", "he{n}"),
+        ("Add", "unit,he{n}", "hp{n}"),
+        ("Mul", "{x},half", "ho{n}"),
+        ("Mul", "hp{n},ho{n}", "{y}"),
+    ],
     "tanh, scaled": [("Tanh", "{x}", "ht{n}"), ("Mul", "ht{n},half", "{y}")],
     "sigmoid": [("Sigmoid", "{x}", "{y}")],
-}  # fmt: skip
+}
 BEFORE: dict[str, list[tuple[Any, ...]]] = {
     "nothing": [("Identity", "{x}", "{y}")],
     "normalised": [("Sub", "{x},mean", "n0"), ("Div", "n0,std", "{y}")],
     "multiplied": [("Mul", "{x},std", "n0"), ("Add", "n0,mean", "n1"), ("Neg", "n1", "{y}")],
     "clipped": [("Sub", "{x},mean", "n0"), ("Div", "n0,std", "n1"), ("Clip", "n1,low,high", "{y}")],
-    "clipped twice": [("Clip", "{x},low,high", "n0"), ("Mul", "n0,std", "n1"), ("Sub", "n1,mean", "n2"), ("Clip", "n2,low,high", "{y}")],
+    "clipped twice": [
+        ("Clip", "{x},low,high", "n0"),
+        ("Mul", "n0,std", "n1"),
+        ("Sub", "n1,mean", "n2"),
+        ("Clip", "n2,low,high", "{y}"),
+    ],
     "clipped unevenly": [("Clip", "{x},low,unit", "n0"), ("Div", "n0,std", "{y}")],
     "clipped by Min and Max": [("Min", "{x},high", "n0"), ("Max", "low,n0", "{y}")],
-    "square root": [("Mul", "std,std", "n0"), ("Add", "n0,half", "n1"), ("Sqrt", "n1", "n2"), ("Reciprocal", "n2", "n3"), ("Mul", "{x},n3", "{y}")],
-}  # fmt: skip
+    "square root": [
+        ("Mul", "std,std", "n0"),
+        ("Add", "n0,half", "n1"),
+        ("Sqrt", "n1", "n2"),
+        ("Reciprocal", "n2", "n3"),
+        ("Mul", "{x},n3", "{y}"),
+    ],
+}
 AFTER: dict[str, list[tuple[Any, ...]]] = {
     "raw": [("Identity", "{x}", "{y}")],
     "tanh": [("Tanh", "{x}", "{y}")],
     "scaled tanh": [("Tanh", "{x}", "z0"), ("Mul", "z0,half", "z1"), ("Add", "z1,unit", "{y}")],
     "clip": [("Clip", "{x},low,high", "z0"), ("Div", "z0,minus", "{y}")],
-    "clip of clip": [("Clip", "{x},low,high", "z0"), ("Mul", "z0,half", "z1"), ("Clip", "z1,minus,unit", "{y}")],
-    "clip then tanh": [("Clip", "{x},minus,high", "z0"), ("Tanh", "z0", "z1"), ("Mul", "z1,minus", "{y}")],
+    "clip of clip": [
+        ("Clip", "{x},low,high", "z0"),
+        ("Mul", "z0,half", "z1"),
+        ("Clip", "z1,minus,unit", "{y}"),
+    ],
+    "clip then tanh": [
+        ("Clip", "{x},minus,high", "z0"),
+        ("Tanh", "z0", "z1"),
+        ("Mul", "z1,minus", "{y}"),
+    ],
     "tanh then one-sided clip": [("Tanh", "{x}", "z0"), ("Max", "z0,zero", "{y}")],
     "sigmoid": [("Sigmoid", "{x}", "{y}")],
     "softplus": [("Softplus", "{x}", "{y}")],
-}  # fmt: skip
+}
 CONSTANTS: dict[str, Any] = {
-    "half": np.array(0.5), "unit": np.array(1.0), "minus": np.array(-0.8), "zero": np.array(0.0), "root": np.array(np.sqrt(2.0)), "low": np.array(-1.2),
-    "high": np.array(1.2), "rows": np.array([0, -1]), "one": np.array([1]),
-}  # fmt: skip
+    "half": np.array(0.5),
+    "unit": np.array(1.0),
+    "minus": np.array(-0.8),
+    "zero": np.array(0.0),
+    "root": np.array(np.sqrt(2.0)),
+    "low": np.array(-1.2),
+    "high": np.array(1.2),
+    "rows": np.array([0, -1]),
+    "one": np.array([1]),
+}
 
 
 @st.composite
@@ -184,7 +261,7 @@ def graphs(draw: st.DrawFn) -> bytes:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=graphs(), seed=st.integers(0, 2**16))
-@pytest.mark.door(direction="in", format="ONNX")
+@pytest.mark.proves(direction="in", format="ONNX")
 def test_any_chain_acts_as_onnxruntime_says(tmp_path: Path, data: bytes, seed: int) -> None:
     path = write(tmp_path / "g.onnx", data)
     policy = load_policy(path)
@@ -232,9 +309,13 @@ def test_several_inputs_in_their_order(tmp_path: Path) -> None:
     import onnxruntime
 
     nodes = [
-        ("Sub", "b,mean", "n"), ("Clip", "n,low,high", "c"), ("Concat", "c,a", "x", {"axis": -1}), ("Gemm", "x,w0,b0", "h"), ("Tanh", "h", "t"),
+        ("Sub", "b,mean", "n"),
+        ("Clip", "n,low,high", "c"),
+        ("Concat", "c,a", "x", {"axis": -1}),
+        ("Gemm", "x,w0,b0", "h"),
+        ("Tanh", "h", "t"),
         ("Gemm", "t,w1,b1", "action"),
-    ]  # fmt: skip
+    ]
     wide = CONSTANTS | {"mean": np.array([0.5, -0.5, 1.0])}
     clipped = write(
         tmp_path / "g.onnx", graph(nodes, dense() | wide, {"a": ["n", 1], "b": ["n", 3]})
@@ -255,9 +336,14 @@ def test_several_inputs_in_their_order(tmp_path: Path) -> None:
 
 def test_parallel_branches_become_one_layer(tmp_path: Path) -> None:
     nodes = [
-        ("Gemm", "obs,w0,b0", "p"), ("Relu", "p", "q"), ("Gemm", "obs,w0", "r"), ("Relu", "r", "s"), ("Concat", "q,s", "t", {"axis": 1}),
-        ("Slice", "t,one,end,one", "u"), ("MatMul", "u,big", "action"),
-    ]  # fmt: skip
+        ("Gemm", "obs,w0,b0", "p"),
+        ("Relu", "p", "q"),
+        ("Gemm", "obs,w0", "r"),
+        ("Relu", "r", "s"),
+        ("Concat", "q,s", "t", {"axis": 1}),
+        ("Slice", "t,one,end,one", "u"),
+        ("MatMul", "u,big", "action"),
+    ]
     weights = (
         dense()
         | CONSTANTS
@@ -278,9 +364,16 @@ def test_only_what_the_action_needs_is_read(tmp_path: Path) -> None:
     A shape taken from a standard deviation.
     """
     nodes = [
-        ("Gemm", "obs,w0,b0", "h"), ("Relu", "h", "r"), ("Gemm", "r,w1,b1", "m"), ("Exp", "r", "s"), ("MatMul", "s,w1", "d"), ("Add", "m,d", "noisy"),
-        ("Shape", "noisy", "k"), ("Expand", "m,k", "actions"), ("Softmax", "h", "value"),
-    ]  # fmt: skip
+        ("Gemm", "obs,w0,b0", "h"),
+        ("Relu", "h", "r"),
+        ("Gemm", "r,w1,b1", "m"),
+        ("Exp", "r", "s"),
+        ("MatMul", "s,w1", "d"),
+        ("Add", "m,d", "noisy"),
+        ("Shape", "noisy", "k"),
+        ("Expand", "m,k", "actions"),
+        ("Softmax", "h", "value"),
+    ]
     path = write(
         tmp_path / "g.onnx", graph(nodes, dense(), outputs={"value": ["n", 5], "actions": ["n", 2]})
     )
@@ -353,8 +446,14 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
     )
     agree(policy, wanted, observations)
     statistics = normalizer(tmp_path / "vecnormalize.pkl", 5, clip_obs=1.0)
-    policy = load_policy(path, environment=facts, action_output=options_of(path), squash=None, action_limit=None if algorithm in ("PPO", "A2C") else 2.0,
-                         normalizer=tmp_path / "vecnormalize.pkl")  # fmt: skip
+    policy = load_policy(
+        path,
+        environment=facts,
+        action_output=options_of(path),
+        squash=None,
+        action_limit=None if algorithm in ("PPO", "A2C") else 2.0,
+        normalizer=tmp_path / "vecnormalize.pkl",
+    )
     assert (
         policy.observation.clip == 1.0
         and (policy.observation.mean == statistics.obs_rms.mean).all()
@@ -372,8 +471,15 @@ def options_of(path: Path) -> str | None:
 
 
 def written(tmp_path: Path, after: str, **weights: Any) -> Path:
-    nodes = [("Gemm", "obs,w0,b0", "h"), ("Relu", "h", "r"), ("Gemm", "r,w1,b1", "m"), *((operator, reads.format(x="m"), makes.format(y="action"), *rest)
-             for operator, reads, makes, *rest in AFTER[after])]  # fmt: skip
+    nodes = [
+        ("Gemm", "obs,w0,b0", "h"),
+        ("Relu", "h", "r"),
+        ("Gemm", "r,w1,b1", "m"),
+        *(
+            (operator, reads.format(x="m"), makes.format(y="action"), *rest)
+            for operator, reads, makes, *rest in AFTER[after]
+        ),
+    ]
     return write(tmp_path / "g.onnx", graph(nodes, dense() | CONSTANTS | weights))
 
 
@@ -519,7 +625,7 @@ def test_convert_and_simulate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["onnx", "pt"])
 def test_inspect_lists_the_limit_behind_a_bare_tanh(tmp_path: Path, kind: str) -> None:
-    """With an environment of other bounds, and without one, where only -1 and 1 would be assumed."""
+    """With an environment of other bounds, and without one, where -1 and 1 would be assumed."""
     module = torch.nn.Sequential(
         torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), torch.nn.Tanh()
     ).eval()

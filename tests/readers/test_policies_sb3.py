@@ -102,7 +102,7 @@ CASES = [
         value if isinstance(value, str) else re.sub(r"[^\w,.]+", "-", str(value))[:60]
     ),
 )
-@pytest.mark.door(direction="in", format="SB3 zip")
+@pytest.mark.proves(direction="in", format="SB3 zip")
 def test_actions_equal_predict(tmp_path: Path, algorithm: str, arguments: dict[str, Any]) -> None:
     trained, path = saved(tmp_path, algorithm, **arguments)
     policy = load_policy(path)
@@ -169,11 +169,20 @@ def test_several_normalizers(tmp_path: Path) -> None:
 def test_assumptions_are_only_what_the_file_does_not_say(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "TQC", use_sde=True)
     texts = load_policy(path).provenance.assumptions
-    assert [re.match(pattern, text) is not None for pattern, text in zip((
-        r"assumed by family: activation relu \(TQC default of Stable-Baselines3, the file records none\)",
-        r"assumed by family: observations are not normalised \(no vecnormalize\.pkl beside model\.zip\)",
-        r"assumed by family: gSDE clips the mean to \+-2 before tanh",
-    ), texts, strict=True)] == [True] * 3  # fmt: skip
+    assert [
+        re.match(pattern, text) is not None
+        for pattern, text in zip(
+            (
+                r"assumed by family: activation relu"
+                r" \(TQC default of Stable-Baselines3, the file records none\)",
+                r"assumed by family: observations are not normalised"
+                r" \(no vecnormalize\.pkl beside model\.zip\)",
+                r"assumed by family: gSDE clips the mean to \+-2 before tanh",
+            ),
+            texts,
+            strict=True,
+        )
+    ] == [True] * 3
     _, path = saved(tmp_path, "PPO", policy_kwargs={"activation_fn": torch.nn.Tanh})
     assert load_policy(path, normalizer="none").provenance.assumptions == ()
     _, path = saved(tmp_path, "PPO")

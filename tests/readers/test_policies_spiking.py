@@ -127,7 +127,7 @@ def forward(
 
 @pytest.mark.parametrize("timesteps", [1, 5, 8])
 @pytest.mark.parametrize("neuron", ["lif", "clif", "dn", "plif"])
-@pytest.mark.door(direction="in", format=["PopSAN", "Proxy-Target"])
+@pytest.mark.proves(direction="in", format=["PopSAN", "Proxy-Target"])
 def test_the_float_policy_is_the_published_network(
     tmp_path: Path, neuron: str, timesteps: int
 ) -> None:
@@ -216,7 +216,7 @@ def test_a_popsan_actor_without_its_normaliser_is_warned_about(tmp_path: Path) -
         ("DN_x_actor.pt", "dn"),
     ],
 )
-@pytest.mark.door(direction="in", format="Proxy-Target")
+@pytest.mark.proves(direction="in", format="Proxy-Target")
 def test_proxy_target_is_told_by_its_means_and_its_file_name(
     tmp_path: Path, name: str, neuron: str
 ) -> None:
@@ -437,7 +437,7 @@ def navigation(folder: Path, weights: Any = None, biases: Any = None) -> Path:
     return folder / "nav_weights.p"
 
 
-@pytest.mark.door(direction="in", format="SDDPG")
+@pytest.mark.proves(direction="in", format="SDDPG")
 def test_sddpg_is_read_from_either_file(tmp_path: Path) -> None:
     path = navigation(tmp_path)
     one = load_policy(path)

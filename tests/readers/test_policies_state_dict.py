@@ -86,7 +86,7 @@ FAMILIES = [
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("prefix", ["", "actor.", "module.actor."])
 @pytest.mark.parametrize(("family", "names", "extra"), FAMILIES)
-@pytest.mark.door(direction="in", format="state dict")
+@pytest.mark.proves(direction="in", format="state dict")
 def test_documented_families(
     tmp_path: Path,
     family: str,
@@ -224,7 +224,7 @@ def test_other_float_types_become_float32(tmp_path: Path, dtype: str) -> None:
     assert_actions(policy, torch_forward(layers, ("l1", "l2", "l3"), INPUTS), INPUTS)
 
 
-@pytest.mark.door(direction="in", format="safetensors")
+@pytest.mark.proves(direction="in", format="safetensors")
 def test_safetensors(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
     layers = state_dict()
@@ -486,8 +486,9 @@ def test_a_normalizer_of_the_library_beside_a_state_dict(tmp_path: Path) -> None
 
 def test_reading_starts_without_torch() -> None:
     code = (
-        "import sys, spikeport.toolchain.policies; sys.exit(any(name in sys.modules for name in ('torch',"
-        " 'safetensors', 'gymnasium', 'stable_baselines3')))"
+        "import sys, spikeport.toolchain.readers.load\n"
+        "libraries = ('torch', 'safetensors', 'gymnasium', 'stable_baselines3')\n"
+        "sys.exit(any(name in sys.modules for name in libraries))"
     )
     assert (
         subprocess.run(
@@ -547,7 +548,7 @@ def test_environment_facts(facts: dict[str, Any], text: str) -> None:
     prefix=st.sampled_from(["", "net.", "a.b."]),
     seed=st.integers(0, 2**16),
 )
-@pytest.mark.door(direction="in", format=["state dict", "state dict, tanh units"])
+@pytest.mark.proves(direction="in", format=["state dict", "state dict, tanh units"])
 def test_any_sequential_round_trips(
     tmp_path_factory: pytest.TempPathFactory,
     sizes: list[int],

@@ -29,15 +29,20 @@ FORMATS = {
     "export decomposed": "torch.export",
 }
 CASES = [
-    ("relu", torch.nn.ReLU(inplace=True), "tanh", 0.0), ("elu", torch.nn.ELU(), "clip", 1.5), ("silu", torch.nn.SiLU(), "gsde", 0.0),
-    ("gelu", torch.nn.GELU(), "sigmoid", 1.0), ("leaky_relu", torch.nn.LeakyReLU(), "relu", 0.0), ("softplus", torch.nn.Softplus(), "raw", 2.0),
-    ("tanh", torch.nn.Tanh(), "negative tanh", 1.0), ("sigmoid", torch.nn.Sigmoid(), "tanh", 0.0),
-]  # fmt: skip
+    ("relu", torch.nn.ReLU(inplace=True), "tanh", 0.0),
+    ("elu", torch.nn.ELU(), "clip", 1.5),
+    ("silu", torch.nn.SiLU(), "gsde", 0.0),
+    ("gelu", torch.nn.GELU(), "sigmoid", 1.0),
+    ("leaky_relu", torch.nn.LeakyReLU(), "relu", 0.0),
+    ("softplus", torch.nn.Softplus(), "raw", 2.0),
+    ("tanh", torch.nn.Tanh(), "negative tanh", 1.0),
+    ("sigmoid", torch.nn.Sigmoid(), "tanh", 0.0),
+]
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
-@pytest.mark.door(direction="in", format=["TorchScript", "torch.export"])
+@pytest.mark.proves(direction="in", format=["TorchScript", "torch.export"])
 def test_actions_are_the_modules(
     tmp_path: Path, case: tuple[str, Any, str, float], form: str
 ) -> None:
@@ -264,14 +269,31 @@ def test_hostile_code(tmp_path: Path, name: str) -> None:
 def test_hostile_programs(tmp_path: Path) -> None:
     program = scripted(torch.nn.Linear(4, 2), 4, tmp_path / "e.pt2", "export")
     for data, text in (
-        (b"[" * 100_000, "the program's JSON is damaged"), (b"{}", "not what torch.export writes"), (b"{not", "JSON is damaged"), (b"null", "not what torch"),
-    ):  # fmt: skip
+        (b"[" * 100_000, "the program's JSON is damaged"),
+        (b"{}", "not what torch.export writes"),
+        (b"{not", "JSON is damaged"),
+        (b"null", "not what torch"),
+    ):
         assert text in refusal(
             write(tmp_path / "h.pt2", repacked(program, {"models/model.json": data}))
         )
-    config = {"config": {name: {"path_name": "weight_0", "use_pickle": False, "is_param": True, "tensor_meta": {
-        "dtype": 7, "sizes": [{"as_int": 2**20}, {"as_int": 2**20}], "strides": [{"as_int": 0}, {"as_int": 0}], "storage_offset": {"as_int": 0}, "layout": 7}}
-        for name in ("weight", "bias")}}  # fmt: skip
+    config = {
+        "config": {
+            name: {
+                "path_name": "weight_0",
+                "use_pickle": False,
+                "is_param": True,
+                "tensor_meta": {
+                    "dtype": 7,
+                    "sizes": [{"as_int": 2**20}, {"as_int": 2**20}],
+                    "strides": [{"as_int": 0}, {"as_int": 0}],
+                    "storage_offset": {"as_int": 0},
+                    "layout": 7,
+                },
+            }
+            for name in ("weight", "bias")
+        }
+    }
     changed = repacked(
         program, {"data/weights/model_weights_config.json": json.dumps(config).encode()}
     )

@@ -299,7 +299,7 @@ def test_lists_and_other_kinds_of_numbers_are_observations() -> None:
         np.array([1, 0, 2, -1, 0], np.float32),
         np.array([[1, 9, 0, 9, 2, 9, -1, 9, 0, 9]])[0, ::2],
     ):
-        np.testing.assert_array_equal(artifact.controller().decide(value), expected)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(artifact.controller().decide(value), expected)
 
 
 def test_numbers_spelt_as_text_are_refused() -> None:

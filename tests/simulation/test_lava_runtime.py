@@ -113,8 +113,9 @@ def script(tmp_path: Path, body: str) -> Callable[[], list[str]]:
     """A worker command whose worker does `body` first: the way to make Lava misbehave."""
     file = tmp_path / "worker_that_misbehaves.py"
     before = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom spikeport.export.lava import worker\nfrom"
-        " spikeport.export.lava.lava_import import import_lava"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from spikeport.export.lava import worker\n"
+        "from spikeport.export.lava.lava_import import import_lava"
     )
     file.write_text(f"{before}\n{body}\nworker.main(*map(int, sys.argv[1:5]), sys.argv[5])\n")
     return lambda: [sys.executable, str(file)]
@@ -179,7 +180,7 @@ import multiprocessing, os, sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 import numpy as np
 from networks import random_artifact
-from spikeport.toolchain.simulation.lava_runtime import LavaBackend
+from spikeport.toolchain.simulation.lava.runtime import LavaBackend
 artifact = random_artifact(0)
 lava = LavaBackend(artifact)
 lava.decide(np.zeros((1, artifact.observation.size)))
@@ -342,7 +343,8 @@ LavaNetwork.start = spoiled
             "(?s)the Lava runtime's process ended .got exit code 3.*last words",
         ),
         (
-            "import spikeport.export.lava.lava_import as module\nmodule._CHANGES = {'no.such.module': {}}",
+            "import spikeport.export.lava.lava_import as module\n"
+            "module._CHANGES = {'no.such.module': {}}",
             "(?s)a Lava process failed with ModuleNotFoundError.*Traceback",
         ),
     ],

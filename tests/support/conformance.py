@@ -1,7 +1,7 @@
 """The conformance suite: what every backend must compute, case by case, against the oracle.
 
-`CASES` reach every rule of contract sections 1-3 (tests/neurons/test_conformance.py counts). The checks
-take a backend's name, so that the same ones hold backends together and find mutants
+`CASES` reach every rule of contract sections 1-3 (tests/neurons/test_conformance.py counts). The
+checks take a backend's name, so that the same ones hold backends together and find mutants
 (tests/mutants).
 """
 
@@ -496,7 +496,7 @@ def total(parts: list[Census]) -> Census:
 
 
 def check_refusal(backend: str, artifact: Artifact, rows: int) -> None:
-    """A non-finite channel is refused by name, whatever row it is in, and nothing has changed then."""
+    """A non-finite channel is refused by name, whatever row it is in, and changes nothing."""
     # of each row's next decision
     size = artifact.observation.size
     numbers = np.zeros(rows, np.int64)

@@ -1,4 +1,7 @@
-"""The module that tests export, trace and script (torch.jit.script needs it at the top of a file)."""
+"""The module that tests export, trace and script.
+
+torch.jit.script needs it at the top level of a file.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ class Actor(torch.nn.Module):
         self.register_buffer("scale", torch.rand(outputs, generator=generator) + 0.5)
         self.register_buffer("offset", torch.randn(outputs, generator=generator))
 
-    def forward(self, observation):  # noqa: ANN001, ANN201 - torch.jit.script reads annotations itself
+    # torch.jit.script reads annotations itself.
+    def forward(self, observation):  # noqa: ANN001, ANN201
         x = (observation - self.mean) / torch.sqrt(self.variance + 1e-8)
         if self.clip > 0:
             x = torch.clamp(x, -self.clip, self.clip)

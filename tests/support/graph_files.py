@@ -50,7 +50,7 @@ def actor(
 
 
 def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
-    """The module as torch.onnx.export (the TorchScript-based one) writes it, the batch left open."""
+    """The module as torch.onnx.export (the one by TorchScript) writes it, the batch left open."""
     import torch
 
     names: dict[str, Any] = {
@@ -66,7 +66,7 @@ def exported(module: Any, size: int, path: Path, **arguments: Any) -> Path:
 
 
 def scripted(module: Any, size: int, path: Path, form: str) -> Path:
-    """The module saved as `trace`, `script`, `export`, `export any batch` or `export decomposed`."""
+    """The module saved: `trace`, `script`, `export`, `export any batch`, `export decomposed`."""
     import torch
 
     example = torch.zeros(3, size)
@@ -163,9 +163,15 @@ def dense(seed: int = 0, sizes: Sequence[int] = (4, 5, 2)) -> dict[str, Any]:
 def small_onnx() -> bytes:
     """A plain policy 4-5-2 with MatMul and Add, normalised, tanh behind it."""
     nodes = [
-        ("Sub", "obs,mean", "a"), ("Div", "a,std", "b"), ("Clip", "b,low,high", "c"), ("MatMul", "c,w0", "d"), ("Add", "d,b0", "e"), ("Relu", "e", "f"),
-        ("Gemm", "f,w1,b1", "g"), ("Tanh", "g", "action"),
-    ]  # fmt: skip
+        ("Sub", "obs,mean", "a"),
+        ("Div", "a,std", "b"),
+        ("Clip", "b,low,high", "c"),
+        ("MatMul", "c,w0", "d"),
+        ("Add", "d,b0", "e"),
+        ("Relu", "e", "f"),
+        ("Gemm", "f,w1,b1", "g"),
+        ("Tanh", "g", "action"),
+    ]
     normalizer = {
         "mean": np.arange(4.0),
         "std": np.arange(1.0, 5.0),

@@ -1,7 +1,7 @@
 """The house measured: line lengths, conditional expressions, sizes, names, imports and wording.
 
-`python tests/support/house.py` prints a table of all measures, then the worst offenders of each with
-file:line, ten at most; `--all` prints all of them. test_house.py holds the measures to LIMITS.
+`python tests/support/house.py` prints a table of all measures, then the worst offenders of each
+with file:line, ten at most; `--all` prints all of them. test_house.py holds the measures to LIMITS.
 What is measured: sizes and names here, imports in import_graph.py, questions about policies in
 house_policies.py, wording in house_words.py.
 """

@@ -13,7 +13,7 @@ from tests.support.house_files import Measure, gathered_by_file, text, tracked, 
 
 OWN_FILES = (
     "tests/support/house_words.py",
-    "tests/test_house.py",
+    "tests/project/test_house.py",
 )  # they name what is not to be said
 PHRASES = re.compile(
     r"leave\s+[^.;]{,80}?\baway\b|the\s+command\s+that\s+mends|for\s+who\s+converts|hears\s+of"

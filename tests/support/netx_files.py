@@ -22,8 +22,14 @@ def network(rng: np.random.Generator, widths: tuple[int, ...] = WIDTHS) -> list[
     """Blocks as export_hdf5 writes them, random; an input block first."""
     blocks: list[dict[str, Any]] = [{"type": b"input", "shape": np.array([widths[0]])}]
     for a, b in zip(widths[:-1], widths[1:], strict=True):
-        neuron = {"type": "CUBA", "iDecay": int(rng.integers(1, 4097)), "vDecay": int(rng.integers(0, 4097)), "vThMant": int(rng.integers(50, 400)),
-                  "refDelay": 1, "gradedSpike": False}  # fmt: skip
+        neuron = {
+            "type": "CUBA",
+            "iDecay": int(rng.integers(1, 4097)),
+            "vDecay": int(rng.integers(0, 4097)),
+            "vThMant": int(rng.integers(50, 400)),
+            "refDelay": 1,
+            "gradedSpike": False,
+        }
         weight = (2 * rng.integers(-60, 128, (b, a))).astype(np.float32)
         weight[0, 0] = 254
         blocks.append(

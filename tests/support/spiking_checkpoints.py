@@ -55,10 +55,18 @@ class SpikingCounts:
     def census(self) -> Census:
         """As an artifact's own run would give it."""
         layers = tuple(
-            LayerCensus(len(w), w.shape[1], int(self.fan_out[i].sum()), int(self.messages[i]), int(self.synops[i]), int(self.sent[i]),
-                        len(w) * CHIP_STEPS * self.decisions, 0)
+            LayerCensus(
+                len(w),
+                w.shape[1],
+                int(self.fan_out[i].sum()),
+                int(self.messages[i]),
+                int(self.synops[i]),
+                int(self.sent[i]),
+                len(w) * CHIP_STEPS * self.decisions,
+                0,
+            )
             for i, w in enumerate(self.weights)
-        )  # fmt: skip
+        )
         return Census(
             self.decisions, TIMESTEPS, CHIP_STEPS, layers, 0, sum(w.size for w in self.weights), 0
         )

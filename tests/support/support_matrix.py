@@ -1,4 +1,6 @@
-"""Write docs/support.md from what every door just said: python tests/support/support_matrix.py [--write]
+"""Write docs/support.md from what every way in, out and through just said.
+
+    python tests/support/support_matrix.py [--write]
 
 Without --write nothing is written; the exit code says whether the committed page is what comes out
 now.
@@ -18,16 +20,18 @@ if "tests" not in sys.modules or ROOT / "tests" not in map(
     sys.modules["tests"] = types.ModuleType("tests")
     sys.modules["tests"].__path__ = [str(ROOT / "tests")]
 
-from tests.support.doors import IN, NEURONS, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
+from tests.support.ways import IN, NEURONS, ON, OUT, YES, cells, outcome, proofs  # noqa: E402
 
 PAGE = ROOT / "docs" / "support.md"
 HEAD = """# What goes with what
 
-Written by `python tests/support/support_matrix.py --write` from what every door said when it was tried; `tests/project/test_support.py` tries them
-again and fails where this page says anything else. `yes` in the first table: a small checkpoint of the format was read, converted with the
-neuron and decided; in the second: the export was written; in the third: the integers that Lava's runtime recorded, on every
-neuron and timestep. RSL-RL's and rl_games's small checkpoints have elu units, the libraries' default. A number is a refusal; its
-words, with the way out, stand below. The last column names the tests that prove the door in depth.
+Written by `python tests/support/support_matrix.py --write`, which tries every format and every
+backend; `tests/project/test_support.py` tries them again and fails where this page says anything
+else. `yes` in the first table: a small checkpoint of the format was read, converted with the neuron
+and decided; in the second: the export was written; in the third: the integers that Lava's runtime
+recorded, on every neuron and timestep. RSL-RL's and rl_games's small checkpoints have elu units,
+the libraries' default. A number is a refusal; its words, with what to do instead, stand below. The
+last column names the tests that prove a row in depth.
 """
 TITLES = {IN: "Formats in", OUT: "Formats out", ON: "Backends"}
 Outcomes = dict[tuple[str, str, str], str]

@@ -1,6 +1,7 @@
-"""Environments of a user's own module, small and quick: `--env tests.support.toy_environments:Drift-v0`.
+"""Environments of a user's own module, small and quick.
 
-Importing this module registers them, as a user's module does.
+For example `--env tests.support.toy_environments:Drift-v0`. Importing this module registers them,
+as a user's module does.
 """
 
 from __future__ import annotations

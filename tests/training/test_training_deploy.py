@@ -145,9 +145,15 @@ def test_training_then_converting_on_the_command_line(tmp_path: Path) -> None:
 
 
 FACTS: dict[str, Any] = {
-    "format": 1, "algorithm": "ProxyTargetTD3", "neuron": "lif", "timesteps": 5, "encoder": "population", "observation": "tanh",
-    "action_low": [-2.0, 0.0], "action_high": [2.0, 0.5],
-}  # fmt: skip
+    "format": 1,
+    "algorithm": "ProxyTargetTD3",
+    "neuron": "lif",
+    "timesteps": 5,
+    "encoder": "population",
+    "observation": "tanh",
+    "action_low": [-2.0, 0.0],
+    "action_high": [2.0, 0.5],
+}
 
 
 def rewritten(file: Path, facts: Any = None, weights: dict[str, Any] | None = None) -> Path:
@@ -318,7 +324,7 @@ def test_observations_that_were_normalised_in_training_are_in_deployment(tmp_pat
     env.save(str(tmp_path / "elsewhere.pkl"))
     named = api.load_policy(tmp_path / "policy.zip", normalizer=tmp_path / "elsewhere.pkl")
     (tmp_path / "elsewhere.pkl").rename(tmp_path / "vecnormalize.pkl")
-    raw = 5 * np.random.default_rng(0).normal(size=(200, *env.observation_space.shape))  # type: ignore[misc]
+    raw = 5 * np.random.default_rng(0).normal(size=(200, *env.observation_space.shape))
     wanted = made.predict(env.normalize_obs(raw), deterministic=True)[0]
     for policy in (
         named,

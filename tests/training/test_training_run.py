@@ -50,9 +50,10 @@ INTERVALS = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from spikeport.toolchain.training.run import TrainingPlan, train
+from spikeport.toolchain.training.runs.training_run import TrainingPlan, train
 method, output, mode, plan, steps, intervals = sys.argv[1:]
-train(TrainingPlan(method, **json.loads(plan)), int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
+plan = TrainingPlan(method, **json.loads(plan))
+train(plan, int(steps), Path(output), resume=mode == "resume", **json.loads(intervals))
 """
 
 
@@ -106,7 +107,7 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
     ],
 )
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
-    plain = train(TrainingPlan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)  # type: ignore[arg-type]
+    plain = train(TrainingPlan(method, **PLAN), STEPS, tmp_path / "plain.zip", **INTERVALS)
     output = tmp_path / "killed.zip"
     checkpoint = tmp_path / "killed.zip.run" / "checkpoint.pt"
     process = child(method, output, "start")
@@ -167,7 +168,7 @@ def test_a_run_goes_on_with_more_steps(tmp_path: Path) -> None:
         intervals = INTERVALS | {"checkpoint_every": every}
         train(TrainingPlan("td3", **PLAN), 170, output, **intervals)  # type: ignore[arg-type]
         assert (tmp_path / f"parts-{every}.zip.run" / "checkpoint.pt").exists() == (every == 50)
-        again = train(TrainingPlan("td3", **PLAN), 220, output, resume=True, **intervals)  # type: ignore[arg-type]
+        again = train(TrainingPlan("td3", **PLAN), 220, output, resume=True, **intervals)
         ours = weights(output)
         assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
         assert [record["mean"] for record in again.evaluations] == [
@@ -198,7 +199,7 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
     train(TrainingPlan("td3", **PLAN), 110, output, **intervals)  # type: ignore[arg-type]
     assert steps_of(best) == 80
     means[80] = 1.0
-    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)  # type: ignore[arg-type]
+    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, **intervals)
     assert [
         record["steps"] for record in read_evaluations(best.with_name("evaluations.jsonl"))
     ] == [40, 80, 120]
@@ -206,7 +207,7 @@ def test_the_best_policy_is_that_of_the_best_evaluation_that_is_left(
         steps_of(best) == 80
     )  # that of step 40 went with the former 80; of those that are left to save this is the best
     best.write_bytes(b"torn")
-    train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)  # type: ignore[arg-type]
+    train(TrainingPlan("td3", **PLAN), 170, output, resume=True, **intervals)
     assert steps_of(best) == 160
 
 
@@ -219,8 +220,8 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_same_plan(tmp_path: Pa
     with pytest.raises(
         InputError, match="plan.json: method is 'spiking-td3', the run was started with 'td3'"
     ):
-        train(TrainingPlan("spiking-td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
-    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, note=notes.append, **intervals)  # type: ignore[arg-type]
+        train(TrainingPlan("spiking-td3", **PLAN), 140, output, resume=True, **intervals)
+    train(TrainingPlan("td3", **PLAN), 130, output, resume=True, note=notes.append, **intervals)
     assert notes == ["there is no checkpoint yet: begins at step 0 again"] and all(
         torch.equal(weights(output)[name], value) for name, value in before.items()
     )
@@ -228,7 +229,7 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_same_plan(tmp_path: Pa
     with pytest.raises(
         InputError, match="--resume: the run has neither a checkpoint nor a readable plan"
     ):
-        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **intervals)  # type: ignore[arg-type]
+        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **intervals)
 
 
 def test_a_memory_that_lost_steps_is_refused(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_a_memory_that_lost_steps_is_refused(tmp_path: Path) -> None:
             r" bytes\)"
         ),
     ):
-        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(TrainingPlan("td3", **PLAN), 140, output, resume=True, **INTERVALS)
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
@@ -279,9 +280,9 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         and found["output"] == "policy.zip"
     )
     assert "-o: would overwrite a run" in command(*start).stderr
-    plan = TrainingPlan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})  # type: ignore[arg-type]
+    plan = TrainingPlan("proxy-target", **PLAN | {"hidden": [256, 256], "seed": 0})
     train(plan, 130, tmp_path / "other.zip", **INTERVALS)  # type: ignore[arg-type]
-    changed = TrainingPlan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})  # type: ignore[arg-type]
+    changed = TrainingPlan("proxy-target", **PLAN | {"threads": 2, "neuron": "clif"})
     with pytest.raises(
         InputError,
         match=(
@@ -289,7 +290,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             " is 2, .*; hidden"
         ),
     ):
-        train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+        train(changed, 130, tmp_path / "other.zip", resume=True, **INTERVALS)
     before = (tmp_path / "other.zip").read_bytes()
     for fewer, reached in (
         (125, 130),
@@ -299,7 +300,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             InputError,
             match=rf"--steps: the run is further already \(got {fewer}, limit {reached}\)",
         ):
-            train(plan, fewer, tmp_path / "other.zip", resume=True, **INTERVALS)  # type: ignore[arg-type]
+            train(plan, fewer, tmp_path / "other.zip", resume=True, **INTERVALS)
     (tmp_path / "other.zip").rename(tmp_path / "aside.zip")
     with pytest.raises(
         InputError, match=r"--steps: the run is further already \(got 60, limit 120\)"
@@ -417,7 +418,7 @@ def test_wrong_types_are_said(
     tmp_path: Path, choices: dict[str, object], steps: int, said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        train(TrainingPlan("td3", **PLAN | choices), steps, tmp_path / "policy.zip", **INTERVALS)  # type: ignore[arg-type]
+        train(TrainingPlan("td3", **PLAN | choices), steps, tmp_path / "policy.zip", **INTERVALS)
     assert not list(tmp_path.iterdir())
 
 
@@ -433,10 +434,10 @@ def test_one_process_trains_a_run(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         with pytest.raises(InputError, match="-o: another process trains this run .*one at a time"):
-            train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS)  # type: ignore[arg-type]
+            train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS)
         holder.kill()
     assert (tmp_path / "policy.zip.run" / "evaluations.jsonl").read_text() == evaluations
-    assert train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS).steps == 150  # type: ignore[arg-type]
+    assert train(TrainingPlan("td3", **PLAN), 150, output, resume=True, **INTERVALS).steps == 150
 
 
 def test_a_folder_for_tensorboard_that_cannot_be_made(
@@ -479,7 +480,7 @@ def test_a_slow_bfloat16_is_said(
         "spikeport.toolchain.training.runs.training_run.bfloat16_speed", lambda: speed
     )
     plan = TrainingPlan("proxy-target", **PLAN, bfloat16=True)  # type: ignore[arg-type]
-    train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)  # type: ignore[arg-type]
+    train(plan, 130, tmp_path / "policy.zip", note=notes.append, **INTERVALS)
     assert notes == said
 
 
@@ -549,9 +550,16 @@ def test_the_proxy_learns_the_actor_and_is_no_copy() -> None:
     alone.
     """
     model = ProxyTargetTD3(
-        "MlpPolicy", make_vec_env(Drift, seed=0), learning_starts=20, batch_size=64, buffer_size=300, seed=0, device="cpu", learning_rate=0.0,
+        "MlpPolicy",
+        make_vec_env(Drift, seed=0),
+        learning_starts=20,
+        batch_size=64,
+        buffer_size=300,
+        seed=0,
+        device="cpu",
+        learning_rate=0.0,
         policy_kwargs={"net_arch": [16, 16], "proxy_arch": [64, 64]},
-    )  # fmt: skip
+    )
     observations = torch.randn(500, 5)
 
     def distance() -> float:

@@ -296,7 +296,7 @@ def test_a_learner_is_for_a_number_of_threads(two_threads: None) -> None:
     torch.set_num_threads(1)
     after = made._learner(64)
     assert after is not before and made._learner(64) is after
-    assert (before.threads, after.threads) == ((team(), 2), (team(), 1))  # type: ignore[attr-defined]
+    assert (before.threads, after.threads) == ((team(), 2), (team(), 1))
 
 
 def test_what_has_another_architecture_goes_by_the_graph() -> None:

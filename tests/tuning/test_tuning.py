@@ -20,8 +20,7 @@ from spikeport.toolchain.conversion.seeds import LARGEST_SEED, judging_seeds, se
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.simulation.closed_loop import simulate
-from spikeport.toolchain.tuning import Tuned, TuningOptions
-from spikeport.toolchain.tuning import tuner as tune
+from spikeport.toolchain.tuning import Tuned, TuningOptions, tune
 from spikeport.toolchain.tuning.point import Point, first_points, neighbours, suggest
 from spikeport.toolchain.tuning.tuning_evidence import Evidence
 from tests.support.front_door import (

@@ -19,7 +19,7 @@ from spikeport.toolchain.network.integer_network import (
     Network,
 )
 from spikeport.toolchain.policies.ann_policy import Provenance
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.policies.policy import AnyPolicy
 
 if TYPE_CHECKING:
     from spikeport.toolchain.simulation.controller import Controller

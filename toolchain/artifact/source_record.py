@@ -1,9 +1,9 @@
-"""The float source policy inside an artifact: its layers as JSON, its weights as arrays
-`source.{l}.weight`, `.bias`.
+"""The float source policy inside an artifact.
 
-An ANN's layer is the name of its activation; a spiking layer an object of its neuron, decays and
-threshold. What stands around the layers (contracts; encoder, decoder and timesteps of a spiking
-policy) is the artifact's own.
+Its layers are JSON, as each layer's `record` gives it: an ANN's is the name of its activation, a
+spiking one an object of its neuron, decays and threshold. Its weights are arrays
+`source.{l}.weight`, `.bias` and so on. What stands around the layers (contracts; encoder, decoder
+and timesteps of a spiking policy) is the artifact's own.
 """
 
 from __future__ import annotations
@@ -15,31 +15,28 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Network
-from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
+from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingLayer, SpikingPolicy
+from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.spiking_policy import LAYER_NUMBERS, SpikingLayer, SpikingPolicy
 
-NUMBERS = ("current_keep", "voltage_keep", "threshold")
 RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
+LEAKY_LAYER = "leaky"  # what LeakyLayer.record says
+Arrays = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
 
 
 def source_layers(policy: AnyPolicy) -> list[Any]:
     """What the description keeps of each layer."""
-    if isinstance(policy, SpikingPolicy):
-        return [
-            {"neuron": layer.neuron} | {name: float(getattr(layer, name)) for name in NUMBERS}
-            for layer in policy.layers
-        ]
-    return [layer.activation for layer in policy.layers]
+    return [layer.record for layer in policy.layers]
 
 
-def source_arrays(layer: DenseLayer | SpikingLayer | LeakyLayer) -> tuple[str, ...]:
+def source_arrays(layer: AnyLayer) -> tuple[str, ...]:
     """Names of the arrays that are kept of a layer."""
-    if isinstance(layer, LeakyLayer):
-        return ("weight", "bias", "beta", "threshold")
-    return ("weight", "bias")
+    return layer.arrays
 
 
 def read_source(
@@ -50,58 +47,76 @@ def read_source(
     action: ActionContract,
     provenance: Provenance,
 ) -> AnyPolicy:
-    """The policy that `entries` and the arrays describe; the arrays are taken out of `tensors`.
+    """Read the policy that `entries` and the arrays describe.
 
-    Raises InputError for missing arrays and wrong types, ValueError for entries that are none.
+    Args:
+        tensors: The artifact's arrays by name; the source's own are taken out.
+        entries: What the description keeps of each layer.
+        network: The artifact's network, whose encoder and decoder a spiking source shares.
+        observation: The artifact's observation contract.
+        action: The artifact's action contract.
+        provenance: Where the policy came from.
+
+    Returns:
+        The float policy.
+
+    Raises:
+        InputError: For missing arrays and wrong types.
+        ValueError: For entries that describe no layers.
     """
     arrays = [
         (_take(tensors, f"source.{index}.weight"), _take(tensors, f"source.{index}.bias"))
         for index in range(len(entries))
     ]
-    coding = network.spike_coding
-    if "leaky" in entries:
-        if [*entries] != ["leaky"] * (len(entries) - 1) + ["identity"]:
-            raise ValueError("a leaky source has layers leaky, and identity last")
-        neurons = [
-            (_take(tensors, f"source.{index}.beta"), _take(tensors, f"source.{index}.threshold"))
-            for index in range(len(entries) - 1)
-        ]
-        hidden = tuple(LeakyLayer(*pair, *own) for pair, own in zip(arrays, neurons, strict=False))
+    if LEAKY_LAYER in entries:
+        hidden = _leaky_layers(tensors, entries, arrays)
         return LeakyPolicy(hidden, DenseLayer(*arrays[-1]), observation, action, provenance)
+    coding = network.spike_coding
+    pairs = list(zip(arrays, entries, strict=True))
     if coding is None:
-        dense = tuple(
-            DenseLayer(*pair, str(activation))
-            for pair, activation in zip(arrays, entries, strict=True)
-        )
+        dense = tuple(DenseLayer(*own, str(activation)) for own, activation in pairs)
         return Policy(dense, observation, action, provenance)
-    if coding.mean is None or coding.std is None:
-        ends = None
-    else:
-        ends = (coding.mean.astype(np.float32), coding.std.astype(np.float32))
-    layers = tuple(
-        _spiking_layer(*pair, entry) for pair, entry in zip(arrays, entries, strict=True)
-    )
-    weight = coding.decoder_weights.astype(np.float32)
-    bias = coding.decoder_bias.astype(np.float32)
     return SpikingPolicy(
-        layers,
+        tuple(_spiking_layer(*own, entry) for own, entry in pairs),
         network.timesteps,
         observation,
         action,
         provenance,
-        weight,
-        bias,
+        coding.decoder_weights.astype(np.float32),
+        coding.decoder_bias.astype(np.float32),
         coding.transform,
-        *(ends or (None, None)),
+        *_population(coding),
     )
 
 
-def _spiking_layer(
-    weight: NDArray[np.float32], bias: NDArray[np.float32], entry: Any
-) -> SpikingLayer:
-    if not isinstance(entry, dict) or set(entry) != {"neuron", *NUMBERS}:
-        raise ValueError(f"a spiking source layer has the keys neuron, {', '.join(NUMBERS)}")
-    numbers = [entry[name] for name in NUMBERS]
+def _leaky_layers(
+    tensors: Tensors, entries: list[Any], arrays: list[tuple[Arrays, Arrays]]
+) -> tuple[LeakyLayer, ...]:
+    """The hidden layers; the last entry is the readout's."""
+    count = len(entries) - 1
+    if [*entries] != [LEAKY_LAYER] * count + ["identity"]:
+        raise ValueError("a leaky source has layers leaky, and identity last")
+    return tuple(
+        LeakyLayer(
+            *arrays[index],
+            _take(tensors, f"source.{index}.beta"),
+            _take(tensors, f"source.{index}.threshold"),
+        )
+        for index in range(count)
+    )
+
+
+def _population(coding: SpikeCoding) -> tuple[Arrays | None, Arrays | None]:
+    """Give mean and std of a population encoder; None of both for rate coding."""
+    if coding.mean is None or coding.std is None:
+        return None, None
+    return coding.mean.astype(np.float32), coding.std.astype(np.float32)
+
+
+def _spiking_layer(weight: Arrays, bias: Arrays, entry: Any) -> SpikingLayer:
+    if not isinstance(entry, dict) or set(entry) != {"neuron", *LAYER_NUMBERS}:
+        raise ValueError(f"a spiking source layer has the keys neuron, {', '.join(LAYER_NUMBERS)}")
+    numbers = [entry[name] for name in LAYER_NUMBERS]
     if not all(
         isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
     ):
@@ -109,7 +124,7 @@ def _spiking_layer(
     return SpikingLayer(weight, bias, str(entry["neuron"]), *map(float, numbers))
 
 
-def _take(tensors: Tensors, name: str) -> NDArray[np.float32]:
+def _take(tensors: Tensors, name: str) -> Arrays:
     if name not in tensors:
         raise InputError("artifact", f"array {name} is missing", fix=RECONVERT)
     value = tensors.pop(name)

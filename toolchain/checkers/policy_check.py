@@ -23,13 +23,15 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import SHORT_NAMES
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy, decider
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.ann_policy import is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.load import load_policy
 
 STEPS = 400
 ROWS = 6
 Found = tuple[list[str], str]
+# How a network that was trained as spiking is converted, by its own neuron.
+CONVERT_OWN: dict[str, Callable[..., object]] = {"lif": convert_spiking, "leaky": convert_leaky}
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,16 +241,14 @@ def _rows(subject: Subject) -> Found:
     others = np.stack(
         [np.roll(values, 7 * row + 3, axis=0)[:24] * 0.5 for row in range(ROWS)], axis=1
     )
-    alone = decider(policy, ROWS)
-    expected = [alone(step, np.full(ROWS, index), None) for index, step in enumerate(streams)]
+    alone = policy.actor(ROWS)
+    expected = [alone.decide(step) for step in streams]
     for row in range(ROWS):
         mixed = others.copy()
-        decide = decider(policy, ROWS)
+        actor = policy.actor(ROWS)
         mixed[:, row] = streams[:, row]
         for index, step in enumerate(mixed):
-            if not np.array_equal(
-                decide(step, np.full(ROWS, index), None)[row], expected[index][row]
-            ):
+            if not np.array_equal(actor.decide(step)[row], expected[index][row]):
                 return [f"the action of row {row}, decision {index} depends on the other rows"], ""
     return [], f"{ROWS} rows"
 
@@ -306,20 +306,17 @@ def _conversion(subject: Subject) -> Found:
 def _converted(subject: Subject, neuron: str) -> object:
     policy = subject.policy
     options = ConversionOptions(neuron=neuron)
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        if isinstance(policy, LeakyPolicy):
-            own = "leaky"
-        else:
-            own = "lif"
+    own = policy.own_neuron
+    if own is not None:
         if neuron != own:
             raise InputError(
                 "conversion",
                 f"the network was trained as spiking and keeps its own neurons, {own}",
                 fix=f"--neuron {own}",
             )
-        if isinstance(policy, LeakyPolicy):
-            return convert_leaky(policy, subject.states, None, options)
-        return convert_spiking(policy, subject.states, None, options)
+        return CONVERT_OWN[own](policy, subject.states, None, options)
+    if not is_feed_forward(policy):
+        raise InputError("conversion", "no conversion is known for this kind of policy")
     return convert(policy, subject.states, options)
 
 

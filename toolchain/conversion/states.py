@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.leaky_policy import decider
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.policies.policy import AnyPolicy
 
 Float = NDArray[np.float64]
 SEED_BASE = 10**6
@@ -63,9 +62,8 @@ def from_environment(
     starts = np.zeros(steps, bool)
     seeds = []
     over = True
-    decision = 0
     observation = None
-    decide = decider(policy, 1)
+    actor = policy.actor(1)
     low, high = (
         (None, None) if policy.action.discrete else (env.action_space.low, env.action_space.high)
     )
@@ -75,7 +73,7 @@ def from_environment(
                 seeds.append(calibration_seed(seed, len(seeds)))
                 observation, _ = env.reset(seed=seeds[-1])
                 starts[step] = True
-                decision = 0
+                actor.reset()
             observations[step] = flat(observation)
             if not np.isfinite(observations[step]).all():
                 raise InputError(
@@ -88,7 +86,7 @@ def from_environment(
                 f"calibration, decision {step}",
                 "check the environment, or calibrate on recorded --observations",
             )
-            action = decide(observations[step : step + 1], np.array([decision]), None)[0]
+            action = actor.decide(observations[step : step + 1])[0]
             if low is None:
                 action = action
             else:
@@ -97,7 +95,6 @@ def from_environment(
                 typed_action(action, env.action_space)
             )
             over = terminated or truncated
-            decision = decision + 1
             if step % 100 == 99:
                 progress(100)
     return Calibration(

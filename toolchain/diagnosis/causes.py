@@ -56,11 +56,11 @@ REMEDIES: dict[Cause, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause that the evidence speaks for. `layer`: -1 the input, 0.. the weight layers, None
-    the whole.
+    """One cause that the evidence speaks for.
 
-    `weight` is the action error it brings on the ANN's own states, RMS in half ranges; findings
-    about the whole carry the size that their sentence names.
+    `layer` is -1 for the input, 0.. for the weight layers, None for the whole. `weight` is the
+    action error it brings on the ANN's own states, RMS in half ranges; findings about the whole
+    carry the size that their sentence names.
     """
 
     cause: Cause
@@ -71,10 +71,12 @@ class Finding:
 
     @property
     def remedy(self) -> str:
+        """What to do about it."""
         return REMEDIES[self.cause]
 
     @property
     def place(self) -> str:
+        """The layer in words."""
         if self.layer is None:
             return "the whole"
         if self.layer < 0:

@@ -7,6 +7,8 @@ docs/diagnosis.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence, InputReport
 from spikeport.toolchain.diagnosis.layer_report import LayerReport
@@ -31,19 +33,19 @@ def find_defects(evidence: Evidence, weight_bits: int) -> list[Finding]:
 
     `weight_bits` is what the artifact says it has.
     """
-    findings = _input_defects(evidence.input)
+    findings = [*_input_defects(evidence.input)]
     for layer in evidence.layers:
         findings += _layer_defects(layer, weight_bits, evidence.action_rmse)
     return sorted(findings, key=lambda finding: -finding.weight)
 
 
 def _coarse_rows(layer: LayerReport, weight_bits: int) -> bool:
-    """Whether its weights are few steps wide, by what they do or against what the artifact says of
-    itself.
+    """Whether a layer's weights are few steps wide.
 
-    Rows fitted anew scatter about the float layer's, however fine they are: the steps must be wide
-    enough to be the reason. Thresholds and biases are whole numbers of the same steps, so they go
-    wrong with them.
+    They are by what they do, or against the width that the artifact says it has. Rows fitted
+    anew scatter about the float layer's, however fine they are: the steps must be wide enough to
+    be the reason. Thresholds and biases are whole numbers of the same steps, so they go wrong with
+    them.
     """
     few = (
         layer.levels <= FEW_LEVELS
@@ -58,116 +60,98 @@ def _coarse_rows(layer: LayerReport, weight_bits: int) -> bool:
     )
 
 
-def _input_defects(host: InputReport) -> list[Finding]:
-    findings = []
-    if host.shares["scale"] > VISIBLE:
-        findings.append(
-            Finding(
-                Cause.OBSERVATION_SCALE,
-                -1,
-                host.shares["scale"],
-                f"layer 0 takes a unit of the encoded observation for {host.worth_gain:.2f} of what"
-                " the encoder's scale says",
-                {"worth_gain": host.worth_gain, "action_rmse": host.shares["scale"]},
-            )
-        )
-    if (
-        abs(host.contract_gain - 1) > CONTRACT or abs(host.contract_offset) > CONTRACT
-    ) and host.shares["contract"] > VISIBLE:
-        findings.append(
-            Finding(
-                Cause.OBSERVATION_SCALE,
-                -1,
-                host.shares["contract"],
-                "the artifact normalises observations otherwise than its source policy: gain"
-                f" {host.contract_gain:.2f}, offset {host.contract_offset:.2f} deviations in the"
-                " worst channels",
-                {
-                    "contract_gain": host.contract_gain,
-                    "contract_offset": host.contract_offset,
-                    "action_rmse": host.shares["contract"],
-                },
-            )
-        )
-    if host.shares["clip"] > LARGE:
-        findings.append(
-            Finding(
-                Cause.OBSERVATION_SCALE,
-                -1,
-                host.shares["clip"],
-                f"{host.saturated:.1%} of the encoded observations are at the end of their range:"
-                " they are larger than in calibration",
-                {"saturated": host.saturated, "action_rmse": host.shares["clip"]},
-            )
-        )
-    return findings
-
-
-def _layer_defects(layer: LayerReport, weight_bits: int, whole: float) -> list[Finding]:
-    """`whole` is the action error of the whole network.
-
-    Rows fitted anew move small biases, which must not be blamed for it.
-    """
-    findings = []
-    shares = layer.shares
-    if _coarse_rows(layer, weight_bits):
+def _input_defects(host: InputReport) -> Iterator[Finding]:
+    """Faults between the environment's observation and layer 0."""
+    shares = host.shares
+    cause = Cause.OBSERVATION_SCALE
+    if shares["scale"] > VISIBLE:
         sentence = (
-            f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row,"
-            f" pre-activations scatter by {layer.scatter:.1%}"
+            f"layer 0 takes a unit of the encoded observation for {host.worth_gain:.2f} of what"
+            " the encoder's scale says"
+        )
+        numbers = {"worth_gain": host.worth_gain, "action_rmse": shares["scale"]}
+        yield Finding(cause, -1, shares["scale"], sentence, numbers)
+    other = abs(host.contract_gain - 1) > CONTRACT or abs(host.contract_offset) > CONTRACT
+    if other and shares["contract"] > VISIBLE:
+        sentence = (
+            "the artifact normalises observations otherwise than its source policy: gain"
+            f" {host.contract_gain:.2f}, offset {host.contract_offset:.2f} deviations in the"
+            " worst channels"
         )
         numbers = {
-            "levels": float(layer.levels),
-            "scatter": layer.scatter,
-            "action_rmse": shares["weights"],
+            "contract_gain": host.contract_gain,
+            "contract_offset": host.contract_offset,
+            "action_rmse": shares["contract"],
         }
-        return [
-            Finding(
-                Cause.WEIGHT_BITS,
-                layer.index,
-                max(shares["weights"], layer.own_action_error),
-                sentence,
-                numbers,
-            )
-        ]
+        yield Finding(cause, -1, shares["contract"], sentence, numbers)
+    if shares["clip"] > LARGE:
+        sentence = (
+            f"{host.saturated:.1%} of the encoded observations are at the end of their range:"
+            " they are larger than in calibration"
+        )
+        numbers = {"saturated": host.saturated, "action_rmse": shares["clip"]}
+        yield Finding(cause, -1, shares["clip"], sentence, numbers)
+
+
+def _layer_defects(layer: LayerReport, weight_bits: int, whole: float) -> Iterator[Finding]:
+    """Faults of one layer.
+
+    `whole` is the action error of the whole network: rows fitted anew move small biases, which
+    must not be blamed for it. Coarse rows take thresholds and biases with them, so nothing else is
+    named beside them.
+    """
+    if _coarse_rows(layer, weight_bits):
+        yield _coarse(layer)
+        return
+    shares = layer.shares
     if shares.get("threshold", 0.0) > VISIBLE and layer.off_gain > 0:
-        findings.append(
-            Finding(
-                Cause.THRESHOLD,
-                layer.index,
-                shares["threshold"],
-                f"in layer {layer.index} a payload is taken for {layer.gain:.2f} of what its"
-                f" threshold makes it mean, in {layer.off_gain:.1%} of the neurons",
-                {"gain": layer.gain, "neurons": layer.off_gain, "action_rmse": shares["threshold"]},
-            )
+        sentence = (
+            f"in layer {layer.index} a payload is taken for {layer.gain:.2f} of what its"
+            f" threshold makes it mean, in {layer.off_gain:.1%} of the neurons"
         )
+        numbers = {
+            "gain": layer.gain,
+            "neurons": layer.off_gain,
+            "action_rmse": shares["threshold"],
+        }
+        yield Finding(Cause.THRESHOLD, layer.index, shares["threshold"], sentence, numbers)
     if layer.clipped_range > CLIPPED and layer.clipped_range > shares["quantum"] / 2:
-        findings.append(
-            Finding(
-                Cause.THRESHOLD,
-                layer.index,
-                layer.clipped_range,
-                f"layer {layer.index} cannot say how large the ANN's activations are: its largest"
-                f" payloads clip {layer.clipped:.2%} of the values",
-                {"clipped": layer.clipped, "action_rmse": layer.clipped_range},
-            )
+        sentence = (
+            f"layer {layer.index} cannot say how large the ANN's activations are: its largest"
+            f" payloads clip {layer.clipped:.2%} of the values"
         )
-    if (
-        (shares["bias"] > LARGE and layer.harm > VISIBLE)
+        numbers = {"clipped": layer.clipped, "action_rmse": layer.clipped_range}
+        yield Finding(Cause.THRESHOLD, layer.index, layer.clipped_range, sentence, numbers)
+    if _wrong_bias(layer, whole):
+        sentence = (
+            f"the pre-activations of layer {layer.index} are off by a constant:"
+            f" {layer.bias_kept:.0%} of the bias that it needs is there"
+        )
+        numbers = {
+            "bias_kept": layer.bias_kept,
+            "offset": layer.offset,
+            "action_rmse": shares["bias"],
+        }
+        yield Finding(Cause.BIAS, layer.index, shares["bias"], sentence, numbers)
+
+
+def _coarse(layer: LayerReport) -> Finding:
+    """The finding that a layer's weights are few steps wide."""
+    sentence = (
+        f"the weights of layer {layer.index} are too coarse: {layer.levels} sizes in a row,"
+        f" pre-activations scatter by {layer.scatter:.1%}"
+    )
+    share = layer.shares["weights"]
+    numbers = {"levels": float(layer.levels), "scatter": layer.scatter, "action_rmse": share}
+    weight = max(share, layer.own_action_error)
+    return Finding(Cause.WEIGHT_BITS, layer.index, weight, sentence, numbers)
+
+
+def _wrong_bias(layer: LayerReport, whole: float) -> bool:
+    """Whether the bias does harm, is missing, or explains a visible part of the whole error."""
+    share = layer.shares["bias"]
+    return (
+        (share > LARGE and layer.harm > VISIBLE)
         or layer.bias_dropped
-        or (layer.bias_kept < 0.5 and shares["bias"] > max(VISIBLE, PART * whole))
-    ):
-        findings.append(
-            Finding(
-                Cause.BIAS,
-                layer.index,
-                shares["bias"],
-                f"the pre-activations of layer {layer.index} are off by a constant:"
-                f" {layer.bias_kept:.0%} of the bias that it needs is there",
-                {
-                    "bias_kept": layer.bias_kept,
-                    "offset": layer.offset,
-                    "action_rmse": shares["bias"],
-                },
-            )
-        )
-    return findings
+        or (layer.bias_kept < 0.5 and share > max(VISIBLE, PART * whole))
+    )

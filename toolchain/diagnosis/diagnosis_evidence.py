@@ -27,15 +27,11 @@ from spikeport.toolchain.simulation.backend import Backend
 
 @dataclass(frozen=True)
 class InputReport:
-    """The host's side of the network, worst channel.
-
-    Where the decoded inputs differ from the source's own.
-    """
+    """Where the decoded inputs differ from the source's own, in the worst channel."""
 
     shares: dict[str, float]  # action RMSE of contract, clip, quantum and scale
-    contract_gain: (
-        float  # of the artifact's observation contract on the source's, the channel furthest from 1
-    )
+    # of the artifact's observation contract on the source's, the channel furthest from 1
+    contract_gain: float
     contract_offset: float  # in deviations of the channel, the channel furthest from 0
     # what layer 0's columns take a unit for / the encoder's scale, the channel furthest from 1
     worth_gain: float
@@ -45,13 +41,10 @@ class InputReport:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers on one set of states.
-
-    `trace_action_rmse` is the whole network's open-loop action error.
-    """
+    """Numbers on one set of states."""
 
     states: int
-    action_rmse: float
+    action_rmse: float  # the whole network's open-loop action error
     input: InputReport
     layers: tuple[LayerReport, ...]
 
@@ -59,8 +52,17 @@ class Evidence:
 def gather(
     artifact: Artifact, policy: Policy, backend: Backend, episodes: Sequence[Float], states: int
 ) -> Evidence:
-    """Run the artifact open loop over recorded episodes of observations [n, obs] and take
-    everything apart.
+    """Run the artifact open loop over recorded episodes and take everything apart.
+
+    Args:
+        artifact: The artifact.
+        policy: Its source policy.
+        backend: What runs the artifact.
+        episodes: Observations [n, obs] of each episode.
+        states: About how many of them are taken, the same number of each episode.
+
+    Returns:
+        The numbers on these states.
     """
     network = artifact.network
     signals: Signals = listen(backend, episodes, states)

@@ -26,9 +26,8 @@ class Diagnosis:
     failed_episodes: int
     ann_failed_episodes: int
     trivial_return: float
-    lag_correlation: (
-        float | None
-    )  # of the spiking policy's action error, consecutive decisions, its own states
+    # of the spiking policy's action error, consecutive decisions, its own states
+    lag_correlation: float | None
     on_ann_states: Evidence
     on_spiking_states: Evidence
     published: Published
@@ -36,10 +35,12 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Finding:
+        """The first finding."""
         return self.findings[0]
 
     @property
     def healthy(self) -> bool:
+        """Whether nothing was found."""
         return self.verdict.cause is Cause.HEALTHY
 
     def to_json(self) -> dict[str, Any]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.diagnosis.diagnosis_evidence import gather
+from spikeport.toolchain.contracts import Float
+from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence, gather
 from spikeport.toolchain.diagnosis.diagnosis_result import Diagnosis
-from spikeport.toolchain.diagnosis.diagnosis_verdict import judge
-from spikeport.toolchain.diagnosis.journey import travel
+from spikeport.toolchain.diagnosis.diagnosis_verdict import Observed, judge
+from spikeport.toolchain.diagnosis.journey import Episode, travel
 from spikeport.toolchain.diagnosis.observation_check import check_reset
 from spikeport.toolchain.diagnosis.published_equations import lag_correlation, published
 from spikeport.toolchain.diagnosis.source_check import check_source
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.policies.actor import FloatActor
-from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.network.integer_network import READOUT
+from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.closed_loop import (
     MAX_ROWS,
@@ -32,6 +33,28 @@ from spikeport.toolchain.simulation.return_statistics import failed_episodes, re
 
 STATES = 2000  # of each kind that are taken apart
 TRACE_NUMBERS = 5e7  # payloads and states of one set of states at most
+# Of the first layer of a network that an ANN was converted to; without hidden layers the readout.
+CONVERTED = (*SHORT_NAMES.values(), READOUT)
+
+
+@dataclass(frozen=True, eq=False)
+class Drives:
+    """The episodes that each policy drove while the other advised, and the evidence in them."""
+
+    by_ann: list[Episode]
+    by_spiking: list[Episode]
+    on_ann: Evidence
+    on_spiking: Evidence
+
+    @property
+    def returns(self) -> Float:
+        """Returns [episodes] of the spiking policy."""
+        return np.array([episode.total for episode in self.by_spiking])
+
+    @property
+    def ann_returns(self) -> Float:
+        """Returns [episodes] of the source policy."""
+        return np.array([episode.total for episode in self.by_ann])
 
 
 def diagnose(
@@ -46,13 +69,103 @@ def diagnose(
 ) -> Diagnosis:
     """Say why a converted policy does or does not do what its source does.
 
-    Episode i starts from reset(seed=seed+i), for the source policy and for the spiking one;
-    `environment` may be `module:Id`. `source` is the float policy where the artifact has none
-    inside. `progress` is called as episodes end, 2 * episodes in all. Raises InputError for an
-    artifact without a source, a source that does not fit, seeds that calibration used, an
-    environment that does not fit.
+    Args:
+        artifact: What was converted from a feed-forward ANN.
+        environment: A Gymnasium id, perhaps `module:Id`; the artifact's own if None.
+        backend: What runs the artifact.
+        episodes: How many episodes each policy drives.
+        seed: Episode i starts from reset(seed=seed+i), for both policies.
+        source: The float policy where the artifact has none inside.
+        progress: Is called with the number of episodes that ended, 2 * `episodes` in all.
+
+    Returns:
+        The diagnosis; its first finding is the verdict.
+
+    Raises:
+        InputError: For an artifact without a source, a source that does not fit, seeds that
+            calibration used, an environment that does not fit.
     """
-    if artifact.network.neuron in (LEAKY, LIF):
+    _refuse_trained(artifact)
+    check_episodes(episodes)
+    if seed < 0:
+        raise InputError(
+            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
+        )
+    refuse_calibration_seeds(artifact, seed, episodes)
+    _refuse_discrete(artifact)
+    policy = fitting_source(artifact, source)
+    make, identifier = environment_of(artifact, environment)
+
+    def make_env() -> Any:
+        return make(None)
+
+    seeds = range(seed, seed + episodes)
+    drives = _drive(artifact, policy, backend, make_env, seeds, progress)
+    observed = Observed(
+        artifact.network,
+        int(artifact.calibration.get("weight_bits") or 8),
+        drives.on_ann,
+        check_source(policy, drives.by_ann, make_env, seeds),
+        check_reset(artifact, make_env),
+        _lag(drives.by_spiking, policy),
+        drives.returns,
+        drives.ann_returns,
+    )
+    returns = drives.returns
+    ann_returns = drives.ann_returns
+    return Diagnosis(
+        environment=identifier,
+        backend=backend,
+        seed=seed,
+        returns=returns,
+        ann_returns=ann_returns,
+        return_ratio=return_ratio(returns, ann_returns),
+        failed_episodes=failed_episodes(returns, ann_returns),
+        ann_failed_episodes=failed_episodes(ann_returns, ann_returns),
+        trivial_return=observed.source.trivial_return,
+        lag_correlation=observed.lag,
+        on_ann_states=drives.on_ann,
+        on_spiking_states=drives.on_spiking,
+        published=published(drives.by_ann, drives.by_spiking, policy),
+        findings=tuple(judge(observed)),
+    )
+
+
+def _drive(
+    artifact: Artifact,
+    policy: Policy,
+    backend: str,
+    make_env: Callable[[], Any],
+    seeds: Sequence[int],
+    progress: Callable[[int], None],
+) -> Drives:
+    """Run both policies on the same seeds and take the network apart in the states of each."""
+    network = artifact.network
+    rows = min(len(seeds), backend_class(backend).max_rows or MAX_ROWS)
+    most = TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths))
+    states = int(np.clip(most, 100, STATES))
+    with open_backend(backend, artifact, rows) as spiking:
+        by_ann = travel(policy.actor(rows), spiking, make_env, seeds, progress)
+        by_spiking = travel(spiking, policy.actor(rows), make_env, seeds, progress)
+        on_ann, on_spiking = (
+            gather(
+                artifact, policy, spiking, [np.array(one.observations) for one in driven], states
+            )
+            for driven in (by_ann, by_spiking)
+        )
+    return Drives(by_ann, by_spiking, on_ann, on_spiking)
+
+
+def _lag(driven: Sequence[Episode], policy: Policy) -> float | None:
+    """How much of the spiking policy's action error stays from decision to decision."""
+    half = policy.action.range / 2
+    return lag_correlation(
+        [(np.array(one.actions) - np.array(one.advice)) / half for one in driven]
+    )
+
+
+def _refuse_trained(artifact: Artifact) -> None:
+    if artifact.network.neuron not in CONVERTED:
         raise InputError(
             "diagnose",
             "a network that was trained as spiking has no ANN to be taken apart against",
@@ -60,12 +173,9 @@ def diagnose(
             limit="an artifact converted from an ANN",
             fix=("spikeport simulate --compare", "spikeport verify"),
         )
-    check_episodes(episodes)
-    if seed < 0:
-        raise InputError(
-            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
-        )
-    refuse_calibration_seeds(artifact, seed, episodes)
+
+
+def _refuse_discrete(artifact: Artifact) -> None:
     if artifact.action.discrete:
         raise InputError(
             "diagnose",
@@ -77,66 +187,6 @@ def diagnose(
             ),
             fix=("spikeport simulate --compare", "spikeport verify"),
         )
-    policy = fitting_source(artifact, source)
-    make, identifier = environment_of(artifact, environment)
-
-    def make_env() -> Any:
-        return make(None)
-
-    seeds = range(seed, seed + episodes)
-    network = artifact.network
-    rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
-    with open_backend(backend, artifact, rows) as spiking:
-        by_ann = travel(FloatActor(policy, rows), spiking, make_env, seeds, progress)
-        by_spiking = travel(spiking, FloatActor(policy, rows), make_env, seeds, progress)
-        states = int(
-            np.clip(TRACE_NUMBERS / (2 * network.timesteps * sum(network.widths)), 100, STATES)
-        )
-        on_ann, on_spiking = (
-            gather(
-                artifact,
-                policy,
-                spiking,
-                [np.array(episode.observations) for episode in driven],
-                states,
-            )
-            for driven in (by_ann, by_spiking)
-        )
-    returns, ann_returns = (
-        np.array([episode.total for episode in driven]) for driven in (by_spiking, by_ann)
-    )
-    errors = [
-        (np.array(episode.actions) - np.array(episode.advice)) / (policy.action.range / 2)
-        for episode in by_spiking
-    ]
-    lag = lag_correlation(errors)
-    checked = check_source(policy, by_ann, make_env, seeds)
-    findings = judge(
-        network,
-        int(artifact.calibration.get("weight_bits") or 8),
-        on_ann,
-        checked,
-        check_reset(artifact, make_env),
-        lag,
-        returns,
-        ann_returns,
-    )
-    return Diagnosis(
-        environment=identifier,
-        backend=backend,
-        seed=seed,
-        returns=returns,
-        ann_returns=ann_returns,
-        return_ratio=return_ratio(returns, ann_returns),
-        failed_episodes=failed_episodes(returns, ann_returns),
-        ann_failed_episodes=failed_episodes(ann_returns, ann_returns),
-        trivial_return=checked.trivial_return,
-        lag_correlation=lag,
-        on_ann_states=on_ann,
-        on_spiking_states=on_spiking,
-        published=published(by_ann, by_spiking, policy),
-        findings=tuple(findings),
-    )
 
 
 def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
@@ -144,18 +194,7 @@ def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
 
     Raises InputError.
     """
-    if source is not None:
-        policy = source
-    else:
-        policy = artifact.source
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        raise InputError(
-            "diagnose",
-            "the source is a spiking policy",
-            got=policy.provenance.file,
-            limit="the ANN that was converted",
-            fix="--source FILE",
-        )
+    policy = source if source is not None else artifact.source
     if policy is None:
         raise InputError(
             "diagnose",
@@ -163,20 +202,33 @@ def fitting_source(artifact: Artifact, source: AnyPolicy | None) -> Policy:
             why="every number here compares with the float policy",
             fix=("--source CHECKPOINT", "reconvert without --no-source"),
         )
-    widths = (policy.observation.features, *(layer.outputs for layer in policy.layers))
-    if widths != artifact.network.widths or policy.observation.size != artifact.observation.size:
-        pruned = bool(artifact.calibration.get("pruned"))
+    if not is_feed_forward(policy):
+        kind = "a spiking policy" if policy.own_neuron else "not a feed-forward ANN"
         raise InputError(
             "diagnose",
-            "the source policy's layers are not the artifact's",
-            got=" - ".join(map(str, widths)),
-            limit=" - ".join(map(str, artifact.network.widths)),
-            why="neurons are compared one by one"
-            + (", and this artifact was converted with --prune-dead" if pruned else ""),
-            fix=(
-                "reconvert without --prune-dead"
-                if pruned
-                else "give the policy that the artifact was converted from"
-            ),
+            f"the source is {kind}",
+            got=policy.provenance.file,
+            limit="the ANN that was converted",
+            fix="--source FILE",
         )
+    widths = (policy.observation.features, *(layer.outputs for layer in policy.layers))
+    if widths != artifact.network.widths or policy.observation.size != artifact.observation.size:
+        raise _other_layers(artifact, widths)
     return policy
+
+
+def _other_layers(artifact: Artifact, widths: Sequence[int]) -> InputError:
+    """The error for a source of other widths; pruning is a reason for that."""
+    why = "neurons are compared one by one"
+    fix = "give the policy that the artifact was converted from"
+    if artifact.calibration.get("pruned"):
+        why += ", and this artifact was converted with --prune-dead"
+        fix = "reconvert without --prune-dead"
+    return InputError(
+        "diagnose",
+        "the source policy's layers are not the artifact's",
+        got=" - ".join(map(str, widths)),
+        limit=" - ".join(map(str, artifact.network.widths)),
+        why=why,
+        fix=fix,
+    )

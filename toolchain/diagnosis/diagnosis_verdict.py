@@ -9,6 +9,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
@@ -27,71 +30,61 @@ from spikeport.toolchain.simulation.return_statistics import (
 )
 
 TARGET = 0.95  # of the source's return that a healthy conversion keeps
+SCALED = 0.1  # misfit below which a reset differs from calibration's by one common factor
 
 
-def judge(
-    network: Network,
-    weight_bits: int,
-    evidence: Evidence,
-    source: SourceCheck,
-    reset: ResetCheck | None,
-    lag: float | None,
-    returns: Float,
-    ann_returns: Float,
-) -> list[Finding]:
-    """The findings, verdict first; `evidence` is that on the ANN's own states."""
-    reason = lost_return(returns, ann_returns)
-    observation = _observation(evidence, source, reset)
-    findings = [
-        *(found for found in observation if reset is not None and reset.changed),
-        *find_defects(evidence, weight_bits),
-    ]
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Everything that a verdict rests on."""
+
+    network: Network
+    weight_bits: int  # that the artifact says it has
+    evidence: Evidence  # on the ANN's own states
+    source: SourceCheck
+    reset: ResetCheck | None
+    lag: float | None  # correlation of consecutive action errors of the spiking policy
+    returns: Float  # [episodes] of the spiking policy
+    ann_returns: Float  # [episodes] of the source policy, on the same seeds
+
+
+def judge(observed: Observed) -> list[Finding]:
+    """The findings, verdict first."""
+    source = observed.source
+    lost = bool(lost_return(observed.returns, observed.ann_returns))
+    observation = [*_other_resets(observed.reset), *_other_normaliser(observed.evidence, source)]
+    findings = find_defects(observed.evidence, observed.weight_bits)
+    if observed.reset is not None and observed.reset.changed:
+        findings = [*observation, *findings]
     if source.failed:
         findings += [] if findings else observation
-        findings.append(
-            Finding(
-                Cause.SOURCE_FAILS,
-                None,
-                1.0,
-                f"the source policy itself fails here: {source.failed[0]}",
-                source.evidence,
-            )
-        )
+        sentence = f"the source policy itself fails here: {source.failed[0]}"
+        findings.append(Finding(Cause.SOURCE_FAILS, None, 1.0, sentence, source.evidence))
     named = {finding.cause for finding in findings}
     findings += [
         finding
-        for finding in find_resolution(network, evidence, lag, bool(reason))
+        for finding in find_resolution(observed.network, observed.evidence, observed.lag, lost)
         if finding.cause not in named
     ]
     if source.weak and not source.failed:
+        count = len(observed.ann_returns)
         sentence = (
-            f"{source.weak} of {len(ann_returns)} episodes of the source policy itself fail, so its"
-            " returns say little about the conversion"
+            f"{source.weak} of {count} episodes of the source policy itself fail, so its returns"
+            " say little about the conversion"
         )
-        findings.append(
-            Finding(
-                Cause.SOURCE_FAILS, None, source.weak / len(ann_returns), sentence, source.evidence
-            )
-        )
-    if findings:
-        return findings
-    ratio = return_ratio(returns, ann_returns)
-    if ratio is None:
-        kept = ""
-    else:
-        kept = f"; the return is {ratio:.1%} of the source's"
-    numbers = {"action_rmse": evidence.action_rmse} | (
-        {} if ratio is None else {"return_ratio": ratio}
-    )
-    return [
-        Finding(
-            Cause.HEALTHY,
-            None,
-            0.0,
-            f"no layer says anything else than the source policy{kept}",
-            numbers,
-        )
-    ]
+        share = source.weak / count
+        findings.append(Finding(Cause.SOURCE_FAILS, None, share, sentence, source.evidence))
+    return findings or [_healthy(observed)]
+
+
+def _healthy(observed: Observed) -> Finding:
+    """The verdict where nothing was found."""
+    sentence = "no layer says anything else than the source policy"
+    numbers = {"action_rmse": observed.evidence.action_rmse}
+    ratio = return_ratio(observed.returns, observed.ann_returns)
+    if ratio is not None:
+        sentence += f"; the return is {ratio:.1%} of the source's"
+        numbers["return_ratio"] = ratio
+    return Finding(Cause.HEALTHY, None, 0.0, sentence, numbers)
 
 
 def lost_return(returns: Float, ann_returns: Float) -> str:
@@ -113,43 +106,36 @@ def lost_return(returns: Float, ann_returns: Float) -> str:
     return found.reason
 
 
-def _observation(
-    evidence: Evidence, source: SourceCheck, reset: ResetCheck | None
-) -> list[Finding]:
-    findings = []
-    if reset is not None and reset.changed:
-        sentence = (
-            "the environment gives other observations than in calibration: the first reset of"
-            " calibration, repeated, "
-        )
-        sentence += (
-            f"is {reset.gain:.2f} times what it was"
-            if reset.misfit < 0.1
-            else f"differs by {reset.difference:.0%}"
-        )
-        findings.append(
-            Finding(
-                Cause.OBSERVATION_SCALE,
-                -1,
-                reset.difference,
-                sentence,
-                {"gain": reset.gain, "difference": reset.difference},
-            )
-        )
+def _other_resets(reset: ResetCheck | None) -> Iterator[Finding]:
+    """A finding where the environment resets to other observations than in calibration."""
+    if reset is None or not reset.changed:
+        return
+    if reset.misfit < SCALED:
+        difference = f"is {reset.gain:.2f} times what it was"
+    else:
+        difference = f"differs by {reset.difference:.0%}"
+    sentence = (
+        "the environment gives other observations than in calibration: the first reset of"
+        f" calibration, repeated, {difference}"
+    )
+    numbers = {"gain": reset.gain, "difference": reset.difference}
+    yield Finding(Cause.OBSERVATION_SCALE, -1, reset.difference, sentence, numbers)
+
+
+def _other_normaliser(evidence: Evidence, source: SourceCheck) -> Iterator[Finding]:
+    """A finding where the source fails and its normaliser does not normalise."""
     sizes = [size for size in (evidence.input.normalised, source.normalised) if size is not None]
-    size = min(sizes, key=lambda found: abs(float(np.log(max(found, 1e-12)))), default=None)
+    size = min(sizes, key=_distance_from_one, default=None)
     if source.failed and size is not None and not 1 / TYPICAL <= size <= TYPICAL:
         sentence = (
             f"the source policy fails and its normaliser makes observations of size {size:.2g}"
             " where it should make 1: it is another policy's"
         )
-        findings.append(
-            Finding(
-                Cause.OBSERVATION_SCALE,
-                -1,
-                abs(float(np.log(size))),
-                sentence,
-                {"normalised_rms": size} | source.evidence,
-            )
-        )
-    return findings
+        weight = abs(float(np.log(size)))
+        numbers = {"normalised_rms": size} | source.evidence
+        yield Finding(Cause.OBSERVATION_SCALE, -1, weight, sentence, numbers)
+
+
+def _distance_from_one(size: float) -> float:
+    """|log size|; a size of 0 is as far away as one of 1e-12."""
+    return abs(float(np.log(max(size, 1e-12))))

@@ -1,6 +1,6 @@
 """Episodes driven by one policy while another advises.
 
-What both did in the same states, and what the advice was worth.
+They hold what both did in the same states, and what the advice was worth.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from spikeport.toolchain.policies.actor import Actor, Float
 
 @dataclass(eq=False)
 class Episode:
-    """One episode, a row per decision: observations [n, obs], actions [n, act] of the driver and of
-    the adviser.
+    """One episode, a row per decision.
 
+    observations [n, obs]; actions [n, act] of the driver, `advice` of the adviser.
     `advised_rewards` and `advised_observations` are what the adviser's action would have brought in
     the same state; empty where the environment cannot be copied. `terminated`: ended by the
     environment, not by its time limit.
@@ -37,6 +37,7 @@ class Episode:
 
     @property
     def total(self) -> float:
+        """The episode's return."""
         return float(np.sum(self.rewards))
 
     @property
@@ -53,9 +54,18 @@ def travel(
     progress: Callable[[int], None] = lambda finished: None,
     longest: int | None = None,
 ) -> list[Episode]:
-    """One episode per seed, `driver.rows` at a time.
+    """Run one episode per seed, `driver.rows` at a time.
 
-    The adviser (of as many rows) sees every state of the driver's.
+    Args:
+        driver: Whose actions the environments get.
+        adviser: Sees every state too; of as many rows. None: nobody advises.
+        make_env: Makes an environment.
+        seeds: Of the resets.
+        progress: Is called with 1 when an episode ends.
+        longest: An episode has at most as many decisions; None: as many as the environment lets.
+
+    Returns:
+        The episodes in the order of the seeds.
     """
     episodes: list[Episode] = []
     for first in range(0, len(seeds), driver.rows):

@@ -18,8 +18,10 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class LayerReport:
-    """Relative errors are RMS over states and neurons, divided by the RMS of the ANN's activations
-    of that layer.
+    """One layer's numbers.
+
+    Relative errors are RMS over states and neurons, divided by the RMS of the ANN's activations of
+    that layer.
     """
 
     index: int
@@ -42,9 +44,8 @@ class LayerReport:
     gain: float  # folded worth / meant worth of a payload, the neuron furthest from 1
     off_gain: float  # share of neurons whose gain is clearly not 1
     clipped: float  # share of values beyond what the neurons can say
-    clipped_range: (
-        float  # action RMSE if the ANN's own activations were clipped to what the neurons can say
-    )
+    # action RMSE if the ANN's own activations were clipped to what the neurons can say
+    clipped_range: float
     membrane_limit: float  # share of membranes at the end of their 24 bits
     dead: int  # neurons that never spoke while the ANN's fires
     always_on: int  # neurons that never were silent while the ANN's was
@@ -63,75 +64,111 @@ def report_layer(
     membrane_limit: float,
     timesteps: int,
 ) -> LayerReport:
-    """`activations` [n, neurons].
+    """Gather one layer's numbers.
 
-    The ANN's in the same states; `payload_limit`: largest payloads that fit in a value.
+    Args:
+        layer: The integer layer.
+        policy: The source policy.
+        stages: The layer's stages on n states.
+        activations: [n, neurons], the ANN's in the same states.
+        payload_limit: How often the largest payload fits into a decision's value.
+        membrane_limit: Share of membranes at the end of their 24 bits.
+        timesteps: Of one decision.
+
+    Returns:
+        The numbers that findings are made of.
     """
     said = stages.steps[-1]
-    dense = policy.layers[stages.index]
-    size = max(float(np.sqrt((activations**2).mean())), TINY)
+    size = max(_rms(activations), TINY)
     wanted = stages.wanted
-    drive = stages.drive
     centred = wanted - wanted.mean(0)
-    error = drive - wanted
-    power = (centred**2).sum(0)
-    slopes = np.divide(
-        (centred * (drive - drive.mean(0))).sum(0),
-        power,
-        out=np.ones_like(power),
-        where=power > TINY,
-    )
+    error = stages.drive - wanted
+    slopes = _slopes(stages)
     rest = error - error.mean(0) - (slopes - 1) * centred
-    hidden = len(stages.names) > 2
-    fires = np.abs(activations) > TINY
-    speaks = said != 0
-    loud = activations.max(0) > 0.5 * layer.unit / timesteps
-    integer_bias = layer.bias * layer.row_scale
-    needed = stages.needed
-    bias = dense.bias.astype(np.float64)
     deviation = float(np.sqrt(max((centred**2).mean(), TINY)))
-    further = [
-        float((((pre - stages.target) - (pre - stages.target).mean(0)) ** 2).mean())
-        for pre in (wanted, drive)
-    ]
-    furthest = stages.gain[np.argmax(np.abs(np.log(stages.gain)))]
-    if hidden:
-        capped = np.clip(
-            activations,
-            layer.payload_low * layer.unit * payload_limit,
-            layer.payload_high * layer.unit * payload_limit,
-        )
-    else:
-        capped = activations
+    dead = 0
+    always_on = 0
+    clipped_range = 0.0
+    if stages.hidden:
+        dead = _dead(layer, said, activations, timesteps)
+        always_on = _always_on(policy, stages.index, said, activations)
+        clipped_range = _clipped_range(layer, policy, stages.index, activations, payload_limit)
+    bias = policy.layers[stages.index].bias.astype(np.float64)
     return LayerReport(
-        stages.index,
-        layer.inputs,
-        float(np.sqrt(((said - activations) ** 2).mean())) / size,
-        float(np.sqrt(((said - stages.steps[0]) ** 2).mean())) / size,
-        stages.own_action_error,
-        stages.shares,
-        float(np.median(slopes)),
-        float(np.sqrt((error.mean(0) ** 2).mean()) / max(np.sqrt((wanted**2).mean()), TINY)),
-        float(np.sqrt((rest**2).mean())) / deviation,
-        float(np.sqrt((stages.grain**2).mean())) / deviation,
-        float(np.sqrt(max(further[1] - further[0], 0.0))) / deviation,
-        stages.harm,
-        float(furthest),
-        float(((stages.gain > CLEAR) | (stages.gain < 1 / CLEAR)).mean()),
-        stages.clipped,
-        action_rmse(
-            actions_from(policy, stages.index, capped)
-            - actions_from(policy, stages.index, activations),
-            policy,
-        )
-        if hidden
-        else 0.0,
-        membrane_limit,
-        int((loud & fires.any(0) & ~speaks.any(0)).sum()) if hidden else 0,
-        int((speaks.all(0) & ~fires.all(0)).sum())
-        if hidden and ACTIVATIONS[dense.activation].name == "relu"
-        else 0,
-        distinct_levels(layer),
-        float(integer_bias @ needed / (needed @ needed)) if (needed**2).sum() > TINY else 1.0,
-        not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any()),
+        index=stages.index,
+        inputs=layer.inputs,
+        error=_rms(said - activations) / size,
+        own_error=_rms(said - stages.steps[0]) / size,
+        own_action_error=stages.own_action_error,
+        shares=stages.shares,
+        slope=float(np.median(slopes)),
+        offset=_rms(error.mean(0)) / max(_rms(wanted), TINY),
+        scatter=_rms(rest) / deviation,
+        grain=_rms(stages.grain) / deviation,
+        excess=_excess(stages) / deviation,
+        harm=stages.harm,
+        gain=float(stages.gain[np.argmax(np.abs(np.log(stages.gain)))]),
+        off_gain=float(((stages.gain > CLEAR) | (stages.gain < 1 / CLEAR)).mean()),
+        clipped=stages.clipped,
+        clipped_range=clipped_range,
+        membrane_limit=membrane_limit,
+        dead=dead,
+        always_on=always_on,
+        levels=distinct_levels(layer),
+        bias_kept=_bias_kept(layer, stages.needed),
+        bias_dropped=not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any()),
     )
+
+
+def _rms(values: Float) -> float:
+    return float(np.sqrt((values**2).mean()))
+
+
+def _slopes(stages: LayerStages) -> Float:
+    """Least-squares slope [neurons] of the drive on the wanted pre-activation; 1 without spread."""
+    centred = stages.wanted - stages.wanted.mean(0)
+    power = (centred**2).sum(0)
+    cross = (centred * (stages.drive - stages.drive.mean(0))).sum(0)
+    return np.divide(cross, power, out=np.ones_like(power), where=power > TINY)
+
+
+def _excess(stages: LayerStages) -> float:
+    """How much further the drive is from the ANN's own pre-activation than the wanted one, RMS."""
+    own, rows = (
+        float((((pre - stages.target) - (pre - stages.target).mean(0)) ** 2).mean())
+        for pre in (stages.wanted, stages.drive)
+    )
+    return float(np.sqrt(max(rows - own, 0.0)))
+
+
+def _dead(layer: Layer, said: Float, activations: Float, timesteps: int) -> int:
+    """Neurons that never spoke although the ANN's activations are large enough for a payload."""
+    # half of what one payload in all timesteps is worth: less than that may round to silence
+    loud = activations.max(0) > 0.5 * layer.unit / timesteps
+    fires = (np.abs(activations) > TINY).any(0)
+    return int((loud & fires & ~(said != 0).any(0)).sum())
+
+
+def _always_on(policy: Policy, index: int, said: Float, activations: Float) -> int:
+    """ReLU neurons that never were silent while the ANN's was."""
+    if ACTIVATIONS[policy.layers[index].activation].name != "relu":
+        return 0
+    fires = (np.abs(activations) > TINY).all(0)
+    return int(((said != 0).all(0) & ~fires).sum())
+
+
+def _clipped_range(
+    layer: Layer, policy: Policy, index: int, activations: Float, payload_limit: float
+) -> float:
+    """Action RMSE if the ANN's own activations were clipped to what the neurons can say."""
+    reach = layer.unit * payload_limit
+    capped = np.clip(activations, layer.payload_low * reach, layer.payload_high * reach)
+    change = actions_from(policy, index, capped) - actions_from(policy, index, activations)
+    return action_rmse(change, policy)
+
+
+def _bias_kept(layer: Layer, needed: Float) -> float:
+    """Share of the needed bias that is there; 1 where none is needed."""
+    if (needed**2).sum() <= TINY:
+        return 1.0
+    return float((layer.bias * layer.row_scale) @ needed / (needed @ needed))

@@ -37,9 +37,10 @@ class ResetCheck:
 
     @property
     def changed(self) -> bool:
-        """Other versions may reset elsewhere.
+        """Whether the reset is another one than in calibration.
 
-        One common factor on all channels is no matter of versions.
+        Other versions may reset elsewhere, but one common factor on all channels is no matter of
+        versions.
         """
         return self.difference > SAME and (self.same_versions or self.misfit < SAME)
 
@@ -89,9 +90,9 @@ def normalised_size(policy: Policy, inputs: Float) -> float | None:
 
 
 def contract_fit(source_inputs: Float, artifact_inputs: Float) -> tuple[Float, Float]:
-    """gain and offset [features] of the artifact's network inputs on the source's, per channel.
+    """Fit the artifact's network inputs [n, features] to the source's, channel by channel.
 
-    Offset in its deviations.
+    Returns gain and offset [features]; the offset is in the channel's deviations.
     """
     spread = np.maximum(source_inputs.std(0), 1e-12)
     centred = source_inputs - source_inputs.mean(0)

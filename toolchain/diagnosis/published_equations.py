@@ -1,5 +1,6 @@
-"""The published measures of what a conversion does to a closed loop (arXiv 2601.21778, equations
-26-33).
+"""The published measures of what a conversion does to a closed loop.
+
+They are equations 26-33 of arXiv 2601.21778:
 
     R_SNN|ANN   reward of the spiking network's actions in the states that the ANN visits, summed
         over an episode
@@ -67,9 +68,10 @@ def published(
 
 
 def lag_correlation(errors: Sequence[Float]) -> float | None:
-    """sum e(k) e(k+1) / sum e(k)^2 over channels and decisions of episodes [n, act]:
+    """How much of an error e stays from decision to decision; 1 where it stays as it is.
 
-    1 where the error stays as it is.
+    sum e(k) e(k+1) / sum e(k)^2 over channels and decisions of episodes [n, act]; None without
+    any error.
     """
     cross = sum(float((error[1:] * error[:-1]).sum()) for error in errors)
     power = sum(float((error[:-1] ** 2).sum() + (error[1:] ** 2).sum()) / 2 for error in errors)

@@ -49,9 +49,8 @@ class Shadow:
         if self._twin is not None:
             import mujoco
 
-            mujoco.mj_copyData(
-                self._twin.unwrapped.data, self._twin.unwrapped.model, self.env.unwrapped.data
-            )  # type: ignore[attr-defined]
+            twin = self._twin.unwrapped
+            mujoco.mj_copyData(twin.data, twin.model, self.env.unwrapped.data)  # type: ignore
             observation, reward, *_ = self._twin.step(action)
             return flat(observation), float(reward)
         try:

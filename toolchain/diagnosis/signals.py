@@ -1,5 +1,6 @@
-"""What a spiking network's layers said, as numbers per decision: payloads summed over time in the
-layer's own coding.
+"""What a spiking network's layers said, as numbers per decision.
+
+Payloads are summed over time in the layer's own coding:
 
     rate (if, snm, mt)        v = sum_t p(t) / T
     differential (dc)         v = sum_t p(t) / t             the running mean after timestep T
@@ -25,8 +26,10 @@ from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """Observations [n, obs], decision numbers [n], payload values of the input and of the hidden
-    layers [n, channels].
+    """What was heard in n states.
+
+    observations [n, obs], decisions [n] (their numbers), actions [n, act], and `values`, the
+    payload values of the input and of the hidden layers [n, channels] each.
     """
 
     observations: Float
@@ -88,10 +91,7 @@ def _values(network: Network, trace: Trace) -> list[Float]:
     changes = [trace.inputs, *(layer.payloads[:, 0] for layer in trace.layers[:-1])]
     period = network.resync_every
     count = len(trace.inputs)
-    if period:
-        starts = [*range(0, count, period)]
-    else:
-        starts = [0]
+    starts = [*range(0, count, period)] if period else [0]
     edges = zip(starts, [*starts[1:], count], strict=True)
     spans = [slice(first, last) for first, last in edges]
     return [

@@ -1,16 +1,15 @@
-"""Does the source policy itself do what it was trained for? No conversion can return what it does
-not have.
+"""Does the source policy itself do what it was trained for?
 
-Nothing in a checkpoint says what return is good. Four signs, each sufficient, do without that
-knowledge: it is no better than doing nothing or acting at random on the same seeds; it stays below
-half of the return at which the environment counts as solved; the environment ends all its episodes
-before half their time although every decision is rewarded; or some of its episodes fail by its own
-mean (contract section 7).
+No conversion can return what its source does not have. Nothing in a checkpoint says what return is
+good. Four signs, each sufficient, do without that knowledge: it is no better than doing nothing or
+acting at random on the same seeds; it stays below half of the return at which the environment
+counts as solved; the environment ends all its episodes before half their time although every
+decision is rewarded; or some of its episodes fail by its own mean (contract section 7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +45,7 @@ class TrivialActor:
         """Nothing is carried over."""
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        """Actions [rows, act] that do not depend on the observations."""
         if self.random:
             share = self.generator.random((self.rows, self.size))
         else:
@@ -70,42 +70,80 @@ class SourceCheck:
 def check_source(
     policy: Policy, episodes: Sequence[Episode], make_env: Callable[[], Any], seeds: Sequence[int]
 ) -> SourceCheck:
-    """`episodes` are the source policy's own, one per seed."""
+    """Compare the source policy with policies that do not look, and with what solves the task.
+
+    Args:
+        policy: The source policy.
+        episodes: Its own episodes, one per seed.
+        make_env: Makes the environment.
+        seeds: Of the resets.
+
+    Returns:
+        What is wrong with the policy, if anything.
+    """
     env = make_env()
     space = env.action_space
     spec = env.spec
     env.close()
     longest = max(len(episode.rewards) for episode in episodes)
-    without_looking = [
+    middle, anywhere = (
         travel(
             TrivialActor(policy, len(seeds), space, random), None, make_env, seeds, longest=longest
         )
         for random in (False, True)
-    ]
-    trivial = [np.array([episode.total for episode in driven]) for driven in without_looking]
-    returns = np.array([episode.total for episode in episodes])
-    best = max(trivial, key=lambda found: float(found.mean()))
-    lead = returns - best
-    if len(seeds) > 1:
-        spread = float(np.std(returns - best, ddof=1))
-    else:
-        spread = 0.0
-    evidence = {"ann_return": float(returns.mean()), "trivial_return": float(best.mean())}
-    failed = []
-    if lead.mean() <= ERRORS * spread / np.sqrt(len(seeds)):
-        failed.append(
-            f"its mean return {returns.mean():.1f} is not above the {best.mean():.1f} of a policy"
-            " that does not look"
-        )
-    threshold, limit = (
-        getattr(spec, name, None) for name in ("reward_threshold", "max_episode_steps")
     )
+    returns = np.array([episode.total for episode in episodes])
+    trivial = [np.array([one.total for one in driven]) for driven in (middle, anywhere)]
+    best = max(trivial, key=lambda found: float(found.mean()))
+    weak = failed_episodes(returns, returns)
+    evidence = {"ann_return": float(returns.mean()), "trivial_return": float(best.mean())}
+    failed = [
+        *_no_better(returns, best),
+        *_below_solved(returns, getattr(spec, "reward_threshold", None), evidence),
+        *_ended_early(episodes, getattr(spec, "max_episode_steps", None), evidence),
+    ]
+    inputs = [
+        policy.observation.apply(np.array(one.observations), np.arange(len(one.observations)))
+        for one in anywhere
+    ]
+    return SourceCheck(
+        tuple(failed),
+        weak,
+        float(best.mean()),
+        normalised_size(policy, np.concatenate(inputs)),
+        evidence | {"ann_failed_episodes": float(weak)},
+    )
+
+
+def _no_better(returns: Float, trivial: Float) -> Iterator[str]:
+    """A sentence where returns [n] are not clearly above those of a policy that does not look."""
+    lead = returns - trivial
+    spread = 0.0
+    if len(lead) > 1:
+        spread = float(np.std(lead, ddof=1))
+    if lead.mean() <= ERRORS * spread / np.sqrt(len(lead)):
+        yield (
+            f"its mean return {returns.mean():.1f} is not above the {trivial.mean():.1f} of a"
+            " policy that does not look"
+        )
+
+
+def _below_solved(
+    returns: Float, threshold: float | None, evidence: dict[str, float]
+) -> Iterator[str]:
+    """A sentence, and a number in `evidence`, where returns [n] are far below the threshold."""
     if threshold is not None and threshold > 0 and returns.mean() < SOLVED * threshold:
         evidence["reward_threshold"] = float(threshold)
-        failed.append(
+        yield (
             f"its mean return {returns.mean():.1f} is below half of the {threshold:.0f} at which"
             " the environment counts as solved"
         )
+
+
+def _ended_early(
+    episodes: Sequence[Episode], limit: int | None, evidence: dict[str, float]
+) -> Iterator[str]:
+    """A sentence, and a number in `evidence`, where rewarded episodes all end long before time."""
     lengths = np.array([len(episode.rewards) for episode in episodes])
     rewards = np.concatenate([episode.rewards for episode in episodes])
     if (
@@ -115,21 +153,7 @@ def check_source(
         and rewards.mean() > 0
     ):
         evidence["mean_length"] = float(lengths.mean())
-        failed.append(
+        yield (
             f"the environment ends every episode early, after {lengths.mean():.0f} of {limit}"
             " decisions, although decisions are rewarded"
         )
-    weak = failed_episodes(returns, returns)
-    shaken = [
-        policy.observation.apply(
-            np.array(episode.observations), np.arange(len(episode.observations))
-        )
-        for episode in without_looking[1]
-    ]
-    return SourceCheck(
-        tuple(failed),
-        weak,
-        float(best.mean()),
-        normalised_size(policy, np.concatenate(shaken)),
-        evidence | {"ann_failed_episodes": float(weak)},
-    )

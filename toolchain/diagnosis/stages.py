@@ -43,7 +43,7 @@ INPUT_STAGES = ("contract", "clip", "quantum", "scale")
 
 @dataclass(frozen=True, eq=False)
 class LayerStages:
-    """One layer on one set of states [n]; `input` is index -1.
+    """One layer on one set of states [n]; the input is index -1.
 
     Arrays are per state and neuron unless said otherwise.
     """
@@ -63,79 +63,120 @@ class LayerStages:
     own_action_error: float  # action RMSE of all of them together
     harm: float  # action RMSE by which z' is further from the ANN's own pre-activation than z is
 
+    @property
+    def hidden(self) -> bool:
+        """Whether its neurons send payloads; the last layer's do not."""
+        return self.names == STAGES
+
 
 def layer_stages(
     network: Network, policy: Policy, signals: Signals, worths: list[Float], calibrated: list[Float]
 ) -> list[LayerStages]:
-    """Every weight layer's stages on these signals; `calibrated`:
+    """Every weight layer's stages.
 
-    `drive_errors` on calibration states.
+    Args:
+        network: The artifact's network.
+        policy: Its source policy.
+        signals: What arrived at each layer in n states.
+        worths: What a payload that arrives at each layer is worth, [inputs] each.
+        calibrated: `drive_errors` on calibration states, [neurons] each.
+
+    Returns:
+        The stages of each layer, the first layer's first.
     """
-    result = []
     targets = policy.forward(policy.observation.apply(signals.observations, signals.decisions))
-    for index, (layer, dense) in enumerate(zip(network.layers, policy.layers, strict=True)):
-        value = ACTIVATIONS[dense.activation].value
-        arriving = signals.values[index]
-        last = index == len(network.layers) - 1
-        weight = dense.weight.astype(np.float64)
-        wanted = arriving * worths[index] @ weight.T + dense.bias
-        drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
-        target = np.asarray(targets[index], np.float64)
-        shift = _bias_share(
-            layer,
-            dense.bias.astype(np.float64),
-            weight * worths[index],
-            arriving,
-            calibrated[index],
-            drive - wanted,
+    return [
+        _one_layer(network, policy, signals, worths, errors, np.asarray(target, np.float64), index)
+        for index, (errors, target) in enumerate(zip(calibrated, targets, strict=True))
+    ]
+
+
+def _one_layer(
+    network: Network,
+    policy: Policy,
+    signals: Signals,
+    worths: list[Float],
+    calibrated: Float,
+    target: Float,
+    index: int,
+) -> LayerStages:
+    """The stages of layer `index`; `target` [n, neurons] is the ANN's own pre-activation."""
+    layer = network.layers[index]
+    dense = policy.layers[index]
+    value = ACTIVATIONS[dense.activation].value
+    arriving = signals.values[index]
+    weight = dense.weight.astype(np.float64)
+    wanted = arriving * worths[index] @ weight.T + dense.bias
+    drive = (arriving @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale
+    bias = dense.bias.astype(np.float64)
+    shift = _bias_share(layer, bias, weight * worths[index], arriving, calibrated, drive - wanted)
+    # a mean error that brings the drive nearer to the ANN's is not the bias's fault
+    worse = np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0))
+    shift = np.where(worse, shift, 0.0)
+    steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
+    names = STAGES[:2]
+    gain = np.ones(layer.outputs)
+    clipped = 0.0
+    harm = _harm(policy, index, np.asarray(value(target), np.float64), steps[0], steps[2])
+    if index < len(network.layers) - 1:
+        names = STAGES
+        more, gain, clipped = _payload_steps(
+            network, signals, index, worths[index + 1], drive, steps[2]
         )
-        shift = np.where(
-            np.abs((drive - target).mean(0)) > np.abs((wanted - target).mean(0)), shift, 0.0
-        )
-        steps = [np.asarray(value(pre), np.float64) for pre in (wanted, wanted + shift, drive)]
-        gain = np.ones(layer.outputs)
-        clipped = 0.0
-        if not last:
-            said = signals.values[index + 1]
-            meant = meant_worth(layer, drive)
-            folded = worths[index + 1]
-            gain = folded / meant
-            low = layer.payload_low * meant
-            high = layer.payload_high * meant * largest_value(network)
-            steps.append(np.clip(steps[-1], low, high))
-            q = _before_trigger(network, layer, arriving, said)
-            clipped = float((((steps[2] > high) | (steps[2] < low)) & (steps[2] != 0)).mean())
-            steps += [meant * q, meant * said, folded * said]
-        if not last:
-            names = STAGES
-        else:
-            names = STAGES[:2]
-        errors = [
-            _action_error(policy, index, before, after)
-            for before, after in zip(steps[:-1], steps[1:], strict=True)
-        ]
-        ends = [
-            _action_error(policy, index, np.asarray(value(target), np.float64), output)
-            for output in (steps[0], steps[2])
-        ]
-        result.append(
-            LayerStages(
-                index,
-                wanted,
-                drive,
-                target,
-                rounding_grain(layer, arriving),
-                layer.bias * layer.row_scale - calibrated[index],
-                tuple(steps),
-                names,
-                gain,
-                clipped,
-                dict(zip(names, errors, strict=True)),
-                _action_error(policy, index, steps[0], steps[-1]),
-                float(np.sqrt(max(ends[1] ** 2 - ends[0] ** 2, 0.0))),
-            )
-        )
-    return result
+        steps += more
+    errors = [
+        _action_error(policy, index, before, after)
+        for before, after in zip(steps[:-1], steps[1:], strict=True)
+    ]
+    return LayerStages(
+        index=index,
+        wanted=wanted,
+        drive=drive,
+        target=target,
+        grain=rounding_grain(layer, arriving),
+        needed=layer.bias * layer.row_scale - calibrated,
+        steps=tuple(steps),
+        names=names,
+        gain=gain,
+        clipped=clipped,
+        shares=dict(zip(names, errors, strict=True)),
+        own_action_error=_action_error(policy, index, steps[0], steps[-1]),
+        harm=harm,
+    )
+
+
+def _harm(policy: Policy, index: int, target: Float, wanted: Float, driven: Float) -> float:
+    """Action RMSE by which outputs `driven` are further from `target` than `wanted` are."""
+    own = _action_error(policy, index, target, wanted)
+    rows = _action_error(policy, index, target, driven)
+    return float(np.sqrt(max(rows**2 - own**2, 0.0)))
+
+
+def _payload_steps(
+    network: Network, signals: Signals, index: int, worth: Float, drive: Float, output: Float
+) -> tuple[list[Float], Float, float]:
+    """From the activation of the drive to what the next layer takes the payloads for.
+
+    Args:
+        network: The artifact's network.
+        signals: What arrived at each layer.
+        index: The hidden layer.
+        worth: What the next layer takes a payload for, [neurons].
+        drive: z' [n, neurons].
+        output: f(z') [n, neurons].
+
+    Returns:
+        Outputs y1 to y4, folded / meant worth [neurons], and the share of clipped values.
+    """
+    layer = network.layers[index]
+    said = signals.values[index + 1]
+    meant = meant_worth(layer, drive)
+    low = layer.payload_low * meant
+    high = layer.payload_high * meant * largest_value(network)
+    q = _before_trigger(network, layer, signals.values[index], said)
+    clipped = ((output > high) | (output < low)) & (output != 0)
+    steps = [np.clip(output, low, high), meant * q, meant * said, worth * said]
+    return steps, worth / meant, float(clipped.mean())
 
 
 def input_stages(
@@ -146,10 +187,18 @@ def input_stages(
     signals: Signals,
     worth: Float,
 ) -> LayerStages:
-    """The host's side.
+    """The host's side, from the source policy's own inputs to what layer 0 takes them for.
 
-    From what the source policy's own contract makes of the observation to what layer 0 takes it
-    for.
+    Args:
+        network: The artifact's network.
+        policy: Its source policy.
+        artifact_inputs: [n, features], what the artifact's contract makes of the observations.
+        source_inputs: [n, features], what the source policy's own contract makes of them.
+        signals: What the encoder sent in these states.
+        worth: What layer 0 takes a unit of the encoder's payload for, [features].
+
+    Returns:
+        The stages of the input, as of a layer with index -1.
     """
     scale = network.encoder.scale
     limit = network.encoder.limit
@@ -166,19 +215,19 @@ def input_stages(
         for before, after in zip(steps[:-1], steps[1:], strict=True)
     ]
     return LayerStages(
-        -1,
-        source_inputs,
-        artifact_inputs,
-        source_inputs,
-        np.zeros_like(worth),
-        np.zeros_like(worth),
-        steps,
-        INPUT_STAGES,
-        worth / scale,
-        float((np.abs(q0) >= limit).mean()),
-        dict(zip(INPUT_STAGES, errors, strict=True)),
-        _action_error(policy, -1, steps[0], steps[-1]),
-        0.0,
+        index=-1,
+        wanted=source_inputs,
+        drive=artifact_inputs,
+        target=source_inputs,
+        grain=np.zeros_like(worth),
+        needed=np.zeros_like(worth),
+        steps=steps,
+        names=INPUT_STAGES,
+        gain=worth / scale,
+        clipped=float((np.abs(q0) >= limit).mean()),
+        shares=dict(zip(INPUT_STAGES, errors, strict=True)),
+        own_action_error=_action_error(policy, -1, steps[0], steps[-1]),
+        harm=0.0,
     )
 
 
@@ -187,13 +236,10 @@ def all_worths(
 ) -> list[Float]:
     """What a payload of the input and of each hidden layer is worth to the layer that receives it.
 
-    `values` are those that arrived.
+    `values` [n, inputs] are those that arrived at each layer; without them the weights decide.
     """
     declared = [network.encoder.scale, *(layer.unit for layer in network.layers[:-1])]
-    if values is not None:
-        arrived = values
-    else:
-        arrived = [None] * len(declared)
+    arrived = [None] * len(declared) if values is None else values
     return [
         folded_worth(*parts)
         for parts in zip(network.layers, policy.layers, declared, arrived, strict=True)
@@ -208,8 +254,7 @@ def _bias_share(
     error = (W' s - W) v + (b' s - b). Rounding sets b' so that over calibration states the mean
     drive is the ANN's: it makes up for W' and for earlier layers. So the bias is to blame only
     where the mean drive is off there, too (`calibrated` [neurons], the mean of z' less the ANN's
-    z), and where its part is the larger one. A mean error that brings the drive nearer to the ANN's
-    is left out afterwards.
+    z), and where its part is the larger one.
     """
     of_weights = (layer.weights * layer.row_scale[:, None] - weight) @ arriving.mean(0)
     of_bias = layer.bias * layer.row_scale - bias
@@ -223,7 +268,7 @@ def _bias_share(
 
 
 def drive_errors(network: Network, policy: Policy, signals: Signals) -> list[Float]:
-    """Mean over states of each layer's drive z' less the ANN's own pre-activation, [neurons] each."""
+    """Mean over states of each layer's drive less the ANN's own pre-activation, [neurons] each."""
     wanted = policy.forward(policy.observation.apply(signals.observations, signals.decisions))
     return [
         ((value.mean(0) @ layer.weights.T.astype(np.float64) + layer.bias) * layer.row_scale)
@@ -233,6 +278,7 @@ def drive_errors(network: Network, policy: Policy, signals: Signals) -> list[Flo
 
 
 def _before_trigger(network: Network, layer: Layer, arriving: Float, said: Float) -> Float:
+    """What the neurons would have said without sdn's trigger, [n, neurons]."""
     if network.coding != Coding.ACROSS:
         return said
     accumulator = (
@@ -254,8 +300,9 @@ def largest_value(network: Network) -> float:
 
 
 def _action_error(policy: Policy, index: int, before: Float, after: Float) -> float:
-    """RMS change of the action, in half ranges over all channels, between two outputs of layer
-    `index` (-1: the input).
+    """RMS change of the action, in half ranges, between two outputs of layer `index`.
+
+    Index -1 is the input; the change is summed over all channels.
     """
     if before is after or np.array_equal(before, after):
         return 0.0
@@ -265,20 +312,17 @@ def _action_error(policy: Policy, index: int, before: Float, after: Float) -> fl
 
 
 def actions_from(policy: Policy, index: int, values: Float) -> Float:
-    """Actions [n, act] of the source policy where layer `index` had put out `values` [n, neurons]."""
+    """Actions [n, act] of the source policy where layer `index` puts out `values` [n, neurons]."""
     for layer in policy.layers[index + 1 :]:
-        values = np.asarray(
-            ACTIVATIONS[layer.activation].value(
-                values @ layer.weight.T.astype(np.float64) + layer.bias
-            ),
-            np.float64,
-        )
+        pre = values @ layer.weight.T.astype(np.float64) + layer.bias
+        values = np.asarray(ACTIVATIONS[layer.activation].value(pre), np.float64)
     return policy.action.apply(values)
 
 
 def action_rmse(difference: Float, policy: Policy) -> float:
-    """sqrt(mean over decisions of sum over channels of (difference / half range)^2), as `convert`
-    measures it.
+    """RMS of `difference` [n, act] in half ranges, as `convert` measures it.
+
+    It is sqrt(mean over decisions of sum over channels of (difference / half range)^2).
     """
     return float(np.sqrt(((difference / (policy.action.range / 2)) ** 2).sum(-1).mean()))
 

@@ -49,14 +49,10 @@ def folded_worth(
     misfit = np.sqrt(((found - wanted) ** 2).mean(0))
     clear = _off(ratio) & (fit > 0.8) & (misfit > NOISE)
     whole = float(cross.sum() / max(power.sum(), 1e-300))
-    if (
-        whole > 0
-        and bool(_off(np.array([whole]))[0])
-        and float(np.sqrt(((found - wanted) ** 2).mean())) > NOISE
-    ):
-        usual = whole
-    else:
-        usual = 1.0
+    usual = 1.0  # or what all columns together say clearly
+    if whole > 0 and bool(_off(np.array([whole]))[0]):
+        if float(np.sqrt(((found - wanted) ** 2).mean())) > NOISE:
+            usual = whole
     folded = declared * np.where(clear, np.maximum(ratio, 1e-9), usual)
     if values is None or np.array_equal(folded, declared):
         return folded
@@ -67,39 +63,38 @@ def folded_worth(
 
 
 def _difference(layer: Layer, dense: DenseLayer, worth: Float, values: Float) -> float:
-    """RMS over states of what the rows give less what the float layer does, about each row's mean,
-    rows by their scale.
+    """RMS over states of what the rows give less what the float layer does.
+
+    It is about each row's mean, and rows are weighted by their scale.
     """
     rows = layer.weights * layer.row_scale[:, None] - dense.weight.astype(np.float64) * worth
     return float(np.sqrt((((values - values.mean(0)) @ rows.T) ** 2).mean()))
 
 
 def rounding_grain(layer: Layer, values: Float) -> Float:
-    """RMS [rows] of what rounding to the steps of each row can do to its sum on payloads `values`
-    [n, in].
+    """RMS [rows] of what rounding to the steps of each row can do to its sum.
+
+    `values` [n, in] are the payloads that are summed.
     """
     return smallest_step(layer) * layer.row_scale * np.sqrt(values.var(0).sum() / 12)
 
 
 def smallest_step(layer: Layer) -> Float:
-    """What one step of a row's weights is in integers [out]:
+    """What one step of a row's weights is in integers, [out].
 
-    1, or more in a row that uses few of its levels.
+    It is 1, or more in a row that uses few of its levels.
     """
     size = np.abs(layer.weights.astype(np.int64))
     return np.where(size > 0, size, 127).min(1).astype(np.float64)
 
 
 def distinct_levels(layer: Layer) -> int:
-    """Median over rows of the number of distinct weight sizes, 0 included:
+    """Median over rows of the number of distinct weight sizes, 0 included.
 
-    2^(B-1) at most for B bits.
+    For B bits it is 2^(B-1) at most.
     """
-    return int(
-        np.median(
-            [len(np.unique(np.append(np.abs(row.astype(np.int64)), 0))) for row in layer.weights]
-        )
-    )
+    sizes = np.abs(layer.weights.astype(np.int64))
+    return int(np.median([len(np.unique(np.append(row, 0))) for row in sizes]))
 
 
 def _off(ratio: Float) -> NDArray[np.bool_]:
@@ -107,11 +102,10 @@ def _off(ratio: Float) -> NDArray[np.bool_]:
 
 
 def meant_worth(layer: Layer, pre_activations: Float) -> Float:
-    """Real worth [neurons] of one payload by the neuron's own threshold, on the range of
-    `pre_activations` [n, neurons].
+    """Real worth [neurons] of one payload by the neuron's own threshold.
 
-    With an activation table: the factor that brings its output nearest to the activation over that
-    range.
+    With an activation table it is the factor that brings the table's output nearest to the
+    activation, over the range of `pre_activations` [n, neurons].
     """
     if layer.table is None:
         return layer.threshold.astype(np.float64) * layer.row_scale
@@ -122,7 +116,6 @@ def meant_worth(layer: Layer, pre_activations: Float) -> Float:
     wanted = ACTIVATIONS[layer.activation].value(grid)
     power = (q * q).sum(0)
     slope = np.divide((q * wanted).sum(0), power, out=layer.unit.copy(), where=power > 0)
-    trusted = (slope > 0) & (
-        power >= 16 * GRID
-    )  # a table that spans few payloads says little about its slope
+    # a table that spans few payloads says little about its slope
+    trusted = (slope > 0) & (power >= 16 * GRID)
     return np.where(trusted & _off(slope / layer.unit), slope, layer.unit)

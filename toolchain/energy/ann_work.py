@@ -1,5 +1,6 @@
-"""What the source policy does as an int8 network: all multiply-adds, those that are not zero, those
-that changed.
+"""What the source policy does as an int8 network.
+
+Its multiply-adds are counted: all, those that are not zero, those that changed.
 
     dense    sum over layers of in * out
     sparse   one per non-zero int8 input and non-zero int8 weight
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.simulation.census import Census
 
 Float = NDArray[np.float64]
@@ -33,9 +34,9 @@ SYNTHETIC = 32  # observations at the probe's end that no environment gave
 
 @dataclass(frozen=True)
 class LayerWork:
-    """Of one layer per decision:
+    """Work of one layer per decision.
 
-    `sparse` and `delta` multiply-adds, `active` and `changed` inputs. None: not counted.
+    `sparse` and `delta` are multiply-adds, `active` and `changed` inputs. None: not counted.
     """
 
     inputs: int
@@ -47,6 +48,7 @@ class LayerWork:
 
     @property
     def dense(self) -> int:
+        """All multiply-adds."""
         return self.inputs * self.outputs
 
 
@@ -60,14 +62,17 @@ class AnnWork:
 
     @property
     def dense(self) -> int:
+        """All multiply-adds of all layers."""
         return sum(layer.dense for layer in self.layers)
 
     @property
     def sparse(self) -> float | None:
+        """Multiply-adds of all layers without those of zeros; None where not counted."""
         return _total([layer.sparse for layer in self.layers])
 
     @property
     def delta(self) -> float | None:
+        """Multiply-adds of all layers for inputs that changed; None where not counted."""
         return _total([layer.delta for layer in self.layers])
 
 
@@ -79,9 +84,9 @@ def _total(parts: list[float | None]) -> float | None:
 
 
 def dense_work(artifact: Artifact) -> AnnWork:
-    """The part that needs no run.
+    """The part that needs no run, from the shapes of the layers.
 
-    The shapes of the source's layers, which are those of the artifact.
+    The source's are those of the artifact.
     """
     return AnnWork(
         tuple(LayerWork(layer.inputs, layer.outputs) for layer in artifact.network.layers)
@@ -106,7 +111,7 @@ def with_census(work: AnnWork, census: Census, artifact: Artifact) -> AnnWork:
 
 def countable(artifact: Artifact) -> bool:
     """Whether the artifact has a source ANN inside."""
-    return isinstance(artifact.source, Policy)
+    return is_feed_forward(artifact.source)
 
 
 class CountingActor:
@@ -114,7 +119,7 @@ class CountingActor:
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         source = artifact.source
-        if not isinstance(source, Policy):
+        if not is_feed_forward(source):
             fix = ("reconvert without --no-source", "dense_work, which needs no run")
             raise InputError("int8 work", "the artifact has no source ANN inside to count", fix=fix)
         self.policy = source
@@ -135,15 +140,14 @@ class CountingActor:
         self._decisions = 0
 
     def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
-        if mask is None:
-            chosen = slice(None)
-        else:
-            chosen = mask
+        """Start an episode in the rows of `mask`, in all rows if None."""
+        chosen = slice(None) if mask is None else mask
         self._decision[chosen] = 0
         for last in self._last:
             last[chosen] = 0
 
     def decide(self, observations: Float, active: NDArray[np.bool_] | None = None) -> Float:
+        """Act in the active rows and count their work; NaN in the others."""
         actions = self.policy.act(observations, self._decision)
         if active is None:
             rows = np.ones(self.rows, np.bool_)
@@ -171,19 +175,18 @@ class CountingActor:
     def work(self) -> AnnWork:
         """Averages over all decisions so far."""
         sparse, delta, active, changed = self._counts / max(self._decisions, 1)
-        layers = enumerate(self.policy.layers)
-        found = (
+        found = tuple(
             LayerWork(
                 layer.inputs,
                 layer.outputs,
-                float(sparse[i]),
-                float(delta[i]),
-                float(active[i]),
-                float(changed[i]),
+                float(sparse[index]),
+                float(delta[index]),
+                float(active[index]),
+                float(changed[index]),
             )
-            for i, layer in layers
+            for index, layer in enumerate(self.policy.layers)
         )
-        return AnnWork(tuple(found), self._decisions)
+        return AnnWork(found, self._decisions)
 
     def _inputs(self, observations: Float, decisions: NDArray[np.int64]) -> Float:
         return self.policy.observation.apply(np.asarray(observations, np.float64), decisions)

@@ -1,11 +1,10 @@
-"""The policy that a user trained.
-
-Layers, observation contract, action contract, where it came from.
-"""
+"""The policy that most users train: a feed-forward ANN."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,40 +12,13 @@ from numpy.typing import NDArray
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.policies.layers import DenseLayer as DenseLayer
+from spikeport.toolchain.policies.policy import AnyPolicy, MemorylessPolicy
+from spikeport.toolchain.policies.policy import Provenance as Provenance
 
 
 @dataclass(frozen=True, eq=False)
-class DenseLayer:
-    """y = activation(weight @ x + bias); weight [out, in], bias [out], float32."""
-
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    activation: str = "identity"
-
-    @property
-    def inputs(self) -> int:
-        return self.weight.shape[1]
-
-    @property
-    def outputs(self) -> int:
-        return self.weight.shape[0]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a policy came from; never an absolute path."""
-
-    file: str
-    sha256: str
-    format: str  # e.g. `stable-baselines3`, `state-dict`
-    family: str  # e.g. `TD3`, `l1,l2,l3`
-    assumptions: tuple[str, ...] = ()  # facts the file does not carry, as `assumed by family: ...`
-    normalizer_file: str = ""
-    normalizer_sha256: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Policy:
+class Policy(MemorylessPolicy):
     """A deterministic feed-forward policy. The last layer's activation is `identity`."""
 
     layers: tuple[DenseLayer, ...]
@@ -54,37 +26,20 @@ class Policy:
     action: ActionContract
     provenance: Provenance
 
+    feed_forward = True
+    timesteps = 1
+
     def __post_init__(self) -> None:
         problems = []
-        widths = [self.observation.features] + [layer.outputs for layer in self.layers]
+        arriving = self.observation.features
         for index, layer in enumerate(self.layers):
-            if layer.activation not in ACTIVATIONS:
-                problems.append(
-                    f"layer {index} has unknown activation {layer.activation!r}"
-                    f" {did_you_mean(layer.activation, ACTIVATIONS)}".rstrip()
-                )
-            if layer.inputs != widths[index]:
-                problems.append(
-                    f"layer {index} takes {layer.inputs} inputs but {widths[index]} arrive"
-                )
-            if layer.bias.shape != (layer.outputs,):
-                problems.append(
-                    f"layer {index} has a bias of shape {layer.bias.shape} for {layer.outputs}"
-                    " outputs"
-                )
-            for name in ("weight", "bias"):
-                bad = np.argwhere(~np.isfinite(getattr(layer, name)))
-                if len(bad):
-                    problems.append(
-                        f"layer {index} {name} has {len(bad)} non-finite values, the first at"
-                        f" {tuple(int(i) for i in bad[0])}"
-                    )
+            problems += [f"layer {index} {problem}" for problem in _problems(layer, arriving)]
+            arriving = layer.outputs
         if not self.layers:
             problems.append("no layer")
-        elif self.layers[-1].outputs != self.action.size:
+        elif arriving != self.action.size:
             problems.append(
-                f"the last layer gives {self.layers[-1].outputs} outputs for {self.action.size}"
-                " action channels"
+                f"the last layer gives {arriving} outputs for {self.action.size} action channels"
             )
         if problems:
             fix = (
@@ -98,21 +53,16 @@ class Policy:
                 fix=fix,
             )
 
-    @property
-    def macs(self) -> int:
-        """Dense multiply-adds of one decision (contract section 5)."""
-        return sum(layer.inputs * layer.outputs for layer in self.layers)
-
     def forward(self, inputs: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-        """Pre-activations of every layer for network inputs [n, features], in the dtype of
-        `inputs`.
+        """Pre-activations of every layer for network inputs [n, features].
+
+        They have the dtype of `inputs`.
         """
         values = inputs
         pre_activations = []
         for layer in self.layers:
-            pre = values @ layer.weight.T.astype(inputs.dtype, copy=False) + layer.bias.astype(
-                inputs.dtype, copy=False
-            )
+            weight = layer.weight.astype(inputs.dtype, copy=False)
+            pre = values @ weight.T + layer.bias.astype(inputs.dtype, copy=False)
             pre_activations.append(pre)
             values = ACTIVATIONS[layer.activation].value(pre)
         return pre_activations
@@ -120,10 +70,10 @@ class Policy:
     def act(
         self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Deterministic actions [n, act] for observations [n, obs] at decision numbers [n] (default
-        0); [n, 1] if discrete.
+        """Deterministic actions [n, act] for observations [n, obs], [n, 1] of a discrete action.
 
         The network runs in float32, as it was trained; the contracts around it in float64.
+        `decisions` [n] are decision numbers for a time feature, 0 if None.
         """
         return self.action.apply(self.outputs(observations, decisions))
 
@@ -133,7 +83,26 @@ class Policy:
         """What the action contract is applied to: the last layer's outputs [n, act]."""
         if decisions is None:
             decisions = np.zeros(len(observations), np.int64)
-        inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(
-            np.float32
-        )
+        inputs = self.network_inputs(observations, decisions)
         return self.forward(inputs)[-1].astype(np.float64)
+
+
+def is_feed_forward(policy: AnyPolicy | None) -> TypeGuard[Policy]:
+    """Whether a policy can be taken apart layer by layer; False where there is none."""
+    return policy is not None and policy.feed_forward
+
+
+def _problems(layer: DenseLayer, arriving: int) -> Iterator[str]:
+    """What is wrong with a layer that `arriving` channels reach."""
+    if layer.activation not in ACTIVATIONS:
+        meant = did_you_mean(layer.activation, ACTIVATIONS)
+        yield f"has unknown activation {layer.activation!r} {meant}".rstrip()
+    if layer.inputs != arriving:
+        yield f"takes {layer.inputs} inputs but {arriving} arrive"
+    if layer.bias.shape != (layer.outputs,):
+        yield f"has a bias of shape {layer.bias.shape} for {layer.outputs} outputs"
+    for name in layer.arrays:
+        bad = np.argwhere(~np.isfinite(getattr(layer, name)))
+        if len(bad):
+            first = tuple(int(i) for i in bad[0])
+            yield f"{name} has {len(bad)} non-finite values, the first at {first}"

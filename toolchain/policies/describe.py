@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
 
 
 def describe(policy: AnyPolicy) -> dict[str, object]:
@@ -14,24 +15,6 @@ def describe(policy: AnyPolicy) -> dict[str, object]:
     Every value is JSON, infinities are null.
     """
     origin = policy.provenance
-    observation = policy.observation
-    action = policy.action
-    normalizer = None
-    if observation.mean is not None:
-        normalizer = {
-            "file": origin.normalizer_file,
-            "sha256": origin.normalizer_sha256,
-            "epsilon": observation.epsilon,
-            "clip": _finite(observation.clip),
-        }
-        if origin.format == "rsl-rl" and observation.epsilon == 0:
-            normalizer["epsilon_note"] = (
-                "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
-            )
-    time_feature = observation.time_feature and {
-        "max_steps": observation.time_feature.max_steps,
-        "test_mode": observation.time_feature.test_mode,
-    }
     return {
         "file": origin.file,
         "sha256": origin.sha256,
@@ -41,53 +24,55 @@ def describe(policy: AnyPolicy) -> dict[str, object]:
             {"inputs": layer.inputs, "outputs": layer.outputs, "activation": layer.activation}
             for layer in policy.layers
         ],
-        "observation": {
-            "size": observation.size,
-            "features": observation.features,
-            "normalizer": normalizer,
-            "time_feature": time_feature,
-            "names": list(observation.names),
-            "units": list(observation.units),
-        },
-        "action": {
-            "size": action.size,
-            "squash": action.squash,
-            "scale": _numbers(action.scale),
-            "offset": _numbers(action.offset),
-            "low": _numbers(action.low),
-            "high": _numbers(action.high),
-            "names": list(action.names),
-            "units": list(action.units),
-        },
+        "observation": _observation(policy.observation, origin),
+        "action": _action(policy.action),
         "assumptions": list(origin.assumptions),
         "macs": policy.macs,
-    } | _spiking(policy)
-
-
-def _spiking(policy: AnyPolicy) -> dict[str, object]:
-    """What a spiking policy has beside an ANN's facts."""
-    if not isinstance(policy, SpikingPolicy):
-        return {}
-    encoder = {
-        "kind": "rate" if policy.mean is None else "population",
-        "neurons_per_feature": policy.population,
-        "transform": policy.transform,
+        **policy.facts(),
     }
-    decays = [
-        {
-            "current_keep": layer.current_keep,
-            "voltage_keep": layer.voltage_keep,
-            "threshold": layer.threshold,
-        }
-        for layer in policy.layers
-    ]
+
+
+def _observation(observation: ObservationContract, origin: Provenance) -> dict[str, object]:
+    time_feature = observation.time_feature and {
+        "max_steps": observation.time_feature.max_steps,
+        "test_mode": observation.time_feature.test_mode,
+    }
     return {
-        "neuron": policy.neuron,
-        "timesteps": policy.timesteps,
-        "encoder": encoder,
-        "dynamics": decays,
-        "decoder": {"neurons_per_action": policy.decoder_weight.shape[1]},
-        "environment": policy.environment or None,
+        "size": observation.size,
+        "features": observation.features,
+        "normalizer": _normalizer(observation, origin),
+        "time_feature": time_feature,
+        "names": list(observation.names),
+        "units": list(observation.units),
+    }
+
+
+def _normalizer(observation: ObservationContract, origin: Provenance) -> dict[str, object] | None:
+    if observation.mean is None:
+        return None
+    found: dict[str, object] = {
+        "file": origin.normalizer_file,
+        "sha256": origin.normalizer_sha256,
+        "epsilon": observation.epsilon,
+        "clip": _finite(observation.clip),
+    }
+    if origin.format == "rsl-rl" and observation.epsilon == 0:
+        found["epsilon_note"] = (
+            "0, as the 0.01 that RSL-RL adds to the deviation is folded into the variance"
+        )
+    return found
+
+
+def _action(action: ActionContract) -> dict[str, object]:
+    return {
+        "size": action.size,
+        "squash": action.squash,
+        "scale": _numbers(action.scale),
+        "offset": _numbers(action.offset),
+        "low": _numbers(action.low),
+        "high": _numbers(action.high),
+        "names": list(action.names),
+        "units": list(action.units),
     }
 
 

@@ -1,5 +1,6 @@
-"""A policy of snnTorch's `Leaky` neurons: one timestep per decision, membranes that live as long as
-the episode.
+"""A policy of snnTorch's `Leaky` neurons, whose membranes live as long as the episode.
+
+It makes one timestep per decision:
 
     hidden  r = [m > threshold]
             m <- clip(beta, 0, 1) m + (W x + b) - r threshold;  s = [m > threshold]       float32,
@@ -13,7 +14,7 @@ snnTorch 1.0 `Leaky` (subtract, reset_delay).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +22,15 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.policies.ann_policy import DenseLayer, Provenance
+from spikeport.toolchain.policies.actor import Memory
+from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
+from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
 
 Float = NDArray[np.float32]
-Decider = Callable[
-    [NDArray[np.float64], NDArray[np.int64], "NDArray[np.bool_] | None"], NDArray[np.float64]
-]
 
 
 @dataclass(frozen=True, eq=False)
-class LeakyLayer:
+class LeakyLayer(AnyLayer):
     """weight [out, in], bias, beta (clamped to 0..1), threshold [out], float32."""
 
     weight: Float
@@ -39,21 +39,17 @@ class LeakyLayer:
     threshold: Float
     activation: str = "leaky"
 
-    @property
-    def inputs(self) -> int:
-        return self.weight.shape[1]
+    arrays = ("weight", "bias", "beta", "threshold")
 
     @property
-    def outputs(self) -> int:
-        return self.weight.shape[0]
+    def record(self) -> str:
+        """The neuron's name."""
+        return self.activation
 
 
 @dataclass(frozen=True, eq=False)
-class LeakyPolicy:
-    """`Policy`'s surface around a network with a memory.
-
-    `hidden` [at least one], `readout` without neurons.
-    """
+class LeakyPolicy(AnyPolicy):
+    """A network with a memory: at least one layer in `hidden`, and `readout` without neurons."""
 
     hidden: tuple[LeakyLayer, ...]
     readout: DenseLayer
@@ -62,36 +58,17 @@ class LeakyPolicy:
     provenance: Provenance
     environment: str = ""  # a Gymnasium id that the sidecar names
 
+    own_neuron = "leaky"
     neuron = "leaky"
     timesteps = 1
 
     def __post_init__(self) -> None:
-        if self.hidden:
-            problems = []
-        else:
-            problems = ["no layer of neurons"]
+        problems = []
+        if not self.hidden:
+            problems.append("no layer of neurons")
         arriving = self.observation.features
         for index, layer in enumerate(self.layers):
-            arrays = {
-                name: getattr(layer, name)
-                for name in ("weight", "bias", "beta", "threshold")
-                if hasattr(layer, name)
-            }
-            if layer.weight.ndim != 2 or layer.inputs != arriving:
-                problems.append(
-                    f"layer {index} has a weight of shape {layer.weight.shape} where {arriving}"
-                    " inputs arrive"
-                )
-            problems += [
-                f"layer {index} has {name} of shape {value.shape} for {len(layer.weight)} rows"
-                for name, value in arrays.items()
-                if name != "weight" and value.shape != layer.weight.shape[:1]
-            ]
-            problems += [
-                f"layer {index} {name} has non-finite values"
-                for name, value in arrays.items()
-                if not np.isfinite(value).all()
-            ]
+            problems += [f"layer {index} {problem}" for problem in _problems(layer, arriving)]
             arriving = len(layer.weight)
         if arriving != self.action.size:
             problems.append(
@@ -107,21 +84,22 @@ class LeakyPolicy:
 
     @property
     def layers(self) -> tuple[LeakyLayer | DenseLayer, ...]:
+        """The hidden layers, then the readout."""
         return (*self.hidden, self.readout)
-
-    @property
-    def macs(self) -> int:
-        """Dense multiply-adds of one decision."""
-        return sum(layer.inputs * layer.outputs for layer in self.layers)
 
     def at_rest(self, rows: int) -> list[Float]:
         """Membranes [rows, out] of the hidden layers at an episode's start."""
         return [np.zeros((rows, layer.outputs), np.float32) for layer in self.hidden]
 
     def step(self, inputs: Float, membranes: list[Float]) -> tuple[list[Float], Float]:
-        """One timestep of all rows:
+        """Run one timestep of all rows.
 
-        `membranes` are replaced; spikes of the hidden layers and the outputs [rows, act].
+        Args:
+            inputs: [rows, features], what the observation contract made of the observations.
+            membranes: [rows, out] of each hidden layer; its items are replaced.
+
+        Returns:
+            Spikes [rows, out] of each hidden layer, and the outputs [rows, act].
         """
         values = inputs
         spikes = []
@@ -135,64 +113,23 @@ class LeakyPolicy:
             spikes.append(values)
         return spikes, values @ self.readout.weight.T + self.readout.bias
 
-    def decider(self, rows: int) -> Decider:
-        """Actions of `rows` environments, each with membranes of its own.
-
-        Decision number 0 starts an episode.
-        """
-        membranes = self.at_rest(rows)
-
-        def decide(
-            observations: NDArray[np.float64],
-            decisions: NDArray[np.int64],
-            active: NDArray[np.bool_] | None,
-        ) -> NDArray[np.float64]:
-            before = [
-                np.where((decisions == 0)[:, None], np.float32(0), membrane)
-                for membrane in membranes
-            ]
-            after = list(before)
-            inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(
-                np.float32
-            )
-            outputs = self.step(inputs, after)[1]
-            if active is None:
-                acting = np.ones(rows, bool)
-            else:
-                acting = active
-            membranes[:] = [
-                np.where(acting[:, None], new, old)
-                for new, old in zip(after, membranes, strict=True)
-            ]
-            return self.action.apply(outputs.astype(np.float64))
-
-        return decide
-
-    def act(
-        self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """Actions [n, act] of observations [n, obs], rows of one stream in order.
-
-        Decision number 0 starts an episode, as the first row does.
-        """
-        if decisions is None:
-            numbers = np.arange(len(observations))
-        else:
-            numbers = decisions
-        decide = self.decider(1)
-        actions = [
-            decide(
-                np.asarray(observations, np.float64)[row : row + 1], numbers[row : row + 1], None
-            )
-            for row in range(len(observations))
-        ]
-        if actions:
-            return np.concatenate(actions)
-        return np.zeros((0, self.action.size))
+    def respond(
+        self, observations: NDArray[np.floating], decisions: NDArray[np.int64], memory: Memory
+    ) -> tuple[NDArray[np.float64], Memory]:
+        """Act once in every row; the memory are the membranes."""
+        membranes = list(memory)
+        outputs = self.step(self.network_inputs(observations, decisions), membranes)[1]
+        return self.action.apply(outputs.astype(np.float64)), membranes
 
 
-def decider(policy: object, rows: int) -> Decider:
-    """What gives the actions of `rows` environments for a float policy of any kind."""
-    if isinstance(policy, LeakyPolicy):
-        return policy.decider(rows)
-    return lambda observations, decisions, active: policy.act(observations, decisions)  # type: ignore[attr-defined]
+def _problems(layer: AnyLayer, arriving: int) -> Iterator[str]:
+    """What is wrong with a layer that `arriving` channels reach."""
+    arrays = {name: getattr(layer, name) for name in layer.arrays}
+    if layer.weight.ndim != 2 or layer.inputs != arriving:
+        yield f"has a weight of shape {layer.weight.shape} where {arriving} inputs arrive"
+    for name, value in arrays.items():
+        if name != "weight" and value.shape != layer.weight.shape[:1]:
+            yield f"has {name} of shape {value.shape} for {len(layer.weight)} rows"
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            yield f"{name} has non-finite values"

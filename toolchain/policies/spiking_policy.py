@@ -1,8 +1,7 @@
-"""A policy that was trained as a spiking network: encoder, spiking layers, count decoder, in
-floating point.
+"""A policy that was trained as a spiking network, in floating point.
 
-Each decision starts with all state at zero and takes T timesteps without layer delay, strict `>`
-everywhere:
+It has an encoder, spiking layers and a count decoder. Each decision starts with all state at zero
+and takes T timesteps without layer delay, strict `>` everywhere:
 
     z = x or tanh(x);  a = exp(-(z - mean)^2 / (2 std^2)) (population) or z (rate)
     v <- v + a;  s = [v > 0.999];  v <- v - 0.999 s                       the encoder's neurons
@@ -21,6 +20,7 @@ from lava-dl's SLAYER, whose numbers are multiples of 1/64 and of 1/4096 (decays
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,21 +29,22 @@ from numpy.typing import NDArray
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD, TRANSFORMS
-from spikeport.toolchain.policies.ann_policy import Policy, Provenance
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
+from spikeport.toolchain.policies.layers import AnyLayer
+from spikeport.toolchain.policies.policy import MemorylessPolicy, Provenance
 
 Float = NDArray[np.float32]
 Real = NDArray[np.floating]
+LAYER_NUMBERS = ("current_keep", "voltage_keep", "threshold")
 NEURONS = ("lif", "clif", "dn", "plif", "cuba")
 SLAYER_SCALE = 64  # integers of a SLAYER network that make 1
 ROWS = 4096  # decisions that run at once
 
 
 @dataclass(frozen=True, eq=False)
-class SpikingLayer:
-    """weight [out, in], bias [out], float32.
+class SpikingLayer(AnyLayer):
+    """weight [out, in], bias [out], float32, and the numbers of its neurons.
 
-    What C and V keep of themselves per timestep, and the threshold.
+    `current_keep` and `voltage_keep` say what C and V keep of themselves per timestep.
     """
 
     weight: Float
@@ -54,22 +55,20 @@ class SpikingLayer:
     threshold: float = 0.5
 
     @property
-    def inputs(self) -> int:
-        return self.weight.shape[1]
-
-    @property
-    def outputs(self) -> int:
-        return self.weight.shape[0]
-
-    @property
     def activation(self) -> str:
         """What reports call the layer's non-linearity."""
         return self.neuron
 
+    @property
+    def record(self) -> dict[str, str | float]:
+        """The neuron's name and numbers."""
+        numbers = {name: float(getattr(self, name)) for name in LAYER_NUMBERS}
+        return {"neuron": self.neuron, **numbers}
+
 
 @dataclass(frozen=True, eq=False)
-class SpikingPolicy:
-    """`Policy`'s surface around a spiking network.
+class SpikingPolicy(MemorylessPolicy):
+    """A spiking network with its encoder and decoder.
 
     mean, std [features, P] of the population encoder, both None for rate coding. decoder_weight
     [act, P_out], decoder_bias [act]. `environment` is the id that a sidecar names, or empty.
@@ -87,55 +86,21 @@ class SpikingPolicy:
     std: Float | None = None
     environment: str = ""
 
+    own_neuron = "lif"  # every variant runs as lif
+    needs_states = False  # rates lie in 0..1, so a rate-coded network can do without
+
     def __post_init__(self) -> None:
-        if self.layers:
-            problems = []
-        else:
-            problems = ["no layer"]
-        features = self.observation.features
-        for name in ("mean", "std"):
-            value = getattr(self, name)
-            if value is not None and (
-                value.ndim != 2 or value.shape[0] != features or value.shape[1] < 1
-            ):
-                problems.append(
-                    f"the encoder's {name} has shape {value.shape} for {features} features"
-                )
-            elif value is not None and not np.isfinite(value).all():
-                problems.append(f"the encoder's {name} has non-finite values")
-        if (self.mean is None) != (self.std is None) or (
-            self.mean is not None and self.std is not None and self.mean.shape != self.std.shape
-        ):
-            problems.append("a population encoder needs mean and std of one shape")
-        elif self.std is not None and (self.std == 0).any():
-            problems.append("the encoder's std has zeros")
-        if self.transform not in TRANSFORMS:
-            problems.append(
-                f"unknown observation transform {self.transform!r}, known are"
-                f" {', '.join(TRANSFORMS)}"
-            )
+        problems = []
+        if not self.layers:
+            problems.append("no layer")
+        problems += _encoder_problems(self)
         if not 1 <= self.timesteps <= 1024:
             problems.append(f"{self.timesteps} timesteps, 1..1024 expected")
-        arriving = self.population * features
+        arriving = self.population * self.observation.features
         for index, layer in enumerate(self.layers):
             problems += [f"layer {index} {problem}" for problem in _layer_problems(layer, arriving)]
             arriving = layer.outputs
-        if (
-            self.decoder_weight.ndim != 2
-            or len(self.decoder_weight) != self.action.size
-            or self.decoder_weight.size != arriving
-        ):
-            problems.append(
-                f"the decoder's weight has shape {self.decoder_weight.shape} for {arriving} output"
-                f" neurons and {self.action.size} action channels"
-            )
-        if self.decoder_bias.shape != (self.action.size,):
-            problems.append(
-                f"the decoder's bias has shape {self.decoder_bias.shape} for {self.action.size}"
-                " action channels"
-            )
-        if not (np.isfinite(self.decoder_weight).all() and np.isfinite(self.decoder_bias).all()):
-            problems.append("the decoder has non-finite values")
+        problems += _decoder_problems(self, arriving)
         if problems:
             raise violations(
                 self.provenance.file,
@@ -153,18 +118,11 @@ class SpikingPolicy:
 
     @property
     def neuron(self) -> str:
+        """The first layer's neuron, one of NEURONS."""
         return self.layers[0].neuron
 
-    @property
-    def macs(self) -> int:
-        """Dense multiply-adds of one pass through the weight layers, in * out each.
-
-        A decision makes T of them.
-        """
-        return sum(layer.inputs * layer.outputs for layer in self.layers)
-
     def activations(self, inputs: NDArray[np.floating]) -> Float:
-        """a [n, features * P] of network inputs [n, features]."""
+        """What the encoder integrates, a [n, features * P], of network inputs [n, features]."""
         if self.transform == "tanh":
             z = np.tanh(inputs.astype(np.float32))
         else:
@@ -177,8 +135,9 @@ class SpikingPolicy:
             ).reshape(len(z), -1)
 
     def counts(self, inputs: NDArray[np.floating]) -> list[Float]:
-        """Spike counts of the encoder and of every layer, [n, neurons] each, for network inputs [n,
-        features].
+        """Spike counts of the encoder and of every layer for network inputs [n, features].
+
+        Each is [n, neurons].
         """
         activation = self.activations(inputs)
         v = np.zeros((len(inputs), self.population * inputs.shape[1]), np.float32)
@@ -200,59 +159,102 @@ class SpikingPolicy:
     def act(
         self, observations: NDArray[np.floating], decisions: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Deterministic actions [n, act] for observations [n, obs]; decisions do not depend on one
-        another.
+        """Deterministic actions [n, act] for observations [n, obs].
 
         The network runs in float32, as it was trained; the contracts around it in float64.
+        `decisions` [n] are decision numbers for a time feature, 0 if None.
         """
         if decisions is None:
             decisions = np.zeros(len(observations), np.int64)
-        inputs = self.observation.apply(np.asarray(observations, np.float64), decisions).astype(
-            np.float32
-        )
+        inputs = self.network_inputs(observations, decisions)
         outputs = np.zeros((len(inputs), self.action.size))
         for first in range(0, len(inputs), ROWS):
-            rate = self.counts(inputs[first : first + ROWS])[-1] / np.float32(self.timesteps)
+            block = slice(first, first + ROWS)
+            rate = self.counts(inputs[block])[-1] / np.float32(self.timesteps)
             grouped = rate.reshape(len(rate), self.action.size, -1)
-            outputs[first : first + ROWS] = (grouped * self.decoder_weight).sum(
-                2
-            ) + self.decoder_bias
+            outputs[block] = (grouped * self.decoder_weight).sum(2) + self.decoder_bias
         return self.action.apply(outputs)
 
+    def facts(self) -> dict[str, object]:
+        """Neurons, encoder, decays and decoder, as JSON data."""
+        return {
+            "neuron": self.neuron,
+            "timesteps": self.timesteps,
+            "encoder": {
+                "kind": "rate" if self.mean is None else "population",
+                "neurons_per_feature": self.population,
+                "transform": self.transform,
+            },
+            "dynamics": [
+                {name: getattr(layer, name) for name in LAYER_NUMBERS} for layer in self.layers
+            ],
+            "decoder": {"neurons_per_action": self.decoder_weight.shape[1]},
+            "environment": self.environment or None,
+        }
 
-AnyPolicy = Policy | SpikingPolicy | LeakyPolicy
+
+def _encoder_problems(policy: SpikingPolicy) -> Iterator[str]:
+    """What is wrong with the encoder's arrays and its transform."""
+    features = policy.observation.features
+    mean = policy.mean
+    std = policy.std
+    for name, value in (("mean", mean), ("std", std)):
+        if value is None:
+            continue
+        if value.ndim != 2 or value.shape[0] != features or value.shape[1] < 1:
+            yield f"the encoder's {name} has shape {value.shape} for {features} features"
+        elif not np.isfinite(value).all():
+            yield f"the encoder's {name} has non-finite values"
+    shapes = [None if value is None else value.shape for value in (mean, std)]
+    if shapes[0] != shapes[1]:
+        yield "a population encoder needs mean and std of one shape"
+    elif std is not None and (std == 0).any():
+        yield "the encoder's std has zeros"
+    if policy.transform not in TRANSFORMS:
+        known = ", ".join(TRANSFORMS)
+        yield f"unknown observation transform {policy.transform!r}, known are {known}"
 
 
-def _layer_problems(layer: SpikingLayer, arriving: int) -> list[str]:
-    problems = []
-    if layer.neuron not in NEURONS:
-        problems.append(f"has unknown neuron {layer.neuron!r}, known are {', '.join(NEURONS)}")
-    if layer.weight.ndim != 2 or layer.inputs != arriving:
-        problems.append(
-            f"has a weight of shape {layer.weight.shape} where {arriving} inputs arrive"
+def _decoder_problems(policy: SpikingPolicy, arriving: int) -> Iterator[str]:
+    """What is wrong with the decoder that `arriving` output neurons reach."""
+    weight = policy.decoder_weight
+    bias = policy.decoder_bias
+    size = policy.action.size
+    if weight.ndim != 2 or len(weight) != size or weight.size != arriving:
+        yield (
+            f"the decoder's weight has shape {weight.shape} for {arriving} output neurons and"
+            f" {size} action channels"
         )
+    if bias.shape != (size,):
+        yield f"the decoder's bias has shape {bias.shape} for {size} action channels"
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        yield "the decoder has non-finite values"
+
+
+def _layer_problems(layer: SpikingLayer, arriving: int) -> Iterator[str]:
+    """What is wrong with a layer that `arriving` channels reach."""
+    if layer.neuron not in NEURONS:
+        yield f"has unknown neuron {layer.neuron!r}, known are {', '.join(NEURONS)}"
+    if layer.weight.ndim != 2 or layer.inputs != arriving:
+        yield f"has a weight of shape {layer.weight.shape} where {arriving} inputs arrive"
     elif layer.bias.shape != (layer.outputs,):
-        problems.append(f"has a bias of shape {layer.bias.shape} for {layer.outputs} outputs")
-    problems += [
-        f"{name} has non-finite values"
-        for name in ("weight", "bias")
-        if not np.isfinite(getattr(layer, name)).all()
-    ]
-    if not (
-        0 <= layer.current_keep < 1
-        and 0 <= layer.voltage_keep <= 1
-        and 0 < layer.threshold < np.inf
-    ):
-        problems.append(
+        yield f"has a bias of shape {layer.bias.shape} for {layer.outputs} outputs"
+    for name in layer.arrays:
+        if not np.isfinite(getattr(layer, name)).all():
+            yield f"{name} has non-finite values"
+    kept = 0 <= layer.current_keep < 1 and 0 <= layer.voltage_keep <= 1
+    if not (kept and 0 < layer.threshold < np.inf):
+        yield (
             f"keeps {layer.current_keep:g} and {layer.voltage_keep:g} with threshold"
             f" {layer.threshold:g}; 0..1, 0..1 and above 0 expected"
         )
-    return problems
 
 
 def _step(layer: SpikingLayer, state: dict[str, Real], arriving: Real) -> Real:
     """One timestep of one layer: spikes [n, in] in, spikes [n, out] out."""
-    drive = arriving @ layer.weight.T + (0 if layer.neuron == "cuba" else layer.bias)
+    drive = arriving @ layer.weight.T
+    if layer.neuron != "cuba":
+        drive = drive + layer.bias
     current_keep = np.float32(layer.current_keep)
     voltage_keep = np.float32(layer.voltage_keep)
     if layer.neuron in ("clif", "dn", "cuba"):
@@ -262,10 +264,8 @@ def _step(layer: SpikingLayer, state: dict[str, Real], arriving: Real) -> Real:
     if layer.neuron == "dn":
         v = state["V"] * (1 - state["S"]) + np.float32(0.021) * state["S"]
         u = state["U"] + np.float32(0.132) * state["S"]
-        state["V"], state["U"] = (
-            v + (v * v - v - u + drive),
-            u + (np.float32(-0.172) * v + np.float32(0.529) * u),
-        )
+        state["V"] = v + (v * v - v - u + drive)
+        state["U"] = u + (np.float32(-0.172) * v + np.float32(0.529) * u)
     else:
         state["V"] = voltage_keep * state["V"] * (1 - state["S"]) + drive
     state["S"] = (state["V"] > np.float32(layer.threshold)).astype(np.float32)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.actor import FloatActor
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.simulation import return_statistics as statistics
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.census import Census
@@ -215,7 +214,7 @@ def simulate(
     ann = None
     if compare and policy is not None:
         ann = roll_out(
-            FloatActor(policy, min(episodes, MAX_ROWS)),
+            policy.actor(min(episodes, MAX_ROWS)),
             lambda index: make_env(None),
             seeds,
             progress,

@@ -18,9 +18,8 @@ from spikeport.toolchain.conversion.signal_statistics import measure
 from spikeport.toolchain.conversion.states import from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.policies.spiking_policy import AnyPolicy, SpikingPolicy
+from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
+from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
 from spikeport.toolchain.tuning.point import Point
@@ -56,15 +55,8 @@ def tune(
     the environment and the options do not fit.
     """
     started = time.monotonic()
-    if isinstance(policy, SpikingPolicy | LeakyPolicy):
-        raise InputError(
-            policy.provenance.file,
-            "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are"
-            " those it was trained with",
-            got=f"{policy.neuron}, T = {policy.timesteps}",
-            limit="an ANN",
-            fix="spikeport convert, with --weight-bits for smaller weights",
-        )
+    if not is_feed_forward(policy):
+        raise _nothing_to_tune(policy)
     neurons = usable_neurons(policy, options, note)
     with quiet():
         opened = open_study(study, options.identity(policy, environment), options)
@@ -137,6 +129,25 @@ def tune(
         options=options,
     )
     return dataclasses.replace(tuned, artifact=with_record(tuned, course))
+
+
+def _nothing_to_tune(policy: AnyPolicy) -> InputError:
+    if policy.own_neuron is None:
+        return InputError(
+            policy.provenance.file,
+            "this kind of policy has nothing to tune",
+            got=type(policy).__name__,
+            limit="a feed-forward ANN",
+            fix="spikeport convert",
+        )
+    return InputError(
+        policy.provenance.file,
+        "a spiking checkpoint has nothing to tune: its neurons, thresholds and timesteps are those"
+        " it was trained with",
+        got=f"{policy.neuron}, T = {policy.timesteps}",
+        limit="an ANN",
+        fix="spikeport convert, with --weight-bits for smaller weights",
+    )
 
 
 def usable_neurons(

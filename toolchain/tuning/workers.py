@@ -19,7 +19,6 @@ from types import TracebackType
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.rollout import roll_out
 from spikeport.toolchain.tuning.course import Course
@@ -67,7 +66,7 @@ def perform(course: Course, task: Task) -> Outcome:
     else:
         backend = FastBackend(artifact, rows)
     rollout = roll_out(
-        backend or FloatActor(course.policy, rows), lambda index: course.make_env(), task.seeds
+        backend or course.policy.actor(rows), lambda index: course.make_env(), task.seeds
     )
     batch = Batch.of(rollout, None if backend is None else backend.census())
     return Outcome(batch, artifact if task.artifact is None else None, time.monotonic() - started)

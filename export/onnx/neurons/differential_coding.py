@@ -51,7 +51,10 @@ class DifferentialCodingGraph(NeuronGraph):
         for timestep in range(1, network.timesteps + 1):
             share = d // timestep
             # the host's input comes once
-            arriving = synaptic[timestep - 1] if timestep <= sums.count else None
+            if timestep <= sums.count:
+                arriving = synaptic[timestep - 1]
+            else:
+                arriving = None
             if arriving is not None:
                 v = graph.node("Add", v, graph.node("Mul", arriving, np.array(d, np.int32)))
             integrated.append(graph.node("Sub", graph.node("Add", v, ein), eout))

@@ -32,8 +32,14 @@ class ReadoutGraph(NeuronGraph):
     ) -> Window:
         differential = network.coding == Coding.DIFFERENTIAL
         timesteps = network.timesteps
-        fresh = control.start if network.coding == Coding.ACROSS else control.active
-        times = denominator(timesteps) if differential else timesteps
+        if network.coding == Coding.ACROSS:
+            fresh = control.start
+        else:
+            fresh = control.active
+        if differential:
+            times = denominator(timesteps)
+        else:
+            times = timesteps
         accumulator = graph.node(
             "Where", fresh, (times * layer.bias.astype(np.int64)).astype(np.int32), state["acc"]
         )

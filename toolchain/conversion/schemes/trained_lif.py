@@ -362,6 +362,7 @@ def convert_spiking_policy(
     """Convert on the states of an environment that the user named, on recorded ones, or on
     synthetic rates.
     """
+    refuse_meaningless(policy, options)
     if environment is not None:
         return convert_spiking(
             policy,

@@ -62,11 +62,10 @@ class PyReadoutModel(PyLoihiProcessModel):
         self.coding = proc_params["coding"]
         self.hold_input = proc_params["hold_input"]
         self.window = proc_params["window"]
-        self.units = (
-            math.lcm(*range(1, self.window.timesteps + 1))
-            if self.coding == "differential"
-            else self.window.timesteps
-        )
+        if self.coding == "differential":
+            self.units = math.lcm(*range(1, self.window.timesteps + 1))
+        else:
+            self.units = self.window.timesteps
 
     def run_spk(self) -> None:
         arrived = self.a_in.recv()
@@ -77,6 +76,9 @@ class PyReadoutModel(PyLoihiProcessModel):
             self.latch = arrived
             if self.coding != "across decisions" or self.window.control == START:
                 self.acc = self.units * self.bias
-        share = self.units // (timestep + 1) if self.coding == "differential" else 1
+        if self.coding == "differential":
+            share = self.units // (timestep + 1)
+        else:
+            share = 1
         self.acc = self.acc + share * (self.latch if self.hold_input else arrived)
         self.window.keep(timestep, None, self.acc, 0)

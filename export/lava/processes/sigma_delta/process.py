@@ -61,7 +61,10 @@ class SigmaDelta(AbstractProcess):
         self.threshold = Var(shape=shape, init=threshold)
         self.low = Var(shape=shape, init=low)
         self.high = Var(shape=shape, init=high)
-        segments = table["start"].shape if table else (1, 1)
+        if table:
+            segments = table["start"].shape
+        else:
+            segments = (1, 1)
         self.segment_start = Var(shape=segments, init=table.get("start", 0))
         self.multiplier = Var(shape=segments, init=table.get("multiplier", 0))
         self.offset = Var(shape=segments, init=table.get("offset", 0))
@@ -115,11 +118,15 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
         if self.activation == "table":
             segment = (self.acc[:, None] >= self.segment_start).sum(1) - 1
             neuron = np.arange(len(segment))
-            # the product needs up to 40 bits
-            distance = (self.acc - self.segment_start[neuron, segment]).astype(np.int64)
+            distance = (self.acc - self.segment_start[neuron, segment]).astype(
+                np.int64
+            )  # the product needs up to 40 bits
             half = np.int64(1) << (self.shift.astype(np.int64) - 1)
             return self.offset[neuron, segment] + (
                 (distance * self.multiplier[neuron, segment] + half) >> self.shift
             )
-        value = np.maximum(self.acc, 0) if self.activation == "relu" else self.acc
+        if self.activation == "relu":
+            value = np.maximum(self.acc, 0)
+        else:
+            value = self.acc
         return (2 * value + self.threshold) // (2 * self.threshold)

@@ -31,7 +31,9 @@ IDLE_SYNOPS = 4
 def decayed(value, kept):
     """kept / 4096 of `value`, rounded towards zero."""
     part = np.int32((np.int64(abs(value)) * kept) >> 12)
-    return -part if value < 0 else part
+    if value < 0:
+        return -part
+    return part
 
 
 @compiled
@@ -92,7 +94,10 @@ def run(plan, state, scratch, sums, counts, tracing, traced_payloads, traced_sta
     state[:] = np.int32(0)
     for step in range(plan.timesteps + layers):
         inside = step < plan.timesteps
-        tally = counts if inside else idle
+        if inside:
+            tally = counts
+        else:
+            tally = idle
         if inside:
             encoder_spikes(state, scratch, inputs, activation, plan.encoder_threshold)
         else:

@@ -1,7 +1,7 @@
-"""Every door of Spikeport tried: formats in, formats out and backends, each with every neuron;
-docs/support.md is what came out.
+"""Every way into, out of and through Spikeport, tried with every neuron.
 
-A cell's outcome is `yes`, or why not and the way out, in Spikeport's own words.
+The ways are the formats that are read, the formats that are written, and the backends. What came out
+is docs/support.md: a cell's outcome is `yes`, or why not and what to do, in Spikeport's own words.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ ON = "backend"
 
 
 def cells() -> list[tuple[str, str, str]]:
-    """(direction, format or backend, neuron) of every door."""
+    """(direction, format or backend, neuron) of every cell of docs/support.md."""
     rows = (
         [(IN, name) for name in (*SEEDS, EXPORTED)]
         + [(OUT, name) for name in api.FORMATS]
@@ -76,7 +76,7 @@ def cells() -> list[tuple[str, str, str]]:
 
 
 def outcome(direction: str, name: str, neuron: str) -> str:
-    """Try one door."""
+    """Try one cell; `yes`, or why not and what to do."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             if direction == IN:
@@ -91,7 +91,7 @@ def outcome(direction: str, name: str, neuron: str) -> str:
 
 
 def words(error: InputError, neuron: str) -> str:
-    """Why not, and the way out, without the names of this example's file, layers and numbers."""
+    """A refusal without the names of this example's file, layers and numbers."""
     text = str(error).removeprefix(f"{error.where}: ")
     for pattern, plain in (
         (r" \(got [^()]*(\([^()]*\)[^()]*)*\)", ""),
@@ -177,8 +177,9 @@ def _on(name: str, neuron: str) -> None:
 
 
 def proofs() -> dict[tuple[str, str], list[str]]:
-    """The tests that carry `@pytest.mark.door(direction=..., format=...)`, by direction and format,
-    as file::name.
+    """The tests that prove a row in depth, as file::name, by direction and format.
+
+    They carry `@pytest.mark.proves(direction=..., format=...)`, with one format or a list of them.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for path in sorted(Path(__file__).parents[1].rglob("test_*.py")):
@@ -186,12 +187,10 @@ def proofs() -> dict[tuple[str, str], list[str]]:
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.door":
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.proves":
                     facts = {word.arg: ast.literal_eval(word.value) for word in mark.keywords}
-                    for name in (
-                        [facts["format"]] if isinstance(facts["format"], str) else facts["format"]
-                    ):
-                        found.setdefault((facts["direction"], name), []).append(
-                            f"{path.name}::{node.name}"
-                        )
+                    formats = facts["format"]
+                    for name in [formats] if isinstance(formats, str) else formats:
+                        tests = found.setdefault((facts["direction"], name), [])
+                        tests.append(f"{path.name}::{node.name}")
     return found
