@@ -56,7 +56,8 @@ PROCESSES = (
     "sigma_delta",
     "readout",
 )
-RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
+RUN = f'''\
+"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
 
 import sys
 

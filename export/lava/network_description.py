@@ -1,4 +1,4 @@
-"""A network as plain data, the form in which Lava's side gets it: JSON values and arrays by name."""
+"""A network as plain data, as Lava's side gets it: JSON values and arrays by name."""
 
 from __future__ import annotations
 

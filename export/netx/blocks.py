@@ -130,7 +130,7 @@ def _layer_problems(layer: Layer) -> list[str]:
 
 
 def _columns(layer: Layer) -> Long:
-    """w 2^e [out, in (+ 1)], the column of the neuron that always spikes last."""
+    """The wide weights w 2^e [out, in (+ 1)], last the column of the neuron that always spikes."""
     dynamics = dynamics_of(layer)
     weights = layer.weights.astype(np.int64)
     if dynamics.bias_in_current:

@@ -1,4 +1,4 @@
-"""The two ends of the graph: what the host hands over, and what it decodes, by the network's code."""
+"""The two ends of the graph, by the network's code: what comes in and what the host decodes."""
 
 from __future__ import annotations
 

@@ -149,8 +149,8 @@ WINDOWED = (
         ),
         (
             "onnx windowed: alpha",
-            "theta.astype(np.int64), network.alpha",
-            "theta.astype(np.int64), 64",
+            "residual, network.alpha",
+            "residual, 64",
         ),
     ),
     *mutants(

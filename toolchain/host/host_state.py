@@ -1,6 +1,4 @@
-"""The host's side of a decision, for rows of independent environments: encode, control words,
-decode.
-"""
+"""The host's side of a decision for independent rows: encode, control words, decode."""
 
 from __future__ import annotations
 

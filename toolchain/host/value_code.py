@@ -1,8 +1,8 @@
 """Encode and decode of a value code, one function each for every backend.
 
-They are the only floating-point arithmetic at run time. The functions are compiled so that the fast kernels can call them row by row; the other backends
-call the very same ones. float64, no fast-math, so every backend gets the same bits (contract
-section 1.3).
+They are the only floating-point arithmetic at run time. They are compiled so that the fast kernels
+can call them row by row; the other backends call the very same ones. float64, no fast-math, so
+every backend gets the same bits (contract section 1.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The census of a run: what happened, counted. `toolchain/energy` prices it (contract section 5)."""
+"""The census of a run: what happened, counted (contract section 5). `energy` prices it."""
 
 from __future__ import annotations
 

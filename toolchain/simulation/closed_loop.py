@@ -286,7 +286,7 @@ def refuse_calibration_seeds(artifact: Artifact, seed: int, episodes: int) -> No
 def environment_of(
     artifact: Artifact, environment: str | None
 ) -> tuple[Callable[[str | None], Any], str]:
-    """A maker of environments that fit the artifact (render mode in, environment out), and their id.
+    """A maker of environments that fit the artifact (render mode in), and their id.
 
     Raises InputError where there is no environment or its spaces do not fit.
     """

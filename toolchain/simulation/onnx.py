@@ -1,8 +1,7 @@
-"""`onnx`: what `spikeport export --to onnx` writes, run by onnxruntime between the host's encode
-and decode.
+"""The backend `onnx`: onnxruntime runs what `spikeport export --to onnx` writes.
 
-Decisions run the exported graph itself, which counts for the census. A trace runs the same graph
-with more outputs.
+Encode and decode are the host's, as everywhere. Decisions run the exported graph itself, which
+counts for the census. A trace runs the same graph with more outputs.
 """
 
 from __future__ import annotations

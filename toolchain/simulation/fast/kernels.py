@@ -99,8 +99,7 @@ def begin(view, state, control):
 
 @compiled
 def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_states):
-    """All timesteps of one decision of one row; the input's payloads wait at the start of
-    `scratch`.
+    """All timesteps of one decision of one row; `scratch` starts with the input's payloads.
 
     scratch int32 [3 * stride]: two payload buffers that layers use in turn, events. sums int32 [L *
     stride]. state int32: per layer v | v_start | net (if, snm, mt), v | v_start | c | ein | eout
@@ -122,9 +121,8 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
             total = U(layer) * stride
             arriving, leaving = (ZERO, stride) if layer & 1 == 0 else (stride, ZERO)
             later = layer == 0 and timestep > 0  # the input comes once
-            held = (
-                later and kind != DC
-            )  # `sums` of layer 0 still holds it; in differential coding the running mean does
+            # `sums` of layer 0 still holds it; in differential coding the running mean does
+            held = later and kind != DC
             found = ZERO
             if not later:
                 found = gather(
@@ -269,12 +267,11 @@ def decide(
     traced,
     actions,
 ):
-    """One decision of every active row. Returns -1, or row * features + channel of a non-finite
-    observation.
+    """Decide for every active row.
 
-    Nothing has changed when an observation is refused: all rows are encoded before any runs.
-    rows int64 [n, 3]; announced int32 [n, 2, features]; state int32 [n, 3 neurons]; traced int32
-    [2, T, neurons].
+    Returns -1, or row * features + channel of a non-finite observation; nothing has changed then,
+    as all rows are encoded before any runs. rows int64 [n, 3]; announced int32 [n, 2, features];
+    state int32 [n, 3 neurons]; traced int32 [2, T, neurons].
     """
     view, host_constants = unpack(header, weights, constants, host)
     features = announced.shape[2]

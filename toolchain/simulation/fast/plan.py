@@ -1,9 +1,8 @@
-"""A network laid out flat: four arrays, so that a call into compiled code costs less than the
-decision itself.
+"""A network laid out flat, in four arrays.
 
-Weights are stored input-major: the column of a sender is contiguous, an event is one vector
-addition. `pack` writes the arrays in Python, `unpack` slices them inside compiled code; they must
-agree on the order.
+A call into compiled code would otherwise cost more than the decision itself. Weights are stored
+input-major: the column of a sender is contiguous, an event is one vector addition. `pack` writes
+the arrays in Python, `unpack` slices them inside compiled code; they must agree on the order.
 """
 
 from __future__ import annotations

@@ -35,11 +35,11 @@ FOUR = U(4)
 
 @compiled
 def gather(scratch, payloads, inputs, fan_out, fans, counts, layer, events):
-    """Indices of the non-zero payloads to scratch[events:]; counts messages and synops. Returns
-    their number.
+    """Indices of the non-zero payloads to scratch[events:]; returns their number.
 
-    Which payloads are zero cannot be predicted, so the loop has no branch: (v | -v) has its sign
-    bit set unless v is 0, and a place that was written in vain is written again.
+    Messages and synops are counted. Which payloads are zero cannot be predicted, so the loop has no
+    branch: (v | -v) has its sign bit set unless v is 0, and a place that was written for a zero is
+    written again.
     """
     end = events
     synops = np.int64(0)

@@ -1,7 +1,4 @@
-"""How a layer lies in the plan's arrays: the rows that kernels read, and what each neuron puts there.
-
-A neuron's own file ends with its `Layout`; fast/plan.py has them in one table.
-"""
+"""How a layer lies in the plan's arrays: the rows that kernels read, and each neuron's own."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ IDLE_SYNOPS = 4
 
 @compiled
 def decayed(value, kept):
-    """kept / 4096 of `value`, rounded towards zero."""
+    """Keep kept / 4096 of a value, rounded towards zero."""
     part = np.int32((np.int64(abs(value)) * kept) >> 12)
     if value < 0:
         return -part
@@ -171,10 +171,9 @@ def decide_spiking(
     traced,
     actions,
 ):
-    """One decision of every active row. Returns -1, or row * inputs + channel of a non-finite
-    observation.
+    """Decide for every active row; the arguments are those of kernels.decide.
 
-    The arguments are those of kernels.decide; nothing has changed when an observation is refused.
+    Returns -1, or row * inputs + channel of a non-finite observation; nothing has changed then.
     """
     inputs = announced.shape[2]
     last = plan.layers.shape[1] - 1

@@ -12,10 +12,10 @@ from spikeport.toolchain.simulation.fast.neurons.window_start import carried_ove
 
 @compiled
 def graded_spike(value, unit, emitted, one):
-    """p of mt@1 and dc@1: the largest power of two that the membrane asks for, negative only where
-    `emitted` >= p * `one`.
+    """The payload of mt@1 and dc@1: the largest power of two that the membrane asks for.
 
-    Counting the thresholds passed leaves no branch: p = 2^(count - 1).
+    A negative one p needs emitted >= p * one. Counting the thresholds passed leaves no branch: p =
+    2^(count - 1).
     """
     four = np.int32(4) * value
     at = np.int32(3) * unit

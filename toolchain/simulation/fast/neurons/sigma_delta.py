@@ -44,7 +44,7 @@ def announce(state, reference, outputs, sums, q, neurons, lows, highs, trigger, 
 
 @compiled
 def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, sums, q):
-    """floor((2 relu(acc) + theta) / (2 theta)) by multiplication."""
+    """Quantise: floor((2 relu(acc) + theta) / (2 theta)) by multiplication."""
     for j in range(outputs):
         numerator = np.uint64(
             np.uint32(np.int32(2) * max(state[where + j], np.int32(0)) + neurons[thresholds + j])
@@ -57,6 +57,7 @@ def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, su
 
 @compiled
 def quantise_identity(state, where, outputs, neurons, thresholds, sums, q):
+    """Quantise: floor((2 acc + theta) / (2 theta)) by division; acc may be negative."""
     for j in range(outputs):
         theta = np.int64(neurons[thresholds + j])
         sums[q + j] = np.int32((2 * np.int64(state[where + j]) + theta) // (2 * theta))
@@ -107,7 +108,7 @@ def lay_out(layer: Layer, block: Block) -> None:
 
 
 def magic(threshold: NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    """m, k with floor(n / (2 theta)) = (n m) >> k for all 0 <= n < 2^26; n m < 2^53.
+    """Numbers m and k with floor(n / (2 theta)) = (n m) >> k for all 0 <= n < 2^26; n m < 2^53.
 
     Granlund and Montgomery 1994, theorem 4.2: m = ceil(2^k / d), k = 26 + ceil(log2 d), d = 2
     theta.
