@@ -1,12 +1,13 @@
 """What every exporter is given, and what it raises where its format does not carry a neuron.
 
-An exporter is a function `export_x(artifact, path, trace)`, named in toolchain/plugins.py.
+An exporter is a function `export_x(artifact, path, trace)`, marked with `carries` and named in
+toolchain/plugins.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,15 +48,23 @@ class ProbeTrace(Protocol):
         ...
 
 
-TraceOfProbe = Callable[
-    [], ProbeTrace
-]  # runs the reference; asked by formats that check themselves
+# Runs the reference, for formats that check themselves.
+TraceOfProbe = Callable[[], ProbeTrace]
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def carries(neurons: Collection[str]) -> Callable[[Function], Function]:
+    """Say which neurons an exporter carries, by their ids, so that refusals can name it."""
+
+    def mark(exporter: Function) -> Function:
+        exporter.__dict__["carries"] = neurons
+        return exporter
+
+    return mark
 
 
 class NotCarried(InputError):
-    """A format does not carry a neuron.
-
-    export/formats.py, which knows the other formats, adds what to do.
+    """A format does not carry a neuron; export/formats.py, which knows the others, adds ways out.
 
     Attributes:
         neuron: The id of the neuron.
@@ -72,7 +81,6 @@ class NotCarried(InputError):
         carried: Collection[str],
         why: str = "",
         got: object = None,
-        ways_out: Sequence[str] = (),
     ) -> None:
         """Tell what is not carried.
 
@@ -84,22 +92,13 @@ class NotCarried(InputError):
             carried: Ids of the neurons that the format does carry.
             why: The reason.
             got: What is there instead, where `what` does not say it.
-            ways_out: What to do.
         """
-        super().__init__(where, what, got=got, limit=", ".join(carried), why=why, fix=ways_out)
+        super().__init__(where, what, got=got, limit=", ".join(carried), why=why)
         self.neuron = neuron
         self.format = format
-        self._carried = carried
 
-    def with_ways_out(self, ways_out: Sequence[str]) -> NotCarried:
+    def with_ways_out(self, ways_out: Sequence[str]) -> InputError:
         """The same error, which says what to do."""
-        return NotCarried(
-            self.where,
-            self.what,
-            neuron=self.neuron,
-            format=self.format,
-            carried=self._carried,
-            why=self.why,
-            got=self.got,
-            ways_out=ways_out,
+        return InputError(
+            self.where, self.what, got=self.got, limit=self.limit, why=self.why, fix=ways_out
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from spikeport.export.exporter import NotCarried, TraceOfProbe
 from spikeport.toolchain import plugins
 from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import SHORT_NAMES
 
 
@@ -25,23 +28,29 @@ def write(artifact: Artifact, to: str, path: str | os.PathLike[str], trace: Trac
         InputError: For an unknown format, a path that cannot be used or a neuron that the format
             does not carry; then it says which do.
     """
-    exporter = plugins.find(
-        "exporters", to, where="--to", what="unknown export format", usual="--to lava"
-    )
+    exporter = _exporter(to)
     try:
         exporter(artifact, Path(path), trace)
     except NotCarried as error:
         raise error.with_ways_out(ways_out(error.neuron, error.format)) from None
 
 
-def carried() -> dict[str, Collection[str]]:
-    """Neuron ids by format, from the exporters' own tables; imported once a refusal asks."""
-    from spikeport.export.lava.network_description import NEURONS
-    from spikeport.export.netx.blocks import BLOCKS
-    from spikeport.export.nir.nir_graph import EXPRESSIBLE
-    from spikeport.export.onnx.neurons import NEURON_GRAPHS
+def _exporter(name: str) -> Any:
+    return plugins.find(
+        "exporters", name, where="--to", what="unknown export format", usual="--to lava"
+    )
 
-    return {"lava": NEURONS, "onnx": NEURON_GRAPHS, "nir": EXPRESSIBLE, "netx": BLOCKS}
+
+def carried() -> dict[str, Collection[str]]:
+    """Neuron ids by format, those first that carry the most; formats that do not say it have none.
+
+    A format of another package that cannot be imported is omitted.
+    """
+    tables: dict[str, Collection[str]] = {}
+    for name in plugins.names("exporters"):
+        with contextlib.suppress(InputError):
+            tables[name] = getattr(_exporter(name), "carries", ())
+    return dict(sorted(tables.items(), key=lambda item: -len(item[1])))
 
 
 def ways_out(neuron: str, refused: str) -> tuple[str, ...]:

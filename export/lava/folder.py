@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.exporter import ProbeTrace, TraceOfProbe
+from spikeport.export.exporter import ProbeTrace, TraceOfProbe, carries
 from spikeport.export.host_description import describe_host
 from spikeport.export.lava.host import Host
-from spikeport.export.lava.network_description import describe
+from spikeport.export.lava.network_description import NEURONS, describe
 from spikeport.export.lava.readme import readme
 from spikeport.export.lava.replay import encoded
 from spikeport.toolchain.artifact.artifact import Artifact
@@ -68,6 +68,7 @@ if __name__ == "__main__":
 '''
 
 
+@carries(NEURONS)
 def export_lava(artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe) -> None:
     """Write the folder `path`, which appears whole or not at all.
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
@@ -68,7 +67,7 @@ class SpikingParts:
         self.synapses = [
             make_synapses(layer, own[index], on[index + 1]) for index, layer in enumerate(layers)
         ]
-        self.neurons: list[AbstractProcess] = [
+        self.neurons: list[Any] = [
             make_lif(layer, own[index], on[index + 1], period, (index + 2) % period)
             for index, layer in enumerate(layers)
         ]

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.export.exporter import TraceOfProbe
-from spikeport.export.netx.blocks import Block, blocks_of
+from spikeport.export.exporter import TraceOfProbe, carries
+from spikeport.export.netx.blocks import BLOCKS, Block, blocks_of
 from spikeport.export.netx.netx_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
@@ -28,6 +28,7 @@ from spikeport.toolchain.files.hdf5 import hdf5_library
 from spikeport.toolchain.readers.netx.netx_blocks import ATTRIBUTE
 
 
+@carries(BLOCKS)
 def export_netx(
     artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
 ) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.export.exporter import TraceOfProbe
+from spikeport.export.exporter import TraceOfProbe, carries
 from spikeport.export.nir.contract import contract_of
-from spikeport.export.nir.nir_graph import edges_of, nodes_of
+from spikeport.export.nir.nir_graph import EXPRESSIBLE, edges_of, nodes_of
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import FORMAT, to_parts
 from spikeport.toolchain.errors import InputError
@@ -29,6 +29,7 @@ NIR_FORMAT = "spikeport-nir"
 NIR_VERSION = "1.0"
 
 
+@carries(EXPRESSIBLE)
 def export_nir(
     artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
 ) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.export.exporter import TraceOfProbe
+from spikeport.export.exporter import TraceOfProbe, carries
 from spikeport.export.onnx.decision import Decision, decision_graph
+from spikeport.export.onnx.neurons import NEURON_GRAPHS
 from spikeport.export.onnx.onnx_description import metadata
 from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Body, Graph, Port, element_type
 from spikeport.export.onnx.requirement import install_command, onnx_problem
@@ -20,6 +21,7 @@ from spikeport.toolchain.files.atomic import check_writable, write_atomically
 BATCH = "n"
 
 
+@carries(NEURON_GRAPHS)
 def export_onnx(
     artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
 ) -> None:

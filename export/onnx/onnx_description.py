@@ -21,8 +21,8 @@ FORMAT = "spikeport"
 FORMAT_VERSION = "1.1"
 ENCODE = (
     "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor,"
-    " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode) is the"
-    " last feature, decision counting from 0 at an episode's start"
+    " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode) is"
+    " the last feature, decision counting from 0 at an episode's start"
 )
 COMMON_MEANING = {
     "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",

@@ -372,8 +372,8 @@ def test_the_program_in_the_documentation(tmp_path: Path) -> None:
     observations = spiking_stream(artifact, 3, 12)[0]
     np.save(tmp_path / "observations.npy", observations)
     before = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'support')!r})\nfrom netx_child import"
-        " import_netx\nimport_netx()\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'support')!r})\n"
+        "from netx_child import import_netx\nimport_netx()\n"
     )
     after = (
         "np.save('actions.npy', [decide(row, index) for index, row in"

@@ -57,7 +57,9 @@ class Simulation:
         """The fields of contract section 8; what is not a number is None."""
         spiking = self.spiking
         census = self.census
-        compared = dict.fromkeys(COMPARED) if self.ann is None else _compared(spiking, self.ann)
+        compared: dict[str, Any] = dict.fromkeys(COMPARED)
+        if self.ann is not None:
+            compared = _compared(spiking, self.ann)
         interval = None
         if _finite(spiking, self.ann):
             interval = statistics.confidence_interval(spiking.returns)
@@ -171,8 +173,7 @@ def simulate(
         Returns, counts and times.
 
     Raises:
-        InputError: For seeds that calibration used, shapes that do not fit, a source that is not
-            there.
+        InputError: For seeds that calibration used, shapes that do not fit, a missing source.
     """
     check_episodes(episodes)
     _check_seed(artifact, seed, episodes)
@@ -194,12 +195,8 @@ def simulate(
         recorder.save(artifact.environment and artifact.environment.control_period_s)
     ann = None
     if policy is not None:
-        ann = roll_out(
-            policy.actor(min(episodes, MAX_ROWS)),
-            lambda index: make_env(None),
-            seeds,
-            progress,
-        )
+        own = policy.actor(min(episodes, MAX_ROWS))
+        ann = roll_out(own, lambda index: make_env(None), seeds, progress)
     return Simulation(backend, identifier, seed, spiking, census, ann, delay)
 
 

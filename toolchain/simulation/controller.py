@@ -104,17 +104,7 @@ class Controller:
                 limit=f"({size},) or (n, {size})",
                 fix="pass flat observations of the raw environments, one row each",
             )
-        starts = None
-        if episode_start is not None:
-            starts = np.asarray(episode_start, bool).reshape(-1)
-        if starts is not None and len(starts) != len(values):
-            raise InputError(
-                "predict",
-                "episode_start does not fit the observations",
-                got=len(starts),
-                limit=len(values),
-                fix="give one flag per environment",
-            )
+        starts = None if episode_start is None else _starts(episode_start, len(values))
         if len(values) != self._backend.rows:
             self._resize(len(values))
         if starts is not None:
@@ -149,6 +139,19 @@ class Controller:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _starts(episode_start: NDArray[Any], rows: int) -> NDArray[np.bool_]:
+    starts = np.asarray(episode_start, bool).reshape(-1)
+    if len(starts) != rows:
+        raise InputError(
+            "predict",
+            "episode_start does not fit the observations",
+            got=len(starts),
+            limit=rows,
+            fix="give one flag per environment",
+        )
+    return starts
 
 
 def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:

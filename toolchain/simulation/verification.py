@@ -92,8 +92,7 @@ def verify(
         What was compared, and the first difference in time.
 
     Raises:
-        InputError: For unknown names and, before anything runs, backends without the artifact's
-            neurons.
+        InputError: For unknown names and backends without the artifact's neurons.
         BackendError: For a backend that dies.
     """
     if decisions < 2:
@@ -115,8 +114,7 @@ def verify(
         if name == REFERENCE:
             continue
         progress(name)
-        missing = kind.missing()
-        if missing:
+        if missing := kind.missing():
             results[name] = BackendResult(0, 0, missing)
             continue
         with kind(artifact) as backend:
