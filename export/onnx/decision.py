@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikeport.export.onnx.graph.onnx_graph import Graph, Port
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Window, synaptic_sums
 from spikeport.export.onnx.neurons import graphs_of
 from spikeport.export.onnx.onnx_codes import CODE_GRAPHS
-from spikeport.export.onnx.onnx_graph import Graph, Port
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Window, synaptic_sums
 from spikeport.toolchain.network.integer_network import READOUT, Layer, Network
 from spikeport.toolchain.neurons.neuron import CARRY, INACTIVE, START
 

@@ -10,9 +10,16 @@ import numpy as np
 
 from spikeport.export.exporter import TraceOfProbe, carries
 from spikeport.export.onnx.decision import Decision, decision_graph
+from spikeport.export.onnx.graph.onnx_graph import (
+    IR_VERSION,
+    OPSET,
+    Body,
+    Graph,
+    Port,
+    element_type,
+)
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
 from spikeport.export.onnx.onnx_description import metadata
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Body, Graph, Port, element_type
 from spikeport.export.onnx.requirement import install_command, onnx_problem
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError

@@ -8,9 +8,9 @@ from typing import final
 import numpy as np
 
 from spikeport.export.host_description import spike_coding_of
+from spikeport.export.onnx.graph.onnx_graph import Graph, Port
+from spikeport.export.onnx.graph.onnx_window import Control
 from spikeport.export.onnx.neurons.encoder import encoder_spikes
-from spikeport.export.onnx.onnx_graph import Graph, Port
-from spikeport.export.onnx.onnx_window import Control
 from spikeport.toolchain.network.integer_network import Network
 
 IDLE_COUNTS = ("spikes", "synops")

@@ -24,10 +24,10 @@ import pytest
 import spikeport
 from spikeport import api
 from spikeport.export.onnx import model as model_file
+from spikeport.export.onnx.graph.onnx_graph import IR_VERSION, OPSET
+from spikeport.export.onnx.graph.timesteps import UNROLLED
 from spikeport.export.onnx.model import export_onnx, onnx_model, serialised
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET
-from spikeport.export.onnx.timesteps import UNROLLED
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
 from spikeport.toolchain.host.host_state import HostState

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spikeport.export.exporter import NotCarried
+from spikeport.export.onnx.graph.onnx_window import NeuronGraph
 from spikeport.export.onnx.neurons.differential_coding import DifferentialCodingGraph
 from spikeport.export.onnx.neurons.integrate_and_fire import IntegrateAndFireGraph
 from spikeport.export.onnx.neurons.leaky import LeakyGraph
@@ -11,7 +12,6 @@ from spikeport.export.onnx.neurons.multi_threshold import MultiThresholdGraph
 from spikeport.export.onnx.neurons.readout import ReadoutGraph
 from spikeport.export.onnx.neurons.sigma_delta import SigmaDeltaGraph
 from spikeport.export.onnx.neurons.signed_memory import SignedMemoryGraph
-from spikeport.export.onnx.onnx_window import NeuronGraph
 from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {

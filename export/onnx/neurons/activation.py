@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import clip_long, floor_division, shift_right
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import clip_long, floor_division, shift_right
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import ActivationTable
 

@@ -10,11 +10,11 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.export.onnx.neurons.multi_threshold import largest_payload
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.toolchain.network.integer_network import Layer, Network, denominator
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 
 
 def encoder_spikes(graph: Graph, encoded: str, inputs: int, threshold: int, timesteps: int) -> str:

@@ -11,9 +11,9 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, decay, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, decay, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.neurons.leaky import leak_of
 

@@ -14,10 +14,10 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import decay
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import decay
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of

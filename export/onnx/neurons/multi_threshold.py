@@ -11,9 +11,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.onnx.carry_over import Range
+from spikeport.export.onnx.graph.carry_over import Range
+from spikeport.export.onnx.graph.onnx_graph import Graph
 from spikeport.export.onnx.neurons.windowed_graph import WindowedGraph
-from spikeport.export.onnx.onnx_graph import Graph
 from spikeport.toolchain.network.integer_network import Layer
 
 PAYLOADS = np.array([1, 2, 4, 8], np.int64)

@@ -10,10 +10,10 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.carry_over import Range
+from spikeport.export.onnx.graph.carry_over import Range
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import difference
 from spikeport.export.onnx.neurons.windowed_graph import WindowedGraph
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import difference
 from spikeport.toolchain.network.integer_network import Layer
 
 

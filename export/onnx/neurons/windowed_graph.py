@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeport.export.onnx.carry_over import Range, Residual, window_start
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 from spikeport.toolchain.network.integer_network import Layer, Network
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import clip, shift_right
-from spikeport.export.onnx.onnx_window import Control
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import clip, shift_right
+from spikeport.export.onnx.graph.onnx_window import Control
 
 Long = NDArray[np.int64]
 FARTHEST = 2**24

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Body, Graph
+from spikeport.export.onnx.graph.onnx_graph import Body, Graph
 
 UNROLLED = 32
 

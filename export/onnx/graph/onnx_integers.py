@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_graph import Graph
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 
 LIMIT = np.array(STATE_LIMIT, np.int32)

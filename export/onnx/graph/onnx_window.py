@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_graph import Graph
 from spikeport.toolchain.network.integer_network import Layer, Network
 
 
