@@ -270,13 +270,13 @@ def test_an_artifact_that_names_a_module(home: Path, monkeypatch: pytest.MonkeyP
     write(home / "trap.py", f"open({str(home / 'mark')!r}, 'w')\n".encode())
     monkeypatch.syspath_prepend(home)
     spikeport.save(pendulum(), "good.spk")
-    tensors, metadata = artifact_file._read(home / "good.spk")
+    tensors, metadata = artifact_file.read_container(home / "good.spk")
     description = json.loads(metadata["spikeport"])
     description["environment"]["id"] = "trap:Env-v0"
     text = artifact_file.canonical_json(description)
     facts = {
         "format": "spikeport",
-        "sha256": artifact_file._digest(tensors, text),
+        "sha256": artifact_file.content_digest(tensors, text),
         "spikeport": text,
     }
     from safetensors.numpy import save

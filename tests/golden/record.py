@@ -46,6 +46,7 @@ from spikeport.toolchain.network.integer_network import (  # noqa: E402
     Layer,
     Network,
 )
+from spikeport.toolchain.neurons import network_of  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 
 DECISIONS = 24
@@ -89,7 +90,7 @@ def back_to_zero() -> Network:
         unit[:4],
         activation="identity",
     )
-    return Network(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
+    return network_of(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
 
 
 def rate(

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.simulation.backend import Trace
 from tests.golden.golden import saturating
+from tests.support.layer_integers import WINDOWED
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_stream
 from tests.support.spiking_oracle import SpikingOracle
@@ -120,7 +121,7 @@ def ramp() -> Case:
         payload_high=one,
         activation="identity",
     )
-    network = Network(Encoder(np.ones(1), 5 * one), (hidden, readout), timesteps=1)
+    network = network_of(Encoder(np.ones(1), 5 * one), (hidden, readout), timesteps=1)
     values = [0, 1, 2, 1, 0, 2, 3, 1, 0, 1, -1, -2, -3, -4, -2, -1, 0, -3, -1, 0, 1, -1, 1]
     return Case(
         around(network), np.array(values, np.float64)[:, None], np.zeros(len(values), np.int64)
@@ -298,7 +299,7 @@ MAKERS: dict[str, Callable[[], Case]] = {
 MAKERS |= {"a ramp and a trigger": ramp}
 MAKERS |= {
     f"{neuron.split('@')[0]}, membranes at both ends": functools.partial(membranes, neuron)
-    for neuron in SPIKES
+    for neuron in WINDOWED
 }
 MAKERS |= {name: functools.partial(made, *arguments) for name, arguments in CHOICES.items()}
 SPIKING: dict[str, tuple[SpikingShape, int]] = {

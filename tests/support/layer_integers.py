@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Layer, denominator
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable, Leak
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import HIDDEN_NEURONS
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import Spikes
 from tests.support.networks import random_table
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 Long = NDArray[np.int64]
 LEAKY = "leaky@1"
+WINDOWED = ("if@1", "snm@1", "mt@1", "dc@1")  # their membranes integrate over a decision
 
 
 def layer(
@@ -142,7 +142,7 @@ def _ends(
     """The smallest and the largest payload of each neuron."""
     outputs = len(spread)
     if shape.neuron != "sdn@1":
-        spikes = SPIKES.get(shape.neuron, Spikes(0, 1))
+        spikes = HIDDEN_NEURONS[shape.neuron].traits
         return np.full(outputs, spikes.low, np.int64), np.full(outputs, spikes.high, np.int64)
     if kind.readout:
         return spread * 0, spread * 0
@@ -153,14 +153,14 @@ def _largest(shape: Shape, kind: RowKind) -> int:
     """The largest threshold that the contract allows."""
     if kind.coding == Coding.DIFFERENTIAL:
         return kind.largest_lambda
-    return STATE_LIMIT // SPIKES.get(shape.neuron, Spikes(0, 1)).levels
+    return STATE_LIMIT // HIDDEN_NEURONS[shape.neuron].traits.levels
 
 
 def _late_threshold(
     rng: np.random.Generator, shape: Shape, kind: RowKind, drive: Long
 ) -> NDArray[np.int32]:
     """Thresholds that a drive of this size crosses late in the window or not at all."""
-    levels = SPIKES[shape.neuron].levels
+    levels = HIDDEN_NEURONS[shape.neuron].traits.levels
     wanted = np.maximum(drive * rng.uniform(0.1, 1.5, len(drive)) / levels, 1)
     if kind.first:
         wanted[1::2] *= shape.timesteps

@@ -12,10 +12,10 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer
 from spikeport.toolchain.network.parameters import ActivationTable, Leak
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import SPIKES, Spikes
 from spikeport.toolchain.neurons.proof import STATE_LIMIT
 from spikeport.toolchain.policies.ann_policy import Provenance
 
@@ -73,9 +73,8 @@ def random_layer(
         bias = bias // 2
     scale = np.maximum(np.abs(weights).sum(1), 1)
     share = rng.uniform(0.01, 1.5, outputs) * (8 if kind.first else 1)
-    threshold = (
-        np.maximum(1, (scale * share).astype(int)) // SPIKES.get(neuron, Spikes(0, 1)).levels
-    )
+    levels = 1 if readout else HIDDEN_NEURONS[neuron].traits.levels
+    threshold = np.maximum(1, (scale * share).astype(int)) // levels
     threshold = threshold.clip(1, kind.largest_lambda if differential else None)
     tabled = not readout and activation not in ("relu", "identity")
     table = random_table(rng, outputs, int(scale.max()) * 10) if tabled else None
@@ -117,14 +116,15 @@ def _payload_ends(
     rng: np.random.Generator, neuron: str, outputs: int, activation: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest payload of each neuron."""
-    spikes = SPIKES.get(neuron, Spikes(0, 1))
-    bottom = np.full(outputs, spikes.low)
+    if neuron == READOUT:
+        return np.zeros(outputs), np.ones(outputs)
     if neuron != "sdn@1":
-        return bottom, np.full(outputs, spikes.high)
+        traits = HIDDEN_NEURONS[neuron].traits
+        return np.full(outputs, traits.low), np.full(outputs, traits.high)
     top = rng.integers(1, 40, outputs)
-    if activation != "relu":
-        bottom = -rng.integers(0, 40, outputs)
-    return bottom, top
+    if activation == "relu":
+        return np.zeros(outputs), top
+    return -rng.integers(0, 40, outputs), top
 
 
 def random_artifact(
@@ -163,7 +163,7 @@ def random_artifact(
     limit = rng.integers(1, 200, widths[0])
     layers = _random_layers(rng, neuron, widths, timesteps, activation, limit.astype(np.int64))
     encoder = Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32))
-    network = Network(encoder, layers, timesteps, alpha, resync_every)
+    network = network_of(encoder, layers, timesteps, alpha, resync_every)
     features = widths[0]
     size = features - time_feature
     normaliser: dict[str, Any] = {}

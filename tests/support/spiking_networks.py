@@ -16,8 +16,9 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.codes import ENCODER_UNITS, SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import Encoder, Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Dynamics
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.ann_policy import Provenance
 
@@ -79,7 +80,7 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     layers = tuple(
         _layer(rng, shape, *pair, steps) for pair in zip(widths[:-1], widths[1:], strict=True)
     )
-    network = Network(encoder, layers, shape.timesteps, spike_coding=coding)
+    network = network_of(encoder, layers, shape.timesteps, spike_coding=coding)
     normaliser: dict[str, Any] = {}
     if shape.normaliser != "none":
         normaliser = {
@@ -178,7 +179,7 @@ def _layer(
     else:
         threshold = int(np.clip(drive * rng.uniform(0.05, 0.5), 1, top))
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=np.full(outputs, 0.01),

@@ -18,12 +18,12 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.integer_network import (
-    DIFFERENTIAL_TIMESTEPS,
     Encoder,
     Layer,
-    Network,
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import network_of
+from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.policies.ann_policy import Provenance
 from tests.support.layer_integers import LEAKY, layer
 
@@ -74,7 +74,7 @@ def shapes(
     windowed = rate and neuron != LEAKY
     timesteps = st.integers(1, most_timesteps)
     if neuron == "dc@1":
-        timesteps = st.sampled_from(DIFFERENTIAL_TIMESTEPS)
+        timesteps = st.sampled_from(ALLOWED_TIMESTEPS)
     max_steps = draw(st.sampled_from((0, 0, -1, 1, 7)))
     return Shape(
         neuron=neuron,
@@ -108,7 +108,7 @@ def build(shape: Shape, seed: int) -> Artifact:
         layers.append(layer(rng, shape, index, inputs, outputs, low, high))
         low = layers[-1].payload_low.astype(np.int64)
         high = layers[-1].payload_high.astype(np.int64)
-    network = Network(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
+    network = network_of(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
     features = shape.widths[0]
     actions = shape.widths[-1]
     if shape.max_steps:
