@@ -62,6 +62,18 @@ class Backend(ABC):
             if name not in cls.counterparts
         ]
 
+    @classmethod
+    def refuse_foreign(cls, network: Network) -> None:
+        """Raise InputError that names the neurons which this backend has no counterpart for."""
+        if foreign := cls.foreign(network):
+            others = [f"--backend {name}" for name in ("fast", "reference") if name != cls.name]
+            raise InputError(
+                f"backend {cls.name}",
+                "has no counterpart for the artifact's neurons",
+                got=", ".join(foreign),
+                fix=tuple(others),
+            )
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
             raise InputError(
@@ -71,13 +83,7 @@ class Backend(ABC):
                 limit=f"1 to {self.max_rows or 'any'}",
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
-        if foreign := self.foreign(artifact.network):
-            raise InputError(
-                f"backend {self.name}",
-                "has no counterpart for the artifact's neurons",
-                got=", ".join(foreign),
-                fix="--backend fast",
-            )
+        self.refuse_foreign(artifact.network)
         self.artifact = artifact
         self.network = artifact.network
         self.rows = rows

@@ -15,20 +15,24 @@ from spikeport.toolchain.host.observations import (
     checked_observations,
     non_finite,
 )
+from spikeport.toolchain.network.integer_network import READOUT
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire, SigmaDelta
 from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
 from spikeport.toolchain.simulation.fast import kernels
 from spikeport.toolchain.simulation.fast.neurons import leaky_integrate_and_fire as spiking_kernels
-from spikeport.toolchain.simulation.fast.plan import pack, state_size
+from spikeport.toolchain.simulation.fast.plan import RATE_KINDS, pack, state_size
 from spikeport.toolchain.simulation.fast.spiking_plan import pack_spiking
 
 
 @final
 class FastBackend(Backend):
     name = "fast"
+    counterparts = (*RATE_KINDS, SigmaDelta.id, LeakyIntegrateAndFire.id, READOUT)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         network = artifact.network
+        self.refuse_foreign(network)
         inputs = artifact.network.widths[0]
         spiking = network.spike_coding is not None
         self._packed: tuple[Any, ...] = pack_spiking(artifact) if spiking else pack(artifact)
