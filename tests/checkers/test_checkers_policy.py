@@ -20,6 +20,7 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.checkers.check_report import CheckReport
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.errors import CheckFailed, InputError
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from tests.neurons.test_leaky import read as read_leaky
 from tests.neurons.test_leaky import sequential
@@ -349,7 +350,9 @@ def test_artifacts_that_break_their_word(
 def test_a_silent_network_is_told() -> None:
     layers = list(pendulum().network.layers)
     layers[0] = dataclasses.replace(
-        layers[0], weights=np.zeros_like(layers[0].weights), bias=np.zeros_like(layers[0].bias)
+        layers[0],
+        synapses=Dense(np.zeros_like(layers[0].weights)),
+        bias=np.zeros_like(layers[0].bias),
     )
     silent = dataclasses.replace(
         pendulum(), network=dataclasses.replace(pendulum().network, layers=tuple(layers))

@@ -21,6 +21,7 @@ from spikeport.toolchain.network.integer_network import (
     Layer,
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
@@ -331,7 +332,15 @@ def passing(limit: int, scale: float) -> Artifact:
     one = np.ones(1)
     nothing = np.zeros(1, np.int32)
     layer = Layer(
-        READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity"
+        READOUT,
+        Dense(np.ones((1, 1), np.int8)),
+        nothing,
+        one,
+        nothing,
+        nothing,
+        nothing,
+        one,
+        "identity",
     )
     return around(
         network_of(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1)

@@ -22,6 +22,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 
@@ -124,6 +125,7 @@ def artifact_of(arrays: dict[str, NDArray[Any]]) -> Artifact:
         more = {"table": table, "dynamics": dynamics, "leak": leak}
         layers.append(
             Layer(
+                synapses=Dense(own.pop("weights")),
                 **{name: values[name] for name in LAYER_VALUES},
                 **own,
                 row_scale=ones,

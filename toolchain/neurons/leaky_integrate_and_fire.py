@@ -30,6 +30,7 @@ from spikeport.toolchain.network.parameters import (
     bias_exponent,
     decay,
 )
+from spikeport.toolchain.network.synapses import Synapses
 from spikeport.toolchain.neurons.bounds import LayerProof
 from spikeport.toolchain.neurons.layer_rules import payload_problems
 from spikeport.toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
@@ -104,7 +105,7 @@ class LeakyIntegrateAndFire(Neuron):
         """Bound |u| and |v| over the T + L steps between two resets."""
         layer = network.layers[index]
         dynamics = dynamics_of(layer)
-        u, v = bound_membrane(layer.weights, layer.bias, dynamics, network.chip_steps)
+        u, v = bound_membrane(layer.synapses, layer.bias, dynamics, network.chip_steps)
         return LayerProof(u, v)
 
 
@@ -147,24 +148,29 @@ def register_problems(layer: Layer, dynamics: Dynamics) -> list[str]:
 
 
 def bound_membrane(
-    weights: NDArray, bias: NDArray, dynamics: Dynamics, steps: int
+    synapses: Synapses, bias: NDArray[np.integer], dynamics: Dynamics, steps: int
 ) -> tuple[Long, Long]:
-    """Largest |u| and |v| per row [out], in 1/64 of weight units, `steps` steps after a reset."""
-    w = weights.astype(np.int64)
+    """Largest |u| and |v| of each neuron, [out] each, in 1/64 of weight units.
+
+    Args:
+        synapses: Of the layer, which spikes reach.
+        bias: Integers [out].
+        dynamics: Of the layer.
+        steps: How many follow a reset at most.
+    """
     b = bias.astype(np.int64)
     shift = dynamics.weight_exponent + ACT_SHIFT
-    in_current, in_voltage = (
-        (b, np.zeros_like(b)) if dynamics.bias_in_current else (np.zeros_like(b), b)
-    )
+    in_current = b if dynamics.bias_in_current else np.zeros_like(b)
+    in_voltage = b - in_current
+    silent = np.zeros(synapses.inputs, np.int64)
     largest_u = largest_v = np.zeros_like(b)
-    for pick in (np.maximum, np.minimum):
-        arriving = (pick(w, 0).sum(1) + in_current) << shift
+    for pick, arriving in zip((np.minimum, np.maximum), synapses.bound(silent, silent + 1)):
+        current = (arriving + in_current) << shift
         u = v = np.zeros_like(b)
         for _ in range(steps):
-            u = decay(u, 4095 - dynamics.current_decay) + arriving
-            v = pick(
-                decay(v, 4096 - dynamics.voltage_decay) + u + in_voltage, 0
-            )  # a reset may stand anywhere
+            u = decay(u, 4095 - dynamics.current_decay) + current
+            v = decay(v, 4096 - dynamics.voltage_decay) + u + in_voltage
+            v = pick(v, 0)  # a reset may stand anywhere
             largest_u = np.maximum(largest_u, np.abs(u))
             largest_v = np.maximum(largest_v, np.abs(v))
     return largest_u, largest_v

@@ -101,7 +101,7 @@ class Neuron(ABC):
         """
         layer = network.layers[index]
         low, high = payload_ranges(network)[index]
-        return bound_rows(layer.weights, layer.bias, low, high, RowKind.of(network, index))
+        return bound_rows(layer.synapses, layer.bias, low, high, RowKind.of(network, index))
 
 
 def saturate(value: Long, layer_state: State, active: NDArray[np.bool_]) -> Long:

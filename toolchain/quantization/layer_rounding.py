@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
 from spikeport.toolchain.policies.ann_policy import DenseLayer
 from spikeport.toolchain.quantization.fitting import StateMoments, fitted_rows
@@ -145,7 +146,7 @@ def _proven(
 ) -> tuple[Long, Long, Float]:
     for _ in range(ATTEMPTS):
         weights, bias, scale = quantise_rows(real, bias_real, rounding, bits, least, price)
-        proof = bound_rows(weights, bias, signal.low, signal.high, kind)
+        proof = bound_rows(Dense(weights), bias, signal.low, signal.high, kind)
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():
             return weights, bias, scale
@@ -170,7 +171,7 @@ def fits(dense: DenseLayer, unit: Float, low: Long, high: Long, bits: int, kind:
     scale = np.where(
         largest > 0, natural_scale(largest, dense.bias.astype(np.float64), 2 ** (bits - 1) - 1), 1.0
     )
-    proof = bound_rows(
-        np.rint(folded / scale[:, None]), np.rint(dense.bias / scale), low, high, kind
-    )
+    weights = np.rint(folded / scale[:, None]).astype(np.int64)
+    bias = np.rint(dense.bias / scale).astype(np.int64)
+    proof = bound_rows(Dense(weights), bias, low, high, kind)
     return bool((np.maximum(proof.synaptic, proof.accumulator) <= STATE_LIMIT).all())
