@@ -174,11 +174,6 @@ NETWORK = mutants(
         "return self.timesteps + len(self.layers) - 1",
     ),
     (
-        "census: a synop needs a non-zero weight",
-        "np.count_nonzero(self.weights, axis=0)",
-        "np.full(self.inputs, self.outputs)",
-    ),
-    (
         "decode: divided by T",
         "(self.timesteps)\n        return self.timesteps",
         "(self.timesteps)\n        return 1",
@@ -189,6 +184,16 @@ NETWORK = mutants(
         "dc: D is the least common multiple",
         "math.lcm(*range(1, timesteps + 1))",
         "math.prod(range(1, timesteps + 1))",
+    ),
+)
+
+SYNAPSES = mutants(
+    "synapses",
+    "reference",
+    (
+        "census: a synop needs a non-zero weight",
+        "np.count_nonzero(self.weights, axis=0)",
+        "np.full(self.inputs, self.outputs)",
     ),
 )
 
@@ -219,5 +224,6 @@ NEURONS = (
     *SIGMA_DELTA,
     *TABLES,
     *NETWORK,
+    *SYNAPSES,
     *REFERENCE,
 )
