@@ -274,7 +274,7 @@ def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, f
     )
     for neuron, name in ((DifferentialCoding(), "ein"), (Readout(Coding.DIFFERENTIAL), "acc")):
         proof = bound_rows(
-            weights,
+            Dense(weights),
             bias,
             -limit,
             limit,
