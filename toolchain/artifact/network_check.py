@@ -1,4 +1,4 @@
-"""The rules that an artifact's network keeps: encoder, time, layers, and what stands at its ends."""
+"""The rules that an artifact's network keeps: encoder, time, layers, and the codes at its ends."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""`lif@1`: Loihi's current-based leaky integrate-and-fire with hard reset, as Lava's
-PyLifModelBitAcc computes it.
+"""`lif@1`: Loihi's current-based leaky integrate-and-fire with hard reset.
 
-    a  = (W x [+ b]) << weight_exponent           the bias here with bias_in_current
+As Lava's PyLifModelBitAcc computes it:
+
+    a  = (W x [+ b]) << weight_exponent             the bias here with bias_in_current
     u <- decay(u, 4095 - current_decay) + (a << 6)
-    v <- decay(v, 4096 - voltage_decay) + u [+ b]           the bias here without
+    v <- decay(v, 4096 - voltage_decay) + u [+ b]   the bias here without
     spike if v > threshold << 6 (strict);  v <- 0 where it spiked, u goes on
     u = v = 0 at each window's start
 
@@ -45,6 +46,8 @@ def dynamics_of(layer: Layer) -> Dynamics:
 
 @final
 class LeakyIntegrateAndFire(Neuron):
+    """See the equations above."""
+
     id = "lif@1"
     traits = Traits(
         "lif",
@@ -56,16 +59,19 @@ class LeakyIntegrateAndFire(Neuron):
     parameters = ("dynamics",)
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {
             name: np.zeros((rows, layer.outputs), np.int64) for name in ("u", "v", "saturations")
         }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Clear current and membrane."""
         active = (control != INACTIVE)[:, None]
         for name in ("u", "v"):
             state[name] = np.where(active, 0, state[name])
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Decay both, integrate, fire, reset to 0."""
         rows = active[:, None]
         dynamics = dynamics_of(layer)
         if dynamics.bias_in_current:
@@ -86,6 +92,7 @@ class LeakyIntegrateAndFire(Neuron):
         return spikes.astype(np.int64)
 
     def observed(self, state: State) -> Long:
+        """Return the membrane."""
         return state["v"]
 
     def problems(self, layer: Layer, network: Network) -> list[str]:
@@ -164,7 +171,8 @@ def bound_membrane(
     in_voltage = b - in_current
     silent = np.zeros(synapses.inputs, np.int64)
     largest_u = largest_v = np.zeros_like(b)
-    for pick, arriving in zip((np.minimum, np.maximum), synapses.bound(silent, silent + 1)):
+    ends = synapses.bound(silent, silent + 1)
+    for pick, arriving in zip((np.minimum, np.maximum), ends, strict=True):
         current = (arriving + in_current) << shift
         u = v = np.zeros_like(b)
         for _ in range(steps):
