@@ -188,7 +188,9 @@ def test_it_is_mapped_and_priced() -> None:
 def test_a_technology_says_what_it_has_no_price_for(monkeypatch: pytest.MonkeyPatch) -> None:
     census = run(toy()).census
     monkeypatch.setattr(Toy, "traits", dataclasses.replace(Toy.traits, update=("sqrt32",)))
-    with pytest.raises(InputError, match=r"^asic45: no energy is known .*got sqrt32, limit .*add32"):
+    with pytest.raises(
+        InputError, match=r"^asic45: no energy is known .*got sqrt32, limit .*add32"
+    ):
         spiking_terms(census, toy().network, load_profile("asic45"))
 
 

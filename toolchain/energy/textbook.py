@@ -81,7 +81,9 @@ def _times(
 def _op(profile: Profile, *names: str) -> Joules:
     missing = [name for name in names if f"energy.{name}" not in profile]
     if missing:
-        known = [key.removeprefix("energy.") for key in profile.numbers if key.startswith("energy.")]
+        known = [
+            key.removeprefix("energy.") for key in profile.numbers if key.startswith("energy.")
+        ]
         raise InputError(
             profile.name,
             "no energy is known for this operation of a neuron",
