@@ -540,10 +540,10 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
         InputError: For an unknown format, a path that cannot be used or a neuron that the format
             does not carry.
     """
-    write = plugins.find(
-        "exporters", to, where="--to", what="unknown export format", usual="--to lava"
-    )
-    write(artifact, Path(path))
+    from spikeport.export import formats
+    from spikeport.toolchain.simulation.reference import probe_trace
+
+    formats.write(artifact, to, path, lambda: probe_trace(artifact))
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:

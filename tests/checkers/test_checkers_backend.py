@@ -17,7 +17,7 @@ import pytest
 from spikeport.toolchain.checkers import check_backend, golden, write_vectors
 from spikeport.toolchain.checkers.golden_vectors import case_names, neurons, vector
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from tests.checkers.test_checkers_command import wrong_plain
 from tests.support.front_door import answer, command, refusal
 

@@ -13,7 +13,7 @@ import pytest
 from spikeport.toolchain.checkers import check_backend, golden
 from spikeport.toolchain.checkers.golden_vectors import case_names
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = ROOT / "examples" / "plain_backend.py"

@@ -12,7 +12,7 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.conversion.signal_statistics import centred, logit_gradient, unit
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.rollout import Chatter
 from tests.support.strategies import Shape, build
 

@@ -202,13 +202,13 @@ REFERENCE = mutants(
     "reference",
     (
         "time: no delay between layers",
-        "arriving @ self.weights[index]",
-        "(sent[index - 1][:, timestep - 1] if index else arriving) @ self.weights[index]",
+        "layer.synapses.sum(arriving)",
+        "layer.synapses.sum(sent[index - 1][:, timestep - 1] if index else arriving)",
     ),
     (
         "time: T timesteps",
-        "for timestep in range(network.timesteps)",
-        "for timestep in range(max(network.timesteps - 1, 1))",
+        "for timestep in range(network.timesteps + idle)",
+        "for timestep in range(max(network.timesteps - 1, 1) + idle)",
     ),
     ("census: saturations of one decision", 'state["saturations"][:] = 0', "pass"),
 )

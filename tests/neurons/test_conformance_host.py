@@ -11,7 +11,7 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer
 from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import check_division, check_exported_host, difference
 from tests.support.conformance_cases import CASES, around

@@ -22,7 +22,7 @@ from spikeport.toolchain.files.regular_file import open_regular
 from spikeport.toolchain.host.host_state import HostState
 from spikeport.toolchain.network.integer_network import READOUT
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from spikeport.toolchain.simulation.verification import compare
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.actor import Actor
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.rollout import Rollout, roll_out
 from spikeport.toolchain.tuning.course import Course
 from spikeport.toolchain.tuning.point import Point
