@@ -71,12 +71,11 @@ class Backend(ABC):
     def refuse_foreign(cls, network: Network) -> None:
         """Raise InputError that names the neurons which this backend has no counterpart for."""
         if foreign := cls.foreign(network):
-            others = [f"--backend {name}" for name in ("fast", "reference") if name != cls.name]
             raise InputError(
                 f"backend {cls.name}",
                 "has no counterpart for the artifact's neurons",
                 got=", ".join(foreign),
-                fix=tuple(others),
+                fix="--backend reference" if cls.name == "fast" else "--backend fast",
             )
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
