@@ -1,9 +1,9 @@
 """What grows by one line: backends, exporters, checkpoint readers and training methods, by name.
 
 A table says where each name lives, `module:attribute`; the module is imported when the name is
-asked for, so that a command imports only what it needs. Another package adds a name through an entry
-point of the group `spikeport.<kind>` (`spikeport.backends`, ...) in its own metadata. A name of this
-table is never replaced by an entry point: what the project ships stays what it was.
+asked for, so that a command imports only what it needs. Another package adds a name through an
+entry point of the group `spikeport.<kind>` (`spikeport.backends`, ...) in its own metadata. A name
+of this table is never replaced by an entry point: what the project ships stays what it was.
 """
 
 from __future__ import annotations

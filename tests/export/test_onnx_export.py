@@ -282,7 +282,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "format": "spikeport",
         "format_version": "1.1",
         "artifact_sha256": sha256,
-        "artifact_version": "1.1",
+        "artifact_version": "1.2",
         "neuron": "snm@1",
         "timesteps": "4",
         "alpha": "64/64",

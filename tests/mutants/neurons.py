@@ -174,11 +174,6 @@ NETWORK = mutants(
         "return self.timesteps + len(self.layers) - 1",
     ),
     (
-        "census: a synop needs a non-zero weight",
-        "np.count_nonzero(self.weights, axis=0)",
-        "np.full(self.inputs, self.outputs)",
-    ),
-    (
         "decode: divided by T",
         "(self.timesteps)\n        return self.timesteps",
         "(self.timesteps)\n        return 1",
@@ -192,13 +187,23 @@ NETWORK = mutants(
     ),
 )
 
+SYNAPSES = mutants(
+    "synapses",
+    "reference",
+    (
+        "census: a synop needs a non-zero weight",
+        "np.count_nonzero(self.weights, axis=0)",
+        "np.full(self.inputs, self.outputs)",
+    ),
+)
+
 REFERENCE = mutants(
     "reference",
     "reference",
     (
         "time: no delay between layers",
-        "arriving @ self.weights[index]",
-        "(sent[index - 1][:, timestep - 1] if index else arriving) @ self.weights[index]",
+        "layer.synapses.sum(arriving)",
+        "layer.synapses.sum(sent[index - 1][:, timestep - 1] if index else arriving)",
     ),
     (
         "time: T timesteps",
@@ -219,5 +224,6 @@ NEURONS = (
     *SIGMA_DELTA,
     *TABLES,
     *NETWORK,
+    *SYNAPSES,
     *REFERENCE,
 )

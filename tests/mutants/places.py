@@ -6,6 +6,7 @@ PLACES = {
     "contracts": "toolchain/contracts.py",
     "network": "toolchain/network/integer_network.py",
     "parameters": "toolchain/network/parameters.py",
+    "synapses": "toolchain/network/synapses.py",
     "differential coding": "toolchain/neurons/differential_coding.py",
     "integrate and fire": "toolchain/neurons/integrate_and_fire.py",
     "leaky": "toolchain/neurons/leaky.py",

@@ -35,6 +35,7 @@ from spikeport.toolchain.network.codes import encoder_spikes as neurons_encoder_
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable
 from spikeport.toolchain.network.parameters import decay as neurons_decay
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import carry_residual
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation as reference_activation
@@ -235,7 +236,7 @@ def layer(activation: str, theta: np.ndarray, table: ActivationTable | None = No
     weights = np.zeros((len(theta), 1), np.int8)
     return Layer(
         "sdn@1",
-        weights,
+        Dense(weights),
         nothing,
         np.ones(len(theta)),
         theta.astype(np.int32),

@@ -21,6 +21,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.policies.policy_interface import Provenance
 
@@ -141,6 +142,7 @@ def _layer(arrays: dict[str, NDArray[Any]], prefix: str, values: dict[str, Any])
         dynamics = Dynamics(**values["dynamics"])
     return Layer(
         **{name: values[name] for name in LAYER_VALUES},
+        synapses=Dense(own.pop("weights")),
         **own,
         row_scale=ones,
         unit=ones,

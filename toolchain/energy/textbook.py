@@ -41,6 +41,7 @@ from spikeport.toolchain.energy.estimate_result import (
     Grade,
 )
 from spikeport.toolchain.energy.pricing import Joules, total
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Coding, Network
 from spikeport.toolchain.neurons import neuron_of
 from spikeport.toolchain.neurons.traits import ADDITION, MULTIPLY_ADD
@@ -78,6 +79,18 @@ def _times(
 
 
 def _op(profile: Profile, *names: str) -> Joules:
+    missing = [name for name in names if f"energy.{name}" not in profile]
+    if missing:
+        known = [
+            key.removeprefix("energy.") for key in profile.numbers if key.startswith("energy.")
+        ]
+        raise InputError(
+            profile.name,
+            "no energy is known for this operation of a neuron",
+            got=", ".join(missing),
+            limit=", ".join(known),
+            fix="name operations of the profile in the traits of the neuron",
+        )
     return total(Joules(*profile.band(f"energy.{name}")) for name in names)
 
 

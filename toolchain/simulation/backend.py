@@ -67,6 +67,17 @@ class Backend(ABC):
             if name not in cls.counterparts
         ]
 
+    @classmethod
+    def refuse_foreign(cls, network: Network) -> None:
+        """Raise InputError that names the neurons which this backend has no counterpart for."""
+        if foreign := cls.foreign(network):
+            raise InputError(
+                f"backend {cls.name}",
+                "has no counterpart for the artifact's neurons",
+                got=", ".join(foreign),
+                fix="--backend reference" if cls.name == "fast" else "--backend fast",
+            )
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         """Refuse what this backend cannot run, and start at rest.
 
@@ -85,13 +96,7 @@ class Backend(ABC):
                 limit=f"1 to {self.max_rows or 'any'}",
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
-        if foreign := self.foreign(artifact.network):
-            raise InputError(
-                f"backend {self.name}",
-                "has no counterpart for the artifact's neurons",
-                got=", ".join(foreign),
-                fix="--backend fast",
-            )
+        self.refuse_foreign(artifact.network)
         self.artifact = artifact
         self.network = artifact.network
         self.rows = rows

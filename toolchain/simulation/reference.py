@@ -38,7 +38,6 @@ class ReferenceBackend(RecordedBackend):
             neuron.initial(layer, rows)
             for neuron, layer in zip(self.neurons, network.layers, strict=True)
         ]
-        self.weights = [layer.weights.astype(np.int64).T for layer in network.layers]
         super().__init__(artifact, rows)
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
@@ -63,7 +62,7 @@ class ReferenceBackend(RecordedBackend):
             for index, (neuron, layer, state) in enumerate(
                 zip(self.neurons, layers, self.states, strict=True)
             ):
-                arriving = neuron.step(layer, state, arriving @ self.weights[index], active)
+                arriving = neuron.step(layer, state, layer.synapses.sum(arriving), active)
                 if timestep < network.timesteps:
                     sent[index][:, timestep] = arriving
                     states[index][:, timestep] = neuron.observed(state)

@@ -24,6 +24,7 @@ from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
 from spikeport.toolchain.conversion.thresholds import column_strength
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.policies.ann_policy import Policy
@@ -85,7 +86,7 @@ def rate_network(
         low, high = (np.full(dense.outputs, end, np.int64) for end in (spikes.low, spikes.high))
         layer = Layer(
             neuron=neuron,
-            weights=rows.weights.astype(np.int8),
+            synapses=Dense(rows.weights.astype(np.int8)),
             bias=rows.bias.astype(np.int32),
             row_scale=rows.scale,
             threshold=np.zeros(dense.outputs, np.int32),

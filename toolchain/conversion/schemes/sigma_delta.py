@@ -17,6 +17,7 @@ from spikeport.toolchain.conversion.states import subset
 from spikeport.toolchain.conversion.thresholds import floored
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
@@ -226,7 +227,7 @@ def _hidden_layer(
     )
     return Layer(
         neuron="sdn@1",
-        weights=rows.weights.astype(np.int8),
+        synapses=Dense(rows.weights.astype(np.int8)),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=theta.astype(np.int32),
@@ -276,7 +277,7 @@ def readout_layer(rows: IntegerRows, hold_input: bool) -> Layer:
     nothing = np.zeros(len(rows.bias), np.int32)
     return Layer(
         neuron=READOUT,
-        weights=rows.weights.astype(np.int8),
+        synapses=Dense(rows.weights.astype(np.int8)),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=nothing,

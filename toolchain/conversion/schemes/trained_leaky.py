@@ -25,6 +25,7 @@ from spikeport.toolchain.environments.environment_record import EnvironmentRecor
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import Leaky, network_of
 from spikeport.toolchain.neurons.leaky import KEEP_UNITS, LARGEST_SHIFT
 from spikeport.toolchain.policies.ann_policy import DenseLayer
@@ -119,7 +120,7 @@ def _hidden(
     rows = len(weights)
     return Layer(
         neuron=Leaky.id,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=scale,
         threshold=threshold.astype(np.int32),
@@ -138,7 +139,7 @@ def _readout(layer: DenseLayer, bits: int) -> Layer:
     bias = np.rint(layer.bias / scale).astype(np.int32)
     return Layer(
         READOUT,
-        weights.astype(np.int8),
+        Dense(weights.astype(np.int8)),
         bias,
         scale,
         nothing,

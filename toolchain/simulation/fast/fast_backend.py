@@ -18,6 +18,7 @@ from spikeport.toolchain.host.observations import (
     non_finite,
 )
 from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
 from spikeport.toolchain.simulation.fast.kernels import decide
@@ -34,7 +35,7 @@ from spikeport.toolchain.simulation.fast.neurons.leaky_integrate_and_fire import
     IDLE_SYNOPS,
     decide_spiking,
 )
-from spikeport.toolchain.simulation.fast.plan import pack, state_size
+from spikeport.toolchain.simulation.fast.plan import LAYOUTS, pack, state_size
 from spikeport.toolchain.simulation.fast.spiking_plan import pack_spiking, spiking_state_size
 
 
@@ -66,10 +67,12 @@ class FastBackend(Backend):
     """Any number of environments, in one process on one core."""
 
     name = "fast"
+    counterparts = (*LAYOUTS, LeakyIntegrateAndFire.id)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
         """Lay the artifact out and allocate what the kernels write to."""
         network = artifact.network
+        self.refuse_foreign(network)
         program = PROGRAMS[network.code.name]
         inputs = network.widths[0]
         neurons = sum(network.widths[1:])
