@@ -37,8 +37,11 @@ FILES = (  # with compiled code, with constants of it, or with the layout of wha
     "simulation/fast/neurons/signed_memory.py",
     "simulation/fast/spiking_plan.py",
     "training/layers/dense_kernels.py",
+    "training/layers/encoder_kernels.py",
     "training/layers/lanes.py",
-    "training/layers/spiking_kernels.py",
+    "training/layers/spike_product_kernels.py",
+    "training/layers/spiking_backward_kernels.py",
+    "training/layers/spiking_forward_kernels.py",
     "training/layers/threads.py",
 )
 

@@ -29,6 +29,11 @@ TABLES: dict[str, dict[str, str]] = {
         "nir": "spikeport.export.nir.nir_file:export_nir",
         "onnx": "spikeport.export.onnx.model:export_onnx",
     },
+    "training_methods": {
+        "proxy-target": "spikeport.toolchain.training.methods.proxy_target:ProxyTarget",
+        "spiking-td3": "spikeport.toolchain.training.methods.spiking_td3:SpikingTD3Method",
+        "td3": "spikeport.toolchain.training.methods.td3:TD3Method",
+    },
 }
 
 
@@ -65,9 +70,8 @@ def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
     if name not in known:
         fix = did_you_mean(name, known) or usual
         raise InputError(where, what, got=name, limit=", ".join(known), fix=fix)
-    module, _, attribute = known[name].partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return resolve(known[name])
     except (ImportError, AttributeError) as error:
         if name in TABLES[kind]:
             raise
@@ -78,3 +82,9 @@ def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
             limit="module:attribute that imports",
             fix=f"repair or uninstall the package that adds {name}",
         ) from error
+
+
+def resolve(place: str) -> Any:
+    """What stands at a place, `module:attribute`, imported now."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from spikeport.export.exporter import NotCarried
 from spikeport.export.host_description import spike_coding_of
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Layer, Network
 from spikeport.toolchain.network.parameters import bias_exponent
+from spikeport.toolchain.neurons import Leaky, LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky import leak_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
@@ -51,8 +52,8 @@ NEURONS: dict[str, Callable[[Layer], tuple[Facts, Arrays]]] = {
     "snm@1": _nothing_more,
     "mt@1": _nothing_more,
     "dc@1": _nothing_more,
-    LIF: _dynamics,
-    LEAKY: _leak,
+    LeakyIntegrateAndFire.id: _dynamics,
+    Leaky.id: _leak,
     READOUT: _nothing_more,
 }
 

@@ -14,8 +14,9 @@ from typing import Any
 from spikeport.export.host_description import spike_coding_of
 from spikeport.export.nir.nir_graph import IF, LIF_TIMESTEP, refuse_foreign_neurons
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.network.integer_network import LIF, Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 CONTRACT_VERSION = "1.0"
@@ -222,5 +223,5 @@ class Timing:
 
 TIMING = {
     IF: Timing(1.0, _soft_reset, _held, RATE_UNITS),
-    LIF: Timing(LIF_TIMESTEP, _hard_reset, _encoder_spikes, SPIKING_UNITS),
+    LeakyIntegrateAndFire.id: Timing(LIF_TIMESTEP, _hard_reset, _encoder_spikes, SPIKING_UNITS),
 }

@@ -28,11 +28,13 @@ from spikeport.export.exporter import NotCarried
 from spikeport.export.host_description import spike_coding_of
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import LIF, READOUT, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
+from spikeport.toolchain.neurons import IntegrateAndFire, LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
-IF = "if@1"
+IF = IntegrateAndFire.id
+LIF = LeakyIntegrateAndFire.id
 LIF_TIMESTEP = 1e-4  # seconds; simulators of NIR's time constants assume it, snnTorch has no other
 DECAY_UNITS = 4096
 Arrays = dict[str, NDArray[np.float32]]
@@ -141,7 +143,7 @@ def _lif_nodes(network: Network) -> dict[str, Node]:
 
 
 def lif_node(layer: Layer) -> Node:
-    """The neurons of a lif layer.
+    """Tau so that a forward Euler step of dt keeps what the integers keep.
 
     tau is such that a forward Euler step of dt keeps what the integers keep, r and w_in such that
     the step adds its input whole.

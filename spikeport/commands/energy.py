@@ -46,7 +46,7 @@ def energy(
 ) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates
     from spikeport.toolchain.report.energy_table import render_table
 
@@ -58,9 +58,14 @@ def energy(
     else:
         period = None
     baselines = baseline_estimates(loaded.macs, period)
-    with progress_bar(episodes or api.EPISODES, "episodes") as progress:
+    total = episodes or api.EPISODES
+    with progress_bar(total, "episodes") as progress:
         census = api.measure_census(
-            loaded, env=env, episodes=episodes, seed=seed, progress=progress
+            loaded,
+            env=env,
+            episodes=episodes,
+            seed=seed,
+            progress=lambda done: progress("episodes", done, total),
         )
     estimates = api.estimate_energy(
         loaded, profiles=profiles or DEFAULT_PROFILES, census=census, control_period_s=period
@@ -121,7 +126,7 @@ def assess(
     only. Exit code 1: it does not fit a chip that was asked for.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import ASSESS_PROFILES
     from spikeport.toolchain.report.energy_assessment_plot import check_plot, plot_assessment
     from spikeport.toolchain.report.energy_assessment_text import render_assessment

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spikeport.commands import doctor
+from spikeport.commands import installation as doctor
 from spikeport.export.lava import lava_import
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,8 @@ def test_nothing_heavy_is_imported() -> None:
     heavy = {"numpy", "numba", "torch", "mujoco", "gymnasium", "onnx", "lava"}
     assert (
         alone(
-            f"from spikeport.commands import doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
+            "from spikeport.commands import installation; installation.diagnose();"
+            f" print({heavy} & set(sys.modules))"
         ).strip()
         == "set()"
     )
@@ -63,7 +64,9 @@ def test_nothing_heavy_is_imported() -> None:
 def test_nothing_installed() -> None:
     """-S leaves out site-packages."""
     text = alone(
-        "from spikeport.commands import doctor; print(doctor.render(doctor.diagnose()))", "-S"
+        "from spikeport.commands import installation as doctor;"
+        " print(doctor.render(doctor.diagnose()))",
+        "-S",
     )
     assert "--  numpy" in text and "numpy is missing" in text
     assert f"fix: {lava_import.install_command()}" in text

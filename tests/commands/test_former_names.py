@@ -48,12 +48,12 @@ def test_verify_names_the_backend_that_begins() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "suggestion"),
     [
-        ("simulate", {"episode": 3}, "did you mean episodes?"),
-        ("verify", {"backend": ["fast"]}, "did you mean backends?"),
-        ("diagnose", {"seeds": 3}, "did you mean seed?"),
-        ("estimate_energy", {"profile": "loihi2"}, "did you mean profiles?"),
-        ("assess", {"control_period": 1}, "did you mean control_period_s?"),
-        ("load_policy", {"squashing": "tanh"}, "did you mean squash?"),
+        ("simulate", {"episode": 3}, "did you mean 'episodes'"),
+        ("verify", {"backend": ["fast"]}, "did you mean 'backends'"),
+        ("diagnose", {"seeds": 3}, "did you mean 'seed'"),
+        ("estimate_energy", {"profile": "loihi2"}, "did you mean 'profiles'"),
+        ("assess", {"control_period": 1}, "did you mean 'control_period_s'"),
+        ("load_policy", {"squashing": "tanh"}, "did you mean 'squash'"),
     ],
 )
 def test_a_misspelt_keyword_is_told(name: str, options: dict, suggestion: str) -> None:

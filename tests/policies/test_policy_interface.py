@@ -19,7 +19,7 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.describe import describe
 from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
-from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, Provenance
 from spikeport.toolchain.simulation.rollout import roll_out
 from tests.support.front_door import TOY_ENV
 from tests.support.planted_faults import ACTIONS, CHANNELS, steering, steering_policy
@@ -162,9 +162,7 @@ def test_an_actor_counts_decisions_for_a_time_feature() -> None:
 def test_it_rolls_out_and_compares() -> None:
     policy = elman()
     alone = roll_out(policy.actor(3), lambda index: make(TOY_ENV, trusted=True), range(1000, 1005))
-    compared = spikeport.simulate(
-        steering(), environment=TOY_ENV, episodes=5, compare=True, source=policy
-    )
+    compared = spikeport.simulate(steering(), env=TOY_ENV, episodes=5, compare=True, source=policy)
     assert compared.ann is not None
     assert compared.ann.returns == pytest.approx(alone.returns)
     assert compared.to_json()["ann_mean_return"] == pytest.approx(alone.returns.mean())
@@ -198,7 +196,7 @@ def test_what_takes_an_ann_apart_refuses_it() -> None:
     assert not is_feed_forward(policy) and is_feed_forward(steering_policy())
     assert not countable(dataclasses.replace(steering(), source=policy))
     with pytest.raises(InputError, match="diagnose: the source is not a feed-forward ANN"):
-        spikeport.diagnose(steering(), environment=TOY_ENV, episodes=1, source=policy)
+        spikeport.diagnose(steering(), env=TOY_ENV, episodes=1, source=policy)
     with pytest.raises(InputError, match="elman.pt: .* nothing to tune"):
         spikeport.tune(policy, TOY_ENV, spikeport.TuningOptions())
     with pytest.raises(InputError, match="elman.pt: no conversion is known"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.simulation import return_statistics as statistics
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.census import Census

@@ -8,25 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.neurons import BY_NAME, SHORT_NAMES
 
 ERRORS = (0.01, 1.0)
 THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
-TIMESTEPS = {
-    "if": (4, 8, 12, 16, 24, 32),
-    "snm": (2, 4, 6, 8, 12, 16),
-    "mt": (1, 2, 3, 4, 6, 8),
-    "dc": (2, 3, 4, 5, 6),
-}
-PLAIN = (
-    0.1,
-    0.05,
-    0.2,
-    0.025,
-    0.0125,
-)  # action errors of plain sdn; the finest are for policies that forgive little
-USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
+# action errors of plain sdn; the finest are for policies that forgive little
+PLAIN = (0.1, 0.05, 0.2, 0.025, 0.0125)
 # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
 THRIFTY = (
     *(
@@ -61,6 +50,7 @@ class Point:
     triggers: tuple[int, ...] = ()
 
     def options(self, keep_source: bool = True) -> ConversionOptions:
+        """The options of `convert` that make it."""
         return ConversionOptions(**dataclasses.asdict(self), keep_source=keep_source)
 
     def facts(self) -> dict[str, Any]:
@@ -79,16 +69,9 @@ class Point:
         """The options of `convert` that make it."""
         words = []
         for name, value in self.facts().items():
-            if isinstance(value, list):
-                listed = value
-            else:
-                listed = [value]
-            words.append(
-                f"--{name.replace('_', '-')} "
-                + ",".join(
-                    f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed
-                )
-            )
+            listed = value if isinstance(value, list) else [value]
+            texts = (f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed)
+            words.append(f"--{name.replace('_', '-')} {','.join(texts)}")
         return " ".join(words)
 
     def parameters(self) -> dict[str, Any]:
@@ -112,10 +95,22 @@ class Point:
 
 
 def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> Point:
-    """Ask an Optuna trial for a point with these neurons, of a network with `hidden` hidden layers."""
+    """Ask an Optuna trial for a point.
+
+    Args:
+        trial: Optuna's.
+        neuron: Short name of the point's neurons.
+        weight_bits: Widths to choose from.
+        hidden: Number of hidden layers.
+
+    Returns:
+        The point.
+    """
     bits = trial.suggest_categorical(f"{neuron}_weight_bits", weight_bits)
     if neuron != "sdn":
-        steps = trial.suggest_categorical(f"{neuron}_timesteps", TIMESTEPS[neuron])
+        steps = trial.suggest_categorical(
+            f"{neuron}_timesteps", BY_NAME[neuron].traits.tried_timesteps
+        )
         alpha = trial.suggest_categorical(f"{neuron}_alpha", ALPHAS)
         return Point(neuron, bits, timesteps=steps, alpha=alpha)
     allocation = trial.suggest_categorical("sdn_allocation", ("events", "sensitivity"))
@@ -123,18 +118,14 @@ def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) 
     triggers = tuple(
         trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden)
     )
+    thrift = 0.0
     if trial.suggest_categorical("sdn_thrifty", (True, False)):
         thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True)
-    else:
-        thrift = 0.0
     split = trial.suggest_categorical("sdn_split", (False, True))
-    if split:
-        shares = tuple(
-            trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True)
-            for index in range(hidden + 1)
-        )
-    else:
-        shares = ()
+    shares = tuple(
+        trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True)
+        for index in range(hidden + 1 if split else 0)
+    )
     return Point(
         neuron,
         bits,
@@ -151,8 +142,8 @@ def first_points(
 ) -> list[Point]:
     """Where a search begins.
 
-    The plain conversion, thrifty sdn, then finer and coarser plain ones and the other neurons'
-    defaults.
+    It is the plain conversion, thrifty sdn, then finer and coarser plain ones and the other
+    neurons' defaults.
     """
     most = max(weight_bits)
     points = list[Point]()
@@ -170,11 +161,11 @@ def first_points(
                 )
             )
         points += plain[1:]
-    return points + [
-        Point(name, most, timesteps=steps, alpha=alpha)
-        for name, (steps, alpha) in USUAL.items()
-        if name in neurons
-    ]
+    others = [name for name in reversed(SHORT_NAMES) if name in neurons and name != "sdn"]
+    for name in others:  # dc first: it needs fewest timesteps
+        traits = BY_NAME[name].traits
+        points.append(Point(name, most, timesteps=traits.timesteps, alpha=traits.alpha))
+    return points
 
 
 def no_thriftier(point: Point, other: Point) -> bool:
@@ -198,7 +189,7 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
     """
     change = dataclasses.replace
     if point.neuron != "sdn":
-        steps = TIMESTEPS[point.neuron]
+        steps = BY_NAME[point.neuron].traits.tried_timesteps
         alphas = ALPHAS
         here = steps.index(point.timesteps or steps[0])
         share = alphas.index(point.alpha or 0.0)

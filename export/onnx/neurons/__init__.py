@@ -12,7 +12,7 @@ from spikeport.export.onnx.neurons.multi_threshold import MultiThresholdGraph
 from spikeport.export.onnx.neurons.readout import ReadoutGraph
 from spikeport.export.onnx.neurons.sigma_delta import SigmaDeltaGraph
 from spikeport.export.onnx.neurons.signed_memory import SignedMemoryGraph
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.network.integer_network import READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "sdn@1": SigmaDeltaGraph(),
@@ -20,8 +20,8 @@ NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "snm@1": SignedMemoryGraph(),
     "mt@1": MultiThresholdGraph(),
     "dc@1": DifferentialCodingGraph(),
-    LIF: LeakyIntegrateAndFireGraph(),
-    LEAKY: LeakyGraph(),
+    "lif@1": LeakyIntegrateAndFireGraph(),
+    "leaky@1": LeakyGraph(),
     READOUT: ReadoutGraph(),
 }
 

@@ -16,13 +16,13 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.compilation import njit
 from spikeport.toolchain.host.value_code import HostConstants, host_constants
 from spikeport.toolchain.network.integer_network import (
-    LEAKY,
     READOUT,
     Coding,
     Layer,
     Network,
     denominator,
 )
+from spikeport.toolchain.neurons import Leaky
 from spikeport.toolchain.simulation.fast.neurons import (
     differential_coding,
     integrate_and_fire,
@@ -40,7 +40,7 @@ LAYOUTS: dict[str, Layout] = {
     "snm@1": signed_memory.LAYOUT,
     "mt@1": multi_threshold.LAYOUT,
     "dc@1": differential_coding.LAYOUT,
-    LEAKY: leaky.LAYOUT,
+    Leaky.id: leaky.LAYOUT,
     READOUT: readout.LAYOUT,
 }
 

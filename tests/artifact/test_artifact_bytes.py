@@ -1,6 +1,6 @@
 """Conversion writes the bytes that it always wrote: hashes in tests/golden/artifact_bytes.json.
 
-The cases, what is hashed and what is left out of it are in tests/artifact_bytes.py.
+The cases, what is hashed and what is left out of it are in tests/support/artifact_bytes.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import spikeport
-from tests import artifact_bytes
-from tests.artifact_bytes import SPK, Case, cases, differences, hashes, recorded, run_pinned
+from tests.support import artifact_bytes
+from tests.support.artifact_bytes import SPK, differences, recorded, run_pinned
+from tests.support.artifact_cases import Case, cases
+from tests.support.artifact_hashes import hashes
 
 pytest.importorskip("torch", reason="torch is not installed: make setup")
 
