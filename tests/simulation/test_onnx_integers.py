@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import checker, helper, numpy_helper
 
-from spikeport.export.onnx.graph.carry_over import Range, window_start
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
 from spikeport.export.onnx.graph.onnx_graph import IR_VERSION, OPSET, Graph, element_type
 from spikeport.export.onnx.graph.onnx_integers import (
     beyond_limit,
@@ -189,9 +189,8 @@ def test_carry_over(seed: int, alpha: int) -> None:
     carry = np.array([True, True, True, False])[:, None, None]
     for span in (Range(theta // 2, 0 * theta, theta), Range(0 * theta, -(theta // 2), theta // 2)):
         graph = Graph()
-        start = window_start(
-            graph, Control("active", "carry", "start"), span, "v", "v_start", "sent", theta, alpha
-        )
+        residual = Residual("v", "v_start", "sent", theta)
+        start = window_start(graph, Control("active", "carry", "start"), span, residual, alpha)
         got = evaluate(
             graph, start, np.int32, v=v, v_start=v_start, sent=sent.astype(np.int32), carry=carry
         )
