@@ -21,14 +21,11 @@ from spikeport.toolchain.artifact.parts import RECONVERT, VERSION, Tensors, _fro
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.atomic import canonical_json, write_atomically
 from spikeport.toolchain.files.regular_file import FileContent, open_regular
-from spikeport.toolchain.readers.detect import detect_format
+from spikeport.toolchain.readers.containers import is_safetensors
+from spikeport.toolchain.readers.detect import detect_format, formats
 
 FORMAT = "spikeport"
 MAX_BYTES = 2**31
-KINDS = {  # what file_content.detect_format names
-    "torch": "a PyTorch checkpoint", "stable-baselines3": "a Stable-Baselines3 zip", "onnx": "an ONNX graph", "torch.export": "a torch.export program",
-    "torchscript": "a TorchScript archive", "nir": "a NIR graph", "netx": "a netx network",
-}  # fmt: skip
 
 
 def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
@@ -210,18 +207,20 @@ def _refuse_other_kinds(content: FileContent) -> None:
 
     A safetensors file says in its header what it is.
     """
+    if is_safetensors(content):
+        return
     try:
         kind = detect_format(content)
     except InputError:
         return  # neither: the reading says what is wrong
-    if kind != "safetensors":
-        raise _not_converted(content.name, KINDS[kind])
-
-
-def _not_converted(where: str, kind: str) -> InputError:
-    call = f"spikeport convert {where} -o policy.spk{'' if kind == KINDS['nir'] else ' --env ID'}"
-    return InputError(
-        where, "not an artifact", got=kind, limit="a .spk file", fix=f"convert it first: `{call}`"
+    # a NIR graph is converted without an environment
+    needs = {"nir": ""}.get(kind, " --env ID")
+    raise InputError(
+        content.name,
+        "not an artifact",
+        got=formats()[kind],
+        limit="a .spk file",
+        fix=f"convert it first: `spikeport convert {content.name} -o policy.spk{needs}`",
     )
 
 

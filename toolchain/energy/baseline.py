@@ -65,12 +65,28 @@ def baseline_estimate(macs: int, profile: Profile, control_period_s: float | Non
         )
     kind, read = profile.grade("energy", "rate", "work", "power")
     return Estimate(
-        profile=profile.name, runs=DENSE, dynamic_j=macs * energy.value, low_j=macs * energy.low, high_j=macs * energy.high,
-        static_inference_j=0.0, static_period_j=sleep and sleep.value, latency_s=latency, realtime=in_time, grade=kind,
-        read=read, unpriced=baseline_unpriced(profile, control_period_s), census={"macs_per_decision": macs},
-        grades={"dynamic_j": Grade(*profile.grade("energy", "work")), "latency_s": Grade(*profile.grade("rate", "work"))},
-        headline=profile.headline, control_period_s=control_period_s, static_period_band_j=sleep and (sleep.low, sleep.high), notes=profile.notes,
-    )  # fmt: skip
+        profile=profile.name,
+        runs=DENSE,
+        dynamic_j=macs * energy.value,
+        low_j=macs * energy.low,
+        high_j=macs * energy.high,
+        static_inference_j=0.0,
+        static_period_j=sleep and sleep.value,
+        latency_s=latency,
+        realtime=in_time,
+        grade=kind,
+        read=read,
+        unpriced=baseline_unpriced(profile, control_period_s),
+        census={"macs_per_decision": macs},
+        grades={
+            "dynamic_j": Grade(*profile.grade("energy", "work")),
+            "latency_s": Grade(*profile.grade("rate", "work")),
+        },
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        static_period_band_j=sleep and (sleep.low, sleep.high),
+        notes=profile.notes,
+    )
 
 
 def skipping_estimate(
@@ -87,9 +103,14 @@ def skipping_estimate(
         " bounds, high_j and latency_s are the dense network's"
     )
     return dataclasses.replace(
-        dense, runs=runs, dynamic_j=work * energy.value, low_j=work * energy.low, latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
-        unpriced=(line, *dense.unpriced), census={"macs_per_decision": macs, "effective_macs_per_decision": work},
-    )  # fmt: skip
+        dense,
+        runs=runs,
+        dynamic_j=work * energy.value,
+        low_j=work * energy.low,
+        latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
+        unpriced=(line, *dense.unpriced),
+        census={"macs_per_decision": macs, "effective_macs_per_decision": work},
+    )
 
 
 def ann_estimates(

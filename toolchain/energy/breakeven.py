@@ -131,7 +131,10 @@ def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
     else:
         power = static / period
     return BreakEven(
-        spiking.profile, other.profile, other.runs, gap,
+        spiking.profile,
+        other.profile,
+        other.runs,
+        gap,
         synops_per_mac=left / per_synop / macs if per_synop and left > 0 else None,
         synops_per_mac_now=synops / macs if macs else None,
         control_rate_hz=power / gap if power is not None and gap > 0 else None,
@@ -140,4 +143,4 @@ def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
         policies_per_chip=math.ceil(static / gap) if static is not None and gap > 0 else None,
         policies_that_fit=policies_that_fit(spiking),
         late=too_late(spiking),
-    )  # fmt: skip
+    )

@@ -55,21 +55,45 @@ def chip_estimate(
         "dynamic_j": ("energy",),
         "latency_s": ("time", "barrier"),
         "static_inference_j": ("power", "time", "barrier"),
-        "static_period_j": ("power",),  # fmt: skip
+        "static_period_j": ("power",),
     } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})
     return Estimate(
-        profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high,
-        static_inference_j=inference.value, static_period_j=period and period.value, latency_s=latency,
-        realtime=None if control_period_s is None else latency <= control_period_s, grade=kind, read=read,
-        unpriced=chip_unpriced(census, network, profile, latency, control_period_s), census=per_decision(census, network),
-        grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()} | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
-        headline=profile.headline, control_period_s=control_period_s, latency_low_s=fastest, step_s=step,
-        static_inference_band_j=(inference.low, inference.high), static_period_band_j=period and (period.low, period.high),
-        terms_j={name: part.value for name, part in parts.items()}, cores=mapping.cores, tiles=mapping.tiles, chips=mapping.chips,
-        **host_fields(census), proxy_ops=proxy, io_s=io, io_j=io and io_joules(profile, io), response_s=response,
-        realtime_with_io=None if response is None or control_period_s is None else in_time(response, control_period_s),
-        not_expressible=not_expressible(network, profile), notes=(*profile.notes, HOST_NOTE),
-    )  # fmt: skip
+        profile=profile.name,
+        runs=SPIKING,
+        dynamic_j=energy.value,
+        low_j=energy.low,
+        high_j=energy.high,
+        static_inference_j=inference.value,
+        static_period_j=period and period.value,
+        latency_s=latency,
+        realtime=None if control_period_s is None else latency <= control_period_s,
+        grade=kind,
+        read=read,
+        unpriced=chip_unpriced(census, network, profile, latency, control_period_s),
+        census=per_decision(census, network),
+        grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()}
+        | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        latency_low_s=fastest,
+        step_s=step,
+        static_inference_band_j=(inference.low, inference.high),
+        static_period_band_j=period and (period.low, period.high),
+        terms_j={name: part.value for name, part in parts.items()},
+        cores=mapping.cores,
+        tiles=mapping.tiles,
+        chips=mapping.chips,
+        **host_fields(census),
+        proxy_ops=proxy,
+        io_s=io,
+        io_j=io and io_joules(profile, io),
+        response_s=response,
+        realtime_with_io=None
+        if response is None or control_period_s is None
+        else in_time(response, control_period_s),
+        not_expressible=not_expressible(network, profile),
+        notes=(*profile.notes, HOST_NOTE),
+    )
 
 
 def host_fields(census: Census) -> dict[str, Any]:
@@ -121,8 +145,16 @@ def per_decision(census: Census, network: Network) -> dict[str, Any]:
         }
         layers.append(shape | {name: getattr(counts, name) / n for name in names})
     return {
-        "decisions": n, "timesteps": census.timesteps, "chip_steps": census.chip_steps, "synops": census.synops / n, "spikes": census.spikes / n,
-        "messages": census.messages / n, "neuron_updates": census.neuron_updates / n,
-        "idle_spikes": census.idle_spikes / n, "idle_synops": census.idle_synops / n,
-        "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "layers": layers,
-    }  # fmt: skip
+        "decisions": n,
+        "timesteps": census.timesteps,
+        "chip_steps": census.chip_steps,
+        "synops": census.synops / n,
+        "spikes": census.spikes / n,
+        "messages": census.messages / n,
+        "neuron_updates": census.neuron_updates / n,
+        "idle_spikes": census.idle_spikes / n,
+        "idle_synops": census.idle_synops / n,
+        "macs_per_decision": census.macs_per_decision,
+        "host_macs_per_decision": census.host_macs_per_decision,
+        "layers": layers,
+    }

@@ -45,9 +45,26 @@ def counts_estimate(
     energy = sum(parts.values(), Joules(0.0, 0.0, 0.0))
     kind, read = profile.grade("energy")
     return Estimate(
-        profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high, static_inference_j=None,
-        static_period_j=None, latency_s=None, realtime=None, grade=kind, read=read, unpriced=counts_unpriced(network, profile),
-        census=per_decision(census, network), grades={"dynamic_j": Grade(kind, read)}, headline=profile.headline, control_period_s=control_period_s,
-        terms_j={name: part.value for name, part in parts.items()}, cores=mapping and mapping.cores, chips=mapping and mapping.chips,
-        **host_fields(census), not_expressible=not_expressible(network, profile), notes=profile.notes,
-    )  # fmt: skip
+        profile=profile.name,
+        runs=SPIKING,
+        dynamic_j=energy.value,
+        low_j=energy.low,
+        high_j=energy.high,
+        static_inference_j=None,
+        static_period_j=None,
+        latency_s=None,
+        realtime=None,
+        grade=kind,
+        read=read,
+        unpriced=counts_unpriced(network, profile),
+        census=per_decision(census, network),
+        grades={"dynamic_j": Grade(kind, read)},
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        terms_j={name: part.value for name, part in parts.items()},
+        cores=mapping and mapping.cores,
+        chips=mapping and mapping.chips,
+        **host_fields(census),
+        not_expressible=not_expressible(network, profile),
+        notes=profile.notes,
+    )

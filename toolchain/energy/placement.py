@@ -127,7 +127,16 @@ def core_uses(mapping: Mapping, profile: Profile) -> list[CoreUse]:
 def _one_layer_per_core(network: Network, profile: Profile) -> tuple[CoreUse, ...]:
     cores = assign_cores(network, profile) or []
     return tuple(
-        CoreUse(core, index, layer.outputs, "dense", profile.limit("weight_bits"), layer.outputs / profile.limit(f"neuron_memory_{core}"),
-                kernel_words(layer.inputs, layer.outputs) / profile.limit(f"kernel_memory_{core}"), None, None)
+        CoreUse(
+            core,
+            index,
+            layer.outputs,
+            "dense",
+            profile.limit("weight_bits"),
+            layer.outputs / profile.limit(f"neuron_memory_{core}"),
+            kernel_words(layer.inputs, layer.outputs) / profile.limit(f"kernel_memory_{core}"),
+            None,
+            None,
+        )
         for index, (layer, core) in enumerate(zip(network.layers, cores, strict=True))
-    )  # fmt: skip
+    )

@@ -180,13 +180,19 @@ def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[st
     return _sum(
         [
             event_layer(
-                profile, inputs=layer.inputs, outputs=layer.outputs, synops=counts.synops / n, payloads=counts.messages_in / n,
-                timesteps=census.timesteps, state_words=STATE_WORDS[layer.neuron], operation=operation_of(network, index),
+                profile,
+                inputs=layer.inputs,
+                outputs=layer.outputs,
+                synops=counts.synops / n,
+                payloads=counts.messages_in / n,
+                timesteps=census.timesteps,
+                state_words=STATE_WORDS[layer.neuron],
+                operation=operation_of(network, index),
                 update=UPDATES.get(layer.neuron, ("add32",)),
             )
             for index, (layer, counts) in enumerate(zip(network.layers, census.layers, strict=True))
         ]
-    )  # fmt: skip
+    )
 
 
 def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] | None:
@@ -208,7 +214,6 @@ def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] |
             synops=synops,
             payloads=payloads,
             timesteps=1,
-            # fmt: skip
             state_words=1 if runs == SPARSE or index == len(work.layers) - 1 else 2,
             operation=("mul8", "add32"),
         )
@@ -263,8 +268,23 @@ def _estimate(
     energy = total(terms.values())
     kind, read = profile.grade("energy", "memory")
     return Estimate(
-        profile=profile.name, runs=runs, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high, static_inference_j=None, static_period_j=None,
-        latency_s=None, realtime=None, grade=kind, read=read, unpriced=(*UNPRICED, *profile.unpriced), census=census,
-        grades={"dynamic_j": Grade(kind, read)}, headline=profile.headline, control_period_s=period,
-        terms_j={name: part.value for name, part in terms.items()}, notes=profile.notes, **more,
-    )  # fmt: skip
+        profile=profile.name,
+        runs=runs,
+        dynamic_j=energy.value,
+        low_j=energy.low,
+        high_j=energy.high,
+        static_inference_j=None,
+        static_period_j=None,
+        latency_s=None,
+        realtime=None,
+        grade=kind,
+        read=read,
+        unpriced=(*UNPRICED, *profile.unpriced),
+        census=census,
+        grades={"dynamic_j": Grade(kind, read)},
+        headline=profile.headline,
+        control_period_s=period,
+        terms_j={name: part.value for name, part in terms.items()},
+        notes=profile.notes,
+        **more,
+    )

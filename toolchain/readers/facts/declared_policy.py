@@ -17,8 +17,8 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.sidecar import Sidecar
+from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation, with_sidecar_limit
 from spikeport.toolchain.readers.reading_options import ReadOptions
-from spikeport.toolchain.readers.torch.population_actor import refuse_activation, with_sidecar_limit
 
 
 def refuse_rates_options(options: ReadOptions, network: str, where: str) -> None:

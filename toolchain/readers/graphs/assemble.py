@@ -36,9 +36,17 @@ from spikeport.toolchain.readers.missing_facts import LIMIT, missing_fact
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 ACTION_NAMES = (
-    "action", "actions", "deterministic_action", "deterministic_actions", "continuous_actions", "deterministic_continuous_actions",
-    "mu", "mean", "action_mean", "mean_actions",
-)  # fmt: skip
+    "action",
+    "actions",
+    "deterministic_action",
+    "deterministic_actions",
+    "continuous_actions",
+    "deterministic_continuous_actions",
+    "mu",
+    "mean",
+    "action_mean",
+    "mean_actions",
+)
 
 
 @dataclass(frozen=True)

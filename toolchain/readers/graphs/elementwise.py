@@ -31,11 +31,20 @@ Operand = Array | Signal
 ENTRY_LIMIT = 2**23  # entries of one constant
 SQRT2 = float(np.sqrt(2.0))
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power,
-}  # fmt: skip
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "pow": np.power,
+}
 _UNARY: dict[str, Callable[[Any], Any]] = {
-    "sqrt": np.sqrt, "rsqrt": lambda x: 1.0 / np.sqrt(x), "reciprocal": lambda x: 1.0 / x, "exp": np.exp, "log": np.log, "abs": np.abs,
-}  # fmt: skip
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "reciprocal": lambda x: 1.0 / x,
+    "exp": np.exp,
+    "log": np.log,
+    "abs": np.abs,
+}
 
 
 def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:

@@ -17,6 +17,7 @@ from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.readers.containers import below_top, zip_members
 from spikeport.toolchain.readers.graphs.assemble import (
     Input,
     build_policy,
@@ -30,6 +31,7 @@ from spikeport.toolchain.readers.graphs.onnx_file import GRAPH_LIMIT, check_size
 from spikeport.toolchain.readers.graphs.overwritten import Overwritten
 from spikeport.toolchain.readers.graphs.signal import BATCH
 from spikeport.toolchain.readers.graphs.storage import strided
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 JSON_LIMIT = 32 * 2**20
@@ -368,3 +370,12 @@ def _names(entry: Any) -> list[str]:
         for item in items
         if isinstance(item, dict) and ("name" in item or "as_name" in item)
     ]
+
+
+def is_exported(content: FileContent) -> bool:
+    """Tell whether torch.export.save wrote a file, in its layout since PyTorch 2.8 or the older one."""
+    members = zip_members(content)
+    return "archive_format" in below_top(members) or "serialized_exported_program.json" in members
+
+
+READER = Reader("a torch.export program", is_exported, read_exported, graph=True)

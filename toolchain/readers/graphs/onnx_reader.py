@@ -28,7 +28,11 @@ from spikeport.toolchain.readers.graphs.onnx_ops import (
 )
 from spikeport.toolchain.readers.graphs.onnx_tensor import read_tensor
 from spikeport.toolchain.readers.graphs.signal import BATCH, WidthNeeded
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
+
+# Protobuf keys of a ModelProto that may follow its ir_version.
+FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
 
 
 def read_onnx(content: FileContent, options: ReadOptions) -> Policy:
@@ -233,3 +237,15 @@ def _attributes(node: Any, onnx: Any) -> dict[str, Any]:
         else:
             raise ValueError(f"attribute {attribute.name} of kind {kind}")
     return found
+
+
+def is_onnx(content: FileContent) -> bool:
+    """Tell whether the bytes begin like a serialized ModelProto.
+
+    A small ir_version comes first, then another of its fields.
+    """
+    data = content.data
+    return len(data) > 2 and data[0] == 0x08 and 0 < data[1] < 0x40 and data[2] in FIELDS
+
+
+READER = Reader("an ONNX graph", is_onnx, read_onnx, graph=True)

@@ -26,9 +26,17 @@ TAGGED = ("torch.jit._pickle.restore_type_tag",) + tuple(
     f"torch.jit._pickle.build_{kind}list" for kind in ("int", "double", "bool", "tensor")
 )
 STORAGES = {
-    "torch.FloatStorage": "<f4", "torch.DoubleStorage": "<f8", "torch.HalfStorage": "<f2", "torch.BFloat16Storage": "bfloat16", "torch.LongStorage": "<i8",
-    "torch.IntStorage": "<i4", "torch.ShortStorage": "<i2", "torch.CharStorage": "<i1", "torch.ByteStorage": "<u1", "torch.BoolStorage": "?",
-}  # fmt: skip
+    "torch.FloatStorage": "<f4",
+    "torch.DoubleStorage": "<f8",
+    "torch.HalfStorage": "<f2",
+    "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "<i8",
+    "torch.IntStorage": "<i4",
+    "torch.ShortStorage": "<i2",
+    "torch.CharStorage": "<i1",
+    "torch.ByteStorage": "<u1",
+    "torch.BoolStorage": "?",
+}
 _PLAIN = (REBUILD, *TAGGED, *STORAGES, "collections.OrderedDict")
 EXPORT = ("export the policy to ONNX", "torch.save(actor.state_dict(), FILE)")
 

@@ -31,10 +31,23 @@ _FLOATS = (6, 7)
 _BOOL = 11
 _WHOLE = (0, 1, 2, 3, 4)
 _SCALARS: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "floordiv": operator.floordiv, "remainder": operator.mod,
-    "neg": operator.neg, "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
-    "__not__": operator.not_, "__and__": lambda a, b: a and b, "__or__": lambda a, b: a or b,
-}  # fmt: skip
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "floordiv": operator.floordiv,
+    "remainder": operator.mod,
+    "neg": operator.neg,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "__not__": operator.not_,
+    "__and__": lambda a, b: a and b,
+    "__or__": lambda a, b: a or b,
+}
 _UNCHANGED = ("annotate", "unchecked_cast")  # (type, value)
 _NO_VALUES = ("warn", "format", "_assert", "len", "device")
 _SAME_VALUE = ("data", "unchecked_unwrap_optional", "NumToTensor")

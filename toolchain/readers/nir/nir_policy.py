@@ -36,6 +36,7 @@ from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.hdf5 import read_hdf5
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.readers.containers import hdf5_groups
 from spikeport.toolchain.readers.facts.declared_policy import declared_policy, refuse_rates_options
 from spikeport.toolchain.readers.facts.sidecar import (
     Sidecar,
@@ -51,6 +52,7 @@ from spikeport.toolchain.readers.nir.nir_chain import (
     graph_of,
     metadata_entry,
 )
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -261,3 +263,12 @@ def _decoder(linear: ChainNode | None, last: ChainNode, where: str) -> tuple[Flo
             ),
         )
     return blocks[np.arange(actions), np.arange(actions)], linear.parameters["bias"]
+
+
+def is_nir(content: FileContent) -> bool:
+    """Tell whether an HDF5 file has the group of a NIR graph and not that of a netx network."""
+    groups = hdf5_groups(content)
+    return "node" in groups and "layer" not in groups
+
+
+READER = Reader("a NIR graph", is_nir, read_nir_policy)

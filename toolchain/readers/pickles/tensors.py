@@ -16,7 +16,7 @@ from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, short_reason
 from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT
 from spikeport.toolchain.files.zip_archive import COPY_AGAIN, open_archive, verify_members
-from spikeport.toolchain.readers.detect import LEGACY_TORCH, SAVE_AGAIN
+from spikeport.toolchain.readers.containers import LEGACY_TORCH, SAVE_AGAIN
 from spikeport.toolchain.readers.pickles.pickle_scan import scan_pickle
 
 FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")

@@ -17,6 +17,7 @@ from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT, FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.containers import zip_members
 from spikeport.toolchain.readers.facts.action_reader import (
     Bounds,
     bounded_action,
@@ -26,6 +27,7 @@ from spikeport.toolchain.readers.facts.action_reader import (
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.space_text import BoxText, DiscreteText
 from spikeport.toolchain.readers.pickles.tensors import load_torch
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.sb3.sb3_facts import (
     GSDE_CLIP,
@@ -101,9 +103,14 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         action = bounded_action(outputs, squash, bounds, _mean_limit(network, facts, assumptions))
     assert action is not None
     provenance = Provenance(
-        where, content.sha256, "stable-baselines3", network.algorithm, tuple(assumptions),
-        normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
-    )  # fmt: skip
+        where,
+        content.sha256,
+        "stable-baselines3",
+        network.algorithm,
+        tuple(assumptions),
+        normalizer.name if normalizer else "",
+        normalizer.sha256 if normalizer else "",
+    )
     return Policy(layers, observation, action, provenance)
 
 
@@ -210,3 +217,13 @@ def _mean_limit(network: Sb3Network, facts: Sb3Facts, assumptions: list[str]) ->
         )
         return GSDE_CLIP
     return facts.clip_mean
+
+
+def is_sb3_zip(content: FileContent) -> bool:
+    """Tell whether a file is a model's zip, of Stable-Baselines3 and not of its predecessor."""
+    members = zip_members(content)
+    predecessor = "parameters" in members or "parameter_list" in members
+    return "policy.pth" in members or ("data" in members and not predecessor)
+
+
+READER = Reader("a Stable-Baselines3 zip", is_sb3_zip, read_sb3_zip)

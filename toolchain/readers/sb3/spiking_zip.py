@@ -31,13 +31,13 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import bounded_action, limited_bounds
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
+from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation
 from spikeport.toolchain.readers.pickles.tensors import load_torch, to_float32
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.population_actor import (
     CURRENT_KEEP,
     VOLTAGE_KEEP,
     population_network,
-    refuse_activation,
 )
 
 MEMBER = "spiking_policy.json"
@@ -101,18 +101,23 @@ def read_spiking_zip(
     expected = options.environment.observation_size
     if expected is not None and expected != features:
         raise InputError(
-            where, "the policy's observations do not fit the environment", got=f"{features} features",
-            limit=f"{expected} observation channels of {options.environment.label}", fix=environment_fix((where,), options.environment),
-        )  # fmt: skip
+            where,
+            "the policy's observations do not fit the environment",
+            got=f"{features} features",
+            limit=f"{expected} observation channels of {options.environment.label}",
+            fix=environment_fix((where,), options.environment),
+        )
     observation = ObservationContract(features)
     normalizer = None
     if normalised:
         observation, normalizer = read_observation(features, content, options, [], zoo=True)
         if observation.mean is None:
             raise InputError(
-                where, "the policy was trained on normalised observations, and their normaliser is missing", limit="vecnormalize.pkl beside it",
+                where,
+                "the policy was trained on normalised observations, and their normaliser is missing",
+                limit="vecnormalize.pkl beside it",
                 fix="--normalizer FILE with what VecNormalize.save wrote",
-            )  # fmt: skip
+            )
     bounds = (np.array(facts["action_low"]), np.array(facts["action_high"]))
     action = bounded_action(size, "tanh", limited_bounds(size, bounds, options, where))
     if facts["neuron"] == "lif":
@@ -159,8 +164,12 @@ def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
         if key not in KEYS
     ]
     choices: dict[str, tuple[object, ...]] = {
-        "format": (FORMAT,), "algorithm": ALGORITHMS, "neuron": NEURONS, "encoder": ("population",), "observation": ("tanh",)
-    }  # fmt: skip
+        "format": (FORMAT,),
+        "algorithm": ALGORITHMS,
+        "neuron": NEURONS,
+        "encoder": ("population",),
+        "observation": ("tanh",),
+    }
     for key, known in choices.items():
         if type(facts.get(key)) is not type(known[0]) or facts[key] not in known:
             problems.append(

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import FileContent
-from spikeport.toolchain.readers.detect import SAVE_AGAIN
+from spikeport.toolchain.readers.containers import SAVE_AGAIN
 from spikeport.toolchain.readers.pickles.tensors import to_float32
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.families import numbered_layers

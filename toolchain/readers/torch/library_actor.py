@@ -136,8 +136,14 @@ def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -
         layers[0].inputs, content, options, assumptions, own=actor.normalizer
     )
     provenance = Provenance(
-        where, content.sha256, actor.format, actor.family, tuple(assumptions), file.name if file else "", file.sha256 if file else ""
-    )  # fmt: skip
+        where,
+        content.sha256,
+        actor.format,
+        actor.family,
+        tuple(assumptions),
+        file.name if file else "",
+        file.sha256 if file else "",
+    )
     return Policy(layers, observation, action, provenance)
 
 

@@ -31,11 +31,15 @@ from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPol
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.mean_var import CLIP, EPSILON, find_mean_var, read_mean_var
 from spikeport.toolchain.readers.facts.sidecar import Sidecar, read_sidecar, sidecar_path
+from spikeport.toolchain.readers.facts.spiking_facts import (
+    assumed_timesteps,
+    refuse_activation,
+    with_sidecar_limit,
+)
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.families import layer
 
 Tensors = Mapping[str, NDArray[np.float32]]
-TIMESTEPS = 5
 CURRENT_KEEP = 0.5
 VOLTAGE_KEEP = 0.75
 _HIDDEN = re.compile(r"snn\.hidden_layers\.([0-9]{1,4})\.(?:weight|bias)")
@@ -149,32 +153,6 @@ def read_population_actor(
     )
 
 
-def refuse_activation(options: ReadOptions, where: str) -> None:
-    """Spiking layers have no activation to choose."""
-    if options.activation is not None:
-        raise InputError(
-            where,
-            "a spiking checkpoint has neurons, no activation",
-            got=f"--activation {options.activation}",
-            fix="leave --activation out",
-        )
-
-
-def assumed_timesteps(sidecar: Sidecar, assumptions: list[str], reference: str) -> int:
-    """The sidecar's T, or the family's."""
-    if sidecar.timesteps is not None:
-        return sidecar.timesteps
-    assumptions.append(f"assumed by family: {TIMESTEPS} timesteps ({reference})")
-    return TIMESTEPS
-
-
-def with_sidecar_limit(options: ReadOptions, sidecar: Sidecar) -> ReadOptions:
-    """The options, the action limit from the sidecar where they have none."""
-    if options.action_limit is not None:
-        return options
-    return dataclasses.replace(options, action_limit=sidecar.action_limit)
-
-
 def population_network(tensors: Tensors, where: str):  # noqa: ANN201 - mean, std [obs, P], layers, plif's keeps
     """Encoder, layers and keeps among the published names.
 
@@ -278,9 +256,12 @@ def _observation(
     size = options.environment.observation_size
     if size is not None and size != features:
         raise InputError(
-            content.name, "the policy's observations do not fit the environment", got=f"{features} features",
-            limit=f"{size} observation channels of {options.environment.label}", fix=environment_fix((content.name,), options.environment),
-        )  # fmt: skip
+            content.name,
+            "the policy's observations do not fit the environment",
+            got=f"{features} features",
+            limit=f"{size} observation channels of {options.environment.label}",
+            fix=environment_fix((content.name,), options.environment),
+        )
     chosen = options.normalizer
     off = chosen is not None and str(chosen) == "none"
     if chosen is not None and not off:

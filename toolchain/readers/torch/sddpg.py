@@ -18,19 +18,16 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import environment_bounds
 from spikeport.toolchain.readers.facts.sidecar import PAIR, Sidecar, read_sidecar
+from spikeport.toolchain.readers.facts.spiking_facts import assumed_timesteps, refuse_activation
 from spikeport.toolchain.readers.pickles.restricted_pickle import (
     NUMPY,
     PickleKind,
     load_records,
     to_float64,
 )
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
-from spikeport.toolchain.readers.torch.population_actor import (
-    CURRENT_KEEP,
-    VOLTAGE_KEEP,
-    assumed_timesteps,
-    refuse_activation,
-)
+from spikeport.toolchain.readers.torch.population_actor import CURRENT_KEEP, VOLTAGE_KEEP
 
 LAYERS = 64
 FIX = "give both files as they were saved, NAME_weights.p beside NAME_bias.p"
@@ -38,7 +35,7 @@ PICKLE = PickleKind(NUMPY, "a list of numeric arrays", (FIX,))
 
 
 def is_sddpg(content: FileContent) -> bool:
-    """A raw pickle that carries one of the two names; every other pickle is refused elsewhere."""
+    """Tell whether a raw pickle has one of the two names; every other pickle is refused."""
     return content.data[:1] == b"\x80" and content.name.endswith(PAIR)
 
 
@@ -216,3 +213,6 @@ def _action(size: int, options: ReadOptions, sidecar: Sidecar, where: str) -> Ac
     else:
         scale = np.broadcast_to(np.asarray(limit, np.float64), (size,)).copy()
     return ActionContract(size, "none", scale, np.zeros(size))
+
+
+READER = Reader("an SDDPG actor's two pickles", is_sddpg, read_sddpg)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,11 +17,18 @@ from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.policies.policy import AnyPolicy
-from spikeport.toolchain.readers.detect import SAVE_AGAIN
+from spikeport.toolchain.readers.containers import (
+    LEGACY_TORCH,
+    SAVE_AGAIN,
+    below_top,
+    is_safetensors,
+    zip_members,
+)
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.missing_facts import ACTIVATION, SQUASH, missing_fact
 from spikeport.toolchain.readers.pickles.tensors import load_safetensors, load_torch, to_float32
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.cleanrl import (
     actor_alone,
@@ -138,9 +146,14 @@ def read_state_dict(
         where,
     )
     provenance = Provenance(
-        where, content.sha256, "safetensors" if safetensors else "state-dict", actor.family.name, tuple(assumptions),
-        normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
-    )  # fmt: skip
+        where,
+        content.sha256,
+        "safetensors" if safetensors else "state-dict",
+        actor.family.name,
+        tuple(assumptions),
+        normalizer.name if normalizer else "",
+        normalizer.sha256 if normalizer else "",
+    )
     return Policy(layers, observation, action, provenance)
 
 
@@ -257,3 +270,14 @@ def _layers(actor: ActorKeys, activation: str) -> tuple[DenseLayer, ...]:
         )
         for index, (_, weight, bias) in enumerate(actor.layers)
     )
+
+
+def is_torch(content: FileContent) -> bool:
+    """Tell whether torch.save wrote a file; programs and TorchScript go before in the table."""
+    return content.data.startswith(LEGACY_TORCH) or "data.pkl" in below_top(zip_members(content))
+
+
+TORCH = Reader("a PyTorch checkpoint", is_torch, read_state_dict)
+SAFETENSORS = Reader(
+    "a safetensors file", is_safetensors, functools.partial(read_state_dict, safetensors=True)
+)
