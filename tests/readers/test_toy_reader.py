@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,8 +58,8 @@ def toy_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     point = metadata.EntryPoint("toy", "toy_package:READER", group)
     installed = metadata.entry_points
 
-    def with_toy(**wanted: str) -> metadata.EntryPoints:
-        found = installed(**wanted)
+    def with_toy(**wanted: Any) -> Any:
+        found: Any = installed(**wanted)
         if wanted == {"group": group}:
             return metadata.EntryPoints((*found, point))
         return found

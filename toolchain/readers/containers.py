@@ -19,7 +19,7 @@ SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
 
 
 def zip_members(content: FileContent) -> list[str]:
-    """Return the names in a zip archive, none for another file; InputError for a damaged archive."""
+    """Return the names in a zip archive, none for another file; InputError for a damaged one."""
     if not content.data.startswith(ZIP_STARTS):
         return []
     with open_archive(content.data, content.name, CHECKPOINT_LIMIT) as archive:
@@ -32,7 +32,7 @@ def below_top(members: Sequence[str]) -> set[str]:
 
 
 def hdf5_groups(content: FileContent) -> tuple[str, ...]:
-    """Return the outermost names of an HDF5 file, none for another; InputError for a damaged one."""
+    """Return an HDF5 file's outermost names, none for another file; InputError if damaged."""
     if not content.data.startswith(HDF5_SIGNATURE):
         return ()
     return top_level(content.data, content.name)

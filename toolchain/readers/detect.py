@@ -69,7 +69,10 @@ def _not_read(content: FileContent) -> InputError:
     if len(data) > 1 and 0x81 <= data[0] <= 0x8F and (0xA0 <= data[1] <= 0xBF or data[1] == 0xD9):
         return refused(
             "a Flax (JAX) checkpoint is not read",
-            got="MessagePack, as flax.serialization.to_bytes and CleanRL's *_jax.py scripts write it",
+            got=(
+                "MessagePack, as flax.serialization.to_bytes and CleanRL's *_jax.py scripts"
+                " write it"
+            ),
             limit=_accepted(),
             fix=FLAX_FIX,
         )

@@ -23,7 +23,13 @@ def refuse_activation(options: ReadOptions, where: str) -> None:
 
 
 def assumed_timesteps(sidecar: Sidecar, assumptions: list[str], reference: str) -> int:
-    """Return the sidecar's T, or the family's, which `assumptions` then notes."""
+    """Return the sidecar's T, or the family's.
+
+    Args:
+        sidecar: Of the checkpoint.
+        assumptions: Gets a line where the family's T is assumed.
+        reference: The family's code, for that line.
+    """
     if sidecar.timesteps is not None:
         return sidecar.timesteps
     assumptions.append(f"assumed by family: {TIMESTEPS} timesteps ({reference})")

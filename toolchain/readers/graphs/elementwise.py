@@ -220,8 +220,9 @@ def _misfit(values: Array, signal: Signal) -> str:
 
 
 def shown(shape: tuple[int, ...]) -> str:
-    """A shape for a message."""
-    return f"[{', '.join('batch' if size == BATCH else '?' if size == UNSIZED else str(size) for size in shape)}]"
+    """Return a shape as a message shows it."""
+    named = {BATCH: "batch", UNSIZED: "?"}
+    return f"[{', '.join(named.get(size, str(size)) for size in shape)}]"
 
 
 def _shifted(signal: Signal, constant: Any) -> Signal:

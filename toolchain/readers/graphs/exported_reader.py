@@ -373,7 +373,7 @@ def _names(entry: Any) -> list[str]:
 
 
 def is_exported(content: FileContent) -> bool:
-    """Tell whether torch.export.save wrote a file, in its layout since PyTorch 2.8 or the older one."""
+    """Tell whether torch.export.save wrote a file, in its layout since PyTorch 2.8 or before."""
     members = zip_members(content)
     return "archive_format" in below_top(members) or "serialized_exported_program.json" in members
 

@@ -96,11 +96,9 @@ class Machine:
             ArithmeticError,
         ) as error:
             # operands of shapes and kinds that the operation does not take
-            return self.problem(
-                f"{place}: {label} cannot be read ({type(error).__name__}: {printable(error, 160)})".replace(
-                    ":  ", ": "
-                )
-            )
+            reason = f"{type(error).__name__}: {printable(error, 160)}"
+            text = f"{place}: {label} cannot be read ({reason})"
+            return self.problem(text.replace(":  ", ": "))  # where the label is empty
         self._charge(result)
         return result
 

@@ -152,55 +152,53 @@ def _run(
         )
     for number, node in nodes:
         place = f"node {number}{f' ({printable(node.name, 60)})' if node.name else ''}"
-        label = printable(node.op_type, 40)
-        result: Any = UNKNOWN
-        if node.domain not in DOMAINS:
-            machine.problem(
-                f"{place}: {label} of the domain {printable(node.domain, 40)} is not a standard"
-                " operator"
-            )
-        elif node.op_type not in OPERATORS:
-            machine.problem(f"{place}: {label} {why_unsupported(node.op_type)}")
-        else:
-            try:
-                operands = tuple(values[name] if name else None for name in node.input)
-            except KeyError as error:
-                raise InputError(
-                    machine.where,
-                    f"{place} reads a value that nothing makes",
-                    got=printable(error, 60),
-                    fix=FIX,
-                ) from None
-            attributes = machine.run(place, label, _attributes, node, onnx)
-            if attributes is not UNKNOWN:
-                result = machine.run(
-                    place,
-                    label,
-                    _call,
-                    operands,
-                    OPERATORS[node.op_type],
-                    machine,
-                    place,
-                    attributes,
-                    opset,
-                    len(node.output),
-                )
-        if isinstance(result, list):
-            results = result
-        else:
-            results = [result]
+        result = _result(node, values, machine, place, opset)
+        results = result if isinstance(result, list) else [result]
         for index, name in enumerate(node.output):
             if index < len(results):
                 values[name] = results[index]
             else:
                 values[name] = UNKNOWN
             if name in used and index >= len(results) and result is not UNKNOWN:
+                label = printable(node.op_type, 40)
                 machine.problem(f"{place}: output {index} of {label} is not supported")
     if output not in values:
         raise InputError(
             machine.where, f"nothing makes the output {printable(output, 60)}", fix=FIX
         )
     return values[output]
+
+
+def _result(node: Any, values: dict[str, Any], machine: Machine, place: str, opset: int) -> Any:
+    """Return what a node makes, a list where it has several outputs.
+
+    UNKNOWN, the problem noted, for a node that cannot be read.
+    """
+    label = printable(node.op_type, 40)
+    if node.domain not in DOMAINS:
+        return machine.problem(
+            f"{place}: {label} of the domain {printable(node.domain, 40)} is not a standard"
+            " operator"
+        )
+    if node.op_type not in OPERATORS:
+        return machine.problem(f"{place}: {label} {why_unsupported(node.op_type)}")
+    try:
+        operands = tuple(values[name] if name else None for name in node.input)
+    except KeyError as error:
+        raise InputError(
+            machine.where,
+            f"{place} reads a value that nothing makes",
+            got=printable(error, 60),
+            fix=FIX,
+        ) from None
+    attributes = machine.run(place, label, _attributes, node, import_onnx(machine.where))
+    if attributes is UNKNOWN:
+        return UNKNOWN
+    operator = OPERATORS[node.op_type]
+    outputs = len(node.output)
+    return machine.run(
+        place, label, _call, operands, operator, machine, place, attributes, opset, outputs
+    )
 
 
 def _call(

@@ -55,9 +55,9 @@ DECLARED = ("state", "decoder")
 
 
 def read_netx_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy:
-    """The policy of a netx file.
+    """Read the policy of a netx file.
 
-    Raises InputError for blocks that are no dense CUBA neurons and, all at once, for what nobody
+    Raises InputError for blocks that are not dense CUBA neurons and, all at once, for what nobody
     declared.
     """
     where = content.name
@@ -98,7 +98,7 @@ def _layer(block: CubaBlock) -> SpikingLayer:
 def _declared(
     network: NetxNetwork, sidecar: Sidecar, options: ReadOptions, content: FileContent
 ) -> tuple[Float, Float]:
-    """The decoder, or an InputError that lists everything that is missing or cannot be run."""
+    """Return the decoder, or raise InputError with all that is missing or cannot be run."""
     facts = dict(sidecar.netx or {})
     neurons = len(network.blocks[-1].weights)
     problems = [

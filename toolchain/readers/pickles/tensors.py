@@ -47,8 +47,9 @@ class NumpyValue:
 
 
 def load_torch(data: bytes, where: str) -> object:
-    """What torch.save stored, tensors on the CPU and plain containers only (NumpyValue for
-    NumPy's); InputError otherwise.
+    """Read what torch.save stored: tensors on the CPU and plain containers only.
+
+    NumPy's numbers and arrays become NumpyValue. InputError for everything else.
     """
     if data[:4] == b"PK\x03\x04":
         with open_archive(data, where, CHECKPOINT_LIMIT) as archive:
@@ -178,7 +179,7 @@ def to_float32(tensors: Mapping[str, object], where: str) -> dict[str, NDArray[n
 
 
 def _refusal(error: Exception, where: str) -> InputError:
-    """torch's exception in one line.
+    """Return an exception of torch in one line.
 
     A forbidden class is named, advice to switch the safety off is dropped.
     """

@@ -1,6 +1,4 @@
-"""Which tensors of a Stable-Baselines3 policy are its deterministic actor, and which algorithm
-trained it.
-"""
+"""Which tensors of a Stable-Baselines3 policy are its actor, and which algorithm trained it."""
 
 from __future__ import annotations
 
@@ -41,8 +39,7 @@ NamedLayer = tuple[str, NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Sb3Network:
-    """The actor's linear layers in order as (name, weight [out, in], bias [out]); the last one is
-    the output.
+    """The actor's linear layers in order, as (name, weight [out, in], bias [out]).
 
     `clips_mean`: gSDE clips the output to +-clip_mean before its tanh.
     """
@@ -61,9 +58,15 @@ def unsupported_parts(saved: Mapping[str, object], facts: Sb3Facts) -> list[str]
 
 
 def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
-    """The actor in `saved`, the names and tensors of policy.pth.
+    """Return the actor among the tensors of policy.pth.
 
-    InputError for keys that are not understood or missing.
+    Args:
+        saved: The names and tensors of policy.pth.
+        facts: What the zip's `data` says.
+        where: The file, for errors.
+
+    Raises:
+        InputError: For keys that are not understood or missing.
     """
     place = f"{where} (policy.pth)"
     if facts.module in ON_POLICY:

@@ -1,10 +1,10 @@
-"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN,
-QR-DQN.
+"""Reader of Stable-Baselines3 and sb3-contrib models.
 
-The deterministic action is that of `model.predict(observation, deterministic=True)`: TD3 and DDPG,
-SAC and TQC unscale a tanh to the action bounds; PPO, A2C and TRPO clip the output to them (or
-unscale a tanh with gSDE's squash_output). In a Discrete space PPO, A2C and TRPO choose the largest
-logit, DQN the largest value, QR-DQN the largest mean of its quantiles.
+They are TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN and QR-DQN. The deterministic action is that of
+`model.predict(observation, deterministic=True)`: TD3 and DDPG, SAC and TQC unscale a tanh to the
+action bounds; PPO, A2C and TRPO clip the output to them (or unscale a tanh with gSDE's
+squash_output). In a Discrete space PPO, A2C and TRPO choose the largest logit, DQN the largest
+value, QR-DQN the largest mean of its quantiles.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DATA_LIMIT = 64 * 2**20  # bytes of JSON text
 
 
 def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | SpikingPolicy:
-    """The policy of a model zip; a spiking one where it has a `spiking_policy.json`.
+    """Read the policy of a model zip; a spiking one where it has a `spiking_policy.json`.
 
     Raises InputError for damaged or unsupported models, and where file, options and environment
     disagree.
@@ -53,24 +53,13 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
     with open_archive(content.data, where, CHECKPOINT_LIMIT) as archive:
         data = read_member(archive, "data", where, DATA_LIMIT)
         weights = read_member(archive, "policy.pth", where, CHECKPOINT_LIMIT)
+        spiking = None
         if MEMBER in archive.namelist():
             spiking = read_member(archive, MEMBER, where, MEMBER_LIMIT)
-        else:
-            spiking = None
     if spiking is not None:
         return read_spiking_zip(content, spiking, weights, options)
     facts = read_facts(data, where)
-    saved = load_torch(weights, f"{where} (policy.pth)")
-    if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
-        raise InputError(
-            f"{where} (policy.pth)",
-            "not a state_dict",
-            got=f"a {type(saved).__name__}",
-            limit="names and tensors",
-            fix="save the model again with model.save()",
-        )
-    refuse(facts, unsupported_parts(saved, facts), where)
-    network = read_network(saved, facts, where)
+    network = _network(weights, facts, where)
     assumptions: list[str] = []
     activation = _activation(network, facts, options, assumptions, where)
     last = len(network.layers) - 1
@@ -88,13 +77,11 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         )
     squash = _squash(facts, options, where)
     outputs = layers[-1].outputs
+    bounds = None
+    action = None
     if squash == "argmax":
         action = _choice(outputs, facts, options, where)
-    else:
-        action = None
-    if action:
-        bounds = None
-    else:
+    if not action:
         bounds = _bounds(outputs, facts, options, where)
     observation, normalizer = read_observation(
         layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints
@@ -112,6 +99,21 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         normalizer.sha256 if normalizer else "",
     )
     return Policy(layers, observation, action, provenance)
+
+
+def _network(weights: bytes, facts: Sb3Facts, where: str) -> Sb3Network:
+    """Return the actor in policy.pth; InputError for whatever is not supported."""
+    saved = load_torch(weights, f"{where} (policy.pth)")
+    if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
+        raise InputError(
+            f"{where} (policy.pth)",
+            "not a state_dict",
+            got=f"a {type(saved).__name__}",
+            limit="names and tensors",
+            fix="save the model again with model.save()",
+        )
+    refuse(facts, unsupported_parts(saved, facts), where)
+    return read_network(saved, facts, where)
 
 
 def _activation(

@@ -83,8 +83,9 @@ def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
 
 
 def is_cleanrl_discrete(loaded: object, options: ReadOptions) -> bool:
-    """Whether a state dict has the layers of ppo.py's agent and nothing that is known speaks
-    against a discrete action.
+    """Tell whether a state dict has the layers of ppo.py's agent.
+
+    Nothing that is known may speak against a discrete action.
     """
     if (
         not isinstance(loaded, Mapping)
@@ -145,6 +146,7 @@ def read_cleanrl_discrete(loaded: Mapping[str, object], content: FileContent) ->
 
 
 def is_cleanrl_ppo(loaded: object) -> bool:
+    """Tell whether a state dict has the mean actor of ppo_continuous_action.py."""
     return isinstance(loaded, Mapping) and any(
         isinstance(key, str) and key.startswith("actor_mean.") for key in loaded
     )

@@ -63,7 +63,13 @@ def unsupported_keys(keys: Iterable[str], unsupported: Unsupported) -> list[str]
 
 
 def unknown_keys(keys: Iterable[str], layers: Layers, known: re.Pattern[str]) -> list[str]:
-    """One line per key that is neither a layer's nor `known`."""
+    """Return one line per key that is not understood.
+
+    Args:
+        keys: Of the state dict.
+        layers: The actor's, whose keys are known.
+        known: The other known keys.
+    """
     used = {f"{name}.{part}" for name, *_ in layers for part in ("weight", "bias")}
     return [
         f"unknown key {printable(key, 60)}"
@@ -82,7 +88,14 @@ def unknown_entries(loaded: Mapping[str, object], known: Iterable[str]) -> list[
 
 
 def refuse(where: str, problems: Sequence[str], library: str, fix: str | Sequence[str]) -> None:
-    """Raise InputError with all problems, if there are any."""
+    """Raise InputError with all problems, if there are any.
+
+    Args:
+        where: The file.
+        problems: One line each.
+        library: Whose checkpoint it is.
+        fix: What to do about them.
+    """
     if problems:
         raise violations(
             where,
@@ -96,7 +109,16 @@ def refuse(where: str, problems: Sequence[str], library: str, fix: str | Sequenc
 
 
 def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -> Policy:
-    """The policy; InputError where facts are missing or do not fit."""
+    """Return the policy of a library's actor.
+
+    Args:
+        actor: What the library's reader found.
+        content: The checkpoint.
+        options: What the caller says.
+
+    Raises:
+        InputError: Where facts are missing or do not fit.
+    """
     where = content.name
     assumptions = list(actor.notes)
     if actor.unused:

@@ -1,7 +1,4 @@
-"""Reader of torch files:
-
-`torch.save(actor.state_dict(), FILE)`, safetensors, and the checkpoints of RL libraries.
-"""
+"""Reader of torch files: state dicts, safetensors, and the checkpoints of RL libraries."""
 
 from __future__ import annotations
 
@@ -95,12 +92,17 @@ LIBRARIES: tuple[
 def read_state_dict(
     content: FileContent, options: ReadOptions, *, safetensors: bool = False
 ) -> AnyPolicy:
-    """The policy of a checkpoint of RSL-RL, rl_games or CleanRL, or of a plain state dict, at most
-    one level deep.
+    """Read a checkpoint of an RL library, or a plain state dict, at most one level deep.
 
-    Raises InputError for content that is not a state dict, for unknown keys (all at once), for
-    facts that neither the file, nor its documented family, nor the options give, and for shapes
-    that do not fit.
+    Args:
+        content: The file.
+        options: What the caller says.
+        safetensors: Whether it is a safetensors file, else one of torch.save.
+
+    Raises:
+        InputError: For content that is not a state dict, for unknown keys (all at once), for facts
+            that neither the file, nor its documented family, nor the options give, and for shapes
+            that do not fit.
     """
     where = content.name
     if safetensors:
@@ -164,9 +166,9 @@ def _flat(values: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
 
 
 def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
-    """The mapping of names to tensors, unwrapped from `{"actor".
+    """Return the mapping of names to tensors, unwrapped from `{"actor": {...}}` and the like.
 
-    {...}}` and the like; InputError otherwise.
+    InputError otherwise.
     """
     if not isinstance(loaded, Mapping) or len(loaded) == 0:
         raise InputError(
@@ -221,7 +223,7 @@ def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
 
 
 def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], where: str) -> str:
-    """The hidden layers' activation.
+    """Return the hidden layers' activation.
 
     InputError asks for the options where the family documents none.
     """
