@@ -103,9 +103,18 @@ def _size(shape: tuple[int, ...]) -> int:
 def choose_output(
     names: list[str], options: ReadOptions, where: str, assumptions: list[str]
 ) -> int:
-    """Which output is the action.
+    """Return the number of the output that is the action.
 
-    The only one, the one asked for, or the one with a known name; InputError otherwise.
+    It is the only one, the one asked for, or the one with a known name.
+
+    Args:
+        names: Of the outputs.
+        options: What the caller says.
+        where: The file, for errors.
+        assumptions: Gets a line where the name told.
+
+    Raises:
+        InputError: Where none or several could be it.
     """
     if options.action_output is not None:
         if names.count(options.action_output) != 1:
@@ -154,7 +163,13 @@ def finish(machine: Machine, action: object) -> Chain:
 def learn(needed: WidthNeeded, widths: dict[str, int], where: str) -> None:
     """Note an input's width that the reading told.
 
-    InputError where it is no width or told before.
+    Args:
+        needed: What an operation told.
+        widths: By input; gets one more.
+        where: The file, for errors.
+
+    Raises:
+        InputError: Where it is not a width or was told before.
     """
     if needed.name in widths or not 0 < needed.width <= 2**20:
         fix = "export the policy to ONNX with its input's shape"
@@ -175,7 +190,19 @@ def build_policy(
     options: ReadOptions,
     assumptions: list[str],
 ) -> Policy:
-    """The policy of a chain; InputError where file, options and environment disagree."""
+    """Return the policy of a chain.
+
+    Args:
+        chain: Layers, normaliser and action.
+        content: The checkpoint.
+        kind: The provenance's format.
+        family: The provenance's family.
+        options: What the caller says.
+        assumptions: What was assumed so far.
+
+    Raises:
+        InputError: Where file, options and environment disagree.
+    """
     where = content.name
     with np.errstate(over="ignore"):  # a Policy refuses what is not finite
         layers = tuple(

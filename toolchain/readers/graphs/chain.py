@@ -24,9 +24,12 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """layers: (weight [out, in], bias [out], activation) in float64. mean, divisor and clip: the
-    normaliser, None without one. The action is squash(y) * scale + offset, clipped to low and high
-    where these are given."""
+    """Layers, normaliser and action of a policy, in float64.
+
+    `layers` are (weight [out, in], bias [out], activation). `mean`, `divisor` and `clip` are the
+    normaliser, None without one. The action is squash(y) * scale + offset, clipped to `low` and
+    `high` where these are given.
+    """
 
     layers: tuple[tuple[Float, Float, str], ...]
     mean: Float | None
@@ -147,9 +150,7 @@ def _clipped(signal: Signal) -> tuple[Signal, Float, Float]:
 
 
 def _from_observation(signal: Signal) -> bool:
-    """Whether only selections, scales, offsets and clips stand between the observation and the
-    signal.
-    """
+    """Tell whether only selections, scales, offsets and clips stand before a signal."""
     while (
         isinstance(signal.base, Stage)
         and signal.base.kind == "clip"

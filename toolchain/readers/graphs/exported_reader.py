@@ -1,8 +1,7 @@
-"""Reader of torch.export programs (.pt2): the graph is JSON and the weights are raw bytes, PyTorch
-is not needed.
+"""Reader of torch.export programs (.pt2), which does not need PyTorch.
 
-Facts of the layout: torch/_export/serde/schema.py and torch/export/pt2_archive/constants.py of
-PyTorch 2.8 and later.
+The graph is JSON and the weights are raw bytes. Facts of the layout:
+torch/_export/serde/schema.py and torch/export/pt2_archive/constants.py of PyTorch 2.8 and later.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""An ONNX file as a checked protobuf message, its external data read from the file's own folder and
-nowhere else.
+"""An ONNX file as a checked protobuf message.
+
+Its external data is read from the file's own folder and nowhere else.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def load_model(content: FileContent, assumptions: list[str]) -> Any:
 
 
 def check_size(size: int, where: str) -> None:
+    """Raise InputError for a graph of more bytes than a policy's."""
     if size > GRAPH_LIMIT:
         raise InputError(
             where,

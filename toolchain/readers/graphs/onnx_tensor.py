@@ -48,7 +48,7 @@ def byte_size(tensor: Any, onnx: Any) -> int:
 
 
 def read_tensor(tensor: Any, onnx: Any) -> NDArray[Any]:
-    """float64, int64 or bool; ValueError where type, shape and data do not fit."""
+    """Read a tensor as float64, int64 or bool; ValueError where type, shape and data do not fit."""
     size = byte_size(tensor, onnx)
     kind, field = _TYPES[tensor.data_type]
     count = math.prod(tensor.dims)

@@ -109,6 +109,7 @@ class Archive:
         self.constants = self._pickle("constants")
 
     def close(self) -> None:
+        """Close the zip archive."""
         self._zip.close()
 
     def code(self, module: str) -> str | None:

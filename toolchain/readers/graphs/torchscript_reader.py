@@ -1,8 +1,8 @@
-"""Reader of TorchScript archives (torch.jit.save): code is parsed as text and tensors are read as
-bytes.
+"""Reader of TorchScript archives (torch.jit.save).
 
-torch.jit.load is not used: its loader compiles what the archive says, and PyTorch's own advice is
-to load such files from trusted sources alone.
+Code is parsed as text and tensors are read as bytes. torch.jit.load is not used: its loader
+compiles what the archive says, and PyTorch's own advice is to load such files from trusted sources
+alone.
 """
 
 from __future__ import annotations
