@@ -1,4 +1,4 @@
-# `make setup` builds .venv; `demo` and `test` need nothing else. `make help` lists the targets.
+# `make setup` builds .venv; all other targets call it. `make help` lists the targets.
 # Another interpreter (3.11 or newer): make clean setup PYTHON=python3.12
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ NODEPS := lava-nc lava-dl neurobench
 KEY    := $(shell { cat setup.cfg pyproject.toml constraints.txt Makefile; ls -d */__init__.py; pwd; } 2>/dev/null | cksum)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench table-fidelity support lint wheel clean
+.PHONY: help setup demo test test-slow bench table-fidelity support lint docs jobs wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,15 +27,15 @@ setup:  ## build .venv with everything, Lava included (instant when nothing chan
 	mkdir -p $(VENV); echo incomplete > $(STAMP); \
 	echo "make setup: the environment"; test -x $(PY) || "$(PYTHON)" -m venv $(VENV); \
 	echo "make setup: torch"; $(PIP) setuptools torch; \
-	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,nir,lava,plots,test]'; \
+	echo "make setup: spikeport, its extras and its test tools"; $(PIP) --no-build-isolation --editable '.[torch,sb3,onnx,nir,lava,plots,test,docs]'; \
 	echo "make setup: Lava"; $(PIP) --no-deps --ignore-requires-python $(NODEPS); \
 	echo "$(KEY)" > $(STAMP); echo "make setup: done"
 
 demo: setup  ## convert a shipped policy, run it, verify it, price it
 	@$(VENV)/bin/spikeport demo
 
-test: setup  ## the default tests, on as many cores as there are, four at the most
-	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+test: setup  ## the default tests, on as many cores as there are, four at the most (TESTS=paths)
+	@$(PY) -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(TESTS)
 
 test-slow: setup  ## the tests marked slow
 	@$(PY) -m pytest -q -m slow
@@ -49,9 +49,16 @@ table-fidelity: setup  ## every neuron on every policy: docs/fidelity.md
 support: setup  ## what goes with what, tried anew: docs/support.md
 	@$(PY) tests/support/support_matrix.py --write
 
-lint: setup  ## ruff and pyright
+lint: setup  ## ruff's rules and layout, pyright; a warning fails
 	@$(PY) -m ruff check .
-	@$(PY) -m pyright
+	@$(PY) -m ruff format --check .
+	@$(PY) -m pyright --warnings
+
+docs: setup  ## the documentation as a site in build/site; a warning fails
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+jobs: setup  ## what continuous integration can run: lists the jobs; JOB=wheel, JOB=all run them
+	@$(PY) tests/project/jobs.py $(JOB) $(if $(TESTS),--tests $(TESTS))
 
 wheel: setup  ## build the wheel into dist/
 	@rm -rf build

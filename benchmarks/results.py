@@ -25,7 +25,7 @@ from numpy.typing import NDArray  # noqa: E402
 from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from spikeport import api  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
-from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS  # noqa: E402
+from spikeport.toolchain.neurons import BY_NAME  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
 from spikeport.toolchain.simulation.backends import BACKENDS  # noqa: E402
@@ -70,7 +70,7 @@ README_COLUMNS = (
     f"exact on {len(BACKENDS)} backends",
 )
 HASH_COLUMNS = ("file", "SHA-256")
-RATE_COLUMNS = ("policy", *(f"{neuron}, T = {DEFAULT_TIMESTEPS[neuron]}" for neuron in RATE))
+RATE_COLUMNS = ("policy", *(f"{neuron}, T = {BY_NAME[neuron].traits.timesteps}" for neuron in RATE))
 
 
 def enough_episodes(returns: NDArray[Any]) -> int:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from spikeport.api import train as train
     from spikeport.api import tune as tune
     from spikeport.api import verify as verify
+    from spikeport.artifact_loading import load as load
     from spikeport.toolchain.artifact.artifact import Artifact as Artifact
-    from spikeport.toolchain.artifact.artifact_file import load as load
     from spikeport.toolchain.artifact.artifact_file import save as save
     from spikeport.toolchain.checkers import CheckReport as CheckReport
     from spikeport.toolchain.checkers import check_artifact as check_artifact
@@ -68,7 +68,7 @@ _HOMES = {
     "TuningOptions": "spikeport.api",
     "Tuned": "spikeport.api",
     "Artifact": "spikeport.toolchain.artifact.artifact",
-    "load": "spikeport.toolchain.artifact.artifact_file",
+    "load": "spikeport.artifact_loading",
     "save": "spikeport.toolchain.artifact.artifact_file",
     "CheckReport": "spikeport.toolchain.checkers",
     "check_artifact": "spikeport.toolchain.checkers",

@@ -46,7 +46,7 @@ from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LEAKY, LIF
+from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
@@ -138,7 +138,7 @@ def load_source(
     _refuse_artifact(path)
     action = artifact.action
     layers = artifact.network.layers
-    spiking = artifact.network.neuron in (LEAKY, LIF)
+    spiking = trained_as_spiking(artifact.network)
     if action.squash == "none" and action.low is not None:
         squash = "clip"
     else:

@@ -77,9 +77,8 @@ def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
     if name not in known:
         fix = did_you_mean(name, known) or usual
         raise InputError(where, what, got=name, limit=", ".join(known), fix=fix)
-    module, _, attribute = known[name].partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return resolve(known[name])
     except (ImportError, AttributeError) as error:
         if name in TABLES[kind]:
             raise
@@ -90,3 +89,9 @@ def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
             limit="module:attribute that imports",
             fix=f"repair or uninstall the package that adds {name}",
         ) from error
+
+
+def resolve(place: str) -> Any:
+    """What stands at a place, `module:attribute`, imported now."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)

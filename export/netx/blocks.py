@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from spikeport.export.formats import ways_out
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network.integer_network import LIF, Layer, Network
+from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT, LARGEST_MANTISSA
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 from spikeport.toolchain.readers.netx.netx_weights import LARGEST, weights_problem
 
 Long = NDArray[np.int64]
 ALWAYS_ON = -1
-BLOCKS = (LIF,)
+BLOCKS = (LeakyIntegrateAndFire.id,)
 LARGEST_NETWORK = 2**24  # weights that a block may have
 
 
@@ -123,7 +124,7 @@ def _layer_problems(layer: Layer) -> list[str]:
 
 
 def _columns(layer: Layer) -> Long:
-    """w 2^e [out, in (+ 1)], the column of the neuron that always spikes last."""
+    """W 2^e [out, in (+ 1)], the column of the neuron that always spikes last."""
     dynamics = dynamics_of(layer)
     weights = layer.weights.astype(np.int64)
     if dynamics.bias_in_current:

@@ -29,11 +29,13 @@ from spikeport.export.formats import ways_out
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.codes import SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, Layer, Network
+from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
+from spikeport.toolchain.neurons import IntegrateAndFire, LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
-IF = "if@1"
+IF = IntegrateAndFire.id
+LIF = LeakyIntegrateAndFire.id
 EXPRESSIBLE = (IF, LIF)
 LIF_TIMESTEP = (
     1e-4  # seconds; what simulators of NIR's time constants assume (snnTorch has no other)
@@ -147,7 +149,7 @@ def _lif_nodes(network: Network, coding: SpikeCoding) -> dict[str, Node]:
 
 
 def lif_node(layer: Layer) -> Node:
-    """tau so that a forward Euler step of dt keeps what the integers keep.
+    """Tau so that a forward Euler step of dt keeps what the integers keep.
 
     R and w_in so that it adds its input whole.
     """

@@ -32,7 +32,8 @@ def shipped_policy() -> Path:
 def run(episodes: int, say: Callable[[str], None]) -> bool:
     """Convert, verify, simulate, price. Returns whether every backend was exact."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load, save
+    from spikeport.artifact_loading import load
+    from spikeport.toolchain.artifact.artifact_file import save
     from spikeport.toolchain.energy import baseline_estimates
     from spikeport.toolchain.report import artifact_text, simulation_text, verification_text
     from spikeport.toolchain.report.energy_table import render_table

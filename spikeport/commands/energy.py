@@ -46,7 +46,7 @@ def energy(
 ) -> None:
     """Energy and latency per decision; every constant has a source (docs/energy.md)."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import DEFAULT_PROFILES, baseline_estimates
     from spikeport.toolchain.report.energy_table import render_table
 
@@ -126,7 +126,7 @@ def assess(
     only. Exit code 1: it does not fit a chip that was asked for.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.energy import ASSESS_PROFILES
     from spikeport.toolchain.report.energy_assessment_plot import check_plot, plot_assessment
     from spikeport.toolchain.report.energy_assessment_text import render_assessment

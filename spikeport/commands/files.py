@@ -29,7 +29,7 @@ from spikeport.commands.terminal import emit
 def export(artifact: Path, to: str, output: Path) -> None:
     """Write an artifact in somebody else's format."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
 
     api.export(load(artifact), to, output)
     click.echo(f"wrote {output}")
@@ -44,7 +44,8 @@ def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
     (`missing`).
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import is_artifact, load
+    from spikeport.artifact_loading import load
+    from spikeport.toolchain.artifact.artifact_file import is_artifact
     from spikeport.toolchain.readers.inspection import inspect_checkpoint
     from spikeport.toolchain.readers.reading_options import ReadOptions
     from spikeport.toolchain.report import artifact_text, describe_artifact

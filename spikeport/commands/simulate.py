@@ -63,7 +63,7 @@ def simulate(
 ) -> None:
     """Run an artifact in its environment, closed loop."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.errors import InputError
     from spikeport.toolchain.report import simulation_text
 
@@ -155,7 +155,7 @@ def diagnose(
     Exit code 0: healthy, 1: a cause was found.
     """
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.report import diagnosis_text
 
     loaded = load(artifact)
@@ -192,7 +192,7 @@ def diagnose(
 def verify(artifact: Path, backends: str, decisions: int, env: str | None, as_json: bool) -> None:
     """Prove that every backend computes the same integers, every neuron, every timestep."""
     from spikeport import api
-    from spikeport.toolchain.artifact.artifact_file import load
+    from spikeport.artifact_loading import load
     from spikeport.toolchain.report import verification_text
 
     names = [name.strip() for name in backends.split(",") if name.strip()]

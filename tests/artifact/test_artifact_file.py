@@ -313,13 +313,12 @@ def test_the_format_page_names_what_a_file_holds(tmp_path: Path) -> None:
         )
     for name, entry in parts.description.items():
         assert f"`{name}`" in page, name
-        for facts in (
-            entry
-            if name == "layers"
-            else [entry]
-            if name in ("observation", "action", "provenance", "environment")
-            else []
-        ):
+        objects = []
+        if name == "layers":
+            objects = entry
+        elif name in ("observation", "action", "provenance", "environment"):
+            objects = [entry]
+        for facts in objects:
             listed = re.search(rf"`{name}` \| [^\n]*?`{{([^}}]*)}}`", page)
             assert listed and set(listed[1].split(", ")) == set(facts), name
 

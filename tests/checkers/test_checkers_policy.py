@@ -24,7 +24,6 @@ from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenan
 from tests.neurons.test_leaky import read as read_leaky
 from tests.neurons.test_leaky import sequential
 from tests.neurons.test_leaky import written as write_leaky
-from tests.readers.test_policies_spiking import actor
 from tests.support.front_door import (
     CHEETAH,
     PENDULUM,
@@ -36,6 +35,7 @@ from tests.support.front_door import (
     toy,
 )
 from tests.support.policy_files import torch_bytes, write
+from tests.support.spiking_files import actor
 
 
 def policy(activation: str = "relu", **changes: Any) -> Policy:

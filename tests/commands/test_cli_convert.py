@@ -33,7 +33,6 @@ from tests.support.front_door import (
     TOY_ENV,
     TOY_OPTIONS,
     answer,
-    command,
     done,
     pendulum,
     recorded,
@@ -310,33 +309,6 @@ def test_text_names_family_and_file(tmp_path: Path) -> None:
     assert "proven within" in result.stdout and result.stdout.endswith(
         f"wrote {tmp_path / 'a.spk'}\n"
     )
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "convert",
-        "simulate",
-        "diagnose",
-        "verify",
-        "energy",
-        "assess",
-        "export",
-        "inspect",
-        "check",
-        "golden",
-        "doctor",
-        "demo",
-    ],
-)
-def test_every_command_has_a_help_text(name: str) -> None:
-    text = done(name, "--help").stdout
-    assert "Usage: " in text and len(text.split("\n")) > 5
-
-
-def test_version_and_no_command() -> None:
-    assert spikeport.__version__ in done("--version").stdout
-    assert command().exit_code == 2 and command("convrt").exit_code == 2
 
 
 @pytest.mark.parametrize(

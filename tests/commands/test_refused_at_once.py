@@ -23,11 +23,11 @@ from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.readers.load import load_policy
 from tests.readers.test_nir_policy import chain, written
-from tests.readers.test_policies_spiking import WORLD, actor, navigation
 from tests.support import spk_files
 from tests.support.graph_files import dense, graph, scripted
 from tests.support.networks import random_artifact
 from tests.support.policy_files import edit_json, model, normalizer, state_dict, torch_bytes, write
+from tests.support.spiking_files import WORLD, actor, navigation
 
 torch = pytest.importorskip("torch")
 FACTS = EnvironmentFacts("E-v1", None, 100, -np.ones(2), np.ones(2))

@@ -20,12 +20,12 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.trained_lif import quantise_layer, spiking_network
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LIF
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
-from tests.readers.test_policies_spiking import actor, navigation, read
 from tests.support.front_door import answer, command, done
 from tests.support.policy_files import torch_bytes, write
+from tests.support.spiking_files import actor, navigation, read
 from tests.support.spiking_networks import SpikingShape, build_spiking
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(300, 3))
@@ -48,7 +48,7 @@ def test_the_integers_follow_the_float_network(tmp_path: Path, neuron: str) -> N
     artifact = converted(tmp_path, {"neuron": neuron}, plif=neuron == "plif")
     assert (
         isinstance(artifact.source, SpikingPolicy)
-        and artifact.network.neuron == LIF
+        and artifact.network.neuron == LeakyIntegrateAndFire.id
         and artifact.calibration["trained_neuron"] == neuron
     )
     with open_backend("fast", artifact) as backend:
@@ -227,7 +227,9 @@ def test_the_front_door(tmp_path: Path) -> None:
         and facts["calibration"]["source"] == "synthetic rates in 0..1"
         and facts["source_inside"]
     )
-    assert {layer["neuron"] for layer in facts["layers"]} == {LIF} and facts["chip_steps"] == 8
+    assert {layer["neuron"] for layer in facts["layers"]} == {LeakyIntegrateAndFire.id} and facts[
+        "chip_steps"
+    ] == 8
     checkpoint = answer("inspect", path)
     assert (checkpoint["neuron"], checkpoint["timesteps"], checkpoint["encoder"]["kind"]) == (
         "clif",

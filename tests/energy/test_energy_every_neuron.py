@@ -16,16 +16,17 @@ from spikeport import api
 from spikeport.hardware_profiles import PRICED, load_profile, profile_names
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy.caveats import not_expressible
-from spikeport.toolchain.energy.textbook import STATE_WORDS, spiking_terms
+from spikeport.toolchain.energy.textbook import spiking_terms
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import LEAKY, LIF
-from spikeport.toolchain.neurons import HIDDEN_NEURONS, NEURON_IDS
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, Leaky, LeakyIntegrateAndFire
 from spikeport.toolchain.report.energy_assessment_text import render_assessment
 from tests.energy.test_energy_estimate import counted
 from tests.support.front_door import answer
 from tests.support.networks import leaky_artifact, random_artifact
 from tests.support.spiking_networks import SpikingShape, build_spiking
 
+LEAKY = Leaky.id
+LIF = LeakyIntegrateAndFire.id
 PRICES = [name for name in profile_names() if load_profile(name).kind in PRICED]
 NO_CLOCK = [name for name in PRICES if load_profile(name).kind in ("counts", "textbook")]
 
@@ -52,10 +53,6 @@ def test_every_neuron_is_priced_on_every_profile(neuron: str, profile: str) -> N
             api.modelled_latency(artifact, profile)
     else:
         assert 0 < api.modelled_latency(artifact, profile) < 1
-
-
-def test_the_table_of_state_words_is_complete() -> None:
-    assert set(STATE_WORDS) == set(NEURON_IDS)
 
 
 def test_an_update_of_leaky_by_hand() -> None:

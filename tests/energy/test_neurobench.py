@@ -29,7 +29,7 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import IntegrateAndFire
+from spikeport.toolchain.neurons import IntegrateAndFire, network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
@@ -102,7 +102,7 @@ def fixture() -> Artifact:
                 hold_input=index == 0,
             )
         )
-    network = Network(
+    network = network_of(
         Encoder(np.ones(3), np.full(3, 64, np.int32)), tuple(layers), TIMESTEPS, alpha=0
     )
     probe = Probe(np.zeros((2, 3)), np.ones(2, np.uint8))

@@ -117,10 +117,7 @@ def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None
     The readout's integers or the spike counts, the actions, all counts.
     """
     artifact = KINDS[kind](3)
-    if "long" in kind:
-        decisions = 150
-    else:
-        decisions = 1000
+    decisions = 150 if "long" in kind else 1000
     observations, flags = streams(artifact, decisions, 5)
     trace = ReferenceBackend(artifact).trace(observations, flags)
     session, about = exported(artifact, tmp_path)
@@ -147,20 +144,12 @@ def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None
         control, payloads = host.encode(observation[None], everyone)
         encoded = payloads[0] + announced * (artifact.network.across_decisions and control[0] == 1)
         announced = encoded
-        outputs = dict(
-            zip(
-                names,
-                session.run(
-                    None,
-                    {
-                        "encoded": encoded[None].astype(np.int32),
-                        "control": control.astype(np.int32),
-                        **state,
-                    },
-                ),
-                strict=True,
-            )
-        )
+        given = {
+            "encoded": encoded[None].astype(np.int32),
+            "control": control.astype(np.int32),
+            **state,
+        }
+        outputs = dict(zip(names, session.run(None, given), strict=True))
         state = {entry["input"]: outputs[entry["output"]] for entry in about["states"]}
         counts += outputs["counts"][0]
         idle += outputs["idle_counts"][0] if spiking else 0

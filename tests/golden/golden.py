@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 
 
 def saturating(neuron: str = "if@1") -> Network:
     """Inputs near what the proof allows drive membranes to both ends of the 24-bit range."""
     differential = neuron == "dc@1"
-    spikes = SPIKES[neuron]
+    spikes = HIDDEN_NEURONS[neuron].traits
     limit, timesteps = (2_750, 4) if differential else (33_000, 8)
     threshold = np.array([5_000_000, 3, 8_000_000]) // (800 if differential else spikes.levels)
     big = np.array([[127, 127], [-127, -127], [127, -127]], np.int8)
@@ -43,7 +43,7 @@ def saturating(neuron: str = "if@1") -> Network:
         np.ones(2),
         "identity",
     )
-    return Network(
+    return network_of(
         Encoder(np.ones(2), np.array([limit, limit], np.int32)),
         (hidden, readout),
         timesteps,

@@ -1,4 +1,6 @@
-"""Record the golden vectors anew from Lava's real runtime: python tests/golden/record.py [--check]
+"""Record the golden vectors anew from Lava's real runtime.
+
+    python tests/golden/record.py [--check]
 
 With --check nothing is written; the exit code says whether Lava still computes what is recorded.
 The recording never comes from any backend of ours: a mistake there would be recorded as the truth.
@@ -44,6 +46,7 @@ from spikeport.toolchain.network.integer_network import (  # noqa: E402
     Layer,
     Network,
 )
+from spikeport.toolchain.neurons import network_of  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 
 DECISIONS = 24
@@ -87,12 +90,13 @@ def back_to_zero() -> Network:
         unit[:4],
         activation="identity",
     )
-    return Network(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
+    return network_of(Encoder(unit[:4], 4 * one[:4]), (hidden, readout), timesteps=1)
 
 
 def rate(
     seed: int, widths: tuple[int, ...], timesteps: int, alpha: int = 0, kind: str = "if"
 ) -> Callable[[], Network]:
+    """What makes a rate network of these widths."""
     return lambda: (
         random_artifact(
             seed, neuron=f"{kind}@1", widths=widths, timesteps=timesteps, alpha=alpha
@@ -103,6 +107,7 @@ def rate(
 def change(
     seed: int, widths: tuple[int, ...], activation: str = "relu", resync_every: int = 0
 ) -> Callable[[], Network]:
+    """What makes a network of sdn of these widths."""
     return lambda: (
         random_artifact(
             seed, widths=widths, activation=activation, resync_every=resync_every
@@ -111,6 +116,7 @@ def change(
 
 
 def leaky(seed: int, timesteps: int, in_current: bool, **more: Any) -> Callable[[], Network]:
+    """What makes a network of lif with rate-coded observations."""
     shape = SpikingShape(
         features=4, population=0, readers=1, timesteps=timesteps, in_current=in_current, **more
     )
@@ -166,9 +172,8 @@ def record(name: str) -> dict[str, NDArray[Any]]:
         rng.normal(scale=0.35, size=(DECISIONS, len(limit))) * (rng.random((DECISIONS, 1)) < 0.8),
         axis=0,
     )
-    observations = np.rint(walk * limit).astype(
-        np.int32
-    )  # about a third is beyond the encoder's range
+    # About a third is beyond the encoder's range.
+    observations = np.rint(walk * limit).astype(np.int32)
     flags = rng.choice(3, DECISIONS, p=(0.8, 0.1, 0.1)).astype(np.uint8)
     flags[[0, 7, 15]] = 1, 1, 2
     stimulus: dict[str, NDArray[Any]] = {"observations": observations, "flags": flags}
@@ -193,13 +198,12 @@ def record(name: str) -> dict[str, NDArray[Any]]:
 
 
 def main(arguments: list[str]) -> int:
-    if "--check" in arguments:
-        wrong = [name for name in names() if name not in CASES]
-    else:
-        wrong = []
+    """Record or check every case; the exit code says whether all is well."""
+    checking = "--check" in arguments
+    wrong = [name for name in names() if checking and name not in CASES]
     for name in CASES:
         arrays = record(name)
-        if "--check" in arguments:
+        if checking:
             before = read(name).recorded
             if before.keys() != arrays.keys() or any(
                 not np.array_equal(before[key], arrays[key]) for key in arrays
@@ -208,15 +212,10 @@ def main(arguments: list[str]) -> int:
         else:
             np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
             print(f"{name}: {(FOLDER / f'{name}.npz').stat().st_size} bytes")
-    print(
-        f"differ from what is recorded: {', '.join(wrong)}"
-        if wrong
-        else "all equal"
-        if "--check" in arguments
-        else "recorded"
-    )
     if wrong:
+        print(f"differ from what is recorded: {', '.join(wrong)}")
         return 1
+    print("all equal" if checking else "recorded")
     return 0
 
 

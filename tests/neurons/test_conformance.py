@@ -16,31 +16,27 @@ from hypothesis import strategies as st
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import (
-    DIFFERENTIAL_TIMESTEPS,
     READOUT,
     Encoder,
     Layer,
-    Network,
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.neurons import SPIKES
+from spikeport.toolchain.neurons import network_of
+from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from spikeport.toolchain.simulation.fast import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
-    CASES,
-    around,
-    case,
     check_division,
     check_exported_host,
     check_refusal,
     check_rows,
     check_trace,
     difference,
-    made,
-    made_spiking,
     open_or_skip,
 )
+from tests.support.conformance_cases import CASES, around, case, made, made_spiking
+from tests.support.layer_integers import WINDOWED
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.support.spiking_oracle import SpikingOracle
@@ -100,12 +96,12 @@ def test_the_cases_reach_every_rule() -> None:
     networks = [case(name).artifact.network for name in CASES]
     assert {len(network.layers) for network in networks} == {1, 2, 3, 4}
     assert {1, 3, 4, 6, 7, 8, 12} <= {network.timesteps for network in networks}
-    for neuron in SPIKES:
+    for neuron in WINDOWED:
         assert {0, 19, 32, 63, 64} <= {
             network.alpha for network in networks if network.neuron == neuron
         }, neuron
     assert {network.timesteps for network in networks if network.neuron == "dc@1"} == set(
-        DIFFERENTIAL_TIMESTEPS
+        ALLOWED_TIMESTEPS
     )
     thresholds = np.concatenate(
         [
@@ -337,7 +333,9 @@ def passing(limit: int, scale: float) -> Artifact:
     layer = Layer(
         READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity"
     )
-    return around(Network(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1))
+    return around(
+        network_of(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1)
+    )
 
 
 def test_division_by_multiplication_is_exact() -> None:
@@ -411,6 +409,15 @@ def test_unknown_backend_is_told_the_nearest() -> None:
         backend_class("lava-dirct")
 
 
+def some_timesteps(rng: np.random.Generator, neuron: str) -> int:
+    """Timesteps that a neuron may have; one for those without a window."""
+    if neuron in ("sdn@1", "leaky@1"):
+        return 1
+    if neuron == "dc@1":
+        return int(rng.choice(ALLOWED_TIMESTEPS))
+    return int(rng.integers(1, 33))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct", "onnx"])
 def test_many_more_networks(backend: str) -> None:
@@ -419,7 +426,6 @@ def test_many_more_networks(backend: str) -> None:
     for seed in range(400):
         neuron = str(rng.choice(NEURONS))
         rate = neuron not in ("sdn@1", "leaky@1")
-        differential = neuron == "dc@1"
         leaky = neuron == "leaky@1"
         shape = Shape(
             neuron=neuron,
@@ -427,11 +433,7 @@ def test_many_more_networks(backend: str) -> None:
             activations=(
                 ("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist())
             ),
-            timesteps=(
-                int(rng.choice(DIFFERENTIAL_TIMESTEPS) if differential else rng.integers(1, 33))
-                if rate
-                else 1
-            ),
+            timesteps=some_timesteps(rng, neuron),
             alpha=int(rng.integers(65)) if rate else 0,
             resync_every=int(rng.choice([0, 0, 3])),
             size=str(rng.choice(["tiny", "usual", "huge"])),

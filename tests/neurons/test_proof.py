@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import (
-    DIFFERENTIAL_TIMESTEPS,
-    LEAKY,
     READOUT,
     Coding,
     Encoder,
@@ -27,7 +25,7 @@ from spikeport.toolchain.network.integer_network import (
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import (
-    SPIKES,
+    HIDDEN_NEURONS,
     START,
     DifferentialCoding,
     Neuron,
@@ -35,11 +33,13 @@ from spikeport.toolchain.neurons import (
     neuron_of,
 )
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows, payload_ranges
+from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.neurons.neuron import State
 from spikeport.toolchain.neurons.proof import bound, prove
 from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.reference import ReferenceBackend
-from tests.support.conformance import around
+from tests.support.conformance_cases import around
+from tests.support.layer_integers import WINDOWED
 from tests.support.networks import random_artifact
 from tests.support.strategies import NEURONS, Shape, build, shapes, stream
 
@@ -60,7 +60,7 @@ def sum_of_shares(synaptic: np.ndarray, timesteps: int, *, first: bool) -> np.nd
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
-    timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS),
+    timesteps=st.sampled_from(ALLOWED_TIMESTEPS),
     neuron=st.sampled_from(NEURONS),
 )
 def test_no_input_exceeds_the_bound(seed: int, timesteps: int, neuron: str) -> None:
@@ -214,12 +214,12 @@ def test_what_runs_stays_within_the_bound(shape: Shape, seed: int) -> None:
     for index, layer in enumerate(artifact.network.layers):
         proof = bound(artifact.network, index)
         states = trace.layers[index].states.astype(np.int64)
-        if layer.neuron not in (*SPIKES, LEAKY):  # their membranes saturate
+        if layer.neuron not in (*WINDOWED, "leaky@1"):  # their membranes saturate
             assert (np.abs(states) <= proof.accumulator).all()
         assert len(worst[index]) == (3 if layer.neuron == "dc@1" else 0)
         for name, reached in worst[index].items():
             assert (reached <= proof.accumulator).all(), name
-        if layer.neuron in SPIKES:
+        if layer.neuron in WINDOWED:
             payloads = trace.layers[index].payloads
             assert (layer.payload_low <= payloads).all() and (payloads <= layer.payload_high).all()
         assert (np.abs(states) <= STATE_LIMIT).all()
@@ -251,7 +251,7 @@ def test_the_bound_of_rate_rows_is_attained(
 
 
 @settings(deadline=None, max_examples=60)
-@given(seed=SEEDS, timesteps=st.sampled_from(DIFFERENTIAL_TIMESTEPS), first=st.booleans())
+@given(seed=SEEDS, timesteps=st.sampled_from(ALLOWED_TIMESTEPS), first=st.booleans())
 def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, first: bool) -> None:
     """By ein of dc@1 and by the readout's accumulator.
 
@@ -263,7 +263,7 @@ def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, f
     if first:
         limit = rng.integers(1, 300, 4)
     else:
-        limit = np.full(4, SPIKES["dc@1"].high)
+        limit = np.full(4, HIDDEN_NEURONS["dc@1"].traits.high)
     worst = np.abs(weights) @ limit * np.where(bias < 0, -1, 1)
     like = build(Shape("dc@1", (4, 5, 1), timesteps=timesteps), 0).network.layers[0]
     layer = dataclasses.replace(like, weights=weights.astype(np.int8), bias=bias.astype(np.int32))
@@ -288,7 +288,7 @@ def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, f
         np.testing.assert_array_equal(denominator(timesteps) * np.abs(worst), proof.synaptic)
 
 
-@pytest.mark.parametrize("timesteps", DIFFERENTIAL_TIMESTEPS)
+@pytest.mark.parametrize("timesteps", ALLOWED_TIMESTEPS)
 def test_the_largest_lambda_may_announce_8_in_each_timestep(timesteps: int) -> None:
     """c reaches its bound, T times eout, and one more lambda is refused."""
     shape = Shape("dc@1", (1, 1, 1), timesteps=timesteps)

@@ -45,7 +45,7 @@ def test_no_function_but_a_kernel_is_longer_than_60_lines(code: str) -> None:
     hold(f"long functions, {code}")
 
 
-def test_few_functions_take_more_than_seven_parameters() -> None:
+def test_few_functions_but_kernels_take_more_than_seven_parameters() -> None:
     hold("many parameters")
 
 
@@ -54,7 +54,7 @@ def test_no_file_is_longer_than_400_lines(code: str) -> None:
     hold(f"long files, {code}")
 
 
-@pytest.mark.parametrize("code", HOUSES)
+@pytest.mark.parametrize("code", CODE)
 def test_a_file_name_stands_once(code: str) -> None:
     hold(f"shared file names, {code}")
 

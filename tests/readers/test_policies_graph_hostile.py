@@ -19,9 +19,9 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.readers.load import load_policy
 from tests.support.graph_files import dense, graph, small_onnx
 from tests.support.policy_files import write
+from tests.support.refusals import SECONDS
 
 onnx = pytest.importorskip("onnx")
-SECONDS = 2.0
 GEMM = ("Gemm", "obs,w0,b0", "h")
 LAST = ("Gemm", "r,w1,b1", "action")
 

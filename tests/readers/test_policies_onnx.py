@@ -11,17 +11,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import spikeport
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from tests.support.front_door import TOY_ENV, answer, refusal, toy_checkpoint
-from tests.support.graph_files import actor, computed, dense, exported, graph, scripted, small_onnx
+from tests.support.graph_files import (
+    OBSERVATIONS,
+    actor,
+    agree,
+    computed,
+    dense,
+    exported,
+    graph,
+    scripted,
+    small_onnx,
+)
+from tests.support.graph_parts import AFTER, CONSTANTS
 from tests.support.policy_files import model, normalizer, randomize, write
 
 pytest.importorskip("onnx")
@@ -37,15 +45,7 @@ ACTIVATIONS = {
     "sigmoid": torch.nn.Sigmoid,
     "softplus": torch.nn.Softplus,
 }
-OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)
 BOX = EnvironmentFacts("E-v1", 4, 100, -np.ones(2), np.ones(2))
-
-
-def agree(policy: Policy, wanted: np.ndarray, observations: np.ndarray = OBSERVATIONS) -> None:
-    """float32 precision: a few units in the last place of the largest action."""
-    np.testing.assert_allclose(
-        policy.act(observations), wanted, rtol=0, atol=3e-6 * max(1.0, float(np.abs(wanted).max()))
-    )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -101,317 +101,19 @@ def test_weights_without_a_merge_are_the_files_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(policy.action.scale, module.scale.numpy().astype(np.float64))
 
 
-PARTS: dict[str, list[tuple[Any, ...]]] = {
-    "matmul": [("MatMul", "{x},w{n}", "m{n}"), ("Add", "m{n},b{n}", "{y}")],
-    "add first": [("MatMul", "{x},w{n}", "m{n}"), ("Add", "b{n},m{n}", "{y}")],
-    "gemm": [("Gemm", "{x},w{n},b{n}", "{y}")],
-    "gemm scaled": [("Gemm", "{x},w{n},b{n}", "{y}", {"alpha": 0.5, "beta": 1.5})],
-    "gemm transposed": [
-        ("Transpose", "w{n}", "t{n}", {"perm": [1, 0]}),
-        ("Gemm", "{x},t{n},b{n}", "{y}", {"transB": 1}),
-    ],
-    "gemm of a transpose": [
-        ("Transpose", "{x}", "t{n}", {"perm": [1, 0]}),
-        ("Gemm", "t{n},w{n},b{n}", "{y}", {"transA": 1}),
-    ],
-    "two in a row": [
-        ("MatMul", "{x},w{n}", "m{n}"),
-        ("Mul", "m{n},half", "h{n}"),
-        ("Sub", "h{n},b{n}", "{y}"),
-    ],
-    "reshaped": [
-        ("Reshape", "{x},rows", "r{n}"),
-        ("MatMul", "r{n},w{n}", "m{n}"),
-        ("Identity", "m{n}", "i{n}"),
-        ("Add", "i{n},b{n}", "{y}"),
-    ],
-    "unsqueezed": [
-        ("Unsqueeze", "{x},one", "u{n}"),
-        ("Squeeze", "u{n},one", "s{n}"),
-        ("Gemm", "s{n},w{n},b{n}", "{y}"),
-    ],
-    "flattened": [
-        ("Flatten", "{x}", "f{n}"),
-        ("Dropout", "f{n}", "d{n}"),
-        ("Cast", "d{n}", "c{n}", {"to": 1}),
-        ("Gemm", "c{n},w{n},b{n}", "{y}"),
-    ],
-}
-HIDDEN: dict[str, list[tuple[Any, ...]]] = {
-    "relu": [("Relu", "{x}", "{y}")],
-    "relu by clip": [("Clip", "{x},zero", "{y}")],
-    "relu by max": [("Max", "{x},zero", "{y}")],
-    "leaky": [("LeakyRelu", "{x}", "{y}")],
-    "elu": [("Elu", "{x}", "{y}")],
-    "softplus": [("Softplus", "{x}", "{y}")],
-    "swish": [("Sigmoid", "{x}", "hs{n}"), ("Mul", "{x},hs{n}", "{y}")],
-    "swish, steeper": [
-        ("Mul", "{x},half", "hh{n}"),
-        ("Sigmoid", "hh{n}", "hs{n}"),
-        ("Mul", "hs{n},{x}", "{y}"),
-    ],
-    "gelu": [
-        ("Div", "{x},root", "hq{n}"),
-        ("Erf", "hq{n}", "he{n}"),
-        ("Add", "he{n},unit", "hp{n}"),
-        ("Mul", "{x},hp{n}", "ho{n}"),
-        ("Mul", "ho{n},half", "{y}"),
-    ],
-    "gelu, half first": [
-        ("Div", "{x},root", "hq{n}"),
-        ("Erf", "hq{n}", "he{n}"),
-        ("Add", "unit,he{n}", "hp{n}"),
-        ("Mul", "{x},half", "ho{n}"),
-        ("Mul", "hp{n},ho{n}", "{y}"),
-    ],
-    "tanh, scaled": [("Tanh", "{x}", "ht{n}"), ("Mul", "ht{n},half", "{y}")],
-    "sigmoid": [("Sigmoid", "{x}", "{y}")],
-}
-BEFORE: dict[str, list[tuple[Any, ...]]] = {
-    "nothing": [("Identity", "{x}", "{y}")],
-    "normalised": [("Sub", "{x},mean", "n0"), ("Div", "n0,std", "{y}")],
-    "multiplied": [("Mul", "{x},std", "n0"), ("Add", "n0,mean", "n1"), ("Neg", "n1", "{y}")],
-    "clipped": [("Sub", "{x},mean", "n0"), ("Div", "n0,std", "n1"), ("Clip", "n1,low,high", "{y}")],
-    "clipped twice": [
-        ("Clip", "{x},low,high", "n0"),
-        ("Mul", "n0,std", "n1"),
-        ("Sub", "n1,mean", "n2"),
-        ("Clip", "n2,low,high", "{y}"),
-    ],
-    "clipped unevenly": [("Clip", "{x},low,unit", "n0"), ("Div", "n0,std", "{y}")],
-    "clipped by Min and Max": [("Min", "{x},high", "n0"), ("Max", "low,n0", "{y}")],
-    "square root": [
-        ("Mul", "std,std", "n0"),
-        ("Add", "n0,half", "n1"),
-        ("Sqrt", "n1", "n2"),
-        ("Reciprocal", "n2", "n3"),
-        ("Mul", "{x},n3", "{y}"),
-    ],
-}
-AFTER: dict[str, list[tuple[Any, ...]]] = {
-    "raw": [("Identity", "{x}", "{y}")],
-    "tanh": [("Tanh", "{x}", "{y}")],
-    "scaled tanh": [("Tanh", "{x}", "z0"), ("Mul", "z0,half", "z1"), ("Add", "z1,unit", "{y}")],
-    "clip": [("Clip", "{x},low,high", "z0"), ("Div", "z0,minus", "{y}")],
-    "clip of clip": [
-        ("Clip", "{x},low,high", "z0"),
-        ("Mul", "z0,half", "z1"),
-        ("Clip", "z1,minus,unit", "{y}"),
-    ],
-    "clip then tanh": [
-        ("Clip", "{x},minus,high", "z0"),
-        ("Tanh", "z0", "z1"),
-        ("Mul", "z1,minus", "{y}"),
-    ],
-    "tanh then one-sided clip": [("Tanh", "{x}", "z0"), ("Max", "z0,zero", "{y}")],
-    "sigmoid": [("Sigmoid", "{x}", "{y}")],
-    "softplus": [("Softplus", "{x}", "{y}")],
-}
-CONSTANTS: dict[str, Any] = {
-    "half": np.array(0.5),
-    "unit": np.array(1.0),
-    "minus": np.array(-0.8),
-    "zero": np.array(0.0),
-    "root": np.array(np.sqrt(2.0)),
-    "low": np.array(-1.2),
-    "high": np.array(1.2),
-    "rows": np.array([0, -1]),
-    "one": np.array([1]),
-}
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> bytes:
-    """Any chain of these parts; widths of 1 to 6."""
-    sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
-    nodes: list[tuple[Any, ...]] = []
-    value = "obs"
-    count = 0
-
-    def append(part: list[tuple[Any, ...]], number: int) -> None:
-        nonlocal value, count
-        count += 1
-        names = {"x": value, "y": f"v{count}", "n": number}
-        nodes.extend(
-            (operator, reads.format(**names), makes.format(**names), *rest)
-            for operator, reads, makes, *rest in part
-        )
-        value = f"v{count}"
-
-    append(BEFORE[draw(st.sampled_from(sorted(BEFORE)))], 0)
-    for number in range(len(sizes) - 1):
-        append(PARTS[draw(st.sampled_from(sorted(PARTS)))], number)
-        if number < len(sizes) - 2:
-            append(HIDDEN[draw(st.sampled_from(sorted(HIDDEN)))], number)
-    append(AFTER[draw(st.sampled_from(sorted(AFTER)))], 0)
-    nodes.append(("Identity", value, "action"))
-    generator = np.random.default_rng(draw(st.integers(0, 2**16)))
-    own = {"mean": generator.normal(size=sizes[0]), "std": generator.uniform(0.3, 2.0, sizes[0])}
-    return graph(
-        nodes,
-        dense(draw(st.integers(0, 99)), sizes) | CONSTANTS | own,
-        {"obs": ["batch", sizes[0]]},
-        {"action": ["batch", sizes[-1]]},
-    )
-
-
-@settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(data=graphs(), seed=st.integers(0, 2**16))
-@pytest.mark.proves(direction="in", format="ONNX")
-def test_any_chain_acts_as_onnxruntime_says(tmp_path: Path, data: bytes, seed: int) -> None:
-    path = write(tmp_path / "g.onnx", data)
-    policy = load_policy(path)
-    observations = (
-        np.random.default_rng(seed)
-        .normal(scale=2.0, size=(16, policy.observation.size))
-        .astype(np.float32)
-    )
-    agree(policy, computed(path, observations), observations)
-
-
-def test_every_part_is_read(tmp_path: Path) -> None:
-    """The table above with each entry in turn, so that none depends on luck."""
-    for group in ("before", "dense", "hidden", "after"):
-        table = {"before": BEFORE, "dense": PARTS, "hidden": HIDDEN, "after": AFTER}[group]
-        for name in table:
-            chosen = {"before": "nothing", "dense": "gemm", "hidden": "relu", "after": "raw"} | {
-                group: name
-            }
-            steps = [
-                BEFORE[chosen["before"]],
-                PARTS[chosen["dense"]],
-                HIDDEN[chosen["hidden"]],
-                PARTS["gemm"],
-                AFTER[chosen["after"]],
-            ]
-            nodes: list[tuple[Any, ...]] = []
-            for place, part in enumerate(steps):
-                names = {
-                    "x": "obs" if place == 0 else f"v{place - 1}",
-                    "y": f"v{place}" if place < 4 else "action",
-                    "n": place // 3,
-                }
-                nodes.extend(
-                    (operator, reads.format(**names), makes.format(**names), *rest)
-                    for operator, reads, makes, *rest in part
-                )
-            own = {"mean": np.array([0.5, -1.0, 0.1, 2.0]), "std": np.array([0.5, 1.0, 2.0, 0.3])}
-            path = write(tmp_path / "g.onnx", graph(nodes, dense() | CONSTANTS | own))
-            agree(load_policy(path), computed(path, OBSERVATIONS))
-
-
-def test_several_inputs_in_their_order(tmp_path: Path) -> None:
-    """Each part normalised by itself, concatenated in another order than the file lists them."""
-    import onnxruntime
-
-    nodes = [
-        ("Sub", "b,mean", "n"),
-        ("Clip", "n,low,high", "c"),
-        ("Concat", "c,a", "x", {"axis": -1}),
-        ("Gemm", "x,w0,b0", "h"),
-        ("Tanh", "h", "t"),
-        ("Gemm", "t,w1,b1", "action"),
-    ]
-    wide = CONSTANTS | {"mean": np.array([0.5, -0.5, 1.0])}
-    clipped = write(
-        tmp_path / "g.onnx", graph(nodes, dense() | wide, {"a": ["n", 1], "b": ["n", 3]})
-    )
-    with pytest.raises(
-        InputError, match="the observation's clip has no two bounds in every channel"
-    ):
-        load_policy(clipped)
-    nodes[1] = ("Identity", "n", "c")
-    path = write(tmp_path / "g.onnx", graph(nodes, dense() | wide, {"a": ["n", 1], "b": ["n", 3]}))
-    policy = load_policy(path)
-    assert "the observation is the inputs a, b in this order" in policy.provenance.assumptions
-    wanted = onnxruntime.InferenceSession(str(path)).run(
-        None, {"a": OBSERVATIONS[:, :1], "b": OBSERVATIONS[:, 1:]}
-    )[0]
-    agree(policy, wanted)
-
-
-def test_parallel_branches_become_one_layer(tmp_path: Path) -> None:
-    nodes = [
-        ("Gemm", "obs,w0,b0", "p"),
-        ("Relu", "p", "q"),
-        ("Gemm", "obs,w0", "r"),
-        ("Relu", "r", "s"),
-        ("Concat", "q,s", "t", {"axis": 1}),
-        ("Slice", "t,one,end,one", "u"),
-        ("MatMul", "u,big", "action"),
-    ]
-    weights = (
-        dense()
-        | CONSTANTS
-        | {
-            "big": np.random.default_rng(0).normal(size=(9, 2)),
-            "end": np.array([10]),
-        }
-    )
-    path = write(tmp_path / "g.onnx", graph(nodes, weights))
-    policy = load_policy(path)
-    assert [(layer.inputs, layer.outputs) for layer in policy.layers] == [(4, 10), (10, 2)]
-    agree(policy, computed(path, OBSERVATIONS))
-
-
-def test_only_what_the_action_needs_is_read(tmp_path: Path) -> None:
-    """A value head with an operator that no policy has, beside an output called actions.
-
-    A shape taken from a standard deviation.
-    """
-    nodes = [
-        ("Gemm", "obs,w0,b0", "h"),
-        ("Relu", "h", "r"),
-        ("Gemm", "r,w1,b1", "m"),
-        ("Exp", "r", "s"),
-        ("MatMul", "s,w1", "d"),
-        ("Add", "m,d", "noisy"),
-        ("Shape", "noisy", "k"),
-        ("Expand", "m,k", "actions"),
-        ("Softmax", "h", "value"),
-    ]
-    path = write(
-        tmp_path / "g.onnx", graph(nodes, dense(), outputs={"value": ["n", 5], "actions": ["n", 2]})
-    )
-    policy = load_policy(path)
-    assert (
-        "output actions is the deterministic action, value, actions are there"
-        in policy.provenance.assumptions
-    )
-    agree(policy, computed(path, OBSERVATIONS, 1))
-    with pytest.raises(
-        InputError,
-        match=r"^g\.onnx: node 8: Softmax makes discrete actions, which are not supported",
-    ):
-        load_policy(path, action_output="value")
-    with pytest.raises(
-        InputError, match=r"no such output \(got --action-output mu, limit value, actions\)"
-    ):
-        load_policy(path, action_output="mu")
-
-
 @pytest.mark.parametrize("algorithm", ["PPO", "A2C", "SAC", "TD3"])
 def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algorithm: str) -> None:
     """The recipe of SB3's export page; its graph leaves scaling and clipping to the caller."""
     pytest.importorskip("stable_baselines3")
     bounds = np.full(3, 2.0, np.float32)
     trained = randomize(model(algorithm, low=-bounds, high=bounds))
-    if algorithm == "TD3":
-        arguments = {}
-    else:
-        arguments = {"deterministic": True}
+    arguments = {} if algorithm == "TD3" else {"deterministic": True}
+    on_policy = algorithm in ("PPO", "A2C")
 
     class Onnxable(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            if algorithm in ("PPO", "A2C"):
-                self.policy = trained.policy
-            else:
-                self.policy = trained.policy.actor
+            self.policy = trained.policy if on_policy else trained.policy.actor
 
         def forward(self, observation: Any) -> Any:
             return self.policy(observation, **arguments)
@@ -420,26 +122,21 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
         Onnxable().eval(), 5, tmp_path / "sb3.onnx", input_names=["input"], dynamic_axes={}
     )
     facts = EnvironmentFacts("E-v1", 5, 100, -bounds, bounds)
-    if algorithm in ("PPO", "A2C"):
-        with pytest.raises(
-            InputError,
-            match=(
-                r"which output is the deterministic action is not clear \(got outputs .*Fix:"
-                r" --action-output NAME"
-            ),
-        ):
-            load_policy(path, environment=facts)
-        policy = load_policy(path, environment=facts, action_output=options_of(path), squash="clip")
+    if on_policy:
+        text = (
+            r"which output is the deterministic action is not clear \(got outputs .*Fix:"
+            r" --action-output NAME"
+        )
+        options = {"action_output": options_of(path), "squash": "clip"}
     else:
-        with pytest.raises(
-            InputError,
-            match=(
-                r"the file's tanh ends at -1 and 1, the bounds of E-v1 are others \(got a tanh"
-                r" without scale"
-            ),
-        ):
-            load_policy(path, environment=facts)
-        policy = load_policy(path, environment=facts, action_limit=2.0)
+        text = (
+            r"the file's tanh ends at -1 and 1, the bounds of E-v1 are others \(got a tanh"
+            r" without scale"
+        )
+        options = {"action_limit": 2.0}
+    with pytest.raises(InputError, match=text):
+        load_policy(path, environment=facts)
+    policy = load_policy(path, environment=facts, **options)
     observations = np.random.default_rng(0).normal(size=(50, 5))
     wanted = np.array(
         [trained.predict(observation, deterministic=True)[0] for observation in observations]
@@ -451,7 +148,7 @@ def test_stable_baselines3_as_its_documentation_exports_it(tmp_path: Path, algor
         environment=facts,
         action_output=options_of(path),
         squash=None,
-        action_limit=None if algorithm in ("PPO", "A2C") else 2.0,
+        action_limit=None if on_policy else 2.0,
         normalizer=tmp_path / "vecnormalize.pkl",
     )
     assert (

@@ -38,8 +38,8 @@ from spikeport.toolchain.network.parameters import decay as neurons_decay
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import carry_residual
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation as reference_activation
+from tests.support.layer_integers import tie_table
 from tests.support.networks import random_table
-from tests.support.strategies import tie_table
 
 TYPES = [np.int32, np.int64]
 SEEDS = st.integers(0, 2**32 - 1)

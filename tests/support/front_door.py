@@ -89,8 +89,9 @@ def refusal(*arguments: object) -> str:
 def process(
     *arguments: object, folder: Path, code: str = "", seconds: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command (or Python `code` with these arguments) in a process of its own, in `folder`,
-    without MuJoCo's or pytest's settings.
+    """A command, or Python `code` with these arguments, in a process of its own.
+
+    It runs in `folder`, without MuJoCo's or pytest's settings.
     """
     if code:
         start = [sys.executable, "-c", code]
@@ -149,3 +150,29 @@ def toy() -> Artifact:
 def recorded(channels: int, rows: int = 300) -> np.ndarray:
     """Observations like those of a smooth motion."""
     return np.cumsum(np.random.default_rng(0).normal(scale=0.1, size=(rows, channels)), axis=0)
+
+
+def refused(home: Path, *arguments: object) -> str:
+    """The text of a refused command, which left the folder as it was."""
+    before = listing(home)
+    text = refusal(*arguments)
+    assert listing(home) == before
+    assert str(home) not in text.replace(
+        str(home / "out"), ""
+    )  # names of files, not of the user's folders
+    return text
+
+
+TOY = (
+    "convert",
+    "toy.pt",
+    "-o",
+    "x.spk",
+    *TOY_OPTIONS,
+    "--observations",
+    "obs.npy",
+    "--action-limit",
+    "1",
+)
+
+SB3 = ("convert", PENDULUM, "-o", "x.spk", "--env", PENDULUM_ENV, *QUICK)

@@ -1,6 +1,4 @@
-"""Policies as graphs, written by the world's own exporters and by hand, and what those graphs
-compute.
-"""
+"""Policies as graphs, written by exporters and by hand, and what those graphs compute."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.toolchain.policies.ann_policy import Policy
 from tests.support.policy_files import zip_bytes
 
 OPSET = 17
@@ -192,3 +191,13 @@ def repacked(path: Path, change: Mapping[str, bytes]) -> bytes:
         contents = {name: archive.read(name) for name in archive.namelist()}
     top = next(iter(contents)).split("/")[0]
     return zip_bytes(contents | {f"{top}/{name}": data for name, data in change.items()})
+
+
+OBSERVATIONS = np.random.default_rng(3).normal(scale=2.0, size=(64, 4)).astype(np.float32)
+
+
+def agree(policy: Policy, wanted: np.ndarray, observations: np.ndarray = OBSERVATIONS) -> None:
+    """float32 precision: a few units in the last place of the largest action."""
+    np.testing.assert_allclose(
+        policy.act(observations), wanted, rtol=0, atol=3e-6 * max(1.0, float(np.abs(wanted).max()))
+    )

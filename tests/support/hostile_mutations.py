@@ -36,16 +36,23 @@ ODD: list[Any] = [
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
+    """The members of a zip, by name."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def inside(member: str, change: Change = mutate) -> Change:
-    """Mutate one member of a zip and pack it again, checksum and all."""
+    """Mutate one member of a zip and pack it again, checksum and all.
+
+    torch.jit.script numbers a module that this process has scripted before: `linear.py` is then a
+    file in the folder `linear`.
+    """
+    folder = member.removesuffix(".py") + "/"
 
     def changed(data: bytes, generator: np.random.Generator) -> bytes:
         contents = unpacked(data)
-        name = next(name for name in contents if name.endswith(member))
+        found = [name for name in contents if name.endswith(member)]
+        name = next(iter(found or [name for name in contents if folder in name]))
         return zip_bytes({**contents, name: change(contents[name], generator)})
 
     return changed

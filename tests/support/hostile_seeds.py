@@ -87,7 +87,7 @@ def sb3_normalised(folder: Path) -> None:
 
 
 def popsan(folder: Path) -> None:
-    from tests.readers.test_policies_spiking import OBSERVATIONS, actor
+    from tests.support.spiking_files import OBSERVATIONS, actor
 
     (folder / "actor.pt").write_bytes(torch_bytes(actor()))
     statistics = [np.zeros(OBSERVATIONS), np.ones(OBSERVATIONS)]
@@ -104,7 +104,7 @@ def popsan_with_sidecar(folder: Path) -> None:
 
 
 def sddpg(folder: Path) -> None:
-    from tests.readers.test_policies_spiking import navigation
+    from tests.support.spiking_files import navigation
 
     navigation(folder)
 

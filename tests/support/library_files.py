@@ -1,5 +1,4 @@
-"""Checkpoints in the layouts that RSL-RL, rl_games and CleanRL write, and the torch modules that
-acted in them.
+"""Checkpoints in the layouts that RSL-RL, rl_games and CleanRL write, and what acted in them.
 
 Names, shapes and types are those of rsl-rl-lib 2.3, 3.1 and 5.5, of rl-games 1.6 and of CleanRL's
 scripts; the forward passes are written from their documented equations.
@@ -7,11 +6,15 @@ scripts; the forward passes are written from their documented equations.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+from tests.support.policy_files import torch_bytes, write
 
 LOW = np.array([-1.0, -2.0, 0.0])
 HIGH = np.array([1.0, 3.0, 0.5])
@@ -46,10 +49,12 @@ def mlp(
 
 
 def named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """A state dict whose names have a prefix."""
     return {f"{prefix}{name}": value for name, value in module.state_dict().items()}
 
 
 def observations(count: int = 64) -> np.ndarray:
+    """Observations whose mean and spread are not those of a normaliser."""
     return np.random.default_rng(1).normal(0.5, 2.0, (count, INPUTS))
 
 
@@ -68,6 +73,7 @@ def empirical(prefix: str = "", seed: int = 2) -> dict[str, Tensor]:
 
 
 def empirically(buffers: dict[str, Tensor], prefix: str, x: Tensor) -> Tensor:
+    """Observations as RSL-RL normalises them with those buffers."""
     return (x - buffers[f"{prefix}_mean"]) / (buffers[f"{prefix}_std"] + 1e-2)
 
 
@@ -222,3 +228,11 @@ def cleanrl(script: str) -> tuple[Stored, Any]:
         "sac": actor.state_dict(),
     }[script]
     return stored, actor
+
+
+BOX = EnvironmentFacts("E-v0", INPUTS, 100, LOW, HIGH)
+
+
+def saved(tmp_path: Path, stored: object) -> Path:
+    """A checkpoint written with torch.save."""
+    return write(tmp_path / "checkpoint.pt", torch_bytes(stored))

@@ -12,10 +12,10 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
-from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer
 from spikeport.toolchain.network.parameters import ActivationTable, Leak
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import SPIKES, Spikes
 from spikeport.toolchain.neurons.proof import STATE_LIMIT
 from spikeport.toolchain.policies.ann_policy import Provenance
 
@@ -43,69 +43,88 @@ def random_table(rng: np.random.Generator, neurons: int, reach: int) -> Activati
 def random_layer(
     rng: np.random.Generator,
     neuron: str,
-    inputs: int,
     outputs: int,
     low: np.ndarray,
     high: np.ndarray,
-    timesteps: int,
-    *,
-    first: bool,
-    limit: int = 127,
+    kind: RowKind,
     activation: str = "relu",
-    differential: bool = False,
 ) -> Layer:
-    """One layer whose rows pass the proof for input values within [low, high]."""
-    weights = rng.integers(-limit, limit + 1, (outputs, inputs))
+    """One layer whose rows pass the proof for input values within [low, high].
+
+    Args:
+        rng: Where its integers come from.
+        neuron: The neuron, or READOUT.
+        outputs: How many neurons it has.
+        low: The smallest value of each input.
+        high: The largest one.
+        kind: Its place in the network.
+        activation: Of a hidden layer.
+
+    Returns:
+        The layer.
+    """
+    weights = rng.integers(-127, 128, (outputs, len(low)))
     weights[rng.random(weights.shape) < 0.3] = 0
     bias = rng.integers(-2000, 2001, outputs)
-    across = neuron == "sdn@1" or (neuron == READOUT and timesteps == 1)
     readout = neuron == READOUT
-    if differential:
-        coding = Coding.DIFFERENTIAL
-    elif across:
-        coding = Coding.ACROSS
-    else:
-        coding = Coding.RATE
-    kind = RowKind(coding, timesteps, readout, first)
-    while True:  # coarser until the proof passes
-        proof = bound_rows(weights, bias, low, high, kind)
-        if max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT:
-            break
+    differential = kind.coding == Coding.DIFFERENTIAL
+    while not _passes(weights, bias, low, high, kind):
         weights = weights // 2
         bias = bias // 2
     scale = np.maximum(np.abs(weights).sum(1), 1)
-    threshold = np.maximum(
-        1, (scale * rng.uniform(0.01, 1.5, outputs) * (8 if first else 1)).astype(int)
-    )
-    spiking = not readout
-    spikes = SPIKES.get(neuron, Spikes(0, 1))
-    threshold = (threshold // spikes.levels).clip(1, kind.largest_lambda if differential else None)
-    if spiking and activation not in ("relu", "identity"):
-        table = random_table(rng, outputs, int(scale.max()) * 10)
-    else:
-        table = None
-    if neuron == "sdn@1":
-        top = rng.integers(1, 40, outputs)
-    else:
-        top = np.full(outputs, spikes.high)
-    if neuron == "sdn@1" and activation != "relu":
-        bottom = -rng.integers(0, 40, outputs)
-    else:
-        bottom = np.full(outputs, spikes.low)
+    share = rng.uniform(0.01, 1.5, outputs) * (8 if kind.first else 1)
+    levels = 1 if readout else HIDDEN_NEURONS[neuron].traits.levels
+    threshold = np.maximum(1, (scale * share).astype(int)) // levels
+    threshold = threshold.clip(1, kind.largest_lambda if differential else None)
+    tabled = not readout and activation not in ("relu", "identity")
+    table = random_table(rng, outputs, int(scale.max()) * 10) if tabled else None
+    bottom, top = _payload_ends(rng, neuron, outputs, activation)
     return Layer(
         neuron=neuron,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=rng.uniform(1e-4, 1e-2, outputs),
-        threshold=(threshold if spiking else np.zeros(outputs)).astype(np.int32),
+        threshold=(np.zeros(outputs) if readout else threshold).astype(np.int32),
         payload_low=bottom.astype(np.int32),
         payload_high=top.astype(np.int32),
         unit=np.ones(outputs),
-        activation=activation if spiking else "identity",
+        activation="identity" if readout else activation,
         table=table,
         trigger=int(rng.integers(1, 4)) if neuron == "sdn@1" else 1,
-        hold_input=first and coding == Coding.RATE,
+        hold_input=kind.first and kind.coding == Coding.RATE,
     )
+
+
+def _passes(
+    weights: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray, kind: RowKind
+) -> bool:
+    """Whether the sums of all rows stay within the range of a state."""
+    proof = bound_rows(weights, bias, low, high, kind)
+    return bool(max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT)
+
+
+def _coding(neuron: str, timesteps: int, differential: bool) -> Coding:
+    """How the network of such a layer speaks."""
+    if differential:
+        return Coding.DIFFERENTIAL
+    if neuron == "sdn@1" or (neuron == READOUT and timesteps == 1):
+        return Coding.ACROSS
+    return Coding.RATE
+
+
+def _payload_ends(
+    rng: np.random.Generator, neuron: str, outputs: int, activation: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest payload of each neuron."""
+    if neuron == READOUT:
+        return np.zeros(outputs), np.ones(outputs)
+    if neuron != "sdn@1":
+        traits = HIDDEN_NEURONS[neuron].traits
+        return np.full(outputs, traits.low), np.full(outputs, traits.high)
+    top = rng.integers(1, 40, outputs)
+    if activation == "relu":
+        return np.zeros(outputs), top
+    return -rng.integers(0, 40, outputs), top
 
 
 def random_artifact(
@@ -121,76 +140,85 @@ def random_artifact(
     normalised: bool = False,
     squash: str = "tanh",
 ) -> Artifact:
-    """An artifact over a random network; `widths` runs from features to actions."""
+    """An artifact over a random network.
+
+    Args:
+        seed: The same one gives the same artifact.
+        neuron: Of the hidden layers.
+        widths: From the features to the actions.
+        timesteps: Of a decision; 1 for sdn.
+        alpha: How much of the residual is carried over, in 64ths.
+        activation: Of the hidden layers of sdn.
+        resync_every: Decisions; 0 for never.
+        time_feature: Whether the last feature is the time.
+        normalised: Whether observations are normalised.
+        squash: Of the action.
+
+    Returns:
+        The artifact, with a probe and without a source policy.
+    """
     rng = np.random.default_rng(seed)
     if neuron == "sdn@1":
         timesteps = 1
-    else:
-        timesteps = timesteps
     limit = rng.integers(1, 200, widths[0])
-    low = -limit.astype(np.int64)
-    high = limit.astype(np.int64)
-    layers: list[Layer] = []
-    for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
-        if index == len(widths) - 2:
-            kind = READOUT
-        else:
-            kind = neuron
-        differential = neuron == "dc@1" and len(widths) > 2
-        options: dict[str, Any] = {
-            "first": index == 0,
-            "activation": activation,
-            "differential": differential,
-        }
-        layers.append(random_layer(rng, kind, inputs, outputs, low, high, timesteps, **options))
-        low = layers[-1].payload_low.astype(np.int64)
-        high = layers[-1].payload_high.astype(np.int64)
-    network = Network(
-        Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32)),
-        tuple(layers),
-        timesteps,
-        alpha,
-        resync_every,
-    )
+    layers = _random_layers(rng, neuron, widths, timesteps, activation, limit.astype(np.int64))
+    encoder = Encoder(rng.uniform(0.01, 0.1, widths[0]), limit.astype(np.int32))
+    network = network_of(encoder, layers, timesteps, alpha, resync_every)
     features = widths[0]
-    size = widths[0] - time_feature
-    normaliser: dict[str, Any] = (
-        {
+    size = features - time_feature
+    normaliser: dict[str, Any] = {}
+    if normalised:
+        normaliser = {
             "mean": rng.normal(size=features),
             "variance": rng.uniform(0.5, 2, features),
             "epsilon": 1e-8,
             "clip": 3.0,
         }
-        if normalised
-        else {}
-    )
-    observation = ObservationContract(
-        size=size, time_feature=TimeFeature(37) if time_feature else None, **normaliser
-    )
-    action = ActionContract(
-        widths[-1],
-        squash,
-        rng.uniform(0.5, 2, widths[-1]),
-        rng.normal(size=widths[-1]),
-        *(
-            (np.full(widths[-1], -1.0), np.full(widths[-1], 1.0))
-            if squash == "none"
-            else (None, None)
-        ),
-    )
-    probe = Probe(
-        observation_stream(rng, 12, size), np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8)
-    )
-    macs = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    time = TimeFeature(37) if time_feature else None
+    observation = ObservationContract(size=size, time_feature=time, **normaliser)
+    probe_flags = np.array([1, 0, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0], np.uint8)
+    action = _random_action(rng, widths[-1], squash)
     return Artifact(
         network,
         observation,
         action,
         Provenance("random", "0" * 64, "test", "random"),
-        probe,
+        Probe(observation_stream(rng, 12, size), probe_flags),
         {"seeds": []},
-        source_macs=macs,
+        source_macs=sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True)),
     )
+
+
+def _random_layers(
+    rng: np.random.Generator,
+    neuron: str,
+    widths: tuple[int, ...],
+    timesteps: int,
+    activation: str,
+    limit: np.ndarray,
+) -> tuple[Layer, ...]:
+    """Hidden layers and the readout; the first one's inputs lie within -limit..limit."""
+    low = -limit
+    high = limit
+    differential = neuron == "dc@1" and len(widths) > 2
+    layers: list[Layer] = []
+    for index, outputs in enumerate(widths[1:]):
+        last = index == len(widths) - 2
+        own = READOUT if last else neuron
+        kind = RowKind(_coding(own, timesteps, differential), timesteps, last, index == 0)
+        layers.append(random_layer(rng, own, outputs, low, high, kind, activation))
+        low = layers[-1].payload_low.astype(np.int64)
+        high = layers[-1].payload_high.astype(np.int64)
+    return tuple(layers)
+
+
+def _random_action(rng: np.random.Generator, size: int, squash: str) -> ActionContract:
+    """An action contract that clips to -1..1 where nothing squashes."""
+    scale = rng.uniform(0.5, 2, size)
+    offset = rng.normal(size=size)
+    if squash == "none":
+        return ActionContract(size, squash, scale, offset, np.full(size, -1.0), np.full(size, 1.0))
+    return ActionContract(size, squash, scale, offset, None, None)
 
 
 def leaky_artifact(

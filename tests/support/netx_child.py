@@ -1,5 +1,6 @@
-"""Runs lava-dl in a process of its own, which is killed with all that it started when it takes too
-long.
+"""Run lava-dl in a process of its own.
+
+It is killed with all that it started when it takes too long.
 
 python netx_child.py FOLDER    runs what it finds in FOLDER:
     slayer.json        [{file, widths, seed, ...}, ...]; slayer blocks, written to `file` by their
@@ -82,9 +83,11 @@ def supervised(arguments: Sequence[str], folder: Path) -> str:
 
 
 def import_netx(slayer: bool = False) -> None:
-    """lava-dl on this Python: `import_lava`, and without its object detection, which needs
-    torchvision; without `slayer` that is replaced, too, as it needs PyTorch and netx uses it for
-    resonators alone."""
+    """lava-dl on this Python: `import_lava`, and stand-ins for what is not needed.
+
+    Its object detection needs torchvision and is replaced. Without `slayer` that is replaced, too,
+    as it needs PyTorch and netx uses it for resonators alone.
+    """
     from spikeport.export.lava.lava_import import import_lava
 
     import_lava()
@@ -105,6 +108,7 @@ def import_netx(slayer: bool = False) -> None:
 
 
 def run_jobs(folder: Path) -> None:
+    """Run the jobs of jobs.json."""
     from lava.lib.dl import netx
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
@@ -128,6 +132,7 @@ def run_jobs(folder: Path) -> None:
 
 
 def run_slayer(folder: Path) -> None:
+    """Write the networks of slayer.json and record their spikes."""
     import h5py
     import torch
     from lava.lib.dl import slayer
@@ -174,6 +179,7 @@ def run_slayer(folder: Path) -> None:
 
 
 def run_matrices(folder: Path) -> None:
+    """Write the weights with which netx sums spikes."""
     from lava.lib.dl.netx.utils import optimize_weight_bits
     from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import spikeport
+from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.load import load_policy
+
 T = 8
 SIDECAR: dict[str, Any] = {
     "timesteps": T,
@@ -48,6 +53,7 @@ def network(rng: np.random.Generator, widths: tuple[int, ...] = WIDTHS) -> list[
 def written(
     path: Path, blocks: list[dict[str, Any]], sidecar: Any = SIDECAR, **others: Any
 ) -> Path:
+    """A netx file of these blocks, with a sidecar beside it."""
     import h5py
 
     with h5py.File(path, "w") as file:
@@ -66,3 +72,17 @@ def written(
     if sidecar is not None:
         path.with_name(f"{path.stem}.spikeport.json").write_text(json.dumps(sidecar))
     return path
+
+
+def read(path: Path, **options: Any) -> SpikingPolicy:
+    """The policy of a netx file."""
+    policy = load_policy(path, **{"squash": "none"} | options)
+    assert isinstance(policy, SpikingPolicy)
+    return policy
+
+
+def artifact_of(policy: SpikingPolicy) -> Artifact:
+    """The policy converted on random observations."""
+    return spikeport.convert(
+        policy, observations=np.random.default_rng(0).random((120, policy.observation.size))
+    )

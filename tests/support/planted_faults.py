@@ -1,5 +1,6 @@
-"""Faults planted in converted artifacts, and a toy policy that does its task well enough to show
-them.
+"""Faults planted in converted artifacts.
+
+Beside them, a toy policy that does its task well enough to show them.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.toolchain.environments.environment_record import EnvironmentFacts
+
 ON_POLICY = ("PPO", "A2C", "TRPO")
 OFF_POLICY = ("TD3", "DDPG", "SAC", "TQC")
 LOW = np.array([-0.4, -2.0, -1.0], np.float32)
@@ -82,8 +84,9 @@ def still(observations: Any, actions: Any) -> Any:
 
 
 def randomize(untrained: Any) -> Any:
-    """Random weights under which actions spread over their range, clip and squash as a trained
-    actor's do.
+    """Give a model random weights.
+
+    Actions spread over their range, clip and squash as a trained actor's do.
     """
     import torch
 
@@ -146,16 +149,19 @@ def torch_bytes(stored: object, *, legacy: bool = False) -> bytes:
 
 
 def write(path: Path, data: bytes) -> Path:
+    """Write a file and return its path."""
     path.write_bytes(data)
     return path
 
 
 def members(path: Path) -> dict[str, bytes]:
+    """The members of a zip, by name."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zip_bytes(contents: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip of these members."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, data in contents.items():
@@ -202,4 +208,14 @@ def mutate(data: bytes, generator: np.random.Generator) -> bytes:
 
 
 def pickled(stored: object, protocol: int = 4) -> bytes:
+    """A pickle of a value."""
     return pickle.dumps(stored, protocol=protocol)
+
+
+TWO = EnvironmentFacts("Two-v1", 4, 100, -1.5 * np.ones(2), 1.5 * np.ones(2))
+SEQUENTIAL = ("0", "2", "4")
+
+
+def save(tmp_path: Path, stored: object, *, legacy: bool = False, name: str = "actor.pt") -> Path:
+    """Write a checkpoint with torch.save and return its path."""
+    return write(tmp_path / name, torch_bytes(stored, legacy=legacy))

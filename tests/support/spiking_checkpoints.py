@@ -1,8 +1,8 @@
-"""Counts of published spiking policies from their real weights: a float simulation for the held-out
-energy points.
+"""Counts of published spiking policies from their real weights.
 
-Both are current-based LIF networks with hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers
-in order within a timestep, all state zero at the start of a decision:
+They are a float simulation for the held-out energy points. Both are current-based LIF networks with
+hard reset (PopSAN, SDDPG; Tang et al. 2020), T = 5, layers in order within a timestep, all state
+zero at the start of a decision:
 
     I = 0.5 I + W s + b;  V = 0.75 V (1 - s) + I;  s = V > 0.5
 """

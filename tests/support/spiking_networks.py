@@ -16,18 +16,20 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.codes import ENCODER_UNITS, SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import Encoder, Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Dynamics
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.ann_policy import Provenance
 
 
 @dataclass(frozen=True)
 class SpikingShape:
-    """`features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
-    `readers` neurons per action.
+    """What a spiking network is like.
 
-    size: `tiny` integers hit ties, `huge` ones come close to what the proof allows.
+    `features`, `hidden` widths and `actions`; populations of 0 encode by rate, decoders read
+    `readers` neurons per action. size: `tiny` integers hit ties, `huge` ones come close to what the
+    proof allows.
     """
 
     features: int = 3
@@ -70,34 +72,15 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     rng = np.random.default_rng(seed)
     features = shape.features + (shape.max_steps != 0)
     inputs = features * max(shape.population, 1)
-    if shape.size == "tiny":
-        units = 8
-    else:
-        units = ENCODER_UNITS
+    units = 8 if shape.size == "tiny" else ENCODER_UNITS
     encoder = Encoder(np.full(inputs, 1.0 / units), np.full(inputs, units, np.int32))
-    decoder = (
-        rng.normal(size=(shape.actions, shape.readers)),
-        rng.normal(scale=0.2, size=shape.actions),
-    )
-    ends: dict[str, Any] = {}
-    if shape.population:
-        ends = {
-            "mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1),
-            "std": rng.uniform(0.2, 1.5, (features, shape.population)),
-        }
-        ends["mean"][0, 0] = 0.0
-        ends["std"][0, -1] = -0.5
-    if shape.size == "tiny":
-        threshold = 7
-    else:
-        threshold = round(0.999 * units)
-    coding = SpikeCoding(threshold, *decoder, transform=shape.transform, **ends)
+    coding = _coding(rng, shape, features, units)
     widths = (inputs, *shape.hidden, shape.actions * shape.readers)
     steps = shape.timesteps + len(widths) - 1
     layers = tuple(
         _layer(rng, shape, *pair, steps) for pair in zip(widths[:-1], widths[1:], strict=True)
     )
-    network = Network(encoder, layers, shape.timesteps, spike_coding=coding)
+    network = network_of(encoder, layers, shape.timesteps, spike_coding=coding)
     normaliser: dict[str, Any] = {}
     if shape.normaliser != "none":
         normaliser = {
@@ -135,6 +118,24 @@ def build_spiking(shape: SpikingShape, seed: int) -> Artifact:
     )
     check(artifact, "a spiking network made for a test")
     return artifact
+
+
+def _coding(
+    rng: np.random.Generator, shape: SpikingShape, features: int, units: int
+) -> SpikeCoding:
+    """Encoder and decoder; an activation of 1 is worth `units`."""
+    weight = rng.normal(size=(shape.actions, shape.readers))
+    bias = rng.normal(scale=0.2, size=shape.actions)
+    ends: dict[str, Any] = {}
+    if shape.population:
+        ends = {
+            "mean": np.sort(rng.uniform(-2, 2, (features, shape.population)), axis=1),
+            "std": rng.uniform(0.2, 1.5, (features, shape.population)),
+        }
+        ends["mean"][0, 0] = 0.0
+        ends["std"][0, -1] = -0.5
+    threshold = 7 if shape.size == "tiny" else round(0.999 * units)
+    return SpikeCoding(threshold, weight, bias, transform=shape.transform, **ends)
 
 
 def _layer(
@@ -178,7 +179,7 @@ def _layer(
     else:
         threshold = int(np.clip(drive * rng.uniform(0.05, 0.5), 1, top))
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=np.full(outputs, 0.01),

@@ -1,8 +1,7 @@
-"""The oracle of `lif@1` networks: plain Python integers, one environment, the same face as
-oracle.Oracle.
+"""The oracle of `lif@1` networks: plain Python integers, one environment.
 
-Written from the words of the contract (sections 2 and 5) and of Lava's PyLifModelBitAcc. `events`
-counts how often each rule mattered.
+It has the methods of oracle.Oracle. Written from the words of the contract (sections 2 and 5) and
+of Lava's PyLifModelBitAcc. `events` counts how often each rule mattered.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ def towards_zero(value: int, kept: int) -> int:
 
 
 class LeakyNeuron:
+    """One neuron of `lif@1`."""
+
     def __init__(self, layer: Layer, index: int, events: Counter[str]) -> None:
         dynamics = layer.dynamics
         assert dynamics is not None
@@ -114,14 +115,15 @@ class SpikingOracle:
     def decide(
         self, observation: Any, flag: int = 0
     ) -> tuple[Row, list[list[Row]], list[list[Row]], list[float]]:
-        """Activations of the input neurons, spikes and membranes per layer [T][neurons], action
-        [act].
+        """One decision.
+
+        Returns:
+            Activations of the input neurons, spikes and membranes per layer [T][neurons], and the
+            action [act].
         """
         network = self.artifact.network
         if flag == 1:
             self.number = 0
-        else:
-            self.number = self.number
         self.started.append(flag != 0 or self.number == 0)
         q = self.encode([float(x) for x in observation])
         self.number = self.number + 1

@@ -30,10 +30,12 @@ class Parts:
 
 
 def canonical(value: Any) -> str:
+    """JSON in the one spelling of the format."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def checksum(arrays: dict[str, NDArray[Any]], text: str) -> str:
+    """A file's checksum."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         values = arrays[name]

@@ -1,8 +1,8 @@
-"""Networks and observation streams for conformance: any legal shape, tiny integers (ties) to huge
-ones (saturation).
+"""Networks and observation streams for conformance, of any legal shape.
 
-A `Shape` holds what a network is like, a seed fills in the integers, so hypothesis shrinks the
-shape. Everything made here passes the artifact's own check, the range proof included.
+Integers are tiny, so that there are ties, up to huge, so that they saturate. A `Shape` holds what a
+network is like, a seed fills in the integers, so hypothesis shrinks the shape. Everything made here
+passes the artifact's own check, the range proof included.
 """
 
 from __future__ import annotations
@@ -18,25 +18,17 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.integer_network import (
-    DIFFERENTIAL_TIMESTEPS,
-    READOUT,
-    Coding,
     Encoder,
     Layer,
-    Network,
-    denominator,
 )
-from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable, Leak
-from spikeport.toolchain.neurons import SPIKES
-from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
-from spikeport.toolchain.neurons.neuron import Spikes
+from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import network_of
+from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.policies.ann_policy import Provenance
-from tests.support.networks import random_table
+from tests.support.layer_integers import LEAKY, layer
 
-Long = NDArray[np.int64]
 ACTIVATIONS = ("relu", "identity", "tanh")
 NEURONS = ("sdn@1", "if@1", "snm@1", "mt@1", "dc@1", "leaky@1")
-LEAKY = "leaky@1"
 SIZES = ("tiny", "usual", "huge")
 
 
@@ -80,6 +72,9 @@ def shapes(
     )
     rate = neuron != "sdn@1"
     windowed = rate and neuron != LEAKY
+    timesteps = st.integers(1, most_timesteps)
+    if neuron == "dc@1":
+        timesteps = st.sampled_from(ALLOWED_TIMESTEPS)
     max_steps = draw(st.sampled_from((0, 0, -1, 1, 7)))
     return Shape(
         neuron=neuron,
@@ -87,13 +82,7 @@ def shapes(
         activations=("relu",)
         if rate
         else tuple(draw(st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=3))),
-        timesteps=1
-        if not windowed
-        else draw(
-            st.sampled_from(DIFFERENTIAL_TIMESTEPS)
-            if neuron == "dc@1"
-            else st.integers(1, most_timesteps)
-        ),
+        timesteps=draw(timesteps) if windowed else 1,
         alpha=draw(st.one_of(st.sampled_from((0, 32, 64)), st.integers(0, 64))) if windowed else 0,
         resync_every=draw(st.sampled_from((0, 0, 1, 2, 5))),
         size=draw(st.sampled_from(SIZES)),
@@ -116,10 +105,10 @@ def build(shape: Shape, seed: int) -> Artifact:
     for index, (inputs, outputs) in enumerate(
         zip(shape.widths[:-1], shape.widths[1:], strict=True)
     ):
-        layers.append(_layer(rng, shape, index, inputs, outputs, low, high))
+        layers.append(layer(rng, shape, index, inputs, outputs, low, high))
         low = layers[-1].payload_low.astype(np.int64)
         high = layers[-1].payload_high.astype(np.int64)
-    network = Network(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
+    network = network_of(encoder, tuple(layers), shape.timesteps, shape.alpha, shape.resync_every)
     features = shape.widths[0]
     actions = shape.widths[-1]
     if shape.max_steps:
@@ -173,178 +162,6 @@ def _encoder(rng: np.random.Generator, shape: Shape) -> Encoder:
     limit = rng.integers(1, top + 1, features)
     limit[rng.integers(features)] = top
     return Encoder(2.0 ** rng.integers(-6, 2, features), limit.astype(np.int32))
-
-
-def _layer(
-    rng: np.random.Generator,
-    shape: Shape,
-    index: int,
-    inputs: int,
-    outputs: int,
-    low: Long,
-    high: Long,
-) -> Layer:
-    last = index == len(shape.widths) - 2
-    rate = shape.neuron != "sdn@1"
-    across = not rate or (last and index == 0 and shape.timesteps == 1)
-    differential = shape.neuron == "dc@1" and len(shape.widths) > 2
-    if across:
-        coding = Coding.ACROSS
-    elif differential:
-        coding = Coding.DIFFERENTIAL
-    else:
-        coding = Coding.RATE
-    kind = RowKind(coding, shape.timesteps, last, index == 0)
-    if shape.size == "tiny":
-        largest = 2
-    else:
-        largest = 127
-    weights = rng.integers(-largest, largest + 1, (outputs, inputs))
-    weights[rng.random(weights.shape) < 0.25] = 0
-    if shape.late and index > 0:
-        weights[:, ::2] = np.abs(weights[:, ::2])
-        weights[:, 1::2] = np.maximum(-2 * np.abs(weights[:, 1::2]), -largest)
-
-    leaky = shape.neuron == LEAKY and not last
-    if leaky:
-        shift = int(rng.integers(0, 7))
-    else:
-        shift = 0
-    spikes = SPIKES.get(shape.neuron, Spikes(0, 1))
-
-    def reach(bias: Long) -> Long:
-        proof = bound_rows(weights, bias, low, high, kind)
-        return np.maximum(proof.synaptic, proof.accumulator) << shift
-
-    while (too_far := reach(np.zeros(outputs, np.int64)) > STATE_LIMIT).any():
-        weights[too_far] = np.trunc(weights[too_far] / 2).astype(np.int64)
-    reached = reach(np.zeros(outputs, np.int64))
-    room = (STATE_LIMIT - reached) // (
-        denominator(shape.timesteps)
-        if differential
-        else shape.timesteps
-        if last and not across
-        else 1
-    )
-    bias = _bias(rng, shape.size, outputs, room)
-    if shape.late:
-        if index == 0:
-            bias = np.abs(bias)
-        else:
-            bias = bias // (1 if shape.size == "tiny" else 50)
-    if last:
-        activation = "identity"
-    elif not rate:
-        activation = shape.activations[index % len(shape.activations)]
-    elif leaky:
-        activation = "identity"
-    else:
-        activation = "relu"
-    spread = np.maximum(reached + np.abs(bias), 1)
-    if not rate and not last:
-        low, high = _payloads(rng, shape.size, outputs, activation)
-    else:
-        low, high = (
-            (np.full(outputs, end, np.int64) for end in (spikes.low, spikes.high))
-            if rate
-            else (spread * 0, spread * 0)
-        )
-    if differential:
-        largest = kind.largest_lambda
-    else:
-        largest = STATE_LIMIT // (spikes.levels if rate else 1)
-    if last:
-        threshold = np.zeros(outputs, np.int32)
-    else:
-        threshold = _threshold(rng, shape.size, spread, largest)
-    if shape.late and not last:
-        if index == 0:
-            drive = spread
-        else:
-            drive = np.maximum(weights, 0).sum(1) + np.abs(bias)
-        wanted = np.maximum(drive * rng.uniform(0.1, 1.5, outputs) / SPIKES[shape.neuron].levels, 1)
-        if index == 0:
-            wanted[1::2] *= shape.timesteps
-        threshold = wanted.clip(1, largest).astype(np.int32)
-    leak = None
-    if leaky:  # about a third of the thresholds zero or negative
-        threshold = np.where(
-            rng.random(outputs) < 0.3, -threshold * rng.integers(0, 2, outputs), threshold
-        ).astype(np.int32)
-        keep = np.where(
-            rng.random(outputs) < 0.4,
-            rng.choice((0, 4096), outputs),
-            rng.integers(0, 4097, outputs),
-        )
-        leak = Leak(keep.astype(np.int32), shift)
-    table = None
-    if not last and activation not in ("relu", "identity"):
-        if shape.size == "tiny":
-            table = tie_table(rng, outputs)
-        else:
-            table = random_table(rng, outputs, int(spread.max()))
-    return Layer(
-        neuron=READOUT if last else shape.neuron,
-        weights=weights.astype(np.int8),
-        bias=bias.astype(np.int32),
-        row_scale=rng.uniform(0.2, 2, outputs) / spread,
-        threshold=threshold,
-        payload_low=low.astype(np.int32),
-        payload_high=high.astype(np.int32),
-        unit=np.ones(outputs),
-        activation=activation,
-        table=table,
-        trigger=shape.trigger if not rate and not last else 1,
-        hold_input=index == 0 and coding == Coding.RATE,
-        leak=leak,
-    )
-
-
-def _bias(rng: np.random.Generator, size: str, outputs: int, room: Long) -> Long:
-    if size == "tiny":
-        return np.clip(rng.integers(-2, 3, outputs), -room, room)
-    if size == "usual":
-        return np.clip(rng.integers(-2000, 2001, outputs), -room, room)
-    return rng.choice((-1, 0, 1), outputs) * room  # the proof just passes
-
-
-def _threshold(
-    rng: np.random.Generator, size: str, spread: Long, largest: int
-) -> NDArray[np.int32]:
-    if size == "tiny":
-        return rng.integers(1, 6, len(spread)).astype(np.int32).clip(1, largest)
-    if size == "usual":
-        return (
-            np.maximum(1, spread * rng.uniform(0.005, 1.2, len(spread)))
-            .astype(np.int32)
-            .clip(1, largest)
-        )
-    threshold = np.exp(rng.uniform(0, np.log(largest), len(spread)))
-    threshold[rng.random(len(spread)) < 0.3] = largest
-    threshold[rng.random(len(spread)) < 0.2] = 1
-    return np.clip(threshold, 1, largest).astype(np.int32)
-
-
-def _payloads(
-    rng: np.random.Generator, size: str, outputs: int, activation: str
-) -> tuple[Long, Long]:
-    top = {"tiny": 4, "usual": 40, "huge": STATE_LIMIT}[size]
-    high = np.exp(rng.uniform(0, np.log(top), outputs)).astype(np.int64).clip(1, top)
-    low = -np.exp(rng.uniform(0, np.log(top), outputs)).astype(np.int64).clip(0, top)
-    return np.where(activation == "relu", 0, low), high
-
-
-def tie_table(rng: np.random.Generator, neurons: int) -> ActivationTable:
-    """Knots and halves that small accumulators hit."""
-    start = np.sort(rng.integers(-8, 9, (neurons, 5)), axis=1)
-    start[:, 0] = -(2**23)
-    multiplier = rng.integers(-3, 4, (neurons, 5))
-    offset = rng.integers(-3, 4, (neurons, 5))
-    multiplier[:, 0] = 0
-    shift = rng.integers(1, 3, neurons)
-    return ActivationTable(
-        *(part.astype(np.int32) for part in (start, multiplier, offset, shift)), np.ones(neurons)
-    )
 
 
 def stream(

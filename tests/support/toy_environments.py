@@ -16,10 +16,10 @@ ACTIONS = 2
 
 
 class Drift(gymnasium.Env):
-    """A point that drifts and is pushed; the reward is how near to zero it stays. Episodes of
-    `length` decisions.
+    """A point that drifts and is pushed; the reward is how near to zero it stays.
 
-    `reward` replaces that reward, `broken` makes the second observation NaN.
+    Episodes have `length` decisions. `reward` replaces that reward, `broken` makes the second
+    observation NaN.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 40}

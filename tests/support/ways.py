@@ -1,7 +1,8 @@
 """Every way into, out of and through Spikeport, tried with every neuron.
 
-The ways are the formats that are read, the formats that are written, and the backends. What came out
-is docs/support.md: a cell's outcome is `yes`, or why not and what to do, in Spikeport's own words.
+The ways are the formats that are read, the formats that are written, and the backends. What came
+out is docs/support.md: a cell's outcome is `yes`, or why not and what to do, in Spikeport's own
+words.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ YES = "yes"
 
 
 def tanh_units(folder: Path) -> None:
+    """A state dict of tanh units."""
     (folder / "actor.pt").write_bytes(torch_bytes(state_dict((2, 3, 2), ("0", "2"))))
 
 
 def proxy_target(folder: Path) -> None:
-    from tests.readers.test_policies_spiking import actor
+    """An actor of Proxy-Target."""
+    from tests.support.spiking_files import actor
 
     (folder / "LIF_World-v4_0_actor.pt").write_bytes(torch_bytes(actor(span=1.0, plif=True)))
 
@@ -106,6 +109,7 @@ def words(error: InputError, neuron: str) -> str:
 
 @functools.cache
 def policy(name: str) -> Any:
+    """The policy of a small checkpoint of this format."""
     kind = SEEDS[name]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -1,37 +1,34 @@
-"""The artifact: one file that holds a deployable spiking policy, and the hub that every later room
-knows.
+"""The artifact: a deployable spiking policy with everything that was recorded about it.
 
-What it holds is here; how it is written to a `.spk` file is in `artifact_file.py`.
+Whatever simulates, exports or prices a policy takes one. How it is written to a `.spk` file is in
+artifact_file.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
-from spikeport.toolchain.network.integer_network import (
-    Network,
-)
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.plugins import resolve
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.policy import AnyPolicy
 
-if TYPE_CHECKING:
-    from spikeport.toolchain.simulation.controller import Controller
-
 PROBE_DECISIONS = 256
+CONTROLLER = "spikeport.toolchain.simulation.controller:Controller"  # it imports this file
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Observations [256, obs] float64 for checks without an environment; flags [256]:
+    """Observations for checks without an environment.
 
-    1 starts an episode, 2 resyncs.
+    observations [256, obs] float64; flags [256]: 1 starts an episode, 2 resyncs.
     """
 
     observations: NDArray[np.float64]
@@ -42,9 +39,20 @@ class Probe:
 class Artifact:
     """A deployable spiking policy.
 
-    `calibration` records the recipe as JSON: steps, seeds that simulate must not use, action error,
-    weight bits, neurons that never fired. `source_macs` is the source ANN's cost and survives
-    without the source itself.
+    Attributes:
+        network: The integers between encoded observation and readout.
+        observation: From the environment's observation to the network's features.
+        action: From the network's output to the environment's action.
+        provenance: The checkpoint that the policy came from.
+        probe: Observations for checks without an environment.
+        calibration: The recipe as JSON: steps, seeds that simulate must not use, action error,
+            weight bits, neurons that never fired.
+        environment: Where the policy was trained, if that is known.
+        source: The float policy, unless it was left out.
+        source_macs: Multiply-adds of the source policy per decision, known without it, too.
+        memory: What the policy needs to remember beyond its own neurons: a frame stack, an action
+            history.
+        extensions: Anybody's own entries, kept as they are.
     """
 
     network: Network
@@ -56,9 +64,7 @@ class Artifact:
     environment: EnvironmentRecord | None = None
     source: AnyPolicy | None = None
     source_macs: int = 0
-    memory: str = (
-        "none"  # what memory the policy needs beyond its own neurons: frame stack, action history
-    )
+    memory: str = "none"
     extensions: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,10 +76,6 @@ class Artifact:
         """The same artifact without the float policy inside."""
         return dataclasses.replace(self, source=None)
 
-    def controller(self, backend: str = "fast") -> Controller:
-        """This policy for a loop of one's own; see toolchain/simulation/controller.py."""
-        from spikeport.toolchain.simulation.controller import (
-            Controller,
-        )  # the hub knows no later room until it is asked for one
-
-        return Controller(self, backend)
+    def controller(self, backend: str = "fast") -> Any:
+        """A spikeport.Controller, which runs this policy in a loop of one's own."""
+        return resolve(CONTROLLER)(self, backend)

@@ -17,12 +17,11 @@ import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.check import check
-from spikeport.toolchain.artifact.parts import RECONVERT, VERSION, Tensors, _from_parts, _to_parts
+from spikeport.toolchain.artifact.entries import RECONVERT, Tensors
+from spikeport.toolchain.artifact.parts import VERSION, artifact_from_parts, artifact_to_parts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.atomic import canonical_json, write_atomically
-from spikeport.toolchain.files.regular_file import FileContent, open_regular
-from spikeport.toolchain.readers.containers import is_safetensors
-from spikeport.toolchain.readers.detect import detect_format, formats
+from spikeport.toolchain.files.regular_file import open_regular
 
 FORMAT = "spikeport"
 MAX_BYTES = 2**31
@@ -44,7 +43,7 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
 def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
     """A validated artifact as arrays by name and the three texts of the header, checksum included."""
     check(artifact, where)
-    tensors, description = _to_parts(artifact)
+    tensors, description = artifact_to_parts(artifact)
     try:
         text = canonical_json(description)
     except (ValueError, TypeError, RecursionError) as error:
@@ -55,15 +54,15 @@ def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
         ) from None
     return {name: np.ascontiguousarray(value) for name, value in tensors.items()}, {
         "format": FORMAT,
-        "sha256": _digest(tensors, text),
+        "sha256": content_digest(tensors, text),
         FORMAT: text,
     }
 
 
 def checksum(artifact: Artifact) -> str:
     """The `sha256` of the file that `save` would write."""
-    tensors, description = _to_parts(artifact)
-    return _digest(tensors, canonical_json(description))
+    tensors, description = artifact_to_parts(artifact)
+    return content_digest(tensors, canonical_json(description))
 
 
 def load(path: str | os.PathLike[str]) -> Artifact:
@@ -73,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     rules.
     """
     source = Path(path)
-    tensors, metadata = _read(source)
+    tensors, metadata = read_container(source)
     return from_parts(tensors, metadata, source.name)
 
 
@@ -104,17 +103,17 @@ def from_parts(tensors: Tensors, metadata: dict[str, str], where: str) -> Artifa
             limit=f"{VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]}",
             fix=f"update Spikeport, or {RECONVERT}",
         )
-    if metadata.get("sha256") != _digest(tensors, metadata[FORMAT]):
+    if metadata.get("sha256") != content_digest(tensors, metadata[FORMAT]):
         raise InputError(
             where,
             "checksum does not match its content",
-            got=_digest(tensors, metadata[FORMAT])[:12],
+            got=content_digest(tensors, metadata[FORMAT])[:12],
             limit=str(metadata.get("sha256"))[:12],
             why="the file was damaged or edited",
             fix=f"copy it again, or {RECONVERT}",
         )
     try:
-        artifact = _from_parts(dict(tensors), description)
+        artifact = artifact_from_parts(dict(tensors), description)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
@@ -132,10 +131,9 @@ def is_artifact(path: str | os.PathLike[str]) -> bool:
     try:
         with open_regular(path) as stream:
             length = struct.unpack("<Q", stream.read(8))[0]
-            if length < MAX_BYTES:
-                header = json.loads(stream.read(length))
-            else:
-                header = {}
+            if length >= MAX_BYTES:
+                return False
+            header = json.loads(stream.read(length))
         return header["__metadata__"]["format"] == FORMAT
     except (OSError, struct.error, ValueError, KeyError, TypeError, RecursionError):
         return False
@@ -149,7 +147,8 @@ def _canonical_header(blob: bytes) -> bytes:
     return struct.pack("<Q", len(header)) + header + blob[8 + length :]
 
 
-def _digest(tensors: Tensors, text: str) -> str:
+def content_digest(tensors: Tensors, text: str) -> str:
+    """The `sha256` of a file with these arrays and this description."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         value = np.ascontiguousarray(tensors[name])
@@ -158,7 +157,11 @@ def _digest(tensors: Tensors, text: str) -> str:
     return digest.hexdigest()
 
 
-def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
+def read_container(source: Path) -> tuple[Tensors, dict[str, str]]:
+    """Arrays by name and the texts of the header of a safetensors file.
+
+    Raises InputError for a file that is not one; nothing in it is checked further.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
@@ -178,7 +181,6 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
         raise InputError(
             str(source), f"cannot be read: {error.strerror}", fix="give the path of a .spk file"
         ) from None
-    _refuse_other_kinds(FileContent(source, blob, ""))
     try:
         length = struct.unpack("<Q", blob[:8])[0]
         if length <= len(blob) - 8:
@@ -200,32 +202,6 @@ def _read(source: Path) -> tuple[Tensors, dict[str, str]]:
             f"not a readable artifact: {type(error).__name__} {error}",
             fix=f"give a .spk file; if it was one, {RECONVERT}",
         ) from None
-
-
-def _refuse_other_kinds(content: FileContent) -> None:
-    """Raise InputError where a file is a checkpoint or a graph.
-
-    A safetensors file says in its header what it is.
-    """
-    if is_safetensors(content):
-        return
-    try:
-        kind = detect_format(content)
-    except InputError:
-        return  # neither: the reading says what is wrong
-    # a NIR graph is converted without an environment
-    needs = {"nir": ""}.get(kind, " --env ID")
-    raise InputError(
-        content.name,
-        "not an artifact",
-        got=formats()[kind],
-        limit="a .spk file",
-        fix=f"convert it first: `spikeport convert {content.name} -o policy.spk{needs}`",
-    )
-
-
-# --- to and from parts
-# ------------------------------------------------------------------------------
 
 
 def _no_constant(name: str) -> None:

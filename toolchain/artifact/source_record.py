@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.toolchain.artifact.entries import Tensors, take
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.ann_policy import Policy
@@ -23,10 +23,8 @@ from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
 from spikeport.toolchain.policies.spiking_policy import LAYER_NUMBERS, SpikingLayer, SpikingPolicy
 
-RECONVERT = "reconvert the policy with `spikeport convert CHECKPOINT -o FILE --env ID`"
 LEAKY_LAYER = "leaky"  # what LeakyLayer.record says
 Arrays = NDArray[np.float32]
-Tensors = dict[str, NDArray[Any]]
 
 
 def source_layers(policy: AnyPolicy) -> list[Any]:
@@ -125,15 +123,4 @@ def _spiking_layer(weight: Arrays, bias: Arrays, entry: Any) -> SpikingLayer:
 
 
 def _take(tensors: Tensors, name: str) -> Arrays:
-    if name not in tensors:
-        raise InputError("artifact", f"array {name} is missing", fix=RECONVERT)
-    value = tensors.pop(name)
-    if value.dtype != np.float32:
-        raise InputError(
-            "artifact",
-            f"array {name} has the wrong type",
-            got=value.dtype,
-            limit="float32",
-            fix=RECONVERT,
-        )
-    return value
+    return take(tensors, name, np.float32)

@@ -22,6 +22,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Leak
+from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 
 FOLDER = Path(__file__).parent / "recordings"
@@ -137,7 +138,8 @@ def artifact_of(arrays: dict[str, NDArray[Any]]) -> Artifact:
     else:
         coding = None
     times = facts["timesteps"], facts["alpha"], facts["resync_every"]
-    network = Network(Encoder(np.ones(features), arrays["limit"]), tuple(layers), *times, coding)
+    encoder = Encoder(np.ones(features), arrays["limit"])
+    network = network_of(encoder, tuple(layers), *times, coding)
     probe = Probe(np.zeros((2, features)), np.ones(2, np.uint8))
     contracts = (
         ObservationContract(features),

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.checkers.check_report import CheckReport, run_check
 from spikeport.toolchain.conversion.build import convert
-from spikeport.toolchain.conversion.conversion_options import TRAINED, ConversionOptions
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.trained_leaky import convert_leaky
 from spikeport.toolchain.conversion.schemes.trained_lif import convert_spiking
 from spikeport.toolchain.conversion.states import Calibration, from_arrays, from_environment
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.neurons import SHORT_NAMES, TRAINED_NAMES
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.policy import AnyPolicy
 from spikeport.toolchain.readers.load import load_policy
@@ -293,7 +293,7 @@ def _conversion(subject: Subject) -> Found:
     """Each neuron is tried on the same states; one that carries the policy is enough."""
     carried = []
     refused = []
-    for neuron in (*SHORT_NAMES, *TRAINED):
+    for neuron in (*SHORT_NAMES, *TRAINED_NAMES):
         try:
             _converted(subject, neuron)
             carried.append(neuron)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.assemble import artifact_of, common_recipe
-from spikeport.toolchain.conversion.conversion_options import TRAINED, ConversionOptions
+from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.event_curves import event_thresholds
 from spikeport.toolchain.conversion.schemes.rate import rate_network
 from spikeport.toolchain.conversion.schemes.sigma_delta import sigma_delta_network
@@ -23,7 +23,7 @@ from spikeport.toolchain.conversion.thresholds import (
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
-from spikeport.toolchain.neurons import SHORT_NAMES
+from spikeport.toolchain.neurons import SHORT_NAMES, TRAINED_NAMES
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
 
 
@@ -76,7 +76,7 @@ def convert(
 
 def refuse_what_neuron_cannot_carry(policy: Policy, options: ConversionOptions) -> None:
     """Raise InputError naming every layer whose activation the neuron cannot express."""
-    if options.neuron in TRAINED:
+    if options.neuron in TRAINED_NAMES:
         raise InputError(
             policy.provenance.file,
             f"{options.neuron} runs networks that were trained as spiking",

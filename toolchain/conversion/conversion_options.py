@@ -8,19 +8,9 @@ import numpy as np
 
 from spikeport.toolchain.conversion.schemes.rate_thresholds import SEARCHED_FROM, SHARES
 from spikeport.toolchain.errors import InputError, did_you_mean
-from spikeport.toolchain.network.integer_network import DIFFERENTIAL_TIMESTEPS
-from spikeport.toolchain.neurons import SHORT_NAMES
-
-DEFAULT_TIMESTEPS = {"sdn": 1, "if": 16, "snm": 8, "mt": 4, "dc": 4}
-
-
-DEFAULT_ALPHA = {"sdn": 0.0, "if": 0.5, "snm": 0.0, "mt": 0.0, "dc": 0.0}
-
+from spikeport.toolchain.neurons import BY_NAME, SHORT_NAMES, TRAINED_NAMES
 
 DEFAULT_ACTION_ERROR = 0.1
-
-
-TRAINED = ("lif", "leaky")  # of networks that were trained as spiking
 
 
 ALLOCATIONS = ("sensitivity", "events")
@@ -56,8 +46,8 @@ class ConversionOptions:
     finetune: bool = False  # sdn: distil the policy into the integers (toolchain/finetuning)
 
     def __post_init__(self) -> None:
-        if self.neuron not in (*SHORT_NAMES, *TRAINED):
-            known = (*SHORT_NAMES, *TRAINED)
+        if self.neuron not in (*SHORT_NAMES, *TRAINED_NAMES):
+            known = (*SHORT_NAMES, *TRAINED_NAMES)
             fix = did_you_mean(self.neuron, known) or "--neuron sdn"
             raise InputError(
                 "--neuron", "neuron not available", got=self.neuron, limit=", ".join(known), fix=fix
@@ -105,12 +95,13 @@ class ConversionOptions:
                 limit="1..1024",
                 fix="leave --timesteps away",
             )
-        if self.neuron == "dc" and self.steps not in DIFFERENTIAL_TIMESTEPS:
+        allowed = BY_NAME[self.neuron].traits.allowed_timesteps
+        if self.neuron == "dc" and allowed is not None and self.steps not in allowed:
             raise InputError(
                 "--timesteps",
                 "dc keeps its state in units of 1 / lcm(1..T), which must leave room in 24 bits",
                 got=self.steps,
-                limit=", ".join(map(str, DIFFERENTIAL_TIMESTEPS)),
+                limit=", ".join(map(str, allowed)),
                 fix=("--timesteps 4", "--neuron mt"),
             )
         if self.neuron != "sdn" and (
@@ -219,13 +210,13 @@ class ConversionOptions:
     def steps(self) -> int:
         # lif: the checkpoint's
         if self.timesteps is None:
-            return DEFAULT_TIMESTEPS.get(self.neuron, 1)
+            return BY_NAME[self.neuron].traits.timesteps
         return self.timesteps
 
     @property
     def alpha_64ths(self) -> int:
         if self.alpha is None:
-            alpha = DEFAULT_ALPHA.get(self.neuron, 0.0)
+            alpha = BY_NAME[self.neuron].traits.alpha
         else:
             alpha = self.alpha
         if np.isfinite(alpha):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.toolchain.conversion.conversion_options import DEFAULT_TIMESTEPS
 from spikeport.toolchain.diagnosis.causes import Cause, Finding
 from spikeport.toolchain.diagnosis.defects import GRAINY
 from spikeport.toolchain.diagnosis.diagnosis_evidence import Evidence
 from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.neurons import neuron_of
 
 HOPELESS = 1.0  # action RMSE in half ranges
 # a layer's own error, relative: spike counts of 16 timesteps stay below 0.16, of 2 are above 0.3
@@ -127,7 +127,7 @@ def _held_back(network: Network, part: Part, coarse: float, numbers: dict[str, f
 
 def _usual(network: Network) -> int:
     """The timesteps that `convert` takes for these neurons by default."""
-    return DEFAULT_TIMESTEPS.get(network.neuron.split("@")[0], 1)
+    return neuron_of(network, network.layers[0]).traits.timesteps
 
 
 def _quantum(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from spikeport.hardware_profiles import Profile
-from spikeport.toolchain.energy.mapping import SOFT_RESET
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, Network
+from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.neurons import neuron_of
 from spikeport.toolchain.simulation.census import Census
 
 NO_PERIOD = (
     "static energy over a control period, and real time: no control period is known (give one"
     " in ms)"
 )
-MICROCODE = ("sdn@1", "snm@1", "mt@1", "dc@1")  # neurons that no fixed compartment model expresses
 
 
 def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
@@ -19,13 +18,14 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
     if profile.programmable_neurons and profile.graded_payloads:
         return ()
     found = []
-    if not profile.programmable_neurons and network.neuron in MICROCODE:
+    traits = neuron_of(network, network.layers[0]).traits
+    if not profile.programmable_neurons and traits.programmable:
         found.append(f"{network.neuron} needs programmable neurons")
-    if not profile.graded_payloads and network.neuron != LIF:
+    if not profile.graded_payloads and network.coding != Coding.SPIKES:
         found.append("graded input payloads")
-    if not profile.programmable_neurons and network.neuron == LEAKY:
+    if not profile.programmable_neurons and traits.late_reset:
         found.append("a reset by subtraction that comes one step late")
-    elif not profile.programmable_neurons and network.neuron in SOFT_RESET:
+    elif not profile.programmable_neurons and traits.soft_reset:
         if network.alpha:
             carried = f" with {network.alpha}/64 of the residual carried over"
         else:
@@ -46,7 +46,7 @@ def chip_unpriced(
         ),
         (
             "the reset of every neuron's current and membrane at each decision"
-            if network.neuron == LIF
+            if network.coding == Coding.SPIKES
             else "the control word of each decision, one message per core"
         ),
     ]
@@ -60,7 +60,8 @@ def chip_unpriced(
             f"what {profile.name} cannot do and is priced as if it could, without the cost of"
             f" working around it: {', '.join(missing)}"
         )
-    if not profile.programmable_neurons and network.neuron in SOFT_RESET:
+    soft_reset = neuron_of(network, network.layers[0]).traits.soft_reset
+    if not profile.programmable_neurons and soft_reset:
         lines.append(
             "soft reset's own synapse and axon per neuron: only its second compartment is priced"
         )

@@ -13,9 +13,8 @@ from spikeport.hardware_profiles import Profile
 from spikeport.toolchain.energy.layer_plan import LayerPlan, plan_layer
 from spikeport.toolchain.energy.limits import Violation, refusal
 from spikeport.toolchain.energy.synaptic_memory import Packing
-from spikeport.toolchain.network.integer_network import LEAKY, READOUT, Network
-
-SOFT_RESET = ("if@1", "snm@1", "mt@1", "dc@1", LEAKY)
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.neurons import Traits, neuron_of
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,12 @@ def _limit(profile: Profile, name: str, default: int) -> int:
     return default
 
 
-def compartments(profile: Profile, neuron: str) -> int:
+def compartments(profile: Profile, traits: Traits) -> int:
     """Compartments that one neuron takes:
 
     2 for soft reset where a compartment resets hard, else 1.
     """
-    if neuron in SOFT_RESET:
+    if traits.soft_reset:
         return _limit(profile, "soft_reset_compartments", 1)
     return 1
 
@@ -129,10 +128,7 @@ def place_network(network: Network, profile: Profile) -> Mapping | list[Violatio
     problems: list[Violation] = []
     destinations = 0  # the readout is read by the host
     for index, layer in reversed(list(enumerate(network.layers))):
-        if layer.neuron == READOUT:
-            per_neuron = 1
-        else:
-            per_neuron = compartments(profile, layer.neuron)
+        per_neuron = compartments(profile, neuron_of(network, layer).traits)
         place = f"layer {index} ({layer.inputs} inputs, {layer.outputs} neurons)"
         plan = plan_layer(
             profile, layer.weights, place, per_neuron=per_neuron, destinations=destinations

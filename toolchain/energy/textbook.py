@@ -8,7 +8,7 @@
               per neuron and timestep   its state read and written, one addition; lif and leaky one
                   multiplication per state
                                         that decays and one addition more per sum that their
-                                        equations add to it (UPDATES)
+                                        equations add to it (their traits)
               per payload    written to and read from a queue
     dense     per multiply-add   multiply, add, address, weight read, activation read; each output
         written once
@@ -41,24 +41,11 @@ from spikeport.toolchain.energy.estimate_result import (
     Grade,
 )
 from spikeport.toolchain.energy.pricing import Joules, total
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.neurons import neuron_of
+from spikeport.toolchain.neurons.traits import ADDITION, MULTIPLY_ADD
 from spikeport.toolchain.simulation.census import Census
 
-STATE_WORDS = {
-    "if@1": 1,
-    "snm@1": 2,
-    "mt@1": 2,
-    "dc@1": 4,
-    "sdn@1": 2,
-    LIF: 2,
-    LEAKY: 1,
-    READOUT: 1,
-}
-UPDATES = {
-    LIF: ("mul32", "add32", "mul32", "add32"),
-    LEAKY: ("mul32", "add32", "add32"),
-}  # of a neuron in a timestep; any other: one addition
-POWERS_OF_TWO = ("mt@1", "dc@1")
 SHARE = 8 / 32  # of a word that a weight or an activation takes
 UNPRICED = (
     "latency, real time and static energy: a table of operations has no clock and no leakage",
@@ -159,14 +146,8 @@ def _sum(parts: list[dict[str, Joules]]) -> dict[str, Joules]:
 def operation_of(network: Network, layer: int) -> tuple[str, ...]:
     """What one payload times one weight takes in `layer`: it depends on who sends."""
     if layer:
-        sender = network.layers[layer - 1].neuron
-    else:
-        sender = ""
-    if layer == 0 and not network.neuron.startswith("lif@") or sender.startswith("sdn@"):
-        return ("mul8", "add32")
-    if sender in POWERS_OF_TWO:
-        return ("add32", "add32")
-    return ("add32",)
+        return neuron_of(network, network.layers[layer - 1]).traits.synop
+    return ADDITION if network.coding == Coding.SPIKES else MULTIPLY_ADD
 
 
 def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[str, Joules]:
@@ -177,8 +158,10 @@ def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[st
     n = census.decisions * (
         census.synops / (census.synops + census.idle_synops) if census.idle_synops else 1.0
     )
-    return _sum(
-        [
+    parts = []
+    for index, (layer, counts) in enumerate(zip(network.layers, census.layers, strict=True)):
+        traits = neuron_of(network, layer).traits
+        parts.append(
             event_layer(
                 profile,
                 inputs=layer.inputs,
@@ -186,13 +169,12 @@ def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[st
                 synops=counts.synops / n,
                 payloads=counts.messages_in / n,
                 timesteps=census.timesteps,
-                state_words=STATE_WORDS[layer.neuron],
+                state_words=traits.state_words,
                 operation=operation_of(network, index),
-                update=UPDATES.get(layer.neuron, ("add32",)),
+                update=traits.update,
             )
-            for index, (layer, counts) in enumerate(zip(network.layers, census.layers, strict=True))
-        ]
-    )
+        )
+    return _sum(parts)
 
 
 def ann_terms(work: AnnWork, profile: Profile, runs: str) -> dict[str, Joules] | None:

@@ -10,7 +10,8 @@ only encode and decode use. Rules and limits: contract sections 1-3.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -20,10 +21,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Float, Int, Leak
 
-DIFFERENTIAL_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # of dc: lcm(1..T) must leave room in 24 bits
 READOUT = "readout@1"
-LIF = "lif@1"
-LEAKY = "leaky@1"
 
 
 class Coding(Enum):
@@ -66,7 +64,8 @@ class Layer:
     spike of if. `unit` is the real value of one unit of payload; it is folded into the next layer's
     columns already. `leak` belongs to leaky, whose bias and threshold count 1 / 2^shift of the
     row's units. `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the
-    bias as Dynamics says.
+    bias as Dynamics says. `extra` are the integer arrays [out] that its neuron has beyond these,
+    by name.
     """
 
     neuron: str
@@ -83,6 +82,7 @@ class Layer:
     hold_input: bool = False
     dynamics: Dynamics | None = None
     leak: Leak | None = None
+    extra: Mapping[str, Int] = field(default_factory=dict)
 
     @property
     def inputs(self) -> int:
@@ -110,6 +110,7 @@ class Network:
     """Encoder, layers and time. `alpha` is in 64ths; `resync_every` in decisions, 0 = never.
 
     `spike_coding` belongs to lif, whose last layer is of its kind too: there is no readout then.
+    `coding` follows from the neurons; `neurons.network_of` makes a network that has it.
     """
 
     encoder: Encoder
@@ -118,6 +119,7 @@ class Network:
     alpha: int = 0
     resync_every: int = 0
     spike_coding: SpikeCoding | None = None
+    coding: Coding = field(kw_only=True)
 
     @property
     def neuron(self) -> str:
@@ -127,28 +129,11 @@ class Network:
     @property
     def across_decisions(self) -> bool:
         """Whether payloads are changes against the last decision (sdn), not the values themselves."""
-        return (
-            self.spike_coding is None
-            and self.timesteps == 1
-            and all(layer.neuron.startswith("sdn@") for layer in self.layers[:-1])
-        )
-
-    @property
-    def coding(self) -> Coding:
-        if self.spike_coding is not None:
-            return Coding.SPIKES
-        if self.across_decisions:
-            return Coding.ACROSS
-        if self.neuron == "dc@1":
-            return Coding.DIFFERENTIAL
-        return Coding.RATE
+        return self.coding == Coding.ACROSS
 
     @property
     def chip_steps(self) -> int:
-        """Steps of one decision on a chip:
-
-        T timesteps and one step of delay per layer (contract section 3).
-        """
+        """Steps of one decision on a chip: T, and one of delay per layer (contract section 3)."""
         return self.timesteps + len(self.layers)
 
     @property

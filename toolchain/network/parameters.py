@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 STATE_LIMIT = 2**23 - 1  # 24-bit signed state and synaptic sums
-
-
 MAX_SEGMENTS = 32  # of a piecewise-linear activation
-
+LARGEST_THRESHOLD = 2**17 - 1  # vth of a stock LIF
+LARGEST_MANTISSA = 4095  # bias_mant, 13 bits
+LARGEST_EXPONENT = 7  # bias_exp, 3 bits
+LARGEST_WEIGHT_EXPONENT = 7
+ACT_SHIFT = 6  # u and v are kept in 1/64 of the units of weights and threshold
 
 Int = NDArray[np.int32]
-
-
 Float = NDArray[np.float64]
 
 
@@ -37,7 +36,7 @@ class ActivationTable:
     error_bound: Float
 
     def __call__(self, accumulator: NDArray[np.int64]) -> NDArray[np.int64]:
-        """q before clipping for accumulators [..., neurons]."""
+        """Q before clipping for accumulators [..., neurons]."""
         segment = (accumulator[..., None] >= self.start).sum(-1) - 1
         neuron = np.broadcast_to(np.arange(self.start.shape[0]), segment.shape)
         start, multiplier, offset = (
@@ -52,27 +51,14 @@ class ActivationTable:
 
 @dataclass(frozen=True, eq=False)
 class Leak:
-    """What membranes of leaky@1 keep per timestep, keep [neurons] of 4096, and how much finer than
-    the weights they are, 2^shift.
+    """Decay of the membranes of leaky@1, and their resolution.
+
+    keep [neurons] of 4096 is what a membrane keeps per timestep; its unit is 1 / 2^shift of the
+    weights'.
     """
 
     keep: Int
     shift: int = 0
-
-
-LARGEST_THRESHOLD = 2**17 - 1  # vth of a stock LIF
-
-
-LARGEST_MANTISSA = 4095  # bias_mant, 13 bits
-
-
-LARGEST_EXPONENT = 7  # bias_exp, 3 bits
-
-
-LARGEST_WEIGHT_EXPONENT = 7
-
-
-ACT_SHIFT = 6  # u and v are kept in 1/64 of the units of weights and threshold
 
 
 @dataclass(frozen=True)
@@ -92,13 +78,14 @@ class Dynamics:
 
 
 def decay(value: NDArray[np.int64], kept: int | NDArray[np.int64]) -> NDArray[np.int64]:
-    """kept / 4096 of `value`, rounded towards zero."""
+    """Kept / 4096 of `value`, rounded towards zero."""
     return np.sign(value) * (np.abs(value) * kept >> 12)
 
 
 def bias_exponent(bias: NDArray[np.integer]) -> int:
-    """The smallest exponent 0..7 with which every bias is mantissa << exponent, the mantissa of 13
-    bits; -1 for none.
+    """The smallest exponent 0..7 with which every bias is mantissa << exponent; -1 for none.
+
+    The mantissa has 13 bits.
     """
     values = bias.astype(np.int64)
     for exponent in range(LARGEST_EXPONENT + 1):
@@ -108,11 +95,9 @@ def bias_exponent(bias: NDArray[np.integer]) -> int:
     return -1
 
 
-def _table_problems(table: Any, neurons: int) -> list[str]:
-    if table.start.ndim == 2:
-        segments = table.start.shape[1]
-    else:
-        segments = 0
+def table_problems(table: ActivationTable, neurons: int) -> list[str]:
+    """Problems of a table for so many neurons."""
+    segments = table.start.shape[1] if table.start.ndim == 2 else 0
     shapes = {table.start.shape, table.multiplier.shape, table.offset.shape}
     if (
         shapes != {(neurons, segments)}

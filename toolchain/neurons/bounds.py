@@ -15,7 +15,7 @@ Long = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LayerProof:
-    """The largest magnitude that a layer's synaptic sum and accumulator can reach, per row [out]."""
+    """The largest magnitudes that a layer's synaptic sum and accumulator can reach, [out] each."""
 
     synaptic: Long
     accumulator: Long
@@ -48,7 +48,11 @@ def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
 class RowKind:
     """What a proof must know of a layer besides its integers.
 
-    `first` is the layer that the host feeds.
+    Attributes:
+        coding: What the network's payloads mean.
+        timesteps: T.
+        readout: Whether the layer is a readout, whose accumulator lasts a whole window.
+        first: Whether the host feeds it.
     """
 
     coding: Coding
@@ -58,23 +62,33 @@ class RowKind:
 
     @classmethod
     def of(cls, network: Network, index: int) -> RowKind:
-        return cls(
-            network.coding, network.timesteps, network.layers[index].neuron == READOUT, index == 0
-        )
+        """The kind of layer `index` of a network."""
+        readout = network.layers[index].neuron == READOUT
+        return cls(network.coding, network.timesteps, readout, index == 0)
 
     @property
     def largest_lambda(self) -> int:
-        """Of dc.
+        """Of dc: the largest lambda whose emitted sum c <= 8 lambda T D H_T fits 24 bits."""
+        return STATE_LIMIT // (8 * self.timesteps * arriving_units(self.timesteps))
 
-        The largest lambda whose emitted sum c <= 8 lambda T D H_T stays within 24 bits.
-        """
-        units = sum(denominator(self.timesteps) // t for t in range(1, self.timesteps + 1))
-        return STATE_LIMIT // (8 * self.timesteps * units)
+
+def arriving_units(timesteps: int) -> int:
+    """D H_T = sum of D / t: what a payload of 1 in every timestep adds to dc's running mean."""
+    return sum(denominator(timesteps) // t for t in range(1, timesteps + 1))
 
 
 def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: RowKind) -> LayerProof:
-    """Worst cases of rows with integer `weights` [out, in] and `bias` [out], input values in [low,
-    high].
+    """Worst cases of a layer's rows over all inputs within their ranges.
+
+    Args:
+        weights: Integers [out, in].
+        bias: Integers [out].
+        low: Least value that each input announces, [in].
+        high: Largest value that each input announces, [in].
+        kind: What else decides.
+
+    Returns:
+        Magnitudes in the row's units, of dc in 1/D of them.
     """
     w = weights.astype(np.int64)
     b = bias.astype(np.int64)
@@ -89,7 +103,7 @@ def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: Row
         if kind.first:
             arriving = units
         else:
-            arriving = sum(units // t for t in range(1, timesteps + 1))
+            arriving = arriving_units(timesteps)
         return LayerProof(units * synaptic, units * np.abs(b) + arriving * synaptic)
     if kind.coding == Coding.ACROSS:
         top = b + np.maximum(w, 0) @ high + np.minimum(w, 0) @ low

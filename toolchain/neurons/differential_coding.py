@@ -25,7 +25,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Layer, denominator
+from spikeport.toolchain.network.integer_network import (
+    Coding,
+    Layer,
+    Network,
+    denominator,
+)
+from spikeport.toolchain.neurons.bounds import LayerProof, arriving_units
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import (
     CARRY,
@@ -36,11 +42,28 @@ from spikeport.toolchain.neurons.neuron import (
     carry_residual,
     saturate,
 )
+from spikeport.toolchain.neurons.traits import SHIFT_AND_ADD, Traits
+
+ALLOWED_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # lcm(1..T) must leave room in 24 bits
 
 
 @final
 class DifferentialCoding(Neuron):
     id = "dc@1"
+    traits = Traits(
+        "dc",
+        Coding.DIFFERENTIAL,
+        low=-8,
+        high=8,
+        levels=8,
+        soft_reset=True,
+        programmable=True,
+        state_words=4,
+        synop=SHIFT_AND_ADD,
+        allowed_timesteps=ALLOWED_TIMESTEPS,
+        timesteps=4,
+        tried_timesteps=(2, 3, 4, 5, 6),
+    )
 
     def initial(self, layer: Layer, rows: int) -> State:
         names = ("v", "v_start", "ein", "eout", "c", "timesteps", "elapsed", "saturations")
@@ -85,3 +108,11 @@ class DifferentialCoding(Neuron):
 
     def observed(self, state: State) -> Long:
         return state["v"]
+
+    def bound(self, network: Network, index: int) -> LayerProof:
+        """Bound what is emitted, too: eout <= 8 lambda D H_T, and c = t eout <= T times that."""
+        proof = super().bound(network, index)
+        timesteps = network.timesteps
+        largest = 8 * network.layers[index].threshold.astype(np.int64)
+        emitted = timesteps * arriving_units(timesteps) * largest
+        return LayerProof(proof.synaptic, np.maximum(proof.accumulator, emitted))

@@ -15,14 +15,23 @@ from typing import final
 
 import numpy as np
 
-from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer
 from spikeport.toolchain.neurons.neuron import Long
+from spikeport.toolchain.neurons.traits import Traits
 from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 
 @final
 class IntegrateAndFire(WindowedNeuron):
     id = "if@1"
+    traits = Traits(
+        "if",
+        Coding.RATE,
+        soft_reset=True,
+        timesteps=16,
+        alpha=0.5,
+        tried_timesteps=(4, 8, 12, 16, 24, 32),
+    )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
         theta = layer.threshold.astype(np.int64)

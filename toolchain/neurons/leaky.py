@@ -23,9 +23,15 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Layer, Network
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak, decay
+from spikeport.toolchain.neurons.bounds import LayerProof
+from spikeport.toolchain.neurons.layer_rules import payload_problems
 from spikeport.toolchain.neurons.neuron import START, Long, Neuron, State, saturate
+from spikeport.toolchain.neurons.traits import Traits
+
+LARGEST_SHIFT = 6
+KEEP_UNITS = 4096  # a membrane that keeps as many of them keeps everything
 
 
 def leak_of(layer: Layer) -> Leak:
@@ -37,6 +43,16 @@ def leak_of(layer: Layer) -> Leak:
 @final
 class Leaky(Neuron):
     id = "leaky@1"
+    traits = Traits(
+        "leaky",
+        Coding.RATE,
+        soft_reset=True,
+        late_reset=True,
+        update=("mul32", "add32", "add32"),
+        allowed_timesteps=(1,),
+        trained=True,
+    )
+    parameters = ("leak",)
 
     def initial(self, layer: Layer, rows: int) -> State:
         return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("v", "saturations")}
@@ -60,38 +76,45 @@ class Leaky(Neuron):
     def observed(self, state: State) -> Long:
         return state["v"]
 
-
-LARGEST_SHIFT = 6
-
-
-KEEP_UNITS = 4096
-
-
-def leaky_layer_problems(network: Network, layer: Layer) -> list[str]:
-    """Problems of a leaky layer whose arrays, those of its leak apart, have the right shapes."""
-    leak = layer.leak
-    problems = []
-    if leak is None or leak.keep.shape != (layer.outputs,):
-        return [
-            f"leak has shape {None if leak is None else leak.keep.shape} for {layer.outputs} rows"
-        ]
-    if ((leak.keep < 0) | (leak.keep > KEEP_UNITS)).any() or not 0 <= leak.shift <= LARGEST_SHIFT:
-        problems.append(
-            f"a leak keeps 0..{KEEP_UNITS} of {KEEP_UNITS} and shifts by 0..{LARGEST_SHIFT}"
+    def problems(self, layer: Layer, network: Network) -> list[str]:
+        """Rules of the leak, one timestep, and thresholds of any sign."""
+        leak = layer.leak
+        if leak is None:
+            return [f"{self.id} needs leak, which belongs to {self.id}"]
+        if leak.keep.shape != (layer.outputs,):
+            return [f"leak has shape {leak.keep.shape} for {layer.outputs} rows"]
+        problems = leak_problems(leak)
+        largest = max(
+            int(np.abs(values.astype(np.int64)).max()) for values in (layer.threshold, layer.bias)
         )
-    if (np.abs(layer.threshold.astype(np.int64)) > STATE_LIMIT).any() or (
-        np.abs(layer.bias.astype(np.int64)) > STATE_LIMIT
-    ).any():
-        problems.append(
-            f"thresholds and biases must be within 24 bits, -{STATE_LIMIT}..{STATE_LIMIT}"
-        )
-    if network.timesteps != 1 or network.alpha:
-        problems.append(
-            f"leaky@1 has one timestep and no residual, not {network.timesteps} and alpha"
-            f" {network.alpha}/64"
-        )
-    if (layer.payload_low != 0).any() or (layer.payload_high != 1).any() or (layer.unit != 1).any():
-        problems.append("a spike of leaky@1 is 0 or 1 and has the unit 1")
-    if layer.activation != "identity" or layer.table is not None or layer.trigger != 1:
-        problems.append("leaky@1 has the activation identity, no table and trigger 1")
-    return problems
+        if largest > STATE_LIMIT:
+            problems.append(
+                f"thresholds and biases must be within 24 bits, -{STATE_LIMIT}..{STATE_LIMIT}"
+            )
+        if network.timesteps != 1 or network.alpha:
+            problems.append(
+                f"{self.id} has one timestep and no residual, not {network.timesteps} and alpha"
+                f" {network.alpha}/64"
+            )
+        if payload_problems(layer, self.traits) or (layer.unit != 1).any():
+            problems.append(f"a spike of {self.id} is 0 or 1 and has the unit 1")
+        if layer.activation != "identity" or layer.table is not None or layer.trigger != 1:
+            problems.append(f"{self.id} has the activation identity, no table and trigger 1")
+        return problems
+
+    def bound(self, network: Network, index: int) -> LayerProof:
+        """Bound the synaptic sum times 2^shift, bias added; the membrane saturates."""
+        layer = network.layers[index]
+        proof = super().bound(network, index)
+        shift = layer.leak.shift if layer.leak is not None else 0  # `problems` tells of none
+        bias = np.abs(layer.bias.astype(np.int64))
+        synaptic = ((proof.synaptic - bias) << shift) + bias
+        return LayerProof(synaptic, proof.accumulator)
+
+
+def leak_problems(leak: Leak) -> list[str]:
+    """Problems of a leak's numbers."""
+    keeps = (leak.keep >= 0) & (leak.keep <= KEEP_UNITS)
+    if keeps.all() and 0 <= leak.shift <= LARGEST_SHIFT:
+        return []
+    return [f"a leak keeps 0..{KEEP_UNITS} of {KEEP_UNITS} and shifts by 0..{LARGEST_SHIFT}"]

@@ -19,7 +19,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network
 from spikeport.toolchain.network.parameters import (
     ACT_SHIFT,
     LARGEST_EXPONENT,
@@ -30,7 +30,10 @@ from spikeport.toolchain.network.parameters import (
     bias_exponent,
     decay,
 )
+from spikeport.toolchain.neurons.bounds import LayerProof
+from spikeport.toolchain.neurons.layer_rules import payload_problems
 from spikeport.toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
+from spikeport.toolchain.neurons.traits import Traits
 
 
 def dynamics_of(layer: Layer) -> Dynamics:
@@ -42,6 +45,14 @@ def dynamics_of(layer: Layer) -> Dynamics:
 @final
 class LeakyIntegrateAndFire(Neuron):
     id = "lif@1"
+    traits = Traits(
+        "lif",
+        Coding.SPIKES,
+        state_words=2,
+        update=("mul32", "add32", "mul32", "add32"),
+        trained=True,
+    )
+    parameters = ("dynamics",)
 
     def initial(self, layer: Layer, rows: int) -> State:
         return {
@@ -76,50 +87,62 @@ class LeakyIntegrateAndFire(Neuron):
     def observed(self, state: State) -> Long:
         return state["v"]
 
+    def problems(self, layer: Layer, network: Network) -> list[str]:
+        """Rules of the registers that a stock LIF has, and of spikes with the unit 1."""
+        if layer.dynamics is None:
+            return [f"{self.id} needs dynamics"]
+        problems = decay_problems(layer.dynamics)
+        problems += register_problems(layer, layer.dynamics)
+        problems += payload_problems(layer, self.traits)
+        if (layer.unit != 1).any():
+            problems.append(f"a spike of {self.id} has the unit 1")
+        if layer.activation != "identity" or layer.table is not None or layer.trigger != 1:
+            problems.append(f"{self.id} has the activation identity, no table and trigger 1")
+        return problems
 
-def lif_layer_problems(layer: Layer) -> list[str]:
-    """Problems of a lif layer whose arrays have the right shapes."""
-    dynamics = layer.dynamics
+    def bound(self, network: Network, index: int) -> LayerProof:
+        """Bound |u| and |v| over the T + L steps between two resets."""
+        layer = network.layers[index]
+        dynamics = dynamics_of(layer)
+        u, v = bound_membrane(layer.weights, layer.bias, dynamics, network.chip_steps)
+        return LayerProof(u, v)
+
+
+def decay_problems(dynamics: Dynamics) -> list[str]:
+    """Problems of the decays and of the weights' exponent."""
+    limits = (
+        ("current_decay", 4095),
+        ("voltage_decay", 4096),
+        ("weight_exponent", LARGEST_WEIGHT_EXPONENT),
+    )
+    return [
+        f"{name} is {getattr(dynamics, name)}, 0..{largest} expected"
+        for name, largest in limits
+        if not 0 <= getattr(dynamics, name) <= largest
+    ]
+
+
+def register_problems(layer: Layer, dynamics: Dynamics) -> list[str]:
+    """Problems of thresholds, row scales and biases with the registers of a stock LIF."""
     problems = []
-    if dynamics is None:
-        return ["lif@1 needs dynamics"]
-    for name, low, high in (
-        ("current_decay", 0, 4095),
-        ("voltage_decay", 0, 4096),
-        ("weight_exponent", 0, LARGEST_WEIGHT_EXPONENT),
-    ):
-        if not low <= getattr(dynamics, name) <= high:
-            problems.append(f"{name} is {getattr(dynamics, name)}, {low}..{high} expected")
-    if (layer.threshold != layer.threshold[0]).any() or (
-        layer.row_scale != layer.row_scale[0]
-    ).any():
-        problems.append("lif@1 has one threshold and one row scale per layer")
+    thresholds = layer.threshold
+    if (thresholds != thresholds[0]).any() or (layer.row_scale != layer.row_scale[0]).any():
+        problems.append(f"{layer.neuron} has one threshold and one row scale per layer")
+    largest = LARGEST_THRESHOLD
+    reason = ""
     if dynamics.bias_in_current:
         largest = LARGEST_MANTISSA - 1
-    else:
-        largest = LARGEST_THRESHOLD
-    if ((layer.threshold < 1) | (layer.threshold > largest)).any():
-        problems.append(
-            f"thresholds must be 1..{largest}"
-            + (
-                ", so that a neuron can always spike on its bias"
-                if dynamics.bias_in_current
-                else ""
-            )
-        )
-    if dynamics.bias_in_current and (np.abs(layer.bias.astype(np.int64)) > 127).any():
-        problems.append("a bias in the current is a weight, -127..127")
-    elif not dynamics.bias_in_current and bias_exponent(layer.bias) < 0:
+        reason = ", so that a neuron can always spike on its bias"
+    if ((thresholds < 1) | (thresholds > largest)).any():
+        problems.append(f"thresholds must be 1..{largest}{reason}")
+    if dynamics.bias_in_current:
+        if (np.abs(layer.bias.astype(np.int64)) > 127).any():
+            problems.append("a bias in the current is a weight, -127..127")
+    elif bias_exponent(layer.bias) < 0:
         problems.append(
             f"biases must be one mantissa of at most {LARGEST_MANTISSA} each times one power of two"
             f" up to 2^{LARGEST_EXPONENT}"
         )
-    if (layer.payload_low != 0).any() or (layer.payload_high != 1).any():
-        problems.append("the payload of lif@1 is within 0..1")
-    if (layer.unit != 1).any():
-        problems.append("a spike of lif@1 has the unit 1")
-    if layer.activation != "identity" or layer.table is not None or layer.trigger != 1:
-        problems.append("lif@1 has the activation identity, no table and trigger 1")
     return problems
 
 

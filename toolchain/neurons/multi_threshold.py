@@ -18,15 +18,16 @@ from typing import final
 
 import numpy as np
 
-from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer
 from spikeport.toolchain.neurons.neuron import Long
+from spikeport.toolchain.neurons.traits import SHIFT_AND_ADD, Traits
 from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 PAYLOADS = (1, 2, 4, 8)
 
 
 def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
-    """p of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c),
+    """P of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c),
     signed.
     """
     payload = np.zeros_like(v)
@@ -40,6 +41,19 @@ def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
 @final
 class MultiThreshold(WindowedNeuron):
     id = "mt@1"
+    traits = Traits(
+        "mt",
+        Coding.RATE,
+        low=-8,
+        high=8,
+        levels=8,
+        soft_reset=True,
+        programmable=True,
+        state_words=2,
+        synop=SHIFT_AND_ADD,
+        timesteps=4,
+        tried_timesteps=(1, 2, 3, 4, 6, 8),
+    )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
         half = 4 * layer.threshold.astype(np.int64)

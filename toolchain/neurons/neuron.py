@@ -9,13 +9,21 @@ or resync).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Layer
-from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.integer_network import Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT, table_problems
+from spikeport.toolchain.neurons.bounds import LayerProof, RowKind, bound_rows, payload_ranges
+from spikeport.toolchain.neurons.layer_rules import (
+    payload_problems,
+    range_problems,
+    threshold_problems,
+    time_problems,
+)
+from spikeport.toolchain.neurons.traits import Traits
 
 Long = NDArray[np.int64]
 State = dict[str, Long]
@@ -26,9 +34,21 @@ START = 2
 
 
 class Neuron(ABC):
-    """Abstract; every subclass is final and stands in a file of its own."""
+    """Abstract; every subclass is final and stands in a file of its own.
+
+    Attributes:
+        id: Versioned; a changed rule gets a new one.
+        traits: Facts for those that ask without knowing which neuron it is.
+        parameters: Fields of Layer that layers of this neuron may have, of `table`, `dynamics` and
+            `leak`.
+        arrays: Names of the int32 arrays [out] that a layer has in `extra`. They are saved, loaded
+            and checked without further code.
+    """
 
     id: str
+    traits: Traits
+    parameters: ClassVar[tuple[str, ...]] = ()
+    arrays: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def initial(self, layer: Layer, rows: int) -> State:
@@ -56,6 +76,33 @@ class Neuron(ABC):
     def observed(self, state: State) -> Long:
         """The state that a trace shows after a timestep, [rows, neurons]."""
 
+    def problems(self, layer: Layer, network: Network) -> list[str]:
+        """Rules of this neuron that a layer breaks.
+
+        The arrays have the right shapes. Here stand the rules of a neuron with fixed payloads, a
+        positive threshold and relu.
+        """
+        problems = time_problems(self.id, self.traits, network.timesteps)
+        problems += range_problems(layer)
+        problems += threshold_problems(layer, self.traits.levels)
+        if layer.activation != "relu":
+            problems.append(f"{self.id} carries relu only, not {layer.activation}")
+        problems += payload_problems(layer, self.traits)
+        if layer.trigger != 1:
+            problems.append(f"trigger {layer.trigger}, 1 expected for {self.id}")
+        if layer.table is not None:
+            problems += table_problems(layer.table, layer.outputs)
+        return problems
+
+    def bound(self, network: Network, index: int) -> LayerProof:
+        """Worst cases of layer `index` over every input within the declared ranges.
+
+        Here stand the synaptic sum and the accumulator; a neuron with further state adds its own.
+        """
+        layer = network.layers[index]
+        low, high = payload_ranges(network)[index]
+        return bound_rows(layer.weights, layer.bias, low, high, RowKind.of(network, index))
+
 
 def saturate(value: Long, layer_state: State, active: NDArray[np.bool_]) -> Long:
     """Clip a membrane to the 24-bit range and count what was clipped (contract section 1.4)."""
@@ -77,23 +124,3 @@ def carry_residual(
     """
     residual = np.maximum(v_end - v_start, -emitted)
     return np.clip(v_init + ((alpha * residual + 32) >> 6), low, high)
-
-
-@dataclass(frozen=True)
-class Spikes:
-    """Payloads lie in low..high.
-
-    The full scale theta is `levels` times the layer's threshold array (theta or lambda).
-    """
-
-    low: int
-    high: int
-    levels: int = 1
-
-
-SPIKES: dict[str, Spikes] = {
-    "if@1": Spikes(0, 1),
-    "snm@1": Spikes(-1, 1),
-    "mt@1": Spikes(-8, 8, levels=8),
-    "dc@1": Spikes(-8, 8, levels=8),
-}

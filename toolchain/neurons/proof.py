@@ -13,7 +13,9 @@ It holds for every input within the declared payload widths and for every order 
                (t = 1 only for the first layer): ein and the readout |D b_j| + D H sum_i |w_ji|
                max|r_i|; eout <= 8 lambda_j D H_T, and c = t * eout <= T * that
     leaky      the synaptic sum times 2^shift, bias added; v saturates
-    lif        |u| and |v| over the T + L steps between two resets (membrane_proof.py)
+    lif        |u| and |v| over the T + L steps between two resets
+
+What follows from the coding is in bounds.py, what a neuron adds in its own file (`Neuron.bound`).
 """
 
 from __future__ import annotations
@@ -21,33 +23,22 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
+from spikeport.toolchain.network.integer_network import Coding, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.neurons.bounds import LayerProof, RowKind, bound_rows, payload_ranges
-from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
+from spikeport.toolchain.neurons import neuron_of
+from spikeport.toolchain.neurons.bounds import LayerProof
 
 
 def bound(network: Network, index: int) -> LayerProof:
     """Worst cases of layer `index` of a network."""
-    layer: Layer = network.layers[index]
-    if layer.dynamics is not None:
-        u, v = bound_membrane(layer.weights, layer.bias, layer.dynamics, network.chip_steps)
-        return LayerProof(u, v)
-    low, high = payload_ranges(network)[index]
-    kind = RowKind.of(network, index)
-    proof = bound_rows(layer.weights, layer.bias, low, high, kind)
-    if layer.leak is not None:
-        bias = np.abs(layer.bias.astype(np.int64))
-        return LayerProof(((proof.synaptic - bias) << layer.leak.shift) + bias, proof.accumulator)
-    if kind.coding != Coding.DIFFERENTIAL or kind.readout:
-        return proof
-    units = sum(denominator(kind.timesteps) // t for t in range(1, kind.timesteps + 1))
-    emitted = 8 * kind.timesteps * units * layer.threshold.astype(np.int64)
-    return LayerProof(proof.synaptic, np.maximum(proof.accumulator, emitted))
+    return neuron_of(network, network.layers[index]).bound(network, index)
 
 
 def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
-    """Prove every layer, or raise one InputError that lists all rows' violations by layer."""
+    """Prove every layer.
+
+    Raises InputError that lists the rows of all layers that leave 24 bits.
+    """
     proofs = [bound(network, index) for index in range(len(network.layers))]
     problems = []
     for index, proof in enumerate(proofs):

@@ -17,8 +17,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Coding, Layer, denominator
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
 from spikeport.toolchain.neurons.neuron import INACTIVE, START, Long, Neuron, State
+from spikeport.toolchain.neurons.traits import Traits
 
 
 @final
@@ -27,6 +28,7 @@ class Readout(Neuron):
 
     def __init__(self, coding: Coding) -> None:
         self.coding = coding
+        self.traits = Traits("readout", coding)
 
     def initial(self, layer: Layer, rows: int) -> State:
         return {
@@ -59,3 +61,7 @@ class Readout(Neuron):
 
     def observed(self, state: State) -> Long:
         return state["acc"]
+
+    def problems(self, layer: Layer, network: Network) -> list[str]:
+        """Return none: it announces nothing, so threshold and payloads are not read."""
+        return []

@@ -19,12 +19,19 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network
+from spikeport.toolchain.network.parameters import STATE_LIMIT, table_problems
+from spikeport.toolchain.neurons.layer_rules import (
+    range_problems,
+    threshold_problems,
+    time_problems,
+)
 from spikeport.toolchain.neurons.neuron import START, Long, Neuron, State
+from spikeport.toolchain.neurons.traits import MULTIPLY_ADD, Traits
 
 
 def quantised_activation(layer: Layer, accumulator: Long) -> Long:
-    """q before clipping, for accumulators [..., neurons]."""
+    """Q before clipping, for accumulators [..., neurons]."""
     if layer.table is not None:
         return layer.table(accumulator)
     theta = layer.threshold.astype(np.int64)
@@ -38,6 +45,17 @@ def quantised_activation(layer: Layer, accumulator: Long) -> Long:
 @final
 class SigmaDelta(Neuron):
     id = "sdn@1"
+    traits = Traits(
+        "sdn",
+        Coding.ACROSS,
+        low=-STATE_LIMIT,
+        high=STATE_LIMIT,
+        programmable=True,
+        state_words=2,
+        synop=MULTIPLY_ADD,
+        allowed_timesteps=(1,),
+    )
+    parameters = ("table",)
 
     def initial(self, layer: Layer, rows: int) -> State:
         return {
@@ -63,3 +81,20 @@ class SigmaDelta(Neuron):
 
     def observed(self, state: State) -> Long:
         return state["acc"]
+
+    def problems(self, layer: Layer, network: Network) -> list[str]:
+        """Rules of one timestep, declared ranges, a trigger, and a table where it is needed."""
+        problems = time_problems(self.id, self.traits, network.timesteps)
+        problems += range_problems(layer)
+        if layer.table is None:
+            problems += threshold_problems(layer)
+        if not 1 <= layer.trigger <= STATE_LIMIT:
+            problems.append(f"trigger {layer.trigger}, 1..{STATE_LIMIT} expected for {self.id}")
+        rectified = layer.activation in ("relu", "identity")
+        if layer.table is None and not rectified:
+            problems.append(f"activation {layer.activation} needs table")
+        if layer.table is not None:
+            if rectified:
+                problems.append(f"activation {layer.activation} takes no table")
+            problems += table_problems(layer.table, layer.outputs)
+        return problems

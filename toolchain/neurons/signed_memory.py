@@ -18,14 +18,25 @@ from typing import final
 
 import numpy as np
 
-from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.integer_network import Coding, Layer
 from spikeport.toolchain.neurons.neuron import Long
+from spikeport.toolchain.neurons.traits import Traits
 from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 
 @final
 class SignedMemory(WindowedNeuron):
     id = "snm@1"
+    traits = Traits(
+        "snm",
+        Coding.RATE,
+        low=-1,
+        soft_reset=True,
+        programmable=True,
+        state_words=2,
+        timesteps=8,
+        tried_timesteps=(2, 4, 6, 8, 12, 16),
+    )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
         theta = layer.threshold.astype(np.int64)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT
+from spikeport.toolchain.network.integer_network import READOUT
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.neurons.proof import prove
 from spikeport.toolchain.simulation.closed_loop import Simulation
 from spikeport.toolchain.simulation.verification import Verification
@@ -129,7 +130,7 @@ def artifact_text(artifact: Artifact) -> str:
         )
         if calibration.get("pruned"):
             note = " (pruned)"
-        elif artifact.network.neuron in (LEAKY, LIF):
+        elif trained_as_spiking(artifact.network):
             note = ""
         else:
             note = kept

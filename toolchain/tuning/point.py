@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
+from spikeport.toolchain.neurons import BY_NAME, SHORT_NAMES
 
 ERRORS = (0.01, 1.0)
 THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
-TIMESTEPS = {
-    "if": (4, 8, 12, 16, 24, 32),
-    "snm": (2, 4, 6, 8, 12, 16),
-    "mt": (1, 2, 3, 4, 6, 8),
-    "dc": (2, 3, 4, 5, 6),
-}
 PLAIN = (
     0.1,
     0.05,
@@ -26,7 +21,6 @@ PLAIN = (
     0.025,
     0.0125,
 )  # action errors of plain sdn; the finest are for policies that forgive little
-USUAL = {"dc": (4, 0.0), "mt": (4, 0.0), "snm": (8, 0.0), "if": (16, 0.5)}  # T, alpha
 # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
 THRIFTY = (
     *(
@@ -115,7 +109,9 @@ def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) 
     """Ask an Optuna trial for a point with these neurons, of a network with `hidden` hidden layers."""
     bits = trial.suggest_categorical(f"{neuron}_weight_bits", weight_bits)
     if neuron != "sdn":
-        steps = trial.suggest_categorical(f"{neuron}_timesteps", TIMESTEPS[neuron])
+        steps = trial.suggest_categorical(
+            f"{neuron}_timesteps", BY_NAME[neuron].traits.tried_timesteps
+        )
         alpha = trial.suggest_categorical(f"{neuron}_alpha", ALPHAS)
         return Point(neuron, bits, timesteps=steps, alpha=alpha)
     allocation = trial.suggest_categorical("sdn_allocation", ("events", "sensitivity"))
@@ -170,11 +166,11 @@ def first_points(
                 )
             )
         points += plain[1:]
-    return points + [
-        Point(name, most, timesteps=steps, alpha=alpha)
-        for name, (steps, alpha) in USUAL.items()
-        if name in neurons
-    ]
+    others = [name for name in reversed(SHORT_NAMES) if name in neurons and name != "sdn"]
+    for name in others:  # dc first: it needs fewest timesteps
+        traits = BY_NAME[name].traits
+        points.append(Point(name, most, timesteps=traits.timesteps, alpha=traits.alpha))
+    return points
 
 
 def no_thriftier(point: Point, other: Point) -> bool:
@@ -198,7 +194,7 @@ def neighbours(point: Point, step: float, weight_bits: tuple[int, ...]) -> Itera
     """
     change = dataclasses.replace
     if point.neuron != "sdn":
-        steps = TIMESTEPS[point.neuron]
+        steps = BY_NAME[point.neuron].traits.tried_timesteps
         alphas = ALPHAS
         here = steps.index(point.timesteps or steps[0])
         share = alphas.index(point.alpha or 0.0)

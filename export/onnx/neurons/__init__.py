@@ -16,7 +16,7 @@ from spikeport.export.onnx.neurons.sigma_delta import SigmaDeltaGraph
 from spikeport.export.onnx.neurons.signed_memory import SignedMemoryGraph
 from spikeport.export.onnx.onnx_window import NeuronGraph
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import LEAKY, LIF, READOUT, Network
+from spikeport.toolchain.network.integer_network import READOUT, Network
 
 NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "sdn@1": SigmaDeltaGraph(),
@@ -24,8 +24,8 @@ NEURON_GRAPHS: dict[str, NeuronGraph] = {
     "snm@1": SignedMemoryGraph(),
     "mt@1": MultiThresholdGraph(),
     "dc@1": DifferentialCodingGraph(),
-    LIF: LeakyIntegrateAndFireGraph(),
-    LEAKY: LeakyGraph(),
+    "lif@1": LeakyIntegrateAndFireGraph(),
+    "leaky@1": LeakyGraph(),
     READOUT: ReadoutGraph(),
 }
 

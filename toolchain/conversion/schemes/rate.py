@@ -24,8 +24,8 @@ from spikeport.toolchain.conversion.signal_statistics import PolicyStatistics
 from spikeport.toolchain.conversion.thresholds import column_strength
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind
-from spikeport.toolchain.neurons.neuron import SPIKES
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, fits, round_layer
 
@@ -49,11 +49,8 @@ def rate_network(
     """`thresholds` [hidden layer][neuron]: the largest useful theta in real units
     (toolchain/conversion/thresholds.py); `shares` of it are tried in differential coding.
     """
-    spikes = SPIKES[neuron]
-    if neuron == "dc@1" and len(policy.layers) > 1:
-        coding = Coding.DIFFERENTIAL
-    else:
-        coding = Coding.RATE
+    spikes = HIDDEN_NEURONS[neuron].traits
+    coding = spikes.coding if len(policy.layers) > 1 else Coding.RATE
     scale, limit = _input_scale(
         policy,
         statistics,
@@ -119,7 +116,7 @@ def rate_network(
         signal = InputSignal(
             np.clip(np.maximum(wanted[index], 0) / layer.unit, 0, reach), layer.unit, low, high
         )
-    return Network(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
+    return network_of(Encoder(scale, limit.astype(np.int32)), tuple(layers), timesteps, alpha)
 
 
 def _input_scale(

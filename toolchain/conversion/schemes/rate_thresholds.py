@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.conversion.states import subset
 from spikeport.toolchain.network.integer_network import Coding, Layer
-from spikeport.toolchain.neurons import HIDDEN_NEURONS, SPIKES, START
+from spikeport.toolchain.neurons import HIDDEN_NEURONS, START
 
 SHARES = (
     (1.0, 0.8, 0.6),
@@ -70,7 +70,7 @@ def with_threshold(layer: Layer, threshold: NDArray[Any]) -> Layer:
 
     An even theta (if, snm) makes theta // 2 exact.
     """
-    if SPIKES[layer.neuron].levels == 1:
+    if HIDDEN_NEURONS[layer.neuron].traits.levels == 1:
         even = 2
     else:
         even = 1

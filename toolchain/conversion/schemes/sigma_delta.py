@@ -17,6 +17,7 @@ from spikeport.toolchain.conversion.states import subset
 from spikeport.toolchain.conversion.thresholds import floored
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
@@ -120,7 +121,7 @@ def sigma_delta_network(
             low,
             high,
         )
-    return Network(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
+    return network_of(encoder, tuple(layers), timesteps=1, alpha=0, resync_every=resync_every)
 
 
 def synapse_prices(

@@ -23,8 +23,9 @@ from spikeport.toolchain.conversion.states import Calibration, from_arrays, from
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network.integer_network import LEAKY, READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak
+from spikeport.toolchain.neurons import Leaky, network_of
 from spikeport.toolchain.neurons.leaky import KEEP_UNITS, LARGEST_SHIFT
 from spikeport.toolchain.policies.ann_policy import DenseLayer
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
@@ -62,7 +63,7 @@ def leaky_network(policy: LeakyPolicy, inputs: Float, bits: int) -> Network:
         )
         unit = np.ones(layer.outputs)
         largest = np.ones(layer.outputs, np.int64)
-    return Network(encoder, (*layers, _readout(policy.readout, bits)), timesteps=1)
+    return network_of(encoder, (*layers, _readout(policy.readout, bits)), timesteps=1)
 
 
 def _encoder(layer: LeakyLayer, span: Float, bits: int) -> Encoder:
@@ -117,7 +118,7 @@ def _hidden(
         )
     rows = len(weights)
     return Layer(
-        neuron=LEAKY,
+        neuron=Leaky.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=scale,

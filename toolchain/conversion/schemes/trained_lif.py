@@ -23,7 +23,7 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD, ENCODER_UNITS, SpikeCoding
-from spikeport.toolchain.network.integer_network import LIF, Encoder, Layer, Network
+from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import (
     ACT_SHIFT,
     LARGEST_EXPONENT,
@@ -33,6 +33,7 @@ from spikeport.toolchain.network.parameters import (
     STATE_LIMIT,
     Dynamics,
 )
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
 from spikeport.toolchain.simulation.fast import FastBackend
@@ -56,7 +57,7 @@ def spiking_network(policy: SpikingPolicy, bits: int) -> Network:
         _integers(layer, bits, steps, f"{policy.provenance.file}, layer {index}")
         for index, layer in enumerate(policy.layers)
     )
-    return Network(encoder, layers, policy.timesteps, spike_coding=spike_coding(policy))
+    return network_of(encoder, layers, policy.timesteps, spike_coding=spike_coding(policy))
 
 
 def spike_coding(policy: SpikingPolicy) -> SpikeCoding:
@@ -188,7 +189,7 @@ def _layer(
 ) -> Layer:
     rows = len(weights)
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=bias.astype(np.int32),
         row_scale=np.full(rows, scale),
@@ -253,7 +254,7 @@ def cuba_layer(layer: SpikingLayer, where: str) -> Layer:
         )
     rows = layer.outputs
     return Layer(
-        neuron=LIF,
+        neuron=LeakyIntegrateAndFire.id,
         weights=weights.astype(np.int8),
         bias=(scaled["bias"].astype(np.int64) << ACT_SHIFT).astype(np.int32),
         row_scale=np.full(rows, 2.0**exponent / SLAYER_SCALE),
