@@ -18,7 +18,7 @@ from spikeport.toolchain.energy.activity import Activity
 from spikeport.toolchain.energy.baseline import baseline_estimates
 from spikeport.toolchain.energy.counting import counted_energy
 from spikeport.toolchain.energy.pricing import dynamic, terms
-from spikeport.toolchain.energy.textbook import event_layer
+from spikeport.toolchain.energy.textbook import EventLayer
 from spikeport.toolchain.energy.timing import barrier_seconds, core_seconds
 
 FRADY_UPDATES = 4.608e6  # 76,800 neurons for 60 timesteps, none counted as active
@@ -98,8 +98,7 @@ def fixture_textbook() -> float:
     """
     asic = load_profile("asic45")
     parts = [
-        event_layer(
-            asic,
+        EventLayer(
             inputs=256,
             outputs=outputs,
             synops=spikes * outputs,
@@ -108,7 +107,7 @@ def fixture_textbook() -> float:
             state_words=1,
             operation=("add32",),
             weight_bytes=4,
-        )
+        ).terms(asic)
         for spikes, outputs in zip(FIXTURE_SPIKES[:2], FIXTURE_NEURONS[1:], strict=True)
     ]
     return sum(energy.value for part in parts for energy in part.values())

@@ -45,6 +45,7 @@ class Assessment:
         return not any(placement.violations for placement in self.placements)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the assessment as JSON data."""
         work = self.work
         return {
             "verdict": self.verdicts[0].answer,
@@ -81,11 +82,18 @@ def assess(
     control_period_s: float | None = None,
     counted_on: str = "",
 ) -> Assessment:
-    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py),
-    `counted_on` says whose decisions.
+    """Judge the decisions that a census counted.
 
     Profiles without energies are only checked for what fits. Where the network does not fit a chip,
     that chip is not priced and its verdict says so; nothing is raised for it.
+
+    Args:
+        census: What was counted.
+        artifact: Whose decisions these are.
+        work: The source policy's own work (ann_work.py).
+        names: Profiles.
+        control_period_s: Between decisions.
+        counted_on: Whose decisions were counted, in words.
     """
     work = with_census(work, census, artifact)
     asked = placements(artifact.network, names)
@@ -101,9 +109,8 @@ def assess(
         for name in priced
         if load_profile(name).kind == "textbook"
         for other in textbook_ann_estimates(work, load_profile(name), control_period_s)
-        if not (
-            other.runs == DELTA and artifact.network.across_decisions
-        )  # that is the spiking network itself
+        # a network across decisions is itself what works on changes
+        if not (other.runs == DELTA and artifact.network.across_decisions)
     ]
     asked_for = {(estimate.profile, estimate.runs) for estimate in estimates}
     baselines = [

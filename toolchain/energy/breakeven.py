@@ -1,14 +1,13 @@
 """Where a chip begins to pay: how few synops, how fast a loop, how many policies on one chip.
 
-total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the
-    same rate
-pays      where total(n) < the other side's energy, all-in
+total(n) is dynamic energy + static power * control period / n, where n policies share one chip, all
+at the same rate. The chip pays where total(n) is below the other side's energy, all-in.
 
 synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they
-    are
+                 are
 control rate     at which the static power per decision, one policy per chip, equals what is left
 policies         on one chip at which the shared static power equals what is left, at this control
-    period
+                 period
 """
 
 from __future__ import annotations
@@ -44,13 +43,12 @@ class BreakEven:
     late: bool = False  # a decision of one policy ends after the control period
 
     def as_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON data."""
         return asdict(self)
 
     @property
     def reachable(self) -> bool:
-        """Whether the policies that fit on one chip are enough at this control period, which the
-        chip keeps.
-        """
+        """Whether the policies that fit on one chip are enough at this control period."""
         return (
             not self.late
             and None not in (self.policies_per_chip, self.policies_that_fit)

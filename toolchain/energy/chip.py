@@ -24,7 +24,17 @@ HOST_NOTE = (
 def chip_estimate(
     census: Census, network: Network, profile: Profile, control_period_s: float | None
 ) -> Estimate:
-    """Price a census of `network` on a chip."""
+    """Price a census of a network on a chip.
+
+    Args:
+        census: What was counted.
+        network: Whose decisions these are.
+        profile: The chip.
+        control_period_s: Between decisions; None where it is not known.
+
+    Raises:
+        CheckFailed: Where the network does not fit.
+    """
     mapping = map_network(network, profile)
     activity = network_activity(census, mapping)
     energy = dynamic(activity, profile)
@@ -127,7 +137,13 @@ def in_time(response: tuple[float, float], period: float) -> str:
 
 
 def static_joules(profile: Profile, chips: int, seconds: float) -> Joules:
-    """Static energy of whole chips over a time, with the band of their static power."""
+    """Return the static energy of whole chips, with the band of their static power.
+
+    Args:
+        profile: The chip.
+        chips: How many.
+        seconds: How long.
+    """
     return Joules(*(chips * power * seconds for power in profile.band("power.static")))
 
 

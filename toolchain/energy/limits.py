@@ -58,6 +58,7 @@ class Violation:
         )
 
     def as_json(self) -> dict[str, Any]:
+        """Return the violation and its ways out as JSON data."""
         return {**self.__dict__, "ways_out": list(WAYS_OUT[self.limit])}
 
 

@@ -55,6 +55,7 @@ class Placement:
     )
 
     def as_json(self) -> dict[str, Any]:
+        """Return the placement as JSON data."""
         return {
             "profile": self.profile,
             "fits": not self.violations,

@@ -1,5 +1,4 @@
-"""What an HDF5 file holds, as nested dicts of plain arrays and texts, read from bytes and within
-limits.
+"""What an HDF5 file holds, as nested dicts of plain arrays and texts, read within limits.
 
 HDF5 can point outside itself (external links, external and virtual storage), back into itself
 (links that make a cycle) and at code (filter plugins). None of that is followed: hard links,
@@ -52,9 +51,8 @@ def read_hdf5(data: bytes, where: str) -> Tree:
 
     def everything(file: Any) -> Tree:
         h5py = hdf5_library(where)
-        _group(
-            h5py, file, where, "", Budget(reading=False), 0
-        )  # what is declared, added up before anything is read
+        # what is declared is added up before anything is read
+        _group(h5py, file, where, "", Budget(reading=False), 0)
         return _group(h5py, file, where, "", Budget(reading=True), 0)
 
     return _apart(data, where, everything)
@@ -69,9 +67,15 @@ def top_level(data: bytes, where: str) -> tuple[str, ...]:
 
 
 def has_attribute(data: bytes, name: str, where: str) -> bool:
-    """Whether the file has an attribute of that name; it is not read.
+    """Tell whether a file has an attribute; it is not read.
 
-    Raises InputError for a damaged file.
+    Args:
+        data: The file.
+        name: Of the attribute.
+        where: The file's name, for errors.
+
+    Raises:
+        InputError: For a damaged file.
     """
     return _apart(data, where, lambda file: name in file.attrs)
 
@@ -132,7 +136,7 @@ def _answer(sender: Any, data: bytes, where: str, look: Callable[[Any], Any]) ->
 
 
 def hdf5_library(where: str) -> Any:
-    """h5py, imported when it is needed."""
+    """Import h5py, which takes time, when it is needed."""
     try:
         import h5py
     except ImportError:

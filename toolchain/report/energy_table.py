@@ -17,7 +17,7 @@ INHERITED = (
 
 
 def render_table(estimates: Sequence[Estimate], baselines: Sequence[Estimate] = ()) -> str:
-    """A table of all estimates per decision, the unpriced terms of each profile, and the sentence."""
+    """Show all estimates per decision, the unpriced terms of each profile, and the sentence."""
     baselines = [
         baseline
         for baseline in baselines

@@ -56,9 +56,8 @@ def load_model(content: FileContent, assumptions: list[str]) -> Any:
     _bring_in(model, onnx, content, assumptions)
     try:
         onnx.checker.check_model(model)
-    except (
-        Exception
-    ) as error:  # ValidationError, TypeError, ValueError and more for what is not a valid model
+    # ValidationError, TypeError, ValueError and more for what is not a valid model
+    except Exception as error:
         raise InputError(
             where,
             "not a valid ONNX model",

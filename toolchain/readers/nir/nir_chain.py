@@ -75,7 +75,7 @@ def metadata_entry(graph: Tree, name: str) -> Tree | None:
 def chain_of(graph: Tree, where: str) -> tuple[ChainNode, ...]:
     """The nodes between Input and Output.
 
-    Raises InputError listing all nodes and edges that make it no chain.
+    Raises InputError that lists all nodes and edges because of which it is not a chain.
     """
     nodes = {name: node for name, node in graph["nodes"].items() if isinstance(node, dict)}
     kinds = {
@@ -150,7 +150,7 @@ def _order(edges: object, kinds: dict[str, str], where: str) -> list[str]:
             got = f"{shorten(missed)} not on it"
         else:
             got = f"it ends in {printable(order[-1])}"
-        raise InputError(where, "the edges are no chain from Input to Output", got=got, fix=FIX)
+        raise InputError(where, "the edges are not a chain from Input to Output", got=got, fix=FIX)
     return order
 
 

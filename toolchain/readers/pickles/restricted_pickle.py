@@ -96,6 +96,7 @@ class Record:
     state: object
 
     def __new__(cls, *arguments: object) -> Record:
+        """Make the record; a pickle may not call __init__."""
         record = super().__new__(cls)
         record.arguments = arguments
         record.state = None

@@ -117,9 +117,8 @@ def load_safetensors(data: bytes, where: str) -> Mapping[str, object]:
         ) from None
     try:
         return load(data)
-    except (
-        Exception
-    ) as error:  # the Rust parser's own exception type and torch's shape errors; none may escape
+    # the Rust parser's own exception type and torch's shape errors; none may escape
+    except Exception as error:
         raise InputError(
             where, "the safetensors file is damaged", why=short_reason(error), fix=COPY_AGAIN
         ) from None

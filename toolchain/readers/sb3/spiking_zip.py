@@ -49,11 +49,8 @@ ALGORITHMS = ("ProxyTargetTD3", "SpikingTD3")
 NEURONS = ("lif", "clif", "dn")
 ACTOR = "actor.mu."
 EXTRACTOR = "actor.features_extractor."
-_UNUSED = (
-    "actor_target.",
-    "critic.",
-    "critic_target.",
-)  # the deterministic action does not depend on them
+# Tensors that the deterministic action does not depend on.
+_UNUSED = ("actor_target.", "critic.", "critic_target.")
 KEYS = (
     "format",
     "algorithm",

@@ -61,10 +61,8 @@ FAMILIES = (
     ),
     Family("sequential", "", re.compile(r"([0-9]{1,4})"), strides=(1, 2)),
 )
-SCALES = (
-    "action_scale",
-    "action_bias",
-)  # buffers of some fc actors: action = tanh(y) * scale + bias
+# Buffers of some fc actors: action = tanh(y) * scale + bias.
+SCALES = ("action_scale", "action_bias")
 SEQUENTIAL_FIX = (
     "rename the layers like an nn.Sequential (0.weight, 0.bias, 2.weight, ...) and give"
     " --activation and --squash"

@@ -37,10 +37,7 @@ NET = "preprocess.model."
 NEURON_PARTS = ("threshold", "beta", "graded_spikes_factor", "reset_mechanism_val")
 SPIKING_NET = ((NET + "layer_in", NET + "lif_in"), (NET + "layer_out", NET + "lif_out"))
 REFERENCE = "snnTorch's defaults"
-SIDECAR_KEYS = (
-    "action_limit",
-    "environment",
-)  # of the sidecar's keys those that say something here
+SIDECAR_KEYS = ("action_limit", "environment")  # those of a sidecar that say something here
 FIX = "save the actor alone: Linear and Leaky layers in turn, a Linear last"
 
 

@@ -172,7 +172,7 @@ def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
 def _pair_problems(
     weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
 ) -> list[str]:
-    """Where the two lists are no chain of layers."""
+    """Return where the two lists are not a chain of layers."""
     if len(weights) == len(biases):
         problems = []
     else:
