@@ -104,20 +104,47 @@ def assess(
         if name not in too_small and load_profile(name).kind not in ("convolution", "pool")
     ]
     estimates = estimate_energy(census, artifact, priced, control_period_s)
-    equal = [
-        other
-        for name in priced
-        if load_profile(name).kind == "textbook"
-        for other in textbook_ann_estimates(work, load_profile(name), control_period_s)
-        # a network across decisions is itself what works on changes
-        if not (other.runs == DELTA and artifact.network.across_decisions)
-    ]
     asked_for = {(estimate.profile, estimate.runs) for estimate in estimates}
     baselines = [
         other
-        for other in (*ann_estimates(work, control_period_s), *equal)
+        for other in (
+            *ann_estimates(work, control_period_s),
+            *_equal_silicon(artifact, work, priced, control_period_s),
+        )
         if (other.profile, other.runs) not in asked_for
     ]
+    others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
+    return Assessment(
+        tuple(judge(estimates, baselines, asked)),
+        tuple(asked),
+        tuple(placements(artifact.network, others)),
+        tuple(estimates),
+        tuple(baselines),
+        _break_evens(estimates, baselines),
+        control_period_s,
+        work,
+        counted_on,
+    )
+
+
+def _equal_silicon(
+    artifact: Artifact, work: AnnWork, names: Sequence[str], period: float | None
+) -> list[Estimate]:
+    """Price the source policy on the textbook profiles among these."""
+    return [
+        other
+        for name in names
+        if load_profile(name).kind == "textbook"
+        for other in textbook_ann_estimates(work, load_profile(name), period)
+        # a network across decisions is itself what works on changes
+        if not (other.runs == DELTA and artifact.network.across_decisions)
+    ]
+
+
+def _break_evens(
+    estimates: Sequence[Estimate], baselines: Sequence[Estimate]
+) -> tuple[BreakEven, ...]:
+    """Return where each chip with energies of its own meets each dense policy."""
     chips = [
         estimate
         for estimate in estimates
@@ -126,15 +153,4 @@ def assess(
         and estimate.static_inference_j is not None
     ]
     dense = [other for other in (*estimates, *baselines) if other.all_in and other.runs == DENSE]
-    others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
-    return Assessment(
-        tuple(judge(estimates, baselines, asked)),
-        tuple(asked),
-        tuple(placements(artifact.network, others)),
-        tuple(estimates),
-        tuple(baselines),
-        tuple(break_even(chip, other) for chip in chips for other in dense),
-        control_period_s,
-        work,
-        counted_on,
-    )
+    return tuple(break_even(chip, other) for chip in chips for other in dense)

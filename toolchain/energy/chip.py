@@ -38,72 +38,94 @@ def chip_estimate(
     mapping = map_network(network, profile)
     activity = network_activity(census, mapping)
     energy = dynamic(activity, profile)
-    parts = terms(activity, profile)
     step = step_seconds(census, mapping, profile)
     latency = census.chip_steps * step
-    inference = static_joules(profile, mapping.chips, latency)
-    if control_period_s is None:
-        period = None
-    else:
-        period = static_joules(profile, mapping.chips, control_period_s)
+    fastest = scheduled_latency(census, mapping, profile)
     kind, read = profile.grade("energy", "time", "barrier", "power")
     proxy = None
     if "proxy.neuron_update" in profile:
         proxy = activity.synops + profile["proxy.neuron_update"] * (
             activity.active_updates + activity.inactive_updates
         )
-    if "io.inference" in profile:
-        io = profile.band("io.inference")[1:]
-    else:
-        io = None
-    fastest = scheduled_latency(census, mapping, profile)
-    if io is None:
-        response = None
-    else:
-        response = (fastest + io[0], latency + io[1])
-    grades = {
-        "dynamic_j": ("energy",),
-        "latency_s": ("time", "barrier"),
-        "static_inference_j": ("power", "time", "barrier"),
-        "static_period_j": ("power",),
-    } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})
+    in_period = None if control_period_s is None else latency <= control_period_s
     return Estimate(
         profile=profile.name,
         runs=SPIKING,
         dynamic_j=energy.value,
         low_j=energy.low,
         high_j=energy.high,
-        static_inference_j=inference.value,
-        static_period_j=period and period.value,
         latency_s=latency,
-        realtime=None if control_period_s is None else latency <= control_period_s,
+        realtime=in_period,
         grade=kind,
         read=read,
         unpriced=chip_unpriced(census, network, profile, latency, control_period_s),
         census=per_decision(census, network),
-        grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()}
-        | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
+        grades=_grades(profile),
         headline=profile.headline,
         control_period_s=control_period_s,
         latency_low_s=fastest,
         step_s=step,
-        static_inference_band_j=(inference.low, inference.high),
-        static_period_band_j=period and (period.low, period.high),
-        terms_j={name: part.value for name, part in parts.items()},
+        terms_j={name: part.value for name, part in terms(activity, profile).items()},
         cores=mapping.cores,
         tiles=mapping.tiles,
         chips=mapping.chips,
-        **host_fields(census),
         proxy_ops=proxy,
-        io_s=io,
-        io_j=io and io_joules(profile, io),
-        response_s=response,
-        realtime_with_io=None
-        if response is None or control_period_s is None
-        else in_time(response, control_period_s),
         not_expressible=not_expressible(network, profile),
         notes=(*profile.notes, HOST_NOTE),
+        **_static_fields(profile, mapping.chips, latency, control_period_s),
+        **host_fields(census),
+        **_io_fields(profile, (fastest, latency), control_period_s),
     )
+
+
+def _grades(profile: Profile) -> dict[str, Grade]:
+    """Return the grade of each result, by the profile's sections that it comes from."""
+    sections = {
+        "dynamic_j": ("energy",),
+        "latency_s": ("time", "barrier"),
+        "static_inference_j": ("power", "time", "barrier"),
+        "static_period_j": ("power",),
+    }
+    if "io.inference" in profile:
+        sections |= {"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")}
+    grades = {name: Grade(*profile.grade(*used)) for name, used in sections.items()}
+    return grades | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))}
+
+
+def _static_fields(
+    profile: Profile, chips: int, latency: float, period: float | None
+) -> dict[str, Any]:
+    """Return the static energy over a decision and over a control period, with its bands."""
+    inference = static_joules(profile, chips, latency)
+    fields: dict[str, Any] = {
+        "static_inference_j": inference.value,
+        "static_inference_band_j": (inference.low, inference.high),
+        "static_period_j": None,
+    }
+    if period is not None:
+        over_period = static_joules(profile, chips, period)
+        fields["static_period_j"] = over_period.value
+        fields["static_period_band_j"] = (over_period.low, over_period.high)
+    return fields
+
+
+def _io_fields(
+    profile: Profile, latency: tuple[float, float], period: float | None
+) -> dict[str, Any]:
+    """Return host input and output, where the profile has them: time, energy, and what is in time.
+
+    `latency` is the fastest and the slowest decision in s.
+    """
+    if "io.inference" not in profile:
+        return {}
+    _, low, high = profile.band("io.inference")
+    response = (latency[0] + low, latency[1] + high)
+    return {
+        "io_s": (low, high),
+        "io_j": io_joules(profile, (low, high)),
+        "response_s": response,
+        "realtime_with_io": None if period is None else in_time(response, period),
+    }
 
 
 def host_fields(census: Census) -> dict[str, Any]:

@@ -14,8 +14,14 @@ from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.policies.describe import describe
 from spikeport.toolchain.readers.detect import detect_format, reader
 from spikeport.toolchain.readers.load import read_policy
-from spikeport.toolchain.readers.missing_facts import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import (
+    ACTIVATION,
+    BOUNDS,
+    LIMIT,
+    NORMALIZER,
+    SQUASH,
+    ReadOptions,
+)
 
 # What stands in for a missing fact while the rest of the file is read; it is never shown.
 _STAND_INS: dict[str, dict[str, Any]] = {

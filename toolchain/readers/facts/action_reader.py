@@ -12,8 +12,7 @@ from spikeport.toolchain.environments.environment_record import (
     flat_bounds,
 )
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.readers.missing_facts import BOUNDS, LIMIT, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import BOUNDS, LIMIT, ReadOptions, missing_fact
 
 Float = NDArray[np.float64]
 Bounds = tuple[Float, Float]

@@ -6,24 +6,14 @@ Parameters and how each is run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from spikeport.toolchain.readers.graphs import elementwise, products, structure
 from spikeport.toolchain.readers.graphs.machine import Machine
+from spikeport.toolchain.readers.graphs.number_types import cast
 from spikeport.toolchain.readers.graphs.signal import BATCH, Signal, Unsupported
-
-
-class Dtype(Enum):
-    """What a number type of a file means for values that are kept in float64."""
-
-    FLOAT = "float"  # float32 or float64
-    WHOLE = "integer"
-    BOOL = "bool"
-    OTHER = "a type other than float32 and float64"
-
 
 Run = Callable[..., Any]
 _CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -166,20 +156,6 @@ def _batch_norm(machine: Machine, place: str, given: dict[str, Any]) -> Any:
         given.get("running_var"),
         _number(given.get("eps", 1e-5)),
     )
-
-
-def _to(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    value = given["self"]
-    for kind in given.values():
-        if not isinstance(kind, Dtype) or kind is Dtype.FLOAT:
-            continue
-        if isinstance(value, Signal) or kind is Dtype.OTHER:
-            raise Unsupported(f"to {kind.value}")
-        value = np.asarray(value).astype(np.int64 if kind is Dtype.WHOLE else bool)
-    wanted = any(kind is Dtype.FLOAT for kind in given.values())
-    if isinstance(value, Signal) or not wanted:
-        return value
-    return np.asarray(value, np.float64)
 
 
 def _flatten(machine: Machine, place: str, given: dict[str, Any]) -> Any:
@@ -380,7 +356,7 @@ OPERATORS = _table(
         "dim": ("self", lambda machine, place, given: len(given["self"].shape)),
         "to _to_copy": (
             "self a b c d e dtype layout device pin_memory non_blocking copy memory_format",
-            _to,
+            cast,
         ),
         "float double contiguous clone detach alias lift_fresh lift_fresh_copy cpu type_as": (
             "self other memory_format",

@@ -17,15 +17,16 @@ from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.readers.containers import below_top, zip_members
-from spikeport.toolchain.readers.graphs.assemble import (
+from spikeport.toolchain.readers.graphs.aten import call_aten
+from spikeport.toolchain.readers.graphs.graph_policy import (
     Input,
     build_policy,
     choose_output,
     finish,
     input_signals,
 )
-from spikeport.toolchain.readers.graphs.aten import Dtype, call_aten
 from spikeport.toolchain.readers.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
+from spikeport.toolchain.readers.graphs.number_types import Dtype
 from spikeport.toolchain.readers.graphs.onnx_file import GRAPH_LIMIT, check_size
 from spikeport.toolchain.readers.graphs.overwritten import Overwritten
 from spikeport.toolchain.readers.graphs.signal import BATCH

@@ -15,7 +15,7 @@ from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.readers.containers import below_top, zip_members
-from spikeport.toolchain.readers.graphs.assemble import (
+from spikeport.toolchain.readers.graphs.graph_policy import (
     Input,
     build_policy,
     choose_output,

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from spikeport.toolchain.readers.graphs.aten import Dtype
+from spikeport.toolchain.readers.graphs.number_types import Dtype
 
 # numbers of c10::ScalarType
 FLOATS = (6, 7)

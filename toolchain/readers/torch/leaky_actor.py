@@ -28,9 +28,8 @@ from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.sidecar import KEYS, Sidecar, read_sidecar
 from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation, with_sidecar_limit
-from spikeport.toolchain.readers.missing_facts import SQUASH, missing_fact
 from spikeport.toolchain.readers.pickles.tensors import to_float32
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import SQUASH, ReadOptions, missing_fact
 
 Tensors = Mapping[str, NDArray[np.float32]]
 NET = "preprocess.model."

@@ -22,8 +22,7 @@ from spikeport.toolchain.readers.facts.action_reader import (
 )
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.vec_normalize import Normalizer
-from spikeport.toolchain.readers.missing_facts import NORMALIZER, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import NORMALIZER, ReadOptions, missing_fact
 
 Layers = Sequence[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]
 Unsupported = tuple[tuple[re.Pattern[str], str], ...]

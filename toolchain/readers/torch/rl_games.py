@@ -41,7 +41,8 @@ ENTRIES = (
     " assymetric_vf_optimizer"
 ).split()
 _UNUSED = re.compile(
-    r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?|(value|reward|advantage)_mean_std\..*|running_mean_std\..*"
+    r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?"
+    r"|(value|reward|advantage)_mean_std\..*|running_mean_std\..*"
 )
 _UNSUPPORTED = (
     (re.compile(r"a2c_network\.([ac]_)?rnn\..*"), "a recurrent policy"),

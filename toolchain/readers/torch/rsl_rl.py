@@ -40,7 +40,8 @@ ENTRIES = (
 ).split()
 _STD = re.compile(r"(distribution\.)?(log_)?std(_param)?")
 _UNUSED = re.compile(
-    r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)|(distribution\.)?(log_)?std(_param)?"
+    r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)"
+    r"|(distribution\.)?(log_)?std(_param)?"
 )
 _UNSUPPORTED = (
     (re.compile(r"(memory_[a-z]+|rnn)\..*"), "a recurrent policy"),

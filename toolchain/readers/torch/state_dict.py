@@ -23,10 +23,14 @@ from spikeport.toolchain.readers.containers import (
 )
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
-from spikeport.toolchain.readers.missing_facts import ACTIVATION, SQUASH, missing_fact
 from spikeport.toolchain.readers.pickles.tensors import load_safetensors, load_torch, to_float32
 from spikeport.toolchain.readers.reader import Reader
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import (
+    ACTIVATION,
+    SQUASH,
+    ReadOptions,
+    missing_fact,
+)
 from spikeport.toolchain.readers.torch.cleanrl import (
     actor_alone,
     first_of_several,
@@ -106,8 +110,10 @@ def read_state_dict(
     """
     where = content.name
     if safetensors:
+        kind = "safetensors"
         loaded = load_safetensors(content.data, where)
     else:
+        kind = "state-dict"
         loaded = load_torch(content.data, where)
     for recognises, read in LIBRARIES:
         if recognises(loaded):
@@ -118,18 +124,25 @@ def read_state_dict(
     entries = _actor_entries(loaded, where)
     refuse_slayer_state(entries, where)
     if is_leaky_actor(entries):
-        return read_leaky_actor(
-            entries, content, options, "safetensors" if safetensors else "state-dict"
-        )
+        return read_leaky_actor(entries, content, options, kind)
     tensors = to_float32(actor_alone(entries) or entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
     if is_population_actor(tensors):
-        return read_population_actor(
-            tensors, content, options, "safetensors" if safetensors else "state-dict"
-        )
+        return read_population_actor(tensors, content, options, kind)
+    return _feed_forward(tensors, content, options, kind, notes)
+
+
+def _feed_forward(
+    tensors: Mapping[str, NDArray[np.float32]],
+    content: FileContent,
+    options: ReadOptions,
+    kind: str,
+    assumptions: list[str],
+) -> Policy:
+    """Read the actor of a documented family, or of a plain nn.Sequential."""
+    where = content.name
     actor = match_family(tensors, where)
-    assumptions: list[str] = notes
     layers = _layers(actor, _activation(actor, options, assumptions, where))
     scale, bias = (tensors.get(name) if actor.family.head else None for name in SCALES)
     if actor.unused:
@@ -150,7 +163,7 @@ def read_state_dict(
     provenance = Provenance(
         where,
         content.sha256,
-        "safetensors" if safetensors else "state-dict",
+        kind,
         actor.family.name,
         tuple(assumptions),
         normalizer.name if normalizer else "",

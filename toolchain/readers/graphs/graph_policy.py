@@ -33,8 +33,7 @@ from spikeport.toolchain.readers.graphs.signal import (
     WidthNeeded,
     whole,
 )
-from spikeport.toolchain.readers.missing_facts import LIMIT, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import LIMIT, ReadOptions, missing_fact
 
 ACTION_NAMES = (
     "action",
