@@ -83,7 +83,7 @@ def layer_activity(census: Census, mapping: Mapping, layer: int) -> Activity:
 
 
 def idle_activity(census: Census, mapping: Mapping) -> Activity:
-    """Activity outside windows (stock LIF only), per decision.
+    """Return the activity outside windows (stock LIF only), per decision.
 
     Each spike goes as far as the farthest layer's.
     """

@@ -1,7 +1,4 @@
-"""`assess`.
-
-Does a spiking policy pay, against the same policy as an int8 network, and what decides it.
-"""
+"""Does a spiking policy pay, against the same policy as an int8 network, and what decides it?"""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ def policies_that_fit(estimate: Estimate) -> int | None:
 
 
 def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, float] | None:
-    """Energy per decision with the static power of the control period shared by `policies`.
+    """Return energy per decision with the control period's static power shared by `policies`.
 
-    Value, low, high in J.
+    Value, low and high in J.
     """
     if estimate.static_period_j is None or estimate.static_period_band_j is None:
         return None
@@ -79,7 +79,7 @@ def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, floa
 
 
 def busy_latency(estimate: Estimate, policies: int) -> float:
-    """A decision in s while `policies` run on the chip.
+    """Return a decision in s while `policies` run on the chip.
 
     The barrier of every step spans the tiles of all of them.
     """
@@ -98,9 +98,9 @@ def busy_latency(estimate: Estimate, policies: int) -> float:
 
 
 def too_late(estimate: Estimate, policies: int = 1) -> bool:
-    """Whether a decision ends after the control period.
+    """Tell whether a decision ends after the control period.
 
-    The chip's part at most, or with the least of the host's input and output.
+    It is the chip's part at most, or with the least of the host's input and output.
     """
     if estimate.latency_s is None or estimate.control_period_s is None:
         return False

@@ -1,7 +1,7 @@
 """One layer on as few cores as hold it.
 
-    cores = max( ceil(k * N_out / neurons), ceil(N_in / axons_in), ceil(N_out * fan_dest /
-    axons_out), ceil(words / memory) )
+    cores = max(ceil(k * N_out / neurons), ceil(N_in / axons_in),
+                ceil(N_out * fan_dest / axons_out), ceil(words / memory))
 
 k = 2 compartments per soft-reset neuron where the chip's compartments reset hard, else 1; fan_dest
 is the number of cores of the next layer, each of which takes one output slot per neuron. Slices
@@ -81,9 +81,7 @@ def plan_layer(
     if "limits.neurons_per_core" in profile:
         starts["neurons_per_core"] = -(-per_neuron * outputs // profile.limit("neurons_per_core"))
     cores = max(starts.values())
-    binding: tuple[str, ...] = ()
-    if cores > 1:
-        binding = tuple(name for name, needed in starts.items() if needed == cores)
+    binding = tuple(name for name, needed in starts.items() if needed == cores > 1)
     while True:
         slices, packings = _packed(profile, running, cores, bits, encoding)
         fullest = max(packings, key=lambda packing: packing.words)

@@ -1,7 +1,4 @@
-"""What does not fit.
-
-Each violated limit with its number and the ways out, all of them in one answer.
-"""
+"""What does not fit: each violated limit with its number and the ways out, all in one answer."""
 
 from __future__ import annotations
 

@@ -183,10 +183,7 @@ def _why_so_many(network: Network, plans: list[tuple[LayerPlan, int, int]]) -> s
 def _spread(
     network: Network, profile: Profile, plans: list[tuple[LayerPlan, int, int]]
 ) -> list[Violation]:
-    """What one core lacks for the layers that fill the chip.
-
-    The limits behind the number of cores.
-    """
+    """Return the limits behind the number of cores of the layers that fill the chip."""
     found = []
     for index, (layer, (plan, _, _)) in enumerate(zip(network.layers, plans, strict=True)):
         if "words_per_core" in plan.binding:

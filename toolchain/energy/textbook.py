@@ -1,20 +1,18 @@
 """Arithmetic and memory accesses of a textbook chip, for spiking and dense networks alike.
 
     E = operations + memory
-    spiking   per synop      one addition (a multiply-add where payloads are graded, a shift and an
-        addition where they
-                             are powers of two), one addition for the address, the weight read, the
-                             sum read and written
-              per neuron and timestep   its state read and written, one addition; lif and leaky one
-                  multiplication per state
-                                        that decays and one addition more per sum that their
-                                        equations add to it (their traits)
-              per payload    written to and read from a queue
-    dense     per multiply-add   multiply, add, address, weight read, activation read; each output
-        written once
-    sparse    the cheaper of: events as above, or a dense walk that skips the multiply-add and the
-        weight
-    delta     events as above with a stored sum and a stored last value per neuron
+
+spiking   per synop: one addition (a multiply-add where payloads are graded, a shift and an addition
+          where they are powers of two), one addition for the address, the weight read, the sum read
+          and written;
+          per neuron and timestep: its state read and written, one addition; lif and leaky one
+          multiplication per state that decays and one addition more per sum that their equations
+          add to it (their traits);
+          per payload: written to and read from a queue
+dense     per multiply-add: multiply, add, address, weight read, activation read; each output
+          written once
+sparse    the cheaper of events as above and a dense walk that skips the multiply-add and the weight
+delta     events as above with a stored sum and a stored last value per neuron
 
 A weight and an activation have 8 bits, everything else 32. The energy of reading one 32-bit word
 grows with the memory's size, linearly between the published sizes; beyond 1 MB it is DRAM's. low

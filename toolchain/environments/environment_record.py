@@ -1,7 +1,4 @@
-"""What the caller knows about the environment a policy acts in.
-
-The readers import no environment.
-"""
+"""What the caller knows about a policy's environment, which the readers never import."""
 
 from __future__ import annotations
 

@@ -142,9 +142,9 @@ def _check_spaces(env: Any, identifier: str) -> None:
 
 
 def typed_action(action: np.ndarray, space: Any) -> Any:
-    """An action [channels] as the environment's `step` takes it.
+    """Return an action [channels] as the environment's `step` takes it.
 
-    An array of the space's shape, or a NumPy integer.
+    It is an array of the space's shape, or a NumPy integer.
     """
     return action.astype(space.dtype).reshape(space.shape)[()]
 
@@ -169,10 +169,7 @@ def _unknown(identifier: str, trusted: bool) -> InputError:
 
 
 def _successors(identifier: str) -> str:
-    """What replaces a -v2 or -v3 id of MuJoCo, which Gymnasium gave up.
-
-    Empty for every other id.
-    """
+    """Return what replaces a -v2 or -v3 id of MuJoCo, which Gymnasium gave up; empty for others."""
     import gymnasium
 
     name, _, version = identifier.partition("-v")
@@ -258,7 +255,7 @@ def control_period(env: Any) -> float | None:
 
 
 def record(env: Any, identifier: str) -> EnvironmentRecord:
-    """What the artifact keeps of the environment.
+    """Return what an artifact keeps of the environment.
 
     The part of `module:Id` that imports code is left out.
     """

@@ -44,7 +44,7 @@ class Budget:
 
 
 def read_hdf5(data: bytes, where: str) -> Tree:
-    """The content of the HDF5 file `data`.
+    """Return the content of an HDF5 file.
 
     Raises InputError that names the object at fault; `where` is the file's name.
     """
@@ -59,7 +59,7 @@ def read_hdf5(data: bytes, where: str) -> Tree:
 
 
 def top_level(data: bytes, where: str) -> tuple[str, ...]:
-    """The names of the outermost entries; nothing is opened.
+    """Return the names of the outermost entries; nothing is opened.
 
     Raises InputError for a damaged file.
     """
@@ -81,7 +81,7 @@ def has_attribute(data: bytes, name: str, where: str) -> bool:
 
 
 def _apart(data: bytes, where: str, look: Callable[[Any], Any]) -> Any:
-    """What `look` finds in the open file, in a process of its own.
+    """Return what `look` finds in the open file, in a process of its own.
 
     On a damaged file the library may hang or crash.
     """
@@ -261,9 +261,7 @@ def _texts(dataset: Any, place: str, budget: Budget) -> NDArray[Any] | str:
     found = np.empty(dataset.shape, object)
     for index in np.ndindex(dataset.shape):  # one by one: many entries may share one large text
         value = dataset[index]
-        if isinstance(value, bytes):
-            value = value
-        else:
+        if not isinstance(value, bytes):
             value = bytes(value)
         budget.bytes -= len(value)
         if budget.bytes < 0:

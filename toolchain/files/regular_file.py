@@ -1,6 +1,6 @@
-"""Opening what a user named.
+"""Opening what a user named: regular files only.
 
-Regular files only, so that a pipe never blocks and a device is never touched.
+A pipe never blocks and a device is never touched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spikeport.toolchain.errors import InputError
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """The file for reading.
+    """Open a file for reading.
 
     OSError for everything that is not a regular file, without waiting for a pipe's other end.
     """

@@ -1,7 +1,4 @@
-"""Zip archives from strangers.
-
-No duplicates, nothing encrypted, nothing that unpacks beyond a limit.
-"""
+"""Zip archives from strangers: no duplicates, nothing encrypted, nothing larger than a limit."""
 
 from __future__ import annotations
 

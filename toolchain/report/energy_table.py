@@ -1,7 +1,4 @@
-"""Estimates as plain text.
-
-One row per profile, what is unpriced, and one sentence that says who wins.
-"""
+"""Estimates as text: one row per profile, what is unpriced, and a sentence that says who wins."""
 
 from __future__ import annotations
 

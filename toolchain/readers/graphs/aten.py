@@ -1,7 +1,4 @@
-"""PyTorch's operators by name, shared by torch.export programs and TorchScript.
-
-Parameters and how each is run.
-"""
+"""PyTorch's operators by name, as torch.export programs and TorchScript call them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From the action's signal back to the observation.
-
-Dense layers, the normaliser before and the squash behind.
-"""
+"""From the action's signal back to the observation: the normaliser, dense layers and the squash."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Operations on each entry by itself.
-
-Arithmetic with constants, clips, activations, and the products among them.
-"""
+"""Operations on each entry by itself: arithmetic with constants, clips, activations, their products."""
 
 from __future__ import annotations
 

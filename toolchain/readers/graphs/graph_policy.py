@@ -1,7 +1,4 @@
-"""The Policy of a graph.
-
-Its chain, and what the caller says about the environment and the action.
-"""
+"""The policy of a graph: its chain, and what the caller says about the environment and the action."""
 
 from __future__ import annotations
 
@@ -51,9 +48,9 @@ ACTION_NAMES = (
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a graph.
+    """An input of a graph and its axes, None where the file does not say them.
 
-    Its axes, None where the file does not say them; a leading axis of two or more is the batch.
+    A leading axis of two or more is the batch.
     """
 
     name: str
@@ -350,7 +347,7 @@ def _check_reach(
 def _unscaled(
     size: int, limit: np.ndarray | None, options: ReadOptions, assumptions: list[str], where: str
 ) -> ActionContract:
-    """A bare tanh.
+    """Return the contract of a bare tanh.
 
     Exporters leave the scale to the environment's bounds to the code around the graph.
     """

@@ -1,7 +1,4 @@
-"""The bookkeeping while a graph is read.
-
-What could not be, what it has cost, and which stages exist.
-"""
+"""The bookkeeping while a graph is read: problems, what it has cost, and which stages exist."""
 
 from __future__ import annotations
 

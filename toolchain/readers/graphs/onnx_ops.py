@@ -30,10 +30,7 @@ CONVOLUTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operator.
-
-    Its inputs (None where left out), attributes, opset version and number of outputs.
-    """
+    """One operator: its inputs (None where left out), attributes, opset version, number of outputs."""
 
     machine: Machine
     place: str

@@ -139,8 +139,6 @@ def flatten_to_matrix(value: Operand, axis: int) -> Operand:
     shape = tuple(value.shape)
     if axis < 0:
         axis = axis + len(shape)
-    else:
-        axis = axis
     if not 0 <= axis <= len(shape):
         raise Unsupported(f"has axis {axis} of a value of shape {shown(shape)}")
     if isinstance(value, Signal):

@@ -1,7 +1,4 @@
-"""A TorchScript archive as data.
-
-Its modules as inert records, its tensors as arrays, its code as text.
-"""
+"""A TorchScript archive as data: modules as inert records, tensors as arrays, code as text."""
 
 from __future__ import annotations
 
@@ -42,10 +39,7 @@ EXPORT = ("export the policy to ONNX", "torch.save(actor.state_dict(), FILE)")
 
 
 class Storage:
-    """The place of a tensor's bytes.
-
-    What a pickle calls ("storage", type, key, device, entries).
-    """
+    """The place of a tensor's bytes: what a pickle calls ("storage", type, key, device, entries)."""
 
     def __init__(self, identity: object) -> None:
         self.identity = identity

@@ -85,10 +85,7 @@ VEC_NORMALIZE_PICKLE = PickleKind(
 
 
 class Record:
-    """An inert stand-in for an object of the class `path`.
-
-    Constructor arguments and state, both as data.
-    """
+    """An inert stand-in for an object of the class `path`: its arguments and its state, as data."""
 
     path = ""
 

@@ -145,7 +145,7 @@ def _activation(
 
 
 def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
-    """`tanh`, `clip` or `argmax`, by algorithm and action space.
+    """Return `tanh`, `clip` or `argmax`, by algorithm and action space.
 
     InputError where the caller says otherwise.
     """

@@ -44,9 +44,9 @@ NOT_SAVED = "CleanRL's NormalizeObservation keeps it in the environment and save
 
 
 def first_of_several(loaded: object, where: str) -> tuple[object, list[str]]:
-    """The actor of (actor, qf1, qf2) and a note, or what was given.
+    """Return the actor of (actor, qf1, qf2) and a note, or what was given.
 
-    InputError where the first is no state dict.
+    InputError where the first is not a state dict.
     """
     if (
         not isinstance(loaded, (tuple, list))
@@ -71,7 +71,7 @@ def first_of_several(loaded: object, where: str) -> tuple[object, list[str]]:
 
 
 def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
-    """The actor of a bare actor.N, critic.N, None for anything else.
+    """Return the actor of a bare actor.N, critic.N; None for anything else.
 
     Its activation and squash must be asked for.
     """
@@ -114,9 +114,9 @@ def is_cleanrl_discrete(loaded: object, options: ReadOptions) -> bool:
 
 
 def read_cleanrl_discrete(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a file that `is_cleanrl_discrete`.
+    """Read the actor of a file that `is_cleanrl_discrete`.
 
-    Ppo.py samples from its logits, the deterministic action is the largest.
+    ppo.py samples from its logits; the deterministic action is the largest.
     """
     problems: list[str] = []
     layers = numbered_layers(
@@ -153,7 +153,7 @@ def is_cleanrl_ppo(loaded: object) -> bool:
 
 
 def read_cleanrl_ppo(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a PPO agent.
+    """Read the actor of a PPO agent.
 
     InputError lists everything that is not supported or not understood.
     """

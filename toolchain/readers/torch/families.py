@@ -1,7 +1,4 @@
-"""Which keys of a state dict are which layer.
-
-The documented families and plain Sequential numbering.
-"""
+"""Which keys of a state dict are which layer: documented families, plain Sequential numbering."""
 
 from __future__ import annotations
 
@@ -80,9 +77,9 @@ class ActorKeys:
 
 
 def common_prefix(keys: Iterable[str]) -> str:
-    """The dotted prefix shared by all keys, such that `<layer>.weight` stays whole.
+    """Return the dotted prefix shared by all keys, such that `<layer>.weight` stays whole.
 
-    `` or with its dot.
+    It is empty or ends with its dot.
     """
     paths = [key.split(".") for key in keys]
     if not paths:

@@ -123,7 +123,7 @@ def _tensors(entries: Mapping[str, object], where: str) -> tuple[Tensors, list[s
 
 
 def _sidecar(content: FileContent) -> Sidecar:
-    """The sidecar beside the file.
+    """Return the sidecar beside the file.
 
     InputError names every key that says something about another kind of spiking network.
     """
@@ -143,10 +143,7 @@ def _sidecar(content: FileContent) -> Sidecar:
 
 
 def _whole(value: object) -> int | None:
-    """A scalar integer tensor's value.
-
-    None for anything else, which is then reported as a tensor of the wrong type.
-    """
+    """Return a scalar integer tensor's value, None for anything else."""
     import torch
 
     if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_floating_point():

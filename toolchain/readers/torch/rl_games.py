@@ -166,7 +166,7 @@ def _saved(loaded: Mapping[str, object], entry: str) -> dict[str, object]:
 def _normalizer(
     tensors: Mapping[str, np.ndarray], content: FileContent, problems: list[str]
 ) -> Normalizer | None:
-    """The observation's statistics, rounded to float32 as the library does.
+    """Return the observation's statistics, rounded to float32 as the library does.
 
     Problems are appended.
     """

@@ -150,7 +150,7 @@ def _normalizer(
     content: FileContent,
     problems: list[str],
 ) -> Normalizer | None:
-    """The statistics inside the actor, or beside the model as in version 2.
+    """Return the statistics inside the actor, or beside the model as in version 2.
 
     Problems are appended.
     """
