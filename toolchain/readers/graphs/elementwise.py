@@ -1,4 +1,4 @@
-"""Operations on each entry by itself: arithmetic with constants, clips, activations, their products."""
+"""Operations on each entry by itself: arithmetic with constants, clips, activations."""
 
 from __future__ import annotations
 

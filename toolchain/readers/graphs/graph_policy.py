@@ -1,4 +1,4 @@
-"""The policy of a graph: its chain, and what the caller says about the environment and the action."""
+"""The policy of a graph: its chain, and what the caller says about environment and action."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CONVOLUTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operator: its inputs (None where left out), attributes, opset version, number of outputs."""
+    """One operator: its inputs (None where left out), attributes, opset version and outputs."""
 
     machine: Machine
     place: str

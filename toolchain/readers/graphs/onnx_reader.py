@@ -1,4 +1,4 @@
-"""Reader of ONNX policies: the nodes behind the action output, run on signals instead of numbers."""
+"""Reader of ONNX policies: the nodes behind the action, run on signals instead of numbers."""
 
 from __future__ import annotations
 

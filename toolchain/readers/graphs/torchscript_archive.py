@@ -39,7 +39,7 @@ EXPORT = ("export the policy to ONNX", "torch.save(actor.state_dict(), FILE)")
 
 
 class Storage:
-    """The place of a tensor's bytes: what a pickle calls ("storage", type, key, device, entries)."""
+    """Where a tensor's bytes are: a pickle's ("storage", type, key, device, entries)."""
 
     def __init__(self, identity: object) -> None:
         self.identity = identity
