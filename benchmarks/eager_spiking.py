@@ -1,8 +1,8 @@
 """The plain formulation of proxy-target training.
 
 Every timestep has its own products, and autograd goes through every operation. It is the oracle of
-tests/training/test_training_network.py and the baseline of benchmarks/training.py. Nothing of
-toolchain/training is used.
+tests/training/test_training_network.py and the baseline of benchmarks/training.py, and uses nothing
+of toolchain/training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class Spike(torch.autograd.Function):
-    """[v > 0.5], with the given derivative."""
+    """The spike [v > 0.5], with the given derivative."""
 
     @staticmethod
     def forward(ctx, v: Tensor, derivative: Callable[[Tensor], Tensor]) -> Tensor:  # noqa: ANN001
@@ -28,7 +28,7 @@ class Spike(torch.autograd.Function):
 
 
 class StraightSpike(torch.autograd.Function):
-    """[v > 0.999] with derivative 1."""
+    """The encoder's spike [v > 0.999], with derivative 1."""
 
     @staticmethod
     def forward(ctx, v: Tensor, activation: Tensor) -> Tensor:  # noqa: ANN001
@@ -40,6 +40,7 @@ class StraightSpike(torch.autograd.Function):
 
 
 def rectangle(x: Tensor) -> Tensor:
+    """The paper's surrogate derivative at x = v - 0.5."""
     return (x.abs() < 0.5).to(x.dtype)
 
 
@@ -86,25 +87,21 @@ def eager_actions(
             states[index] = [current, v, u, spikes]
         counts = counts + spikes
     weight = parameters["decoder.decoder.weight"]
-    y = (counts / timesteps).view(len(observations), len(weight), -1).mul(weight[:, 0]).sum(
-        2
-    ) + parameters["decoder.decoder.bias"]
-    return torch.tanh(y)
+    rates = (counts / timesteps).view(len(observations), len(weight), -1)
+    return torch.tanh(rates.mul(weight[:, 0]).sum(2) + parameters["decoder.decoder.bias"])
 
 
 def mlp(widths: tuple[int, ...], squash: bool) -> nn.Sequential:
+    """A ReLU network, with tanh at its end if it is to `squash`."""
     layers: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    if squash:
-        layers[-1] = nn.Tanh()
-    else:
-        layers[-1] = nn.Identity()
+    layers[-1] = nn.Tanh() if squash else nn.Identity()
     return nn.Sequential(*layers)
 
 
 class EagerProxyTarget:
-    """One proxy-target training step after another, on minibatches that are given."""
+    """Takes one proxy-target training step after another, on minibatches that are given."""
 
     def __init__(
         self,
@@ -135,9 +132,9 @@ class EagerProxyTarget:
         ]
 
     def step(self, batches: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]) -> None:
-        """observations, actions, next observations, rewards [n, 1], dones [n, 1].
+        """Take a step on one minibatch per proxy iteration.
 
-        One minibatch per proxy iteration.
+        A minibatch is observations, actions, next observations, rewards [n, 1] and dones [n, 1].
         """
         actor, critic, proxy = self.optimisers
         self.updates += 1

@@ -1,17 +1,17 @@
-"""Learning curves of record: ANN TD3, plain spiking TD3 and proxy-target TD3, lif neurons, the same
-budget and seeds.
+"""Learning curves of record: ANN, plain spiking and proxy-target TD3 with equal budget and seeds.
 
-    python benchmarks/proxy_target.py --steps 1025000 --seeds 5 --jobs 8     the full study, as the
-        paper's
-    python benchmarks/proxy_target.py --only HalfCheetah --methods proxy-target --seeds 1 --steps
-    200000
-    python benchmarks/proxy_target.py --write-docs                           tables and plot of what
-        is there and in docs/training_curves.json; trains nothing
+The full study, as the paper's; a part of it; and the tables and plot of what is there and in
+docs/training_curves.json, which trains nothing:
 
-A run is a process with one thread and a folder of its own under --runs; a killed one goes on where
-its last checkpoint was when the same command is given again, and one that has reached --steps is
-left alone. Returns are means of 10 deterministic episodes every 5,000 steps on seeds 30000 to
-30009, which training never uses. Mean over seeds, 95 % interval by Student's t.
+    python benchmarks/proxy_target.py --steps 1025000 --seeds 5 --jobs 8
+    python benchmarks/proxy_target.py --only HalfCheetah --methods proxy-target --seeds 1
+    python benchmarks/proxy_target.py --write-docs
+
+Neurons are lif. A run is a process with one thread and a folder of its own under --runs; a killed
+one goes on where its last checkpoint was when the same command is given again, and one that has
+reached --steps is not touched. Returns are means of 10 deterministic episodes every 5,000 steps on
+seeds 30000 to 30009, which training never uses. Shown are means over seeds, with 95 % intervals by
+Student's t.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from benchmarks.results import table  # noqa: E402
 from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.simulation.return_statistics import confidence_interval  # noqa: E402
 from spikeport.toolchain.training.runs.evaluation import read_evaluations  # noqa: E402
+from spikeport.toolchain.training.runs.run_folder import RunFolder  # noqa: E402
 
 RUNS = ROOT / "build" / "proxy_target"
 DOCUMENT, PLOT, CURVES = (
@@ -60,6 +61,8 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Run:
+    """A method on an environment with a seed."""
+
     environment: str
     method: str
     seed: int
@@ -68,6 +71,7 @@ class Run:
 
     @property
     def output(self) -> Path:
+        """The policy that it writes."""
         return self.folder / f"{self.method}-{self.environment}-{self.seed}.zip"
 
     @property
@@ -77,21 +81,17 @@ class Run:
 
     @property
     def key(self) -> str:
+        """Its name among the recorded curves."""
         return f"{self.environment}/{self.method}{'/bfloat16' if self.half else ''}/{self.seed}"
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
-        """Of the run's own folder."""
-        return read_evaluations(
-            self.output.with_name(f"{self.output.name}.run") / "evaluations.jsonl"
-        )
+        """The evaluations in the run's own folder."""
+        return read_evaluations(RunFolder.beside(self.output).evaluations)
 
     def command(self, steps: int) -> list[str]:
-        """What starts it or goes on with it."""
-        if self.output.with_name(f"{self.output.name}.run").exists():
-            resume = ["--resume"]
-        else:
-            resume = []
+        """The command that starts it or goes on with it."""
+        resume = ["--resume"] if RunFolder.beside(self.output).path.exists() else []
         choices = [
             "--env",
             self.environment,
@@ -118,6 +118,7 @@ class Run:
         ]
 
     def done(self, steps: int) -> bool:
+        """Whether it has come so far that no evaluation is missing."""
         return (
             self.output.exists()
             and bool(self.evaluations)
@@ -164,9 +165,9 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
 
 
 def record(runs: list[Run]) -> None:
-    """Write what the runs have evaluated.
+    """Record what the runs have evaluated.
 
-    What was recorded of runs that are not here, or here are shorter, stays.
+    What was recorded of runs that are not here, or are shorter here, stays.
     """
     known = recorded()
     for run in runs:
@@ -182,9 +183,9 @@ def record(runs: list[Run]) -> None:
 
 
 def curve(runs: list[Run]) -> tuple[np.ndarray, np.ndarray]:
-    """(steps [points], returns [seeds, points]) up to what every seed has reached.
+    """Steps [points] and returns [seeds, points] up to what every seed has reached.
 
-    Seeds without an evaluation are left out.
+    Seeds without an evaluation are omitted.
     """
     known = recorded()
     records = [
@@ -213,10 +214,7 @@ def rows(runs: list[Run]) -> list[tuple[str, ...]]:
             last = returns[:, -1]
             best = returns.max(1)
             interval = confidence_interval(last)
-            if interval is None:
-                shown = "-"
-            else:
-                shown = f"{interval[0]:.0f} to {interval[1]:.0f}"
+            shown = "-" if interval is None else f"{interval[0]:.0f} to {interval[1]:.0f}"
             found.append(
                 (
                     environment,
@@ -233,9 +231,9 @@ def rows(runs: list[Run]) -> list[tuple[str, ...]]:
 
 
 def areas(runs: list[Run], environment: str) -> str:
-    """A sentence per environment.
+    """A sentence on the mean return over an environment's steps, proxy target against plain.
 
-    Mean return over the steps (area under the curve by length), proxy target against plain.
+    That mean is the area under the learning curve, divided by its length.
     """
     here = [run for run in runs if run.environment == environment and curve([run])[0].size]
     pair = {
@@ -254,9 +252,8 @@ def areas(runs: list[Run], environment: str) -> str:
     }
     difference = means["proxy-target"] - means["spiking-td3"]
     interval = confidence_interval(difference)
-    if interval is None:
-        shown = ""
-    else:
+    shown = ""
+    if interval is not None:
         shown = f" (95 % interval {interval[0]:+.0f} to {interval[1]:+.0f})"
     return (
         f"{environment}: area under the learning curve over steps {steps[0]:,} to {steps[-1]:,},"
@@ -338,11 +335,10 @@ def main() -> None:
         )
         write_atomically(DOCUMENT, lambda temporary: temporary.write_text(text))
         plot(runs, PLOT)
-    print(
-        json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in found])
-        if arguments.json
-        else table(COLUMNS, found)
-    )
+    if arguments.json:
+        print(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in found]))
+    else:
+        print(table(COLUMNS, found))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Time one proxy-target training step against the plain formulation of the same mathematics, side
-by side.
+"""Time a proxy-target training step side by side with the plain formulation of its mathematics.
 
     python benchmarks/training.py [--threads 1 2] [--steps 120] [--json]
     python benchmarks/training.py --write-docs              its table in docs/training.md
@@ -34,8 +33,8 @@ from benchmarks.policies import ROOT  # noqa: E402
 from benchmarks.results import table  # noqa: E402
 from spikeport.toolchain.files.atomic import write_atomically  # noqa: E402
 from spikeport.toolchain.training.layers.dense_stack import bfloat16_speed  # noqa: E402
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3  # noqa: E402
 from spikeport.toolchain.training.methods.hyperparameters import proxy_hyperparameters  # noqa: E402
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3  # noqa: E402
 
 FEATURES = 17
 ACTIONS = 6
@@ -88,7 +87,7 @@ def models(neuron: str, bfloat16: bool) -> tuple[ProxyTargetTD3, EagerProxyTarge
 
 
 def fill(model: Any) -> None:
-    """The replay buffer with numbers of a policy's size."""
+    """Fill the replay buffer with numbers of a policy's size."""
     generator = np.random.default_rng(0)
     buffer = model.replay_buffer
     buffer.observations[:] = generator.normal(size=buffer.observations.shape)
@@ -99,7 +98,7 @@ def fill(model: Any) -> None:
 
 
 def measure(steps: int, neuron: str = "lif", bfloat16: bool = False) -> dict[str, float]:
-    """Milliseconds per training step of both, and how often ours fits into the eager one."""
+    """Measure milliseconds per training step of both, and how many of ours take one eager step."""
     ours, eager = models(neuron, bfloat16)
     buffer = ours.replay_buffer
     assert buffer is not None
@@ -132,9 +131,9 @@ def measure(steps: int, neuron: str = "lif", bfloat16: bool = False) -> dict[str
 
 
 def multiply_adds() -> tuple[int, int]:
-    """Of one lif step, on average over one with and one without the actor's update.
+    """Count those of one lif step, of dense products and of products with spikes.
 
-    Of dense products, and of products with spikes.
+    They are an average over a step with and one without the actor's update.
     """
     rows = 5 * BATCH
     proxy = proxy_hyperparameters("lif").hidden
@@ -158,9 +157,8 @@ def multiply_adds() -> tuple[int, int]:
         + 2 * (3 * critic[0] + critic[1])
         + critic[0]
     )
-    dense += (
-        rows * actor[1] + BATCH * 10 * FEATURES * 256
-    ) // 2  # gradients of the spikes, and of the encoder's summed over T
+    # gradients of the spikes, and of the encoder's summed over T
+    dense += (rows * actor[1] + BATCH * 10 * FEATURES * 256) // 2
     return dense, rows * actor[0] * ITERATIONS + rows * actor[0] // 2
 
 
@@ -168,28 +166,26 @@ def product_rate(dtype: torch.dtype) -> float:
     """Multiply-adds per second of the products of the largest layers' shape."""
     left = torch.randn(BATCH, 512).to(dtype)
     right = torch.randn(512, 512).to(dtype)
+    clock = _clock()
     seconds = []
     for _ in range(40):
-        if torch.get_num_threads() == 1:
-            start = time.process_time()
-        else:
-            start = time.perf_counter()
+        start = clock()
         _ = left @ right
-        seconds.append(
-            (time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()) - start
-        )
+        seconds.append(clock() - start)
     return left.numel() * 512 / float(np.median(seconds))
 
 
+def _clock() -> Callable[[], float]:
+    """The process's CPU time with one thread, the wall's with more."""
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+
+
 def _turn(step: Callable[[], None]) -> float:
-    """Seconds per step; of each two steps one has the actor's update.
+    """Measure the seconds per step; of each two steps one has the actor's update.
 
     The first two are not timed.
     """
-    if torch.get_num_threads() == 1:
-        clock = time.process_time
-    else:
-        clock = time.perf_counter
+    clock = _clock()
     step()
     step()
     start = clock()
@@ -199,10 +195,7 @@ def _turn(step: Callable[[], None]) -> float:
 
 
 def note(steps: int, narrow: bool) -> str:
-    """What stands below the table.
-
-    How it was measured, and what the products alone come to on one thread.
-    """
+    """Say below the table how it was measured, and what the products alone take on one thread."""
     torch.set_num_threads(1)
     dense, spikes = multiply_adds()
     rates = {
@@ -239,10 +232,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = list[dict[str, Any]]()
     lines = []
-    if bfloat16_speed() > 1:
-        narrow = (False, True)
-    else:
-        narrow = (False,)
+    narrow = (False, True) if bfloat16_speed() > 1 else (False,)
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         for neuron in ("lif", "clif", "dn"):

@@ -25,7 +25,7 @@ import torch
 
 from spikeport.toolchain.training.runs.checkpoint import read_checkpoint
 from spikeport.toolchain.training.runs.evaluation import read_evaluations
-from spikeport.toolchain.training.runs.training_run import steps_of
+from spikeport.toolchain.training.runs.run_folder import steps_of
 
 ACTOR = "actor."
 FACTS = "spiking_policy.json"

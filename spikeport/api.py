@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -48,7 +47,7 @@ from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation import closed_loop, verification
@@ -541,10 +540,10 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
         InputError: For an unknown format, a path that cannot be used or a neuron that the format
             does not carry.
     """
-    write = plugins.find(
-        "exporters", to, where="--to", what="unknown export format", usual="--to lava"
-    )
-    write(artifact, Path(path))
+    from spikeport.export import formats
+    from spikeport.toolchain.simulation.reference import probe_trace
+
+    formats.write(artifact, to, path, lambda: probe_trace(artifact))
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:
@@ -567,13 +566,23 @@ def is_exported_nir(path: str | os.PathLike[str]) -> bool:
 
 
 def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **choices: Any) -> Any:
-    """Train a policy with TD3 and write it to `output`, a zip that `load_policy` reads; returns a
-    TrainingResult.
+    """Train a policy and write it to `output`, a zip that `load_policy` reads.
 
-    `method` is proxy-target, spiking-td3 or td3. `choices` are the other fields of TrainingPlan
-    (neuron, seed, learning_starts, threads, ...) and the arguments of spikeport.toolchain.training.run.train
-    (resume, evaluate_every, ...). Needs PyTorch and Stable-Baselines3; raises InputError where they
-    are missing or a choice cannot be used.
+    Needs PyTorch and Stable-Baselines3.
+
+    Args:
+        method: A training method: proxy-target, spiking-td3, td3, or one that another package adds.
+        env: A Gymnasium id; `module:Id` imports that module.
+        steps: Environment steps in all, random ones included.
+        output: The file to write; the run is kept in `output`.run beside it.
+        choices: By name, what TrainingPlan holds (neuron, seed, learning_starts, threads, ...), the
+            method's own choices, and the fields of RunOptions (resume, evaluate_every, ...).
+
+    Returns:
+        A TrainingResult: the file, the steps trained, and the evaluations.
+
+    Raises:
+        InputError: Where a package is missing or a choice cannot be used.
     """
     for package in ("torch", "stable_baselines3"):
         if importlib.util.find_spec(package) is None:
@@ -582,18 +591,8 @@ def train(method: str, env: str, steps: int, output: str | os.PathLike[str], **c
                 f"needs {package}, which is not installed",
                 fix="pip install '.[torch,sb3]' in the clone",
             )
-    from spikeport.toolchain.training.runs.training_run import TrainingPlan
-    from spikeport.toolchain.training.runs.training_run import train as run
+    from spikeport.toolchain.training.runs.training_run import train_by_name
 
     if "progress" in choices:
         choices["progress"] = staged(choices["progress"], "steps", steps)
-    own = {field.name for field in dataclasses.fields(TrainingPlan)}
-    plan = TrainingPlan(
-        method, env, **{name: value for name, value in choices.items() if name in own}
-    )
-    return run(
-        plan,
-        steps,
-        Path(output),
-        **{name: value for name, value in choices.items() if name not in own},
-    )
+    return train_by_name(method, env, steps, Path(output), choices)

@@ -41,6 +41,11 @@ TABLES: dict[str, dict[str, str]] = {
         "nir": "spikeport.export.nir.nir_file:export_nir",
         "onnx": "spikeport.export.onnx.model:export_onnx",
     },
+    "training_methods": {
+        "proxy-target": "spikeport.toolchain.training.methods.proxy_target:ProxyTarget",
+        "spiking-td3": "spikeport.toolchain.training.methods.spiking_td3:SpikingTD3Method",
+        "td3": "spikeport.toolchain.training.methods.td3:TD3Method",
+    },
 }
 
 

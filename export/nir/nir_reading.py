@@ -30,10 +30,9 @@ TEXTS = ("format", "version", "description", "sha256", "contract")
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:
-    """The artifact in a NIR file that `spikeport export --to nir` wrote: equal in every field and
-    array.
+    """Read the artifact in a NIR file that `spikeport export --to nir` wrote, equal in every array.
 
-    Raises InputError for a NIR file of somebody else, for damage, and where nodes, edges or
+    Raises InputError for a NIR file of another writer, for damage, and where nodes, edges or
     contract no longer say what the artifact in the metadata says.
     """
     content = read_content(path, "NIR")

@@ -11,7 +11,9 @@ import pytest
 
 import spikeport
 from tests.support import artifact_bytes
-from tests.support.artifact_bytes import SPK, Case, cases, differences, hashes, recorded, run_pinned
+from tests.support.artifact_bytes import SPK, differences, recorded, run_pinned
+from tests.support.artifact_cases import Case, cases
+from tests.support.artifact_hashes import hashes
 
 pytest.importorskip("torch", reason="torch is not installed: make setup")
 

@@ -54,7 +54,8 @@ def test_nothing_heavy_is_imported() -> None:
     heavy = {"numpy", "numba", "torch", "mujoco", "gymnasium", "onnx", "lava"}
     assert (
         alone(
-            f"from spikeport.commands import installation as doctor; doctor.diagnose(); print({heavy} & set(sys.modules))"
+            "from spikeport.commands import installation; installation.diagnose();"
+            f" print({heavy} & set(sys.modules))"
         ).strip()
         == "set()"
     )
@@ -63,7 +64,8 @@ def test_nothing_heavy_is_imported() -> None:
 def test_nothing_installed() -> None:
     """-S leaves out site-packages."""
     text = alone(
-        "from spikeport.commands import installation as doctor; print(doctor.render(doctor.diagnose()))",
+        "from spikeport.commands import installation as doctor;"
+        " print(doctor.render(doctor.diagnose()))",
         "-S",
     )
     assert "--  numpy" in text and "numpy is missing" in text

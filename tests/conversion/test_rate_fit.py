@@ -26,7 +26,7 @@ from spikeport.toolchain.conversion.states import Calibration, from_environment
 from spikeport.toolchain.conversion.thresholds import maximum_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from tests.support.networks import random_artifact
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"

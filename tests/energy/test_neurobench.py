@@ -33,7 +33,7 @@ from spikeport.toolchain.neurons import IntegrateAndFire, network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.networks import observation_stream, random_artifact
 

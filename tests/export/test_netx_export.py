@@ -18,6 +18,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import spikeport
+from spikeport import api
 from spikeport.export.lava import lava_import
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import checksum, save
@@ -294,7 +295,7 @@ def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     for artifact, message in refused:
         with pytest.raises(InputError, match=message):
-            export_netx(artifact, tmp_path / "a.net")
+            api.export(artifact, "netx", tmp_path / "a.net")
     monkeypatch.setattr("spikeport.export.netx.blocks.LARGEST_NETWORK", 100)
     with pytest.raises(
         InputError,
@@ -371,8 +372,8 @@ def test_the_program_in_the_documentation(tmp_path: Path) -> None:
     observations = spiking_stream(artifact, 3, 12)[0]
     np.save(tmp_path / "observations.npy", observations)
     before = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\nfrom netx_child import"
-        " import_netx\nimport_netx()\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'support')!r})\n"
+        "from netx_child import import_netx\nimport_netx()\n"
     )
     after = (
         "np.save('actions.npy', [decide(row, index) for index, row in"

@@ -11,8 +11,6 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,13 @@ import onnxruntime
 import pytest
 
 import spikeport
-from spikeport.export.onnx import model as model_file
+from spikeport import api
+from spikeport.export.onnx.graph.onnx_graph import IR_VERSION, OPSET
+from spikeport.export.onnx.graph.timesteps import UNROLLED
 from spikeport.export.onnx.model import export_onnx, onnx_model, serialised
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET
-from spikeport.export.onnx.timesteps import UNROLLED
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.errors import BackendError, InputError
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.host.host_state import HostState
 from spikeport.toolchain.network.integer_network import READOUT
 from spikeport.toolchain.neurons import NEURON_IDS
@@ -36,77 +34,17 @@ from spikeport.toolchain.simulation.backends import open_backend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support import spk_files
 from tests.support.conformance import difference
-from tests.support.front_door import done, refusal
-from tests.support.networks import leaky_artifact, observation_stream, random_artifact
+from tests.support.front_door import done
+from tests.support.networks import observation_stream, random_artifact
+from tests.support.onnx_exports import DOCUMENT, KINDS, WIDE, exported, streams
 from tests.support.spiking_networks import SpikingShape, build_spiking
-from tests.support.strategies import Shape, build
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "exports.md"
-WIDE = (7, 24, 16, 3)
-KINDS: dict[str, Callable[[int], Artifact]] = {
-    "sdn relu": partial(
-        random_artifact, widths=WIDE, resync_every=7, time_feature=True, normalised=True
-    ),
-    "sdn table": partial(random_artifact, widths=WIDE, activation="tanh", squash="none"),
-    "sdn identity": partial(random_artifact, widths=WIDE, activation="identity"),
-    "sdn, no hidden layer": partial(random_artifact, widths=(4, 2), time_feature=True),
-    "sdn, a choice": lambda seed: build(Shape(widths=(3, 5, 4), squash="argmax"), seed),
-    "if": partial(random_artifact, neuron="if@1", widths=WIDE, timesteps=5, alpha=32),
-    "if, a long window": partial(
-        random_artifact, neuron="if@1", widths=(4, 6, 2), timesteps=UNROLLED + 1, alpha=32
-    ),
-    "snm": partial(
-        random_artifact, neuron="snm@1", widths=WIDE, timesteps=4, alpha=64, resync_every=9
-    ),
-    "mt": partial(
-        random_artifact, neuron="mt@1", widths=WIDE, timesteps=4, alpha=19, normalised=True
-    ),
-    "dc": partial(random_artifact, neuron="dc@1", widths=WIDE, timesteps=4, alpha=32),
-    "if, no hidden layer": partial(random_artifact, neuron="if@1", widths=(4, 2), timesteps=3),
-    "leaky": partial(leaky_artifact, widths=WIDE, shift=2),
-    "leaky, resync every 6": lambda seed: build(
-        Shape("leaky@1", WIDE, resync_every=6, max_steps=5), seed
-    ),
-    "lif": lambda seed: build_spiking(
-        SpikingShape(normaliser="clipped", max_steps=5, hidden=(12, 9)), seed
-    ),
-    "lif, bias in the voltage": lambda seed: build_spiking(
-        SpikingShape(
-            in_current=False, squash="none", clip_action=True, transform="tanh", readers=3
-        ),
-        seed,
-    ),
-    "lif, encoded by rate": lambda seed: build_spiking(
-        SpikingShape(features=5, population=0, hidden=(), readers=4), seed
-    ),
-    "lif, a long window": lambda seed: build_spiking(
-        SpikingShape(timesteps=UNROLLED + 1, hidden=(6,), size="tiny"), seed
-    ),
-}
 INTEGERS = {
     onnx.TensorProto.INT8,
     onnx.TensorProto.INT32,
     onnx.TensorProto.INT64,
     onnx.TensorProto.BOOL,
 }
-
-
-def streams(artifact: Artifact, decisions: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    flags = rng.choice(3, decisions, p=(0.97, 0.02, 0.01))
-    flags[0] = 1
-    return observation_stream(rng, decisions, artifact.observation.size), flags
-
-
-def exported(
-    artifact: Artifact, folder: Path
-) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
-    """A session with onnxruntime's defaults, and the description."""
-    export_onnx(artifact, folder / "policy.onnx")
-    session = onnxruntime.InferenceSession(
-        str(folder / "policy.onnx"), providers=["CPUExecutionProvider"]
-    )
-    return session, json.loads(session.get_modelmeta().custom_metadata_map["description"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,58 +55,57 @@ def test_a_plain_session_equals_the_reference(kind: str, tmp_path: Path) -> None
     The readout's integers or the spike counts, the actions, all counts.
     """
     artifact = KINDS[kind](3)
+    network = artifact.network
     decisions = 150 if "long" in kind else 1000
     observations, flags = streams(artifact, decisions, 5)
     trace = ReferenceBackend(artifact).trace(observations, flags)
-    session, about = exported(artifact, tmp_path)
-    names = [output.name for output in session.get_outputs()]
-    state = {
-        entry["input"]: np.zeros((1, len(entry["entries"]), entry["neurons"]), np.int32)
-        for entry in about["states"]
-    }
+    expected = network.code.read_out(trace.layers[-1].payloads, trace.layers[-1].states)
     host = HostState(artifact, 1)
     everyone = np.ones(1, bool)
-    counts = np.zeros((len(artifact.network.layers), 3), np.int64)
-    spiking = artifact.network.spike_coding is not None
+    counts = np.zeros((len(network.layers), 3), np.int64)
     idle = np.zeros(2, np.int64)
-    last = trace.layers[-1]
-    result = about["decode"]["output"]
-    if spiking:
-        expected = last.payloads.sum(axis=1)
-    else:
-        expected = last.states[:, -1]
-    announced = np.zeros(artifact.network.widths[0], np.int64)
+    session = PlainSession(artifact, tmp_path)
     for index, (observation, flag) in enumerate(zip(observations, flags, strict=True)):
         if flag:
             (host.reset if flag == 1 else host.resync)(None)
-        control, payloads = host.encode(observation[None], everyone)
-        encoded = payloads[0] + announced * (artifact.network.across_decisions and control[0] == 1)
-        announced = encoded
-        given = {
-            "encoded": encoded[None].astype(np.int32),
-            "control": control.astype(np.int32),
-            **state,
-        }
-        outputs = dict(zip(names, session.run(None, given), strict=True))
-        state = {entry["input"]: outputs[entry["output"]] for entry in about["states"]}
+        control, q = host.quantise(observation[None], everyone)
+        outputs = session.run(q, control)
         counts += outputs["counts"][0]
-        idle += outputs["idle_counts"][0] if spiking else 0
-        assert outputs[result].tolist() == expected[index, None].tolist(), f"decision {index}"
+        idle += outputs.get("idle_counts", np.zeros((1, 2), np.int64))[0]
+        got = outputs[session.about["decode"]["output"]]
+        assert got.tolist() == expected[index, None].tolist(), f"decision {index}"
         np.testing.assert_array_equal(
-            host.decode(outputs[result], everyone)[0], trace.actions[index], f"decision {index}"
+            host.decode(got, everyone)[0], trace.actions[index], f"decision {index}"
         )
     on = [
-        artifact.network.timesteps * decisions * np.array([layer.always_on > 0, layer.always_on, 0])
-        for layer in artifact.network.layers
+        network.timesteps * decisions * np.array([layer.always_on > 0, layer.always_on, 0])
+        for layer in network.layers
     ]
     assert (counts + on).tolist() == [
         [layer.messages_in, layer.synops, layer.saturations] for layer in trace.census.layers
     ]
-    assert (
-        idle.tolist() == [trace.census.idle_spikes, trace.census.idle_synops]
-        and idle.all() == spiking
-    )
+    assert idle.tolist() == [trace.census.idle_spikes, trace.census.idle_synops]
+    assert idle.all() == (not network.code.has_readout)
     assert (np.ptp(expected, axis=0) > 0).any()
+
+
+class PlainSession:
+    """An exported file as its description says to run it: q0 and control words in, state kept."""
+
+    def __init__(self, artifact: Artifact, folder: Path) -> None:
+        self.session, self.about = exported(artifact, folder)
+        self.names = [output.name for output in self.session.get_outputs()]
+        self.state = {
+            entry["input"]: np.zeros((1, len(entry["entries"]), entry["neurons"]), np.int32)
+            for entry in self.about["states"]
+        }
+
+    def run(self, q: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+        fed = {"encoded": q.astype(np.int32), "control": control.astype(np.int32)}
+        values = self.session.run(None, fed | self.state)
+        outputs = dict(zip(self.names, values, strict=True))
+        self.state = {entry["input"]: outputs[entry["output"]] for entry in self.about["states"]}
+        return outputs
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -398,7 +335,7 @@ def test_bounds_that_json_cannot_say(tmp_path: Path) -> None:
     assert about["encode"]["clip"] == largest and math.isfinite(largest)
 
 
-def test_every_neuron_has_a_graph() -> None:
+def test_every_neuron_has_a_graph(tmp_path: Path) -> None:
     """A new neuron is refused by name until it has one."""
     assert set(NEURON_GRAPHS) == set(NEURON_IDS)
     artifact = random_artifact(0)
@@ -416,7 +353,7 @@ def test_every_neuron_has_a_graph() -> None:
         r" .*readout@1.*Fix: convert with --neuron sdn\.$"
     )
     with pytest.raises(InputError, match=text):
-        onnx_model(strange)
+        api.export(strange, "onnx", tmp_path / "strange.onnx")
     with pytest.raises(
         InputError,
         match=(
@@ -425,93 +362,6 @@ def test_every_neuron_has_a_graph() -> None:
         ),
     ):
         open_backend("onnx", strange)
-
-
-def test_paths_that_cannot_be_used(tmp_path: Path) -> None:
-    artifact = random_artifact(0)
-    (tmp_path / "mine").write_text("keep")
-    (tmp_path / "empty").touch()
-    with pytest.raises(
-        InputError,
-        match=(
-            "mine: is there already. an export never overwrites anything. Fix: give -o a path that"
-            " does not exist"
-        ),
-    ):
-        export_onnx(artifact, tmp_path / "mine")
-    for place, reason in (
-        (tmp_path, "it is a folder"),
-        (tmp_path / "absent" / "p.onnx", "its folder does not exist"),
-    ):
-        with pytest.raises(InputError, match=f"cannot be written: {reason}"):
-            export_onnx(artifact, place)
-    assert (tmp_path / "mine").read_text() == "keep" and {
-        path.name for path in tmp_path.iterdir()
-    } == {"mine", "empty"}
-    export_onnx(artifact, tmp_path / "empty")
-    assert (tmp_path / "empty").read_bytes() == serialised(onnx_model(artifact))
-
-
-def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(model_file.Path, "write_bytes", full)
-    with pytest.raises(InputError, match="cannot be written: No space left on device"):
-        export_onnx(random_artifact(0), tmp_path / "p.onnx")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Named with the command that installs it; without onnxruntime the export still writes."""
-    artifact = random_artifact(0)
-    spikeport.save(artifact, tmp_path / "p.spk")
-    monkeypatch.setitem(sys.modules, package, None)
-    told = f"{package} is not installed"
-    install = "pip install 'onnx>=1.16' 'onnxruntime>=1.18'"
-    with pytest.raises(
-        BackendError,
-        match=(
-            f"^backend onnx: {told}. onnxruntime runs the exported graph. Fix:"
-            f" `.*{re.escape(install)}`.$"
-        ),
-    ):
-        open_backend("onnx", artifact)
-    entry = spikeport.verify(artifact, backends=["reference", "onnx"], decisions=10)
-    assert (
-        not entry.exact
-        and entry.backends["onnx"].missing.startswith(f"{told}; ")
-        and entry.backends["onnx"].missing.endswith(install)
-    )
-    assert refusal("verify", tmp_path / "p.spk", "--backends", " ").count("onnx")
-    if package == "onnx":
-        text = refusal("export", tmp_path / "p.spk", "--to", "onnx", "-o", tmp_path / "p.onnx")
-        assert (
-            text.startswith(f"BackendError: onnx: {told}. it writes the graph. Fix: `")
-            and install in text
-            and not (tmp_path / "p.onnx").exists()
-        )
-    else:
-        done("export", tmp_path / "p.spk", "--to", "onnx", "-o", tmp_path / "p.onnx")
-
-
-def test_export_knows_no_simulation() -> None:
-    import subprocess
-
-    code = (
-        "import sys; import spikeport.export.onnx.model; print([name for name in sys.modules if"
-        " name.startswith('spikeport.toolchain.simulation')])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=DOCUMENT.parents[1],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("timesteps", [UNROLLED, UNROLLED + 1, 1024])

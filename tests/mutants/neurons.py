@@ -202,8 +202,8 @@ REFERENCE = mutants(
     ),
     (
         "time: T timesteps",
-        "for timestep in range(network.timesteps)",
-        "for timestep in range(max(network.timesteps - 1, 1))",
+        "for timestep in range(network.timesteps + idle)",
+        "for timestep in range(max(network.timesteps - 1, 1) + idle)",
     ),
     ("census: saturations of one decision", 'state["saturations"][:] = 0', "pass"),
 )

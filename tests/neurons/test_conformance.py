@@ -13,34 +13,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import (
-    READOUT,
-    Encoder,
-    Layer,
-)
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
-    check_division,
-    check_exported_host,
     check_refusal,
     check_rows,
     check_trace,
     difference,
     open_or_skip,
 )
-from tests.support.conformance_cases import CASES, around, case, made, made_spiking
+from tests.support.conformance_cases import CASES, case, made_spiking
 from tests.support.layer_integers import WINDOWED
 from tests.support.oracle import Oracle
 from tests.support.spiking_networks import SpikingShape, build_spiking, spiking_shapes
 from tests.support.spiking_oracle import SpikingOracle
-from tests.support.strategies import NEURONS, Shape, build, shapes, stream
+from tests.support.strategies import Shape, build, shapes, stream
 
 IN_PROCESS = ("reference", "fast", "lava-direct", "onnx")
 ON_LAVAS_RUNTIME = (
@@ -303,50 +294,6 @@ def test_a_trace_refuses_non_finite_observations_too(backend: str) -> None:
         assert opened.census().decisions == 0
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.one_of(st.floats(1e-300, 1e300), st.sampled_from((0.5, 1.0, 2.0))),
-    st.integers(1, 40_000),
-    st.integers(-50, 50),
-)
-def test_encode_saturates_every_finite_number(
-    value: float, scale: float, limit: int, halves: int
-) -> None:
-    """q0 = clip(floor(x / scale + 0.5)).
-
-    Numbers beyond any integer type keep their sign, halves go up.
-    """
-    artifact = passing(limit, scale)
-    observations = np.array([[value], [halves / 2 * scale], [1e20], [-1e20], [1.7e308], [-1.7e308]])
-    flags = np.ones(len(observations), np.int64)
-    expected = Oracle(artifact).trace(observations, flags)
-    assert expected.inputs[4:].ravel().tolist() == [limit, -limit]
-    for kind in (ReferenceBackend, FastBackend):
-        assert not difference(expected, kind(artifact).trace(observations, flags)), kind.name
-
-
-def passing(limit: int, scale: float) -> Artifact:
-    """One channel straight into a readout."""
-    one = np.ones(1)
-    nothing = np.zeros(1, np.int32)
-    layer = Layer(
-        READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity"
-    )
-    return around(
-        network_of(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1)
-    )
-
-
-def test_division_by_multiplication_is_exact() -> None:
-    check_division()
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_exported_host_equals_the_oracle(name: str) -> None:
-    check_exported_host(name)
-
-
 @pytest.mark.parametrize("backend", IN_PROCESS)
 def test_at_least_one_row(backend: str) -> None:
     with pytest.raises(
@@ -407,41 +354,3 @@ def test_unknown_backend_is_told_the_nearest() -> None:
         InputError, match="backend: unknown backend .got lava-dirct.*did you mean 'lava-direct'"
     ):
         backend_class("lava-dirct")
-
-
-def some_timesteps(rng: np.random.Generator, neuron: str) -> int:
-    """Timesteps that a neuron may have; one for those without a window."""
-    if neuron in ("sdn@1", "leaky@1"):
-        return 1
-    if neuron == "dc@1":
-        return int(rng.choice(ALLOWED_TIMESTEPS))
-    return int(rng.integers(1, 33))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["reference", "fast", "lava-direct", "onnx"])
-def test_many_more_networks(backend: str) -> None:
-    """Wider and longer than the shrunken examples above."""
-    rng = np.random.default_rng(20)
-    for seed in range(400):
-        neuron = str(rng.choice(NEURONS))
-        rate = neuron not in ("sdn@1", "leaky@1")
-        leaky = neuron == "leaky@1"
-        shape = Shape(
-            neuron=neuron,
-            widths=tuple(rng.integers(1, 33, int(rng.integers(2 + leaky, 6))).tolist()),
-            activations=(
-                ("relu",) if rate else tuple(rng.choice(["relu", "identity", "tanh"], 3).tolist())
-            ),
-            timesteps=some_timesteps(rng, neuron),
-            alpha=int(rng.integers(65)) if rate else 0,
-            resync_every=int(rng.choice([0, 0, 3])),
-            size=str(rng.choice(["tiny", "usual", "huge"])),
-            trigger=1 if rate or leaky else int(rng.integers(1, 5)),
-            late=rate and bool(rng.integers(2)),
-        )
-        wanted = made(shape, seed, 30)
-        with open_or_skip(backend, wanted.artifact) as opened:
-            assert not difference(
-                wanted.expected, opened.trace(wanted.observations, wanted.flags)
-            ), (shape, seed)

@@ -76,7 +76,7 @@ def test_files_of_compiled_code_and_of_its_constants_are_in_the_stamp() -> None:
         "simulation/fast/plan.py",
     } <= set(found)
     assert {"training/layers/lanes.py", "training/layers/threads.py"} <= found[
-        "training/layers/spiking_kernels.py"
+        "training/layers/spiking_forward_kernels.py"
     ]
     assert set(found).union(*found.values()) <= set(FILES)
     assert all((ROOT / name).is_file() for name in FILES)
@@ -88,6 +88,8 @@ def run(tmp_path: Path) -> Callable[..., str]:
     package = tmp_path / "spikeport"
     shutil.copytree(ROOT, package / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT.parent / "__init__.py", package)
+    (package / "export").mkdir()
+    (package / "export" / "__init__.py").touch()
     environment = {
         name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"
     } | {"PYTHONPATH": str(tmp_path)}

@@ -13,13 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import checker, helper, numpy_helper
 
-from spikeport.export.onnx.carry_over import Range, window_start
-from spikeport.export.onnx.model import node_protos
-from spikeport.export.onnx.neurons.activation import quantised_activation
-from spikeport.export.onnx.neurons.encoder import encoder_spikes
-from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Graph, element_type
-from spikeport.export.onnx.onnx_integers import (
+from spikeport.export.onnx.graph.carry_over import Range, window_start
+from spikeport.export.onnx.graph.onnx_graph import IR_VERSION, OPSET, Graph, element_type
+from spikeport.export.onnx.graph.onnx_integers import (
     beyond_limit,
     clip,
     clip_long,
@@ -29,8 +25,12 @@ from spikeport.export.onnx.onnx_integers import (
     saturate,
     shift_right,
 )
-from spikeport.export.onnx.onnx_window import Control
-from spikeport.export.onnx.timesteps import UNROLLED
+from spikeport.export.onnx.graph.onnx_window import Control
+from spikeport.export.onnx.graph.timesteps import UNROLLED
+from spikeport.export.onnx.model import node_protos
+from spikeport.export.onnx.neurons.activation import quantised_activation
+from spikeport.export.onnx.neurons.encoder import encoder_spikes
+from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
 from spikeport.toolchain.network.codes import encoder_spikes as neurons_encoder_spikes
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable

@@ -23,7 +23,8 @@ from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.closed_loop import simulate
 from spikeport.toolchain.simulation.return_statistics import holds_target
 from spikeport.toolchain.simulation.verification import verify
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
+from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 from tests.support.front_door import POLICIES, TOY_ENV, command
 from tests.support.policy_files import torch_bytes, write, zip_bytes
 from tests.support.toy_environments import ACTIONS, CHANNELS, Drift

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from benchmarks.eager_spiking import eager_actions
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.training.layers import scans, spike_layers
-from spikeport.toolchain.training.layers.layer_kind import LayerKind
+from spikeport.toolchain.training.layers.layer_kind import KeptLayer, LayerKind
 from spikeport.toolchain.training.layers.spiking_stack import spike_counts
 from spikeport.toolchain.training.layers.surrogates import (
     SURROGATES,
@@ -73,7 +73,7 @@ def test_spiking_layers_do_not_depend_on_the_number_of_threads(neuron: str) -> N
             counts, kept = spike_layers.forward(activations, 5, neuron, (weight, bias), keep=True)
             fleeting, _ = spike_layers.forward(activations, 5, neuron, (weight, bias), keep=False)
             _, *gradients = spike_layers.backward(
-                gradient, 5, LayerKind(neuron), weight, bias, *kept, first=True
+                gradient, 5, LayerKind(neuron), KeptLayer(weight, bias, *kept), first=True
             )
         finally:
             torch.set_num_threads(before)
@@ -160,8 +160,7 @@ def test_layers_by_table_are_layers_by_product(
                 gradient,
                 timesteps,
                 LayerKind(neuron, surrogate),
-                *its,
-                *found[layer : layer + 2],
+                KeptLayer(*its, *found[layer : layer + 2]),
                 first,
             )
             for module, found in ((spike_layers, kept), (scans, their_kept))

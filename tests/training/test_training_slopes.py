@@ -65,8 +65,8 @@ def test_a_callback_steepens_the_actor_while_it_trains() -> None:
     from stable_baselines3.common.env_util import make_vec_env
 
     from spikeport.toolchain.training.layers.surrogates import FastSigmoid
-    from spikeport.toolchain.training.methods.algorithms import SpikingTD3
     from spikeport.toolchain.training.methods.slope_callback import SlopeCallback
+    from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
     from tests.support.toy_environments import Drift
 
     kwargs = {"net_arch": [8], "population": 3, "surrogate": FastSigmoid(25.0)}

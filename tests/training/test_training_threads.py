@@ -5,11 +5,9 @@ The same numbers as by one thread and by the graph.
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +22,13 @@ from numba import extending, types
 from stable_baselines3.common.logger import Logger
 
 from benchmarks.training import ROWS, Shapes, fill
-from spikeport.toolchain.training.layers.adam import SteadyAdam
-from spikeport.toolchain.training.layers.threads import on_threads, portion, team, threads
-from spikeport.toolchain.training.methods.algorithms import ProxyTargetTD3, SpikingTD3
+from spikeport.toolchain.training.layers.threads import on_threads, portion, team_entry, threads
 from spikeport.toolchain.training.methods.learner import GraphLearner
 from spikeport.toolchain.training.methods.plain_learner import PlainLearner, plain_learner
+from spikeport.toolchain.training.methods.proxy_target import ProxyTargetTD3
+from spikeport.toolchain.training.methods.spiking_td3 import SpikingTD3
 
 compiled: Any = numba.njit(nogil=True, boundscheck=False, error_model="numpy")
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @given(st.integers(0, 1000), st.integers(1, 20))
@@ -72,8 +62,8 @@ noting_counters = on_threads(note_counters)
 
 
 @compiled
-def noted_counters(crew: Any, own: Any, pair: Any) -> int:
-    noting_counters(crew, own.size, (own, pair))
+def noted_counters(team: Any, own: Any, pair: Any) -> int:
+    noting_counters(team, own.size, (own, pair))
     return counter(own)
 
 
@@ -81,7 +71,7 @@ def noted_counters(crew: Any, own: Any, pair: Any) -> int:
 def test_no_part_counts_references(count: int) -> None:
     """Threads that count in one place wait for each other."""
     own = np.full(3, -1)
-    assert noted_counters((team(), count), own, (np.zeros(2), np.zeros(4))) != 0
+    assert noted_counters((team_entry(), count), own, (np.zeros(2), np.zeros(4))) != 0
     assert own.tolist() == [0, 0, 0]
 
 
@@ -94,8 +84,8 @@ taking_memory = on_threads(take_memory)
 
 
 @compiled
-def taken(crew: Any, sizes: Any, found: Any) -> None:
-    taking_memory(crew, sizes.size, (sizes, found))
+def taken(team: Any, sizes: Any, found: Any) -> None:
+    taking_memory(team, sizes.size, (sizes, found))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -103,9 +93,9 @@ def test_a_part_without_memory_is_an_error(count: int) -> None:
     """And the others run; afterwards all is as before."""
     found = np.zeros(4, np.int64)
     with pytest.raises(MemoryError, match="a part of a kernel found no memory"):
-        taken((team(), count), np.array([1, 2**62, 3, 4]), found)
+        taken((team_entry(), count), np.array([1, 2**62, 3, 4]), found)
     assert found.tolist() == [1, 0, 3, 4]
-    taken((team(), count), np.array([1, 2, 3, 4]), found)
+    taken((team_entry(), count), np.array([1, 2, 3, 4]), found)
     assert found.tolist() == [1, 2, 3, 4]
 
 
@@ -120,21 +110,21 @@ noting = on_threads(note_parts)
 
 
 @compiled
-def noted(crew: Any, parts: Any, times: Any, pair: Any, factor: Any) -> None:
-    noting(crew, parts, (times, pair, factor))
+def noted(team: Any, parts: Any, times: Any, pair: Any, factor: Any) -> None:
+    noting(team, parts, (times, pair, factor))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("there", [True, False], ids=["team", "no team"])
 def test_every_part_runs_once_and_gets_what_was_given(there: bool, count: int) -> None:
     """Fewer parts than threads, as many, and more; arrays, tuples of them, and numbers."""
-    crew = (team() if there else 0, count)
+    team = (team_entry() if there else 0, count)
     for parts in (0, 1, 2, 3, 17, 1000):
         times = np.zeros(parts, np.int64)
         given = np.arange(parts, dtype=np.float32)
         found = np.zeros(parts, np.float32)
         references = [sys.getrefcount(part) for part in (times, given, found)]
-        noted(crew, parts, times, (given, found), np.float32(2))
+        noted(team, parts, times, (given, found), np.float32(2))
         assert (times == 1).all() and (found == 2 * given + parts).all()
         assert references == [sys.getrefcount(part) for part in (times, given, found)]
 
@@ -160,15 +150,15 @@ def test_parts_run_in_the_threads_of_torch(two_threads: None) -> None:
     run = on_threads(work)
 
     @compiled
-    def go(crew: Any, who: Any, waste: Any) -> None:
-        run(crew, who.size, (who, waste))
+    def go(team: Any, who: Any, waste: Any) -> None:
+        run(team, who.size, (who, waste))
 
-    assert threads() == (team(), 2) and team()
+    assert threads() == (team_entry(), 2) and team_entry()
     who = np.full(64, -1)
     waste = np.zeros(64)
     go(threads(), who, waste)
     assert set(who) == {0, 1}
-    go((team(), 1), who, waste)
+    go((team_entry(), 1), who, waste)
     assert set(who) == {0}
 
 
@@ -215,7 +205,7 @@ def test_without_the_graph_networks_learn_the_same(
         torch.set_num_threads(before)
     assert isinstance(made._plain_learner, PlainLearner)  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        "spikeport.toolchain.training.methods.algorithms.plain_learner", lambda model, rows: None
+        "spikeport.toolchain.training.methods.spiking_td3.plain_learner", lambda model, rows: None
     )
     other = model(kind, **options)
     assert type(other._learner(128)) is GraphLearner
@@ -296,7 +286,8 @@ def test_a_learner_is_for_a_number_of_threads(two_threads: None) -> None:
     torch.set_num_threads(1)
     after = made._learner(64)
     assert after is not before and made._learner(64) is after
-    assert (before.threads, after.threads) == ((team(), 2), (team(), 1))
+    assert isinstance(before, PlainLearner) and before.threads == (team_entry(), 2)
+    assert isinstance(after, PlainLearner) and after.threads == (team_entry(), 1)
 
 
 def test_what_has_another_architecture_goes_by_the_graph() -> None:
@@ -374,71 +365,3 @@ def test_a_saved_model_holds_no_learner(tmp_path: Any) -> None:
         each.train(3, 64)
     for name, value in states(made).items():
         torch.testing.assert_close(states(again)[name], value, msg=name)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"betas": (0.8, 0.99), "eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True}],
-    ids=str,
-)
-def test_steps_are_those_of_adam(options: dict[str, Any], two_threads: None) -> None:
-    """A learning rate that changes, and a state that is loaded between."""
-    generator = torch.Generator().manual_seed(0)
-    start = [torch.randn(shape, generator=generator) for shape in ((7, 3), (7,), (1,))]
-    mine, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
-    gradients = [torch.empty_like(part) for part in start]
-    ours, adam = (
-        torch.optim.Adam(parameters, lr=0.01, fused=True, **options)
-        for parameters in (mine, theirs)
-    )
-    steady = SteadyAdam(ours, mine, gradients)
-    for index in range(9):
-        for parameter, gradient in zip(theirs, gradients, strict=True):
-            parameter.grad = gradient.copy_(
-                torch.randn(gradient.shape, generator=generator)
-            ).clone()
-        for optimiser in (ours, adam):
-            optimiser.param_groups[0]["lr"] = 0.01 / (1 + index)
-        if index == 5:
-            ours.load_state_dict(copy.deepcopy(adam.state_dict()))
-            for parameter, other in zip(mine, theirs, strict=True):
-                parameter.data.copy_(other.data)
-        steady.step()
-        adam.step()
-        for parameter, other in zip(mine, theirs, strict=True):
-            torch.testing.assert_close(parameter, other)
-    for parameter, other in zip(mine, theirs, strict=True):
-        for name, value in ours.state[parameter].items():
-            torch.testing.assert_close(value, adam.state[other][name])
-
-
-def test_parameters_that_have_taken_fewer_steps_are_those_of_adam() -> None:
-    """One was frozen for a while."""
-    found = []
-    for steady in (True, False):
-        first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
-        adam = torch.optim.Adam([first, second], lr=0.1, fused=True)
-        gradients = [torch.ones(2), torch.ones(2)]
-        second.grad = gradients[1]
-        for _ in range(5):
-            adam.step()
-        if steady:
-            step = SteadyAdam(adam, [first, second], gradients).step
-        else:
-            step = adam.step
-        first.grad = gradients[0]
-        for _ in range(4):
-            step()
-        found.append([first.detach(), second.detach()])
-    torch.testing.assert_close(*found)
-
-
-def test_hooks_of_an_optimiser_are_called() -> None:
-    parameter = torch.nn.Parameter(torch.zeros(3))
-    called = list[int]()
-    adam = torch.optim.Adam([parameter], fused=True)
-    adam.register_step_post_hook(lambda *_: called.append(1))
-    steady = SteadyAdam(adam, [parameter], [torch.ones(3)])
-    for _ in range(3):
-        steady.step()
-    assert len(called) == 3

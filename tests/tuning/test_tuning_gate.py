@@ -111,7 +111,7 @@ def test_event_thresholds_spend_their_budget(pendulum: tuple) -> None:
     assert split[0].mean() > event_thresholds(statistics, 0.2, (1.0,) * len(coarse))[0].mean()
 
 
-def test_a_search_keeps_the_shaken_states_of_its_last_conversion_alone(pendulum: tuple) -> None:
+def test_a_search_keeps_the_disturbed_states_of_its_last_conversion_alone(pendulum: tuple) -> None:
     """They depend on the action error, and are tens of megabytes for a wide policy."""
     statistics = measure(*pendulum)
     for error in (0.02, 0.05, 0.08):

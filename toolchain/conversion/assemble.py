@@ -11,7 +11,7 @@ from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.conversion.states import Calibration
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.network.integer_network import Network
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 SYNTHETIC = 32
 

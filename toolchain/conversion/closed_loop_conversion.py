@@ -39,7 +39,7 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.policies.actor import Actor, FloatActor
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.simulation.rollout import roll_out
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 Float = NDArray[np.float64]
 SEED_BASE = 10**6

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.codes import SpikeCoding
+from spikeport.toolchain.network.codes import Code, SpikeCoding, code_of
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Float, Int, Leak
 
 READOUT = "readout@1"
@@ -125,6 +125,11 @@ class Network:
     def neuron(self) -> str:
         """Id of the hidden neurons (the readout's where there is no hidden layer)."""
         return self.layers[0].neuron
+
+    @property
+    def code(self) -> Code:
+        """What its input carries and what the host decodes."""
+        return code_of(self.spike_coding)
 
     @property
     def across_decisions(self) -> bool:

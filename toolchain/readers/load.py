@@ -8,7 +8,7 @@ from pathlib import Path
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import FileContent, read_content
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.readers.detect import detect_format, reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 

@@ -29,7 +29,7 @@ from spikeport.toolchain.neurons import Leaky, network_of
 from spikeport.toolchain.neurons.leaky import KEEP_UNITS, LARGEST_SHIFT
 from spikeport.toolchain.policies.ann_policy import DenseLayer
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 Float = NDArray[np.float64]
 HEADROOM = 2.0  # of the calibrated input range

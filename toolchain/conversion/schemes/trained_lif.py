@@ -36,7 +36,7 @@ from spikeport.toolchain.network.parameters import (
 from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 Float = NDArray[np.float64]
 SCALES = np.linspace(1.0, 0.4, 61)  # shares of the largest weight tried as the scale's reach

@@ -24,24 +24,26 @@ OTHERWISE = (
 
 
 class SteadyAdam:
-    """The steps of a torch.optim.Adam whose parameters' gradients are always `gradients`: the same
-    numbers but for roundings, in the same state.
+    """Takes the steps of a torch.optim.Adam whose gradients are always in the same tensors.
 
-    What takes most of torch's own step for networks of this size is not arithmetic. The state is
-    the optimiser's, so that it is saved and loaded as ever; an optimiser with other options than
-    learning rate, betas and eps, or with hooks, steps by itself.
+    Its numbers are torch's but for roundings. What takes most of torch's own step for networks of
+    this size is not arithmetic. The state is the optimiser's, so that it is saved and loaded as
+    ever; an optimiser with other options than learning rate, betas and eps, or with hooks, steps by
+    itself.
     """
 
     def __init__(
         self, optimiser: Any, parameters: Sequence[Tensor], gradients: Sequence[Tensor]
     ) -> None:
-        self.optimiser, self.parameters, self.gradients = optimiser, list(parameters), gradients
+        self.optimiser = optimiser
+        self.parameters = list(parameters)
+        self.gradients = gradients
         self.held: list[Tensor] = []
         self.steps: list[Any] = []
         self.arrays: list[tuple[Any, ...]] = []
 
     def step(self) -> None:
-        """One step; the first one is torch's, which makes the state."""
+        """Take one step; the first one is torch's, which makes the state."""
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
         states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
@@ -57,14 +59,16 @@ class SteadyAdam:
         number = self.arrays[0][0].dtype.type
         for taken in self.steps:
             taken += 1
-        (first, second), count = group["betas"], float(self.steps[0])
+        first, second = group["betas"]
+        count = float(self.steps[0])
         rate = group["lr"] / (1 - first**count)
         root = (1 - second**count) ** 0.5
         numbers = tuple(map(number, (1 - first, second, 1 - second, rate, 1 / root, group["eps"])))
         dense_kernels.adam(threads(), *self.arrays, *numbers)
 
     def _take(self, states: list[dict[str, Tensor]], held: list[Tensor]) -> None:
-        self.held, self.steps = held, [array(state["step"]) for state in states]
+        self.held = held
+        self.steps = [array(state["step"]) for state in states]
         means, squares = ([state[name] for state in states] for name in STATE[1:])
         self.arrays = [
             tuple(array(part.view(-1)) for part in parts)
@@ -72,8 +76,9 @@ class SteadyAdam:
         ]
 
     def _plain(self, states: list[dict[str, Tensor]]) -> bool:
-        """Whether the optimiser does what this class does, and has taken as many steps with each
-        parameter, of memory without gaps.
+        """Whether the optimiser does what this class does.
+
+        It must have taken as many steps with each parameter, and its state have no gaps in memory.
         """
         optimiser = self.optimiser
         if any(

@@ -1,11 +1,11 @@
-"""Compiled parts of a ReLU network on the CPU: what lies between its large products, one pass over
-memory each, and its narrow last layer.
+"""Compiled parts of a ReLU network on the CPU.
 
+They are what lies between its large products, one pass over memory each, and its narrow last layer.
 Hidden values have the type of the products: float32, float64, or bfloat16 as uint16; parameters,
 outputs and their gradients are float32 or float64. Inner loops touch few arrays each: with more,
 the compiler gives up on vector instructions.
 
-What each call does is shared among the threads of a `crew` (threads.py), each with rows of its own,
+What each call does is shared among the threads of a `team` (threads.py), each with rows of its own,
 as of torch's products: to fetch what another core has just written takes longer than the
 arithmetic. Sums over rows are those of the parts, in their order.
 """
@@ -26,13 +26,13 @@ summing: Any = njit(boundscheck=False, nogil=True, fastmath={"reassoc", "contrac
 
 
 def widened(source, h):  # noqa: ANN001, ANN201
-    """Element h of an array of the products' type, in the parameters' type."""
+    """Widen element h of an array of the products' type to the parameters' type."""
 
 
 def narrow(row, target):  # noqa: ANN001, ANN201
-    """The beginning of `row` -> `target` of the products' type.
+    """Copy the beginning of `row` to `target`, of the products' type.
 
-    To bfloat16 by rounding half to even, NaN excepted.
+    To bfloat16 it is rounded half to even, NaN excepted.
     """
 
 
@@ -66,7 +66,7 @@ def _narrow(row, target):  # noqa: ANN001, ANN202
 
 @compiled
 def activate_rows(part, parts, y, bias, result):  # noqa: ANN001, ANN201
-    """A part of `activate`."""
+    """Do a part of `activate`."""
     row = np.empty_like(bias)
     zero = bias.dtype.type(0)
     start, stop = portion(y.shape[0], part, parts)
@@ -81,7 +81,7 @@ def activate_rows(part, parts, y, bias, result):  # noqa: ANN001, ANN201
 
 @summing
 def last_rows(part, parts, x, weight, bias, y):  # noqa: ANN001, ANN201
-    """A part of `last_forward`."""
+    """Do a part of `last_forward`."""
     start, stop = portion(x.shape[0], part, parts)
     for r in range(start, stop):
         values = x[r]
@@ -95,9 +95,9 @@ def last_rows(part, parts, x, weight, bias, y):  # noqa: ANN001, ANN201
 
 @compiled
 def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN001, ANN201
-    """A part of `last_backward`.
+    """Do a part of `last_backward`.
 
-    Found [parts, outputs + 1, neurons]: d_weight and sums of its rows.
+    Its d_weight and sums of its rows go to found [parts, outputs + 1, neurons].
     """
     row = np.empty(weight.shape[1], found.dtype)
     own = np.empty(found.shape[1:], found.dtype)
@@ -123,7 +123,7 @@ def last_rows_back(part, parts, gradient, x, weight, d_x, found):  # noqa: ANN00
 
 @compiled
 def hidden_rows_back(part, parts, gradient, x, found):  # noqa: ANN001, ANN201
-    """A part of `hidden_backward`; found [parts, neurons]: sums of its rows."""
+    """Do a part of `hidden_backward`; sums of its rows go to found [parts, neurons]."""
     row = np.empty(found.shape[1], found.dtype)
     own = np.empty(found.shape[1], found.dtype)
     zero = found.dtype.type(0)
@@ -140,7 +140,7 @@ def hidden_rows_back(part, parts, gradient, x, found):  # noqa: ANN001, ANN201
 
 @compiled
 def total(found, sums):  # noqa: ANN001, ANN201
-    """What all parts have found -> sums [neurons]."""
+    """Add up what all parts have found -> sums [neurons]."""
     clear(sums)
     for part in range(found.shape[0]):
         own = found[part]
@@ -150,7 +150,7 @@ def total(found, sums):  # noqa: ANN001, ANN201
 
 @compiled
 def mask(row, values, zero, sums):  # noqa: ANN001, ANN201
-    """0 where a ReLU gave 0, and so not where it gave NaN; sums over rows."""
+    """Zero a row where a ReLU gave 0, and so not where it gave NaN; add it to sums over rows."""
     for h in range(row.size):
         if widened(values, h) <= zero:
             row[h] = zero
@@ -162,7 +162,7 @@ def mask(row, values, zero, sums):  # noqa: ANN001, ANN201
 
 @compiled
 def clear(row):  # noqa: ANN001, ANN201
-    """Zeros."""
+    """Set to zero."""
     for h in range(row.size):
         row[h] = 0
 
@@ -171,7 +171,7 @@ def clear(row):  # noqa: ANN001, ANN201
 def adam_slices(
     part, parts, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps
 ):  # noqa: ANN001, ANN201
-    """A part of `adam`."""
+    """Do a part of `adam`."""
     for k in range(len(parameters)):
         start, stop = portion(parameters[k].size, part, parts)
         move(
@@ -190,7 +190,7 @@ def adam_slices(
 
 @compiled
 def move(p, g, m, v, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
-    """Adam's step of one slice."""
+    """Take Adam's step of one slice."""
     for i in range(p.size):
         mean = m[i] + rest * (g[i] - m[i])
         square = keep * v[i] + share * (g[i] * g[i])
@@ -207,46 +207,50 @@ share_hidden_backward = on_threads(hidden_rows_back)
 
 
 @compiled
-def activate(crew, y, bias, result):  # noqa: ANN001, ANN201
-    """ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
-    share_activate(crew, crew[1], (y, bias, result))
+def activate(team, y, bias, result):  # noqa: ANN001, ANN201
+    """Compute ReLU(y + bias) of y [n, neurons] -> result, which may be y itself."""
+    share_activate(team, team[1], (y, bias, result))
 
 
 @compiled
-def last_forward(crew, x, weight, bias, y):  # noqa: ANN001, ANN201
-    """y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
-    share_last_forward(crew, crew[1], (x, weight, bias, y))
+def last_forward(team, x, weight, bias, y):  # noqa: ANN001, ANN201
+    """Compute y [n, outputs] = x weight^T + bias of hidden values x [n, neurons]."""
+    share_last_forward(team, team[1], (x, weight, bias, y))
 
 
 @compiled
-def last_backward(crew, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
-    """gradient [n, outputs] -> d_x [n, neurons] of what went into x's ReLU, its sum over n in sums
-    [neurons], and d_weight.
+def last_backward(team, gradient, x, weight, d_x, d_weight, sums):  # noqa: ANN001, ANN201
+    """Gradient [n, outputs] -> d_weight, and d_x [n, neurons] of what went into x's ReLU.
+
+    The sum of d_x over n goes to sums [neurons].
     """
-    found = np.empty((crew[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
-    share_last_backward(crew, crew[1], (gradient, x, weight, d_x, found))
+    found = np.empty((team[1], weight.shape[0] + 1, weight.shape[1]), weight.dtype)
+    share_last_backward(team, team[1], (gradient, x, weight, d_x, found))
     for o in range(weight.shape[0]):
         total(found[:, o], d_weight[o])
     total(found[:, weight.shape[0]], sums)
 
 
 @compiled
-def hidden_backward(crew, gradient, x, sums):  # noqa: ANN001, ANN201
-    """The gradient [n, neurons] of x -> of what went into its ReLU, in place.
+def hidden_backward(team, gradient, x, sums):  # noqa: ANN001, ANN201
+    """Gradient [n, neurons] of x -> of what went into its ReLU, in place.
 
-    Its sum over n in sums [neurons].
+    Its sum over n goes to sums [neurons].
     """
-    found = np.empty((crew[1], sums.size), sums.dtype)
-    share_hidden_backward(crew, crew[1], (gradient, x, found))
+    found = np.empty((team[1], sums.size), sums.dtype)
+    share_hidden_backward(team, team[1], (gradient, x, found))
     total(found, sums)
 
 
 @compiled
-def adam(crew, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps):  # noqa: ANN001, ANN201
-    """Kingma & Ba 2015, algorithm 1, for tuples of flat arrays: means move by `rest` of the way to
-    the gradient, squares are kept to `keep` and take a `share` of the gradient's; then p -= rate
-    mean / (scale sqrt(square) + eps).
+def adam(  # noqa: ANN001, ANN201
+    team, parameters, gradients, means, squares, rest, keep, share, rate, scale, eps
+):
+    """Take a step of Kingma & Ba 2015, algorithm 1, for tuples of flat arrays.
+
+    Means move by `rest` of the way to the gradient, squares are kept to `keep` and take a `share`
+    of the gradient's; then p -= rate mean / (scale sqrt(square) + eps).
     """
     share_adam(
-        crew, crew[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps)
+        team, team[1], (parameters, gradients, means, squares, rest, keep, share, rate, scale, eps)
     )

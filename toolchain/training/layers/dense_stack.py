@@ -1,6 +1,6 @@
-"""ReLU networks forward and back, the products between hidden layers in bfloat16 where asked:
-proxies and critics.
+"""ReLU networks forward and back, as proxies and critics are.
 
+Products between hidden layers are in bfloat16 where asked.
 The first and the last layer, the gradients that the optimiser sees and the weights that it changes
 stay float32: observations, actions and values keep their digits, and nearly all arithmetic lies
 between. On the CPU what lies between the products is compiled, one pass over memory for each layer
@@ -22,32 +22,34 @@ from spikeport.toolchain.training.layers import dense_kernels
 from spikeport.toolchain.training.layers.spike_layers import array
 from spikeport.toolchain.training.layers.threads import threads
 
-NARROW = 64  # inputs
+NARROW = 64  # inputs, below which the transposed product is the faster one
 
 
 class DensePasses:
-    """A network forward and back, in memory of its own: what one pass returns, the next one of its
-    kind overwrites.
+    """A network forward and back, in memory of its own.
 
-    `parameters`: weight [outputs, inputs] and bias [outputs] per layer, at least two layers, the
-    last one linear. `products` is the type of products between hidden layers; biases, and sums over
-    n, stay in the parameters' type. A pass is a list of calls on tensors that stay, as their
-    arguments cost as much to make as small products.
+    What one pass returns, the next one of its kind overwrites. A pass is a list of calls on tensors
+    that stay, as their arguments cost as much to make as small products.
     """
 
     def __init__(self, parameters: Sequence[Tensor], rows: int, products: torch.dtype) -> None:
+        """Take memory for passes of `rows` rows.
+
+        Args:
+            parameters: Weight [outputs, inputs] and bias [outputs] per layer, at least two layers,
+                the last one linear.
+            rows: n of every pass.
+            products: Type of products between hidden layers; biases, and sums over n, stay in the
+                parameters' type.
+        """
         parameters = [parameter.detach() for parameter in parameters]
         self.weights = parameters[::2]
         self.biases = parameters[1::2]
         ends = parameters[0].dtype
-        if len(self.weights) > 2:
-            products = products
-        else:
+        if len(self.weights) <= 2:  # there is one hidden layer, so nothing lies between two
             products = ends
-        between = [
-            ends,
-            *[products] * (len(self.weights) - 2),
-        ]  # the type of each product before a ReLU
+        # the type of each product before a ReLU
+        between = [ends, *[products] * (len(self.weights) - 2)]
         new = self.weights[0].new_empty
         its = zip(self.weights, between, strict=False)
         self.rounded = [
@@ -62,15 +64,13 @@ class DensePasses:
             drive if drive.dtype == products else torch.empty_like(drive, dtype=products)
             for drive in self.drives
         ]
-        self.x, self.outputs = (
-            new((rows, self.weights[0].shape[1])),
-            new((rows, len(self.biases[-1]))),
-        )
+        self.x = new((rows, self.weights[0].shape[1]))
+        self.outputs = new((rows, len(self.biases[-1])))
         self.inputs = [self.x, *self.hidden]
         self.there = list(self._forward())
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [n, inputs] -> outputs [n, outputs]."""
+        """Inputs x [n, inputs] -> outputs [n, outputs]."""
         self.x.copy_(x)
         for call in self.there:
             call()
@@ -79,8 +79,15 @@ class DensePasses:
     def backward(
         self, gradient: Tensor, learns: bool = True, inputs: bool = False
     ) -> Tensor | None:
-        """The gradient [n, outputs] of the last forward pass -> `gradients` of the parameters if it
-        learns, and that of x if so asked.
+        """Go back from the last forward pass.
+
+        Args:
+            gradient: Of the outputs, [n, outputs].
+            learns: Whether `gradients` of the parameters are wanted.
+            inputs: Whether that of x is wanted.
+
+        Returns:
+            The gradient [n, inputs] of x where it is wanted.
         """
         self.d_outputs.copy_(gradient)
         for call in self.back if learns else self.back_without_learning:
@@ -110,7 +117,7 @@ class DensePasses:
 
     @cached_property
     def gradients(self) -> list[Tensor]:
-        """Of weight and bias of each layer."""
+        """Gradients of weight and bias of each layer."""
         return [
             torch.empty_like(part, memory_format=torch.contiguous_format)
             for pair in zip(self.weights, self.biases, strict=True)
@@ -119,11 +126,12 @@ class DensePasses:
 
     @cached_property
     def d_outputs(self) -> Tensor:
+        """The gradient [n, outputs] of the outputs."""
         return torch.empty_like(self.outputs)
 
     @cached_property
     def d_hidden(self) -> list[Tensor]:
-        """Of what went into each ReLU, in the type of what came out."""
+        """Gradients of what went into each ReLU, in the type of what came out."""
         return [torch.empty_like(hidden) for hidden in self.hidden]
 
     @cached_property
@@ -136,20 +144,20 @@ class DensePasses:
 
     @cached_property
     def back(self) -> list[Callable[[], Any]]:
+        """The calls of a backward pass."""
         return list(self._backward(True))
 
     @cached_property
     def back_without_learning(self) -> list[Callable[[], Any]]:
+        """The calls of a backward pass for the inputs' gradient alone."""
         return list(self._backward(False))
 
     def _backward(self, learns: bool) -> Iterator[Callable[[], Any]]:
-        # which nobody asks for
         if learns:
             gradients = self.gradients
-        else:
-            gradients = [torch.empty_like(part) for part in self.gradients]
-        if learns:
             yield partial(torch.sum, self.d_outputs, 0, out=gradients[-1])
+        else:  # kernels write them in any case
+            gradients = [torch.empty_like(part) for part in self.gradients]
         last = (
             self.d_outputs,
             self.hidden[-1],
@@ -178,9 +186,10 @@ class DensePasses:
     def _weights_gradient(
         self, d_drive: Tensor, x: Tensor, target: Tensor
     ) -> Iterator[Callable[[], Any]]:
-        """A first layer's few inputs make the transposed product the faster one.
+        """Calls that compute a weight's gradient.
 
-        What is not float32 needs rounding back.
+        A first layer's few inputs make the transposed product the faster one. What is not float32
+        needs rounding back.
         """
         transposed = x.shape[1] < NARROW
         left, right = (x.t(), d_drive) if transposed else (d_drive.t(), x)
@@ -196,53 +205,49 @@ class DensePasses:
 class DenseStack(torch.autograd.Function):
     """DensePasses as a node of autograd's graph.
 
-    X [n, inputs], the type of products, parameters -> outputs [n, outputs].
+    It takes x [n, inputs], the type of products, and the parameters.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, products: torch.dtype, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, products: torch.dtype, *parameters: Tensor
+    ) -> Tensor:
+        """Outputs [n, outputs]."""
         ctx.passes = DensePasses(parameters, len(x), products)
         ctx.save_for_backward(x, *parameters)
-        return ctx.passes.forward(
-            x
-        ).clone()  # not what the context holds, which would hold the graph and so itself
+        # a copy: what the context holds would hold the graph and so itself
+        return ctx.passes.forward(x).clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(  # type: ignore[override]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Gradients of x and of the parameters that learn."""
         passes: DensePasses = ctx.passes
-        # an error where one was changed since
-        _ = ctx.saved_tensors
+        saved = ctx.saved_tensors  # an error where one was changed since
         learns = any(ctx.needs_input_grad[2:])
         d_x = passes.backward(gradient, learns, ctx.needs_input_grad[0])
-        return (
-            d_x,
-            None,
-            *(
-                [part.clone() for part in passes.gradients]
-                if learns
-                else [None] * (len(ctx.saved_tensors) - 1)
-            ),
-        )
+        if not learns:
+            return d_x, None, *[None] * (len(saved) - 1)
+        return d_x, None, *[part.clone() for part in passes.gradients]
 
 
 def _bind(
     kernel: Callable[..., None], operations: Callable[..., None], *tensors: Tensor
 ) -> Callable[[], None]:
-    """A call on tensors that stay: of the compiled kernel on the CPU, with the threads that torch
-    has now, of torch operations elsewhere. bfloat16 passes as uint16, for want of such a type in
-    NumPy.
+    """A call on tensors that stay.
+
+    It is of the compiled kernel on the CPU, with the threads that torch has now, and of torch
+    operations elsewhere. bfloat16 passes as uint16, for want of such a type in NumPy.
     """
     if tensors[0].device.type != "cpu":
         return partial(operations, *tensors)
-    return partial(
-        kernel,
-        threads(),
-        *(
-            array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor)
-            for tensor in tensors
-        ),
-    )
+    arrays = [
+        array(tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor)
+        for tensor in tensors
+    ]
+    return partial(kernel, threads(), *arrays)
 
 
 def _activate(drive: Tensor, bias: Tensor, hidden: Tensor) -> None:
@@ -269,16 +274,13 @@ def _hidden_backward(gradient: Tensor, x: Tensor, sums: Tensor) -> None:
 
 
 def layers(network: nn.Sequential) -> list[Tensor]:
-    """Weight, bias per layer of linear layers with ReLU between, and at will one function at the
-    end; of other networks nothing.
+    """Weight, bias per layer of a network that DensePasses can run; of others nothing.
 
-    Nor of layers that are more than that: subclasses, reparametrised ones, without bias, or with
-    hooks.
+    Those are linear layers with ReLU between, and possibly one function at the end. Layers that are
+    more than that do not count: subclasses, reparametrised ones, without bias, or with hooks.
     """
     modules = list(network)
-    if isinstance(modules[-1], nn.Linear):
-        modules = modules
-    else:
+    if not isinstance(modules[-1], nn.Linear):
         modules = modules[:-1]
     plain = (
         type(network) is nn.Sequential
@@ -295,7 +297,8 @@ def layers(network: nn.Sequential) -> list[Tensor]:
         for part in (layer.weight, layer.bias)
     ):
         return []
-    return [parameter for layer in modules[::2] for parameter in (layer.weight, layer.bias)]  # type: ignore[misc]
+    linear: list[Any] = modules[::2]
+    return [parameter for layer in linear for parameter in (layer.weight, layer.bias)]
 
 
 def hooked(module: nn.Module) -> bool:
@@ -311,11 +314,17 @@ def hooked(module: nn.Module) -> bool:
 
 
 def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: bool = True) -> Tensor:
-    """`network(x)`, linear layers with ReLU between and at will one function at the end. Others run
-    module by module, in float32.
+    """Compute `network(x)`, fast where `layers` knows the network, else module by module.
 
-    bfloat16 is for products between hidden layers; with fewer than two of those nothing is rounded.
-    Parameters of a network that does not learn get no gradient.
+    Args:
+        network: A ReLU network, or any other.
+        x: [n, inputs].
+        bfloat16: For products between hidden layers; with fewer than two of those, or in a network
+            that runs module by module, nothing is rounded.
+        learns: Whether the parameters get a gradient.
+
+    Returns:
+        The network's outputs [n, outputs].
     """
     parameters = layers(network)
     if (
@@ -325,22 +334,19 @@ def dense(network: nn.Sequential, x: Tensor, bfloat16: bool = False, learns: boo
         or any(part.dtype != x.dtype for part in parameters)
     ):
         return network(x)
-    if learns:
-        parameters = parameters
-    else:
+    if not learns:
         parameters = [parameter.detach() for parameter in parameters]
-    y: Tensor = DenseStack.apply(
-        x, torch.bfloat16 if bfloat16 and x.dtype == torch.float32 else x.dtype, *parameters
-    )  # type: ignore[assignment]
+    products = torch.bfloat16 if bfloat16 and x.dtype == torch.float32 else x.dtype
+    y: Tensor = DenseStack.apply(x, products, *parameters)  # type: ignore[assignment]
     if isinstance(network[-1], nn.Linear):
         return y
     return network[-1](y)
 
 
 def bfloat16_speed(size: int = 256, times: int = 9) -> float:
-    """How many times as fast as in float32 the CPU makes products in bfloat16.
+    """Measure how many times as fast as in float32 the CPU makes products in bfloat16.
 
-    Below 1 where it has no instructions for them.
+    It is below 1 where the CPU has no instructions for them.
     """
     medians = []
     for dtype in (torch.bfloat16, torch.float32):

@@ -1,6 +1,6 @@
 """Parts of the spiking kernels in the compiler's own language.
 
-What LANES neurons do at once, sums and states in registers.
+They are what LANES neurons do at once, with sums and states in registers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SCALE = 8  # a pattern's unit: the smallest that a byte's offset into a table ma
 
 @intrinsic
 def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa: ANN001, ANN201
-    """Sums [ROWS, LANES] of one entry per group, as its pattern says, added to what is there unless
-    they are `fresh`.
+    """Sum one entry per group, as its pattern says, into sums [ROWS, LANES].
 
-    `patterns` and `sums` are addresses; `stride` bytes lie between two groups.
+    They are added to what is there unless they are `fresh`. `patterns` and `sums` are addresses;
+    `stride` bytes lie between two groups.
     """
     number = tables.dtype
 
@@ -97,7 +97,10 @@ def add_entries(context, tables, patterns, stride, groups, sums, fresh):  # noqa
 
 @intrinsic
 def fill_table(context, values, g, tables, k):  # noqa: ANN001, ANN201
-    """tables[k] = the sixteen sums of values[4 g : 4 g + 4], both contiguous with LANES columns."""
+    """Fill tables[k] with the sixteen sums of values[4 g : 4 g + 4], all with LANES columns.
+
+    Both arrays are contiguous.
+    """
     number = values.dtype
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -132,15 +135,17 @@ def fill_table(context, values, g, tables, k):  # noqa: ANN001, ANN201
 
 
 def lane_scan(two_state: bool, voltages: bool) -> Any:
-    """An intrinsic that goes through the timesteps of LANES neurons of one sample, their states in
-    registers.
+    """Make an intrinsic that goes through the timesteps of LANES neurons of one sample.
 
-    drive, bias, out: addresses of their first rows; stride, out_stride: bytes from one timestep to
-    the next. Writes voltages, or which neurons fired as the bits of an uint16.
+    Their states stay in registers. drive, bias and out are addresses of first rows; stride and
+    out_stride are bytes from one timestep to the next. It writes voltages, or which neurons fired
+    as the bits of an uint16.
     """
 
     @intrinsic
-    def scan(context, drive, stride, timesteps, bias, constants, out, out_stride):  # noqa: ANN001, ANN202
+    def scan(  # noqa: ANN001, ANN202
+        context, drive, stride, timesteps, bias, constants, out, out_stride
+    ):
         number = constants.dtype
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -223,8 +228,10 @@ two_state_voltages, two_state_spikes = (lane_scan(True, voltages) for voltages i
 
 
 @intrinsic
-def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):  # noqa: ANN001, ANN201
-    """As lane_scan, for the encoder's soft-reset neurons and activations [LANES] that stay."""
+def encoder_spikes(  # noqa: ANN001, ANN201
+    context, activations, timesteps, threshold, out, out_stride
+):
+    """Do as lane_scan, for the encoder's soft-reset neurons and activations [LANES] that stay."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         activations, timesteps, threshold, out, out_stride = arguments
@@ -264,7 +271,7 @@ def encoder_spikes(context, activations, timesteps, threshold, out, out_stride):
 
 @intrinsic
 def move_lanes(context, like, source, target, adds):  # noqa: ANN001, ANN201
-    """The LANES numbers, as in `like`, at one address to another, or added to what is there."""
+    """Copy LANES numbers, as in `like`, from one address to another, or add them to those there."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, source, target, adds = arguments

@@ -1,5 +1,4 @@
-"""Population encoder: P Gaussian neurons per feature whose activation drives soft-reset neurons for
-T timesteps.
+"""Population encoder: P Gaussian neurons per feature, each driving a soft-reset neuron for T steps.
 
     a = exp(-(z - mean)^2 / (2 std^2));  v <- v + a;  s = [v > 0.999];  v <- v - 0.999 s
 
@@ -16,15 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-SPAN = 1.0
+SPAN = 1.0  # of the features, which are tanh of something
 STD = math.sqrt(0.05)
 
 
 class PopulationEncoder(nn.Module):
-    """Features [n, F] -> activations [n, F * population].
-
-    `mean`, `std` [1, F, population] learn.
-    """
+    """Features [n, F] -> activations [n, F * population], with mean and std that learn."""
 
     def __init__(self, features: int, population: int) -> None:
         super().__init__()
@@ -32,6 +28,7 @@ class PopulationEncoder(nn.Module):
         self.std = nn.Parameter(torch.full((1, features, population), STD))
 
     def forward(self, features: Tensor) -> Tensor:
+        """Activations [n, F * population]."""
         if not torch.is_grad_enabled():
             return activations(features, self.mean, self.std)[0].flatten(1)
         found: Tensor = Gaussians.apply(features, self.mean, self.std)  # type: ignore[assignment]
@@ -45,24 +42,29 @@ class Gaussians(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        ctx: Any, features: Tensor, mean: Tensor, std: Tensor
+    ) -> Tensor:
+        """Activations [n, F, population]."""
         found, distances = activations(features, mean, std)
         ctx.save_for_backward(found, distances, std)
         return found
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:  # type: ignore[override]
+    def backward(  # type: ignore[override]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Gradients of features, where they need one, mean and std."""
         found, distances, std = ctx.saved_tensors
+        d_features = None
         if ctx.needs_input_grad[0]:
             d_features = -(gradient * found * distances / std).sum(2)
-        else:
-            d_features = None
         return d_features, *gradients(gradient, found, distances, std)
 
 
 def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    """a [n, F, population], and how many std each feature is from each mean."""
+    """Activations [n, F, population], and how many std each feature is from each mean."""
     distances = (features[:, :, None] - mean).div_(std)
     return (distances * distances).mul_(-0.5).exp_(), distances
 
@@ -70,7 +72,7 @@ def activations(features: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Te
 def gradients(
     gradient: Tensor, found: Tensor, distances: Tensor, std: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Of mean and std, for that of the activations."""
+    """Gradient of the activations -> of mean and std."""
     slope = (gradient * found).mul_(distances)
     d_mean = slope.sum(0, keepdim=True).div_(std)
     return d_mean, slope.mul_(distances).sum(0, keepdim=True).div_(std)

@@ -14,7 +14,7 @@ from torch import Tensor
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD
 
 if TYPE_CHECKING:
-    from spikeport.toolchain.training.layers.layer_kind import LayerKind
+    from spikeport.toolchain.training.layers.layer_kind import KeptLayer, LayerKind
 
 NEURONS = ("lif", "clif", "dn")
 THRESHOLD = 0.5
@@ -22,33 +22,37 @@ VOLTAGE_KEEP = 0.75
 CURRENT_KEEP = 0.5
 RESET_V = 0.021
 RESET_U = 0.132
-# of U's update: theta_v, and 1 + theta_u
-COUPLING_V = -0.172
-COUPLING_U = 1.529
+COUPLING_V = -0.172  # of U's update: theta_v
+COUPLING_U = 1.529  # and 1 + theta_u
 
 
 def constants(neuron: str, number: Any) -> tuple[Any, ...]:
-    """Threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v, coupling_u in the type
-    `number`, as the compiled scans take them.
+    """The constants of a neuron in the type `number`, as the compiled scans take them.
+
+    These are threshold, current_keep, voltage_keep, reset_v, reset_u, coupling_v, coupling_u.
     """
-    if neuron != "lif":
-        current_keep = CURRENT_KEEP
-    else:
-        current_keep = 0.0
-    dn = (RESET_V, RESET_U, COUPLING_V, COUPLING_U)
-    return tuple(
-        map(
-            number, (THRESHOLD, current_keep, VOLTAGE_KEEP, *(dn if neuron == "dn" else (0.0,) * 4))
-        )
-    )
+    current_keep = 0.0 if neuron == "lif" else CURRENT_KEEP
+    own = (0.0, 0.0, 0.0, 0.0)
+    if neuron == "dn":
+        own = (RESET_V, RESET_U, COUPLING_V, COUPLING_U)
+    return tuple(map(number, (THRESHOLD, current_keep, VOLTAGE_KEEP, *own)))
 
 
 def forward(
     activations: Tensor, timesteps: int, neuron: str, parameters: Sequence[Tensor], keep: bool
 ) -> tuple[Tensor, list[Tensor]]:
-    """Encoder activations [n, inputs]; weight, bias per layer -> spike counts [n, neurons] of the
-    last layer and, for each layer's way back if so asked, its inputs' spikes [T * n, inputs] and
-    its drives [T, n, neurons], bias included.
+    """Run all layers.
+
+    Args:
+        activations: Of the encoder, [n, inputs].
+        timesteps: T.
+        neuron: Name of the layers' neuron.
+        parameters: Weight [neurons, inputs], bias [neurons] per layer.
+        keep: Whether there will be a way back.
+
+    Returns:
+        Spike counts [n, neurons] of the last layer and, where kept, per layer its inputs' spikes
+        [T * n, inputs] and its drives [T, n, neurons], bias included.
     """
     spikes = encode(activations, timesteps)
     kept = list[Tensor]()
@@ -61,32 +65,28 @@ def forward(
 
 
 def backward(
-    gradient: Tensor,
-    timesteps: int,
-    kind: LayerKind,
-    weight: Tensor,
-    bias: Tensor,
-    rows: Tensor,
-    drive: Tensor,
-    first: bool,
+    gradient: Tensor, timesteps: int, kind: LayerKind, layer: KeptLayer, first: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradient [T or 1, n, neurons] of a layer's spikes -> of its inputs' spikes [T, n, inputs], or
-    of their sum [n, inputs] for the first layer, of its weight and of its bias. One timestep of the
-    gradient stands for all.
+    """Gradient of a layer's spikes -> of its inputs' spikes, its weight and its bias.
+
+    Args:
+        gradient: [T or 1, n, neurons]; one timestep stands for all.
+        timesteps: T.
+        kind: Its neuron and surrogate.
+        layer: What `forward` kept of it.
+        first: Whether only the sum over T is needed of its inputs' gradient.
+
+    Returns:
+        Gradients [T, n, inputs], or [n, inputs] of the first layer; [neurons, inputs]; [neurons].
     """
-    voltage = voltages(drive, kind.neuron)
+    voltage = voltages(layer.drives, kind.neuron)
     result = adjoint(gradient, voltage, kind.neuron, kind.surrogate.derivative(voltage - THRESHOLD))
-    if first:
-        below = result.sum(0) @ weight
-    else:
-        below = result @ weight
-    return below, result.flatten(0, 1).t() @ rows, result.sum((0, 1))
+    below = (result.sum(0) if first else result) @ layer.weight
+    return below, result.flatten(0, 1).t() @ layer.spikes, result.sum((0, 1))
 
 
 def encode(activations: Tensor, timesteps: int) -> Tensor:
-    """Spikes [T, n, inputs] of the encoder's soft-reset neurons for constant activations [n,
-    inputs].
-    """
+    """Constant activations [n, inputs] -> spikes [T, n, inputs] of soft-reset neurons."""
     spikes = activations.new_empty((timesteps, *activations.shape))
     v = torch.zeros_like(activations)
     for t in range(timesteps):
@@ -98,7 +98,7 @@ def encode(activations: Tensor, timesteps: int) -> Tensor:
 
 
 def voltages(drive: Tensor, neuron: str) -> Tensor:
-    """Voltages [T, n, neurons], the bias in the drive."""
+    """Drives [T, n, neurons], bias included -> voltages [T, n, neurons]."""
     if neuron != "lif":
         drive = drive.clone()
         for t in range(1, len(drive)):

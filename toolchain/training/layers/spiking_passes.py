@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spikeport.toolchain.training.layers import population_encoder, spike_layers
+from spikeport.toolchain.training.layers.layer_kind import KeptLayer
 from spikeport.toolchain.training.layers.trainable_network import SpikingNetwork
 
 
@@ -17,7 +18,8 @@ class SpikingPasses:
 
     def __init__(self, network: SpikingNetwork) -> None:
         layers = [*network.snn.hidden_layers, network.snn.out_pop_layer]
-        self.network, self.parameters = network, list(network.parameters())
+        self.network = network
+        self.parameters = list(network.parameters())
         self.gradients = [torch.empty_like(parameter) for parameter in self.parameters]
         place = {
             id(parameter): gradient
@@ -36,7 +38,7 @@ class SpikingPasses:
             place[id(part)] for part in (encoder.mean, encoder.std, decoder.weight, decoder.bias)
         )
         self.kept: list[Tensor] = []
-        self.room = spike_layers.Room()
+        self.memory = spike_layers.KeptMemory()
 
     @torch.no_grad()
     def forward(self, observations: Tensor, keep: bool) -> Tensor:
@@ -51,7 +53,7 @@ class SpikingPasses:
             network.kind.neuron,
             self.layers,
             keep,
-            self.room,
+            self.memory,
         )
         rates = counts.div_(network.timesteps).view(len(counts), *self.weight.shape)
         actions = (rates * self.weight).sum(2).add_(self.bias).tanh_()
@@ -71,17 +73,15 @@ class SpikingPasses:
         torch.sum(d_y[:, :, None] * self.rates, 0, keepdim=True, out=self.d_weight.transpose(0, 1))
         d_spikes = (d_y[:, :, None] * self.weight.div(self.network.timesteps)).flatten(1)[None]
         for layer in range(len(self.layers) - 2, -1, -2):
-            its = (*self.layers[layer : layer + 2], *self.kept[layer : layer + 2])
-            into = tuple(self.d_layers[layer : layer + 2])
             d_spikes, *_ = spike_layers.backward(
                 d_spikes,
                 self.network.timesteps,
                 self.network.kind,
-                *its,
+                KeptLayer(*self.layers[layer : layer + 2], *self.kept[layer : layer + 2]),
                 layer == 0,
-                into,
-                self.room,
-            )  # type: ignore[arg-type]
+                into=(self.d_layers[layer], self.d_layers[layer + 1]),
+                memory=self.memory,
+            )
         d_mean, d_std = population_encoder.gradients(
             d_spikes.view_as(self.distances), self.activations, self.distances, self.std
         )

@@ -1,4 +1,4 @@
-"""Spiking layers over all T timesteps at once, and their derivatives written out by hand.
+"""Spiking layers over all T timesteps at once, and their derivatives, written out by hand.
 
 As no layer is delayed within a decision, layer l's inputs of all timesteps are known before layer l
 runs. So a layer is one product of T * n rows and one scan over T, forward and backward, where
@@ -37,25 +37,39 @@ from torch.autograd.function import once_differentiable
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.training.layers import scans, spike_layers
-from spikeport.toolchain.training.layers.layer_kind import LayerKind
+from spikeport.toolchain.training.layers.layer_kind import KeptLayer, LayerKind
 
 
 def spike_counts(
     activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor
 ) -> Tensor:
-    """Encoder activations [n, inputs], then weight [neurons, inputs], bias [neurons] per layer ->
-    spike counts [n, neurons] of the last.
+    """Encoder activations -> spike counts [n, neurons] of the last layer.
+
+    Args:
+        activations: [n, inputs].
+        timesteps: T.
+        kind: What all layers are besides their weights.
+        parameters: Weight [neurons, inputs], bias [neurons] per layer.
+
+    Returns:
+        The counts, with a way back where gradients are enabled.
+
+    Raises:
+        InputError: For numbers that are neither float32 nor float64.
     """
     if activations.dtype not in (torch.float32, torch.float64):
-        got = str(activations.dtype).removeprefix("torch.")
-        place = "spiking network"
-        said = "its parameters have a type that the scans cannot take"
-        raise InputError(place, said, got=got, limit="float32 or float64", fix="network.float()")
+        raise InputError(
+            "spiking network",
+            "its parameters have a type that the scans cannot take",
+            got=str(activations.dtype).removeprefix("torch."),
+            limit="float32 or float64",
+            fix="network.float()",
+        )
     if not torch.is_grad_enabled():
         return _layers(activations).forward(
             activations, timesteps, kind.neuron, parameters, keep=False
         )[0]
-    counts: Tensor = SpikingStack.apply(activations, timesteps, kind, *parameters)  # type: ignore[assignment]
+    counts: Any = SpikingStack.apply(activations, timesteps, kind, *parameters)
     return counts
 
 
@@ -63,9 +77,10 @@ class SpikingStack(torch.autograd.Function):
     """`spike_counts` with its way back."""
 
     @staticmethod
-    def forward(
+    def forward(  # type: ignore[override]
         ctx: Any, activations: Tensor, timesteps: int, kind: LayerKind, *parameters: Tensor
-    ) -> Tensor:  # type: ignore[override]
+    ) -> Tensor:
+        """Run the layers and keep what the way back needs."""
         counts, kept = _layers(activations).forward(
             activations, timesteps, kind.neuron, parameters, keep=True
         )
@@ -76,16 +91,19 @@ class SpikingStack(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(  # type: ignore[override]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Gradients of activations and parameters from that of the counts."""
         half = len(ctx.saved_tensors) // 2
         found = list[Tensor]()
         gradient = gradient[None]
         parameters = ctx.saved_tensors[:half]
         kept = ctx.saved_tensors[half:]
         for layer in range(half - 2, -1, -2):
-            its = (*parameters[layer : layer + 2], *kept[layer : layer + 2])
+            its = KeptLayer(*parameters[layer : layer + 2], *kept[layer : layer + 2])
             gradient, *own = _layers(gradient).backward(
-                gradient, ctx.timesteps, ctx.kind, *its, layer == 0
+                gradient, ctx.timesteps, ctx.kind, its, layer == 0
             )
             found[:0] = own
         return gradient, None, None, *found

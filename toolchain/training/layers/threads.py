@@ -1,10 +1,10 @@
-"""Parts of a compiled kernel on the threads of torch's own OpenMP: one team for torch's products
-and for what lies between them.
+"""Parts of a compiled kernel on the threads of torch's own OpenMP.
 
-A part takes no longer than to wake a thread. torch's team waits awake from one operation to the
-next; threads beside it would wait for a core, and Python's threads for the interpreter. So kernels
-run on that team, by OpenMP's entry for compilers. Where torch's OpenMP has no such entry (macOS,
-Windows), the parts run one after the other in the calling thread.
+One team serves torch's products and what lies between them. A part takes no longer than to wake a
+thread. torch's team waits awake from one operation to the next; threads beside it would wait for a
+core, and Python's threads for the interpreter. So kernels run on that team, by OpenMP's entry for
+compilers. Where torch's OpenMP has no such entry (macOS, Windows), the parts run one after the
+other in the calling thread.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ intrinsic: Any = extending.intrinsic
 LIBRARY = "libtorch_cpu.so"
 # (function of data, data, threads, flags), of GNU's OpenMP and of LLVM's on Linux
 ENTRY = "GOMP_parallel"
+NUMBER = ir.IntType(64)
+POINTER = ir.IntType(8).as_pointer()
 
 
 @functools.cache
-def team() -> int:
+def team_entry() -> int:
     """The address of the entry in what torch is linked to, or 0 where there is none."""
-    for name in (
-        LIBRARY,
-        str(Path(torch.__file__).parent / "lib" / LIBRARY),
-    ):  # torch has loaded it, wherever it lies
+    # torch has loaded the library, wherever it lies
+    for name in (LIBRARY, str(Path(torch.__file__).parent / "lib" / LIBRARY)):
         try:
             return ctypes.cast(getattr(ctypes.CDLL(name), ENTRY), ctypes.c_void_p).value or 0
         except (OSError, AttributeError):
@@ -42,44 +42,45 @@ def team() -> int:
 
 
 def threads() -> tuple[int, int]:
-    """What `on_threads` asks for first: the team, and how many threads torch takes of it."""
-    return team(), torch.get_num_threads()
+    """The team as kernels take it: its entry, and how many threads torch takes of it."""
+    return team_entry(), torch.get_num_threads()
 
 
 @njit(nogil=True)
 def portion(size, part, parts):  # noqa: ANN001, ANN201
-    """Where a part of `size` things begins and ends: sizes differ by one at the most."""
+    """Where a part of `size` things begins and ends; sizes differ by one at the most."""
     return size * part // parts, size * (part + 1) // parts
 
 
 def on_threads(kernel: Any) -> Any:
-    """An intrinsic (team's threads, parts, arguments) that runs the compiled `kernel`(part, parts,
-    *arguments) for every part.
+    """Make an intrinsic that runs all parts of a kernel on the threads of a team.
 
-    Threads take the next part when they have done one; parts must not depend on each other. It
-    returns when all are done, and raises MemoryError where one of them ended early: there is
-    nothing else that a kernel raises.
+    Threads take the next part when they have done one; parts must not depend on each other. The
+    intrinsic returns when all are done, and raises MemoryError where one of them ended early: there
+    is nothing else that a kernel raises.
+
+    Args:
+        kernel: A compiled function (part, parts, *arguments).
+
+    Returns:
+        An intrinsic (team as of `threads`, parts, tuple of arguments).
     """
 
     @intrinsic
-    def run(typing, crew, parts, arguments):  # noqa: ANN001, ANN202
+    def run(typing, team, parts, arguments):  # noqa: ANN001, ANN202
         kinds = (types.intp, types.intp, *arguments.types)
         kernel.compile(kinds)
         compiled = kernel.overloads[kinds]
 
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            crew, parts, arguments = given
+            team, parts, arguments = given
             arguments = _borrowed(context, builder, signature.args[2], arguments)
-            number = ir.IntType(64)
-            pointer = ir.IntType(8).as_pointer()
-            void = ir.VoidType()
             context.active_code_library.add_linking_library(compiled.library)
-            state = ir.LiteralStructType(
-                [number, number, number, arguments.type]
-            )  # the next part, how many failed, how many there are, what all get
+            # the next part, how many failed, how many there are, what all get
+            state = ir.LiteralStructType([NUMBER, NUMBER, NUMBER, arguments.type])
             body = ir.Function(
                 builder.module,
-                ir.FunctionType(void, [pointer]),
+                ir.FunctionType(ir.VoidType(), [POINTER]),
                 builder.module.get_unique_name(f"{kernel.__name__}.parts"),
             )
             body.linkage = "internal"
@@ -89,66 +90,58 @@ def on_threads(kernel: Any) -> Any:
                 builder.gep(memory, [ir.Constant(ir.IntType(32), k) for k in (0, index)])
                 for index in range(4)
             ]
-            for value, field in zip(
-                (ir.Constant(number, 0), ir.Constant(number, 0), parts, arguments),
-                fields,
-                strict=True,
-            ):
+            zero = ir.Constant(NUMBER, 0)
+            for value, field in zip((zero, zero, parts, arguments), fields, strict=True):
                 builder.store(value, field)
-            data = builder.bitcast(memory, pointer)
-            (entry, count) = (builder.extract_value(crew, index) for index in (0, 1))
-            several = builder.and_(
-                builder.icmp_signed("!=", entry, ir.Constant(number, 0)),
-                builder.icmp_signed(">", count, ir.Constant(number, 1)),
-            )
-            with builder.if_else(several) as (together, alone):
-                with together:
-                    flags = ir.IntType(32)
-                    start = builder.inttoptr(
-                        entry,
-                        ir.FunctionType(void, [body.type, pointer, flags, flags]).as_pointer(),
-                    )
-                    builder.call(
-                        start, [body, data, builder.trunc(count, flags), ir.Constant(flags, 0)]
-                    )
-                with alone:
-                    builder.call(body, [data])
-            with builder.if_then(
-                builder.icmp_signed("!=", builder.load(fields[1]), ir.Constant(number, 0)),
-                likely=False,
-            ):
+            _call(builder, team, body, builder.bitcast(memory, POINTER))
+            failed = builder.icmp_signed("!=", builder.load(fields[1]), zero)
+            with builder.if_then(failed, likely=False):
                 context.call_conv.return_user_exc(
                     builder, MemoryError, ("a part of a kernel found no memory",)
                 )
             return context.get_dummy_value()
 
-        return types.void(crew, types.intp, arguments), generate
+        return types.void(team, types.intp, arguments), generate
 
     return run
 
 
+def _call(builder: Any, team: Any, body: Any, data: Any) -> None:
+    """Call `body`(data) in every thread of a team, or here alone where there is but one."""
+    entry, count = (builder.extract_value(team, index) for index in (0, 1))
+    several = builder.and_(
+        builder.icmp_signed("!=", entry, ir.Constant(NUMBER, 0)),
+        builder.icmp_signed(">", count, ir.Constant(NUMBER, 1)),
+    )
+    with builder.if_else(several) as (together, alone):
+        with together:
+            flags = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [body.type, POINTER, flags, flags])
+            start = builder.inttoptr(entry, kind.as_pointer())
+            builder.call(start, [body, data, builder.trunc(count, flags), ir.Constant(flags, 0)])
+        with alone:
+            builder.call(body, [data])
+
+
 def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """The same arrays without what counts who refers to them.
+    """The same arrays without what counts the references to them.
 
     The caller holds them, and threads that count wait for each other.
     """
     if isinstance(kind, types.Array):
         array = context.make_array(kind)(context, builder, value=value)
-        array.meminfo, array.parent = (
-            ir.Constant(part.type, None) for part in (array.meminfo, array.parent)
-        )
+        array.meminfo = ir.Constant(array.meminfo.type, None)
+        array.parent = ir.Constant(array.parent.type, None)
         return array._getvalue()
-    for index, its in enumerate(
-        kind.types if isinstance(kind, (types.Tuple, types.UniTuple)) else ()
-    ):
-        value = builder.insert_value(
-            value, _borrowed(context, builder, its, builder.extract_value(value, index)), index
-        )
+    if isinstance(kind, (types.Tuple, types.UniTuple)):
+        for index, its in enumerate(kind.types):
+            part = _borrowed(context, builder, its, builder.extract_value(value, index))
+            value = builder.insert_value(value, part, index)
     return value
 
 
 def _take_parts(context: Any, function: Any, state: Any, kernel: Any) -> None:
-    """What each thread does: part after part, until there is none."""
+    """Write the function of each thread, which takes part after part until there is none."""
     entry, head, body, end = (
         function.append_basic_block(name) for name in ("entry", "head", "body", "end")
     )

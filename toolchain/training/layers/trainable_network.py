@@ -1,5 +1,6 @@
-"""The spiking actor network of Xu et al. 2025 (arXiv 2505.24161): population encoder, spiking
-layers, rate decoder.
+"""The spiking actor network of Xu et al. 2025 (arXiv 2505.24161).
+
+It is a population encoder, spiking layers, and a rate decoder:
 
     z = tanh(x);  encoder spikes;  linear + spiking layers;  y = decoder_weight . counts / T +
         decoder_bias;  tanh(y)
@@ -23,7 +24,7 @@ from spikeport.toolchain.training.layers.surrogates import PAPER, Surrogate
 
 TIMESTEPS = 5
 POPULATION = 10
-LONGEST = 1024  # timesteps
+LONGEST = 1024  # timesteps; a guard against a misplaced digit, as memory grows with them
 
 
 class SpikingLayers(nn.Module):
@@ -46,6 +47,7 @@ class RateDecoder(nn.Module):
         self.decoder = nn.Conv1d(actions, actions, population, groups=actions)
 
     def forward(self, rates: Tensor) -> Tensor:
+        """Outputs [n, act]."""
         weight = self.decoder.weight[:, 0]
         bias = self.decoder.bias
         assert bias is not None  # Conv1d's default
@@ -65,44 +67,49 @@ class SpikingNetwork(nn.Module):
         population: int = POPULATION,
         surrogate: Surrogate = PAPER,
     ) -> None:
+        """Make a network with starting weights of PyTorch.
+
+        Args:
+            features: Per observation.
+            actions: Per decision.
+            hidden: Widths of the hidden layers.
+            neuron: A name in NEURONS.
+            timesteps: T per decision.
+            population: P neurons per feature, and per action.
+            surrogate: The derivative of spikes.
+
+        Raises:
+            InputError: For choices that cannot be used, all of them at once.
+        """
         super().__init__()
-        if neuron in NEURONS:
-            problems = []
-        else:
-            problems = [f"neuron is {neuron!r}, known are {', '.join(NEURONS)}"]
-        problems += (
-            []
-            if isinstance(timesteps, int) and 1 <= timesteps <= LONGEST
-            else [f"timesteps is {timesteps}, a whole number 1..{LONGEST} expected"]
-        )
-        problems += (
-            []
-            if isinstance(population, int) and population >= 1
-            else [f"population is {population}, a whole number of at least 1 expected"]
-        )
+        problems = []
+        if neuron not in NEURONS:
+            problems.append(f"neuron is {neuron!r}, known are {', '.join(NEURONS)}")
+        if not isinstance(timesteps, int) or not 1 <= timesteps <= LONGEST:
+            problems.append(f"timesteps is {timesteps}, a whole number 1..{LONGEST} expected")
+        if not isinstance(population, int) or population < 1:
+            problems.append(f"population is {population}, a whole number of at least 1 expected")
         whole = all(isinstance(width, int) and width >= 1 for width in hidden)
-        problems += (
-            []
-            if hidden and whole
-            else [f"hidden layers {list(hidden)}, at least one of at least one neuron expected"]
-        )
-        problems += (
-            []
-            if isinstance(surrogate, Surrogate)
-            else [f"surrogate is {surrogate!r}, an instance such as Arctan(2.0) expected"]
-        )
+        if not hidden or not whole:
+            problems.append(
+                f"hidden layers {list(hidden)}, at least one of at least one neuron expected"
+            )
+        if not isinstance(surrogate, Surrogate):
+            problems.append(f"surrogate is {surrogate!r}, an instance such as Arctan(2.0) expected")
         if problems:
             raise violations(
                 "spiking network",
                 problems,
                 fix="the defaults: lif, 5 timesteps, population 10, hidden layers [256, 256]",
             )
-        self.timesteps, self.kind = timesteps, LayerKind(neuron, surrogate)
+        self.timesteps = timesteps
+        self.kind = LayerKind(neuron, surrogate)
         self.encoder = PopulationEncoder(features, population)
         self.snn = SpikingLayers(features * population, hidden, actions * population)
         self.decoder = RateDecoder(actions, population)
 
     def forward(self, observations: Tensor) -> Tensor:
+        """Actions [n, act] in (-1, 1)."""
         return torch.tanh(self.decoder(self.counts(observations) / self.timesteps))
 
     def counts(self, observations: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Training methods, their algorithms and hyperparameters."""

@@ -1,12 +1,13 @@
-"""Hyperparameters of Xu et al. 2025 (arXiv 2505.24161, tables 5 to 7): the proxy's by neuron, the
-rest shared.
+"""Hyperparameters of Xu et al. 2025 (arXiv 2505.24161, tables 5 to 7).
 
-One exception of the paper: on InvertedDoublePendulum the proxy of clif is (512, 512).
+The proxy's depend on the neuron, the others are shared. The paper makes one exception: on
+InvertedDoublePendulum the proxy of clif is (512, 512).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from spikeport.toolchain.errors import InputError
 
@@ -15,14 +16,23 @@ LEARNING_RATE = 3e-4  # Adam, actor and critics
 BATCH = 256
 GAMMA = 0.99
 TAU = 0.005
-# of half the action range
-EXPLORATION_NOISE = 0.1
+EXPLORATION_NOISE = 0.1  # standard deviation; this and the next two of half the action range
 TARGET_NOISE = 0.2
 NOISE_CLIP = 0.5
 POLICY_DELAY = 2
 LEARNING_STARTS = 25_000  # steps of random actions
 EVALUATE_EVERY = 5_000
 EVALUATION_EPISODES = 10
+PAPER: dict[str, Any] = {  # of TD3, by the names of its arguments
+    "learning_rate": LEARNING_RATE,
+    "learning_starts": LEARNING_STARTS,
+    "batch_size": BATCH,
+    "gamma": GAMMA,
+    "tau": TAU,
+    "policy_delay": POLICY_DELAY,
+    "target_policy_noise": TARGET_NOISE,
+    "target_noise_clip": NOISE_CLIP,
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,10 @@ PROXY = {
 
 
 def proxy_hyperparameters(neuron: str, environment: str = "") -> ProxyHyperparameters:
-    """The paper's proxy for a neuron in an environment.
+    """Look up the paper's proxy for a neuron in an environment.
 
-    Raises InputError for a neuron that it does not know.
+    Raises:
+        InputError: For a neuron that the paper does not know.
     """
     if neuron not in PROXY:
         raise InputError(

@@ -1,6 +1,6 @@
 """One training step's parts: what the networks of a model answer, and how each of them learns.
 
-Any architecture, by autograd's graph.
+Here by autograd's graph, for any architecture.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from spikeport.toolchain.training.layers.dense_stack import dense
 class GraphLearner:
     """The parts for a model's critics, actor and, where its target is a proxy, that one.
 
-    As Stable-Baselines3's TD3 has them.
+    The model is a TD3 of Stable-Baselines3.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
     def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
-        """Actions [n, act] of the actor; with what `improve` needs, if asked for."""
+        """Actions [n, act] of the actor, kept for `improve` where that will follow."""
         with torch.set_grad_enabled(improve):
             found: Tensor = self.model.actor(observations)
         return found
@@ -39,7 +39,7 @@ class GraphLearner:
         )
 
     def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
-        """One step of the proxy towards the actions [n, act] wanted; the loss before it."""
+        """Take a step of the proxy towards the actions [n, act] wanted; returns the loss before."""
         loss = functional.mse_loss(self.proxy_actions(observations), wanted)
         step(self.model.actor_target.optimizer, loss)
         return loss.item()
@@ -54,9 +54,9 @@ class GraphLearner:
         )
 
     def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
-        """One step of the critics towards the values [n, 1] wanted.
+        """Take a step of the critics towards the values [n, 1] wanted.
 
-        The sum of their losses before it.
+        Returns the sum of their losses before it.
         """
         values = self.values(self.model.critic, observations, actions)
         loss = torch.stack([functional.mse_loss(value, wanted) for value in values]).sum()
@@ -64,9 +64,9 @@ class GraphLearner:
         return loss.item()
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
-        """One step of the actor, which gave these actions last, up the first critic.
+        """Take a step of the actor, which gave these actions last, up the first critic.
 
-        The loss before it.
+        Returns the loss before it.
         """
         loss = -self.values(self.model.critic, observations, actions, 1)[0].mean()
         step(self.model.actor.optimizer, loss)
@@ -75,9 +75,10 @@ class GraphLearner:
     def values(
         self, critic: Any, observations: Tensor, actions: Tensor, critics: int | None = None
     ) -> list[Tensor]:
-        """Values [n, 1] by the first `critics` of the critic's networks. As in Stable-Baselines3, a
-        features extractor learns from the loss of all critics alone, and not even from that where
-        it is shared with the actor.
+        """Values [n, 1] by the first `critics` of the critic's networks.
+
+        As in Stable-Baselines3, a features extractor learns from the loss of all critics alone, and
+        not even from that where it is shared with the actor.
         """
         with torch.set_grad_enabled(
             torch.is_grad_enabled() and critics is None and not critic.share_features_extractor
@@ -91,7 +92,7 @@ class GraphLearner:
 
 
 def step(optimiser: Any, loss: Tensor) -> None:
-    """One step of an optimiser's own parameters.
+    """Take a step of an optimiser's own parameters down a loss.
 
     Those of other networks that the loss passes through get no gradient.
     """
@@ -112,8 +113,7 @@ def step(optimiser: Any, loss: Tensor) -> None:
             and found.layout == torch.strided
             and found.stride() != parameter.stride()
         ):
-            found = torch.empty_like(parameter).copy_(
-                found
-            )  # fused optimisers take memory as it lies
+            # fused optimisers take memory as it lies
+            found = torch.empty_like(parameter).copy_(found)
         parameter.grad = found
     optimiser.step()

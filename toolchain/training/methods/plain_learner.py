@@ -1,7 +1,6 @@
-"""The learner for what most train:
+"""The learner for the usual architectures, without autograd's graph and in memory that stays.
 
-ReLU critics and proxy on flat observations on the CPU, without autograd's graph and in memory that
-stays.
+These have ReLU critics and proxy on flat observations, on the CPU.
 """
 
 from __future__ import annotations
@@ -28,43 +27,32 @@ from spikeport.toolchain.training.layers.trainable_network import (
 from spikeport.toolchain.training.methods.learner import GraphLearner
 from spikeport.toolchain.training.methods.policy_classes import SpikingActor
 
-ACTOR: list[type] = [
-    SpikingNetwork,
-    PopulationEncoder,
-    SpikingLayers,
-    RateDecoder,
-    nn.Conv1d,
-]  # beside its linear layers
+# the modules of an actor besides its linear layers
+ACTOR: list[type] = [SpikingNetwork, PopulationEncoder, SpikingLayers, RateDecoder, nn.Conv1d]
 
 
 class PlainLearner(GraphLearner):
-    """GraphLearner with passes of its own, for minibatches of `rows`.
+    """A GraphLearner with passes of its own, for minibatches of `rows`.
 
     Its kernels and torch's products share torch's threads.
     """
 
     def __init__(self, model: Any, rows: int) -> None:
         super().__init__(model)
-        self.rows, self.threads, self.seen = rows, threads(), _seen(model)
-        if model.bfloat16:
-            products = torch.bfloat16
-        else:
-            products = torch.float32
+        self.rows = rows
+        self.threads = threads()
+        self.seen = _seen(model)
+        products = torch.bfloat16 if model.bfloat16 else torch.float32
 
         def passes(networks: Any) -> list[DensePasses]:
             return [DensePasses(layers(network), rows, products) for network in networks]
 
-        self.critics, self.targets = (
-            passes(model.critic.q_networks),
-            passes(model.critic_target.q_networks),
-        )
-        self.proxy, self.actor = (
-            passes([model.proxy.mu] if model.proxy is not None else []),
-            SpikingPasses(model.actor.mu),
-        )
-        self.both = torch.empty(
-            (rows, self.critics[0].weights[0].shape[1])
-        )  # observations and actions
+        self.critics = passes(model.critic.q_networks)
+        self.targets = passes(model.critic_target.q_networks)
+        self.proxy = passes([] if model.proxy is None else [model.proxy.mu])
+        self.actor = SpikingPasses(model.actor.mu)
+        # observations and actions, side by side
+        self.both = torch.empty((rows, self.critics[0].weights[0].shape[1]))
         self.critics_adam = SteadyAdam(
             model.critic.optimizer, _parameters(model.critic.q_networks), _gradients(self.critics)
         )
@@ -77,20 +65,25 @@ class PlainLearner(GraphLearner):
             )
 
     def serves(self, rows: int) -> bool:
-        """Whether minibatches, threads, networks, optimisers and parameters are still those that it
-        was made for.
+        """Whether all is as it was when the learner was made.
+
+        That is minibatches, threads, networks, optimisers and parameters.
         """
         return (rows, threads()) == (self.rows, self.threads) and _seen(self.model) == self.seen
 
     def actions(self, observations: Tensor, improve: bool = False) -> Tensor:
+        """Actions [n, act] of the actor, kept for `improve` where that will follow."""
         return self.actor.forward(observations, improve)
 
     def proxy_actions(self, observations: Tensor) -> Tensor:
+        """Actions [n, act] of the proxy."""
         return self.proxy[0].forward(observations).tanh_()
 
     def fit_proxy(self, observations: Tensor, wanted: Tensor) -> float:
-        """The gradient of the mean square of tanh(y) - wanted is 2 (tanh(y) - wanted) (1 -
-        tanh(y)^2) / size.
+        """Take a step of the proxy towards the actions [n, act] wanted; returns the loss before.
+
+        The gradient of the mean square of tanh(y) - wanted is
+        2 (tanh(y) - wanted) (1 - tanh(y)^2) / size.
         """
         actions = self.proxy_actions(observations)
         error = actions - wanted
@@ -101,12 +94,14 @@ class PlainLearner(GraphLearner):
         return _square(error) / error.numel()
 
     def target_values(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """The least value [n, 1] that the target critics give."""
         values = [passes.forward(self._beside(observations, actions)) for passes in self.targets]
         for value in values[1:]:
             torch.minimum(values[0], value, out=values[0])
         return values[0]
 
     def fit_critics(self, observations: Tensor, actions: Tensor, wanted: Tensor) -> float:
+        """Take a step of the critics towards wanted [n, 1]; returns their losses before, summed."""
         x = self._beside(observations, actions)
         losses = 0.0
         for passes in self.critics:
@@ -117,6 +112,7 @@ class PlainLearner(GraphLearner):
         return losses
 
     def improve(self, observations: Tensor, actions: Tensor) -> float:
+        """Take a step of the actor up the first critic; returns the loss before."""
         values = self.critics[0].forward(self._beside(observations, actions))
         loss = -float(values.sum()) / self.rows
         d_x = self.critics[0].backward(values.fill_(-1 / self.rows), learns=False, inputs=True)
@@ -132,9 +128,7 @@ class PlainLearner(GraphLearner):
 
 
 def plain_learner(model: Any, rows: int) -> PlainLearner | None:
-    """A learner for the model, or None where it has an architecture that autograd's graph must
-    serve.
-    """
+    """Make a learner for the model; None where its architecture needs autograd's graph."""
     proxy = model.proxy
     networks = _networks(model)
     if (
@@ -188,11 +182,8 @@ def plain_learner(model: Any, rows: int) -> PlainLearner | None:
 
 
 def _networks(model: Any) -> list[Any]:
-    """The critics', their targets', the actor's and, if there is one, the proxy's."""
-    if model.proxy is None:
-        proxy = []
-    else:
-        proxy = [model.proxy.mu]
+    """The networks of critics, their targets, actor and, if there is one, proxy."""
+    proxy = [] if model.proxy is None else [model.proxy.mu]
     return [*model.critic.q_networks, *model.critic_target.q_networks, model.actor.mu, *proxy]
 
 
@@ -201,9 +192,9 @@ def _optimisers(model: Any) -> list[Any]:
 
 
 def _seen(model: Any) -> list[Any]:
-    """What a learner was made for.
+    """What a learner is made for.
 
-    Modules, parameters, optimisers, and whether any of them does more than it did.
+    These are modules, parameters, optimisers, and whether any of them does more than its class.
     """
     networks = _networks(model)
     modules = [

@@ -1,7 +1,4 @@
-"""Stable-Baselines3 policies with a spiking actor.
-
-Plain (its target is a copy) and with a proxy target.
-"""
+"""Policies of Stable-Baselines3 with a spiking actor: its target is a copy, or a proxy."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
 
-from spikeport.toolchain.training.layers.surrogates import PAPER, Surrogate
+from spikeport.toolchain.training.layers.surrogates import PAPER
 from spikeport.toolchain.training.layers.trainable_network import (
     POPULATION,
     TIMESTEPS,
@@ -24,6 +21,12 @@ from spikeport.toolchain.training.layers.trainable_network import (
 )
 from spikeport.toolchain.training.methods.hyperparameters import HIDDEN, proxy_hyperparameters
 
+NETWORK: dict[str, Any] = {  # what a policy's options say of the actor, and the defaults
+    "neuron": "lif",
+    "timesteps": TIMESTEPS,
+    "population": POPULATION,
+    "surrogate": PAPER,
+}
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad)
 
 
@@ -60,17 +63,16 @@ class SpikingActor(BasePolicy):
         return super()._get_constructor_parameters() | own
 
     def forward(self, obs: PyTorchObs) -> Tensor:
-        return self.mu(self.extract_features(obs, self.features_extractor))  # type: ignore[arg-type]
+        """Actions [n, act] in (-1, 1)."""
+        features = self.extract_features(obs, self.features_extractor)  # type: ignore[arg-type]
+        return self.mu(features)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         return self(observation)
 
 
 class SpikingTD3Policy(TD3Policy):
-    """TD3's policy, actor and target spiking, for observations with fields, too.
-
-    `bfloat16`: products between hidden layers of critics and proxy in bfloat16.
-    """
+    """TD3's policy with spiking actor and target, for observations with fields, too."""
 
     def __init__(
         self,
@@ -78,19 +80,21 @@ class SpikingTD3Policy(TD3Policy):
         action_space: spaces.Box,
         lr_schedule: Schedule,
         net_arch: list[int] | dict[str, list[int]] | None = None,
-        neuron: str = "lif",
-        timesteps: int = TIMESTEPS,
-        population: int = POPULATION,
-        surrogate: Surrogate = PAPER,
         bfloat16: bool = False,
         **options: Any,
     ) -> None:
-        self.network = {
-            "neuron": neuron,
-            "timesteps": timesteps,
-            "population": population,
-            "surrogate": surrogate,
-        }
+        """Build actor and critics.
+
+        Args:
+            observation_space: As in Stable-Baselines3.
+            action_space: Its bounds are finite.
+            lr_schedule: Learning rate of actor and critics.
+            net_arch: Widths of hidden layers; the paper's if None.
+            bfloat16: Whether products between hidden layers of critics and proxy are in bfloat16.
+            options: `neuron`, `timesteps`, `population` and `surrogate` of the actor, and what
+                TD3Policy takes.
+        """
+        self.network = {name: options.pop(name, default) for name, default in NETWORK.items()}
         self.narrow = bfloat16
         if isinstance(observation_space, spaces.Dict):
             options.setdefault("features_extractor_class", CombinedExtractor)
@@ -105,7 +109,7 @@ class SpikingTD3Policy(TD3Policy):
         )
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
-        """The spiking actor, and where the base class asks once more, its target."""
+        """Make the spiking actor and, where the base class asks once more, its target."""
         options = self._update_features_extractor(self.actor_kwargs, features_extractor)
         options.pop("activation_fn")
         return SpikingActor(**options, network=self.network).to(self.device)
@@ -115,10 +119,9 @@ class SpikingTD3Policy(TD3Policy):
 
 
 class ProxyTargetPolicy(SpikingTD3Policy):
-    """As SpikingTD3Policy, with `actor_target` a ReLU network on raw observations that starts at
-    random and has an optimiser.
+    """SpikingTD3Policy whose `actor_target` is a ReLU network on raw observations.
 
-    `proxy_arch` and `proxy_learning_rate` default to the paper's for the neuron.
+    The network starts at random and has an optimiser.
     """
 
     def __init__(
@@ -127,21 +130,27 @@ class ProxyTargetPolicy(SpikingTD3Policy):
         action_space: spaces.Box,
         lr_schedule: Schedule,
         net_arch: list[int] | dict[str, list[int]] | None = None,
-        neuron: str = "lif",
         proxy_arch: list[int] | None = None,
         proxy_learning_rate: float | None = None,
         **options: Any,
     ) -> None:
-        paper = proxy_hyperparameters(neuron)
-        if proxy_arch is None:
-            self.proxy_arch = list(paper.hidden)
-        else:
-            self.proxy_arch = proxy_arch
+        """Build actor, critics and proxy.
+
+        Args:
+            observation_space: As in Stable-Baselines3.
+            action_space: Its bounds are finite.
+            lr_schedule: Learning rate of actor and critics.
+            net_arch: Widths of hidden layers of actor and critics; the paper's if None.
+            proxy_arch: Widths of the proxy's hidden layers; the paper's for the neuron if None.
+            proxy_learning_rate: Likewise.
+            options: What SpikingTD3Policy takes.
+        """
+        paper = proxy_hyperparameters(options.get("neuron", NETWORK["neuron"]))
+        self.proxy_arch = list(paper.hidden) if proxy_arch is None else proxy_arch
         if proxy_learning_rate is None:
-            self.proxy_learning_rate = paper.learning_rate
-        else:
-            self.proxy_learning_rate = proxy_learning_rate
-        super().__init__(observation_space, action_space, lr_schedule, net_arch, neuron, **options)
+            proxy_learning_rate = paper.learning_rate
+        self.proxy_learning_rate = proxy_learning_rate
+        super().__init__(observation_space, action_space, lr_schedule, net_arch, **options)
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)

@@ -1,5 +1,6 @@
-"""A Stable-Baselines3 callback that sets the surrogate's slope by a schedule, one epoch per
-finished training episode.
+"""A callback of Stable-Baselines3 that sets the surrogate's slope by a schedule.
+
+An epoch of the schedule is a finished training episode.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from spikeport.toolchain.training.methods.slopes import SlopeSchedule
 
 
 class SlopeCallback(BaseCallback):
-    """Needs an algorithm whose `actor.mu` is a SpikingNetwork.
+    """Sets the slope of an algorithm whose `actor.mu` is a SpikingNetwork.
 
-    `unit`: the return that counts as 1 in the schedule.
+    `unit` is the return that counts as 1 in the schedule.
     """
 
     def __init__(self, schedule: SlopeSchedule, unit: float = 1.0) -> None:
         super().__init__()
-        self.schedule, self.unit, self.returns = schedule, unit, list[float]()
+        self.schedule = schedule
+        self.unit = unit
+        self.returns = list[float]()
 
     def _on_training_start(self) -> None:
         self._set()
@@ -35,7 +38,8 @@ class SlopeCallback(BaseCallback):
         return True
 
     def _set(self) -> None:
-        actor: Any = self.model.actor.mu  # type: ignore[attr-defined]  # of TD3, unknown to BaseAlgorithm
+        model: Any = self.model  # a TD3; BaseAlgorithm has no actor
+        actor = model.actor.mu
         slope = self.schedule.slope(self.returns)
         actor.kind = dataclasses.replace(
             actor.kind, surrogate=actor.kind.surrogate.steepened(slope)

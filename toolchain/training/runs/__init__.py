@@ -1,0 +1,1 @@
+"""Runs of a method: loop, folder, checkpoints, memory."""

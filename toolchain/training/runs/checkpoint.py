@@ -1,10 +1,9 @@
-"""Checkpoints of a training run: everything from which the next step follows, in one file that
-holds no code.
+"""Checkpoints of a training run: all from which the next step follows, in one file without code.
 
-Written between two episodes, when the environment's state is the next episode's seed. Tensors,
-numbers and text only, read with weights_only=True: networks, optimisers, counters, the random
-states of torch, NumPy (batches, action noise) and the action space (random actions), the number of
-rows in the memory, and the plan that the run was started with.
+One is written between two episodes, when the environment's state is the next episode's seed. It
+holds tensors, numbers and text only, read with weights_only=True: networks, optimisers, counters,
+the random states of torch, NumPy (batches, action noise) and the action space (random actions), the
+number of rows in the memory, and the plan that the run was started with.
 """
 
 from __future__ import annotations
@@ -19,16 +18,21 @@ import torch
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.atomic import write_atomically
 
-FORMAT = 4  # what it holds, and the arithmetic that goes on from it
+FORMAT = 4  # of what it holds, and of the arithmetic that goes on from it
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 
 
 def write_checkpoint(
     path: Path, model: Any, plan: dict[str, Any], next_episode: int, rows: int
 ) -> None:
-    """Write the state of `model` between two episodes.
+    """Write the state of a model between two episodes.
 
-    `next_episode` is the number of the one that starts.
+    Args:
+        path: The file, replaced in one step.
+        model: An off-policy algorithm of Stable-Baselines3.
+        plan: The run's plan as a JSON object.
+        next_episode: Number of the episode that starts.
+        rows: How many steps the memory holds.
     """
     kind, keys, position, gauss, cached = np.random.get_state(legacy=True)
     state = {
@@ -53,7 +57,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in `path`; InputError where the file is damaged or of another format."""
+    """Read a checkpoint; InputError where the file is damaged or of another format."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, runtime, key and type errors on damaged files
@@ -74,7 +78,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def restore(state: dict[str, Any], model: Any) -> None:
-    """Put the networks, counters and random states of a checkpoint into a model of the same plan."""
+    """Set the networks, counters and random states of a model of the same plan."""
     model.set_parameters(state["networks"], exact_match=True, device=model.device)
     for name, value in state["counters"].items():
         setattr(model, name, value)
@@ -95,9 +99,7 @@ def restore(state: dict[str, Any], model: Any) -> None:
 
 
 def check_plan(path: Path, before: dict[str, Any], plan: dict[str, Any]) -> None:
-    """InputError that lists every choice in which a run differs from the one in `path` that it
-    continues.
-    """
+    """Raise InputError with every choice in which a run differs from the one that it continues."""
     changed = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
     problems = [
         f"{name} is {plan.get(name)!r}, the run was started with {before.get(name)!r}"

@@ -1,6 +1,6 @@
-"""A replay buffer in files.
+"""A replay buffer in files, which outlives the process.
 
-What it holds outlives the process, and a checkpoint needs only the number of its rows.
+A checkpoint needs only the number of its rows.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "t
 
 
 class MappedMemory(ReplayBuffer):
-    """Stable-Baselines3's buffer over memory-mapped files in `folder`, for one environment.
+    """Stable-Baselines3's buffer over memory-mapped files, for one environment.
 
-    `capacity` is the number of steps of the whole run: rows are never overwritten, so rows that a
+    Its capacity is the number of steps of the whole run: rows are never overwritten, so rows that a
     killed run added after its last checkpoint are beyond those that the next one samples. Files
     grow where capacity does.
     """
@@ -41,10 +41,7 @@ class MappedMemory(ReplayBuffer):
             shape = getattr(self, name).shape[1:]
             dtype = getattr(self, name).dtype
             path = folder / f"{name}.bin"
-            if path.exists():
-                held = path.stat().st_size
-            else:
-                held = 0
+            held = path.stat().st_size if path.exists() else 0
             needed = rows * int(np.prod(shape)) * dtype.itemsize
             if held < needed:
                 raise InputError(
@@ -57,11 +54,8 @@ class MappedMemory(ReplayBuffer):
             path.touch()
             setattr(self, name, np.memmap(path, dtype, "r+", shape=(capacity, *shape)))
         self.buffer_size = capacity
-        self.pos = rows
-        self.full = False
-        if rows >= capacity:
-            self.pos = 0
-            self.full = True
+        self.full = rows >= capacity
+        self.pos = 0 if self.full else rows
 
     @property
     def rows(self) -> int:

@@ -1,5 +1,6 @@
-"""Episodes whose start depends on the run's seed and the episode's number alone, so that a run can
-be taken up at any of them.
+"""Episodes whose start depends on the run's seed and the episode's number alone.
+
+So a run can be taken up at any of them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,7 @@ import numpy as np
 
 
 class SeededEpisodes(gymnasium.Wrapper):
-    """Resets with a seed drawn from (seed, episode number).
-
-    A seed that a caller passes is not used.
-    """
+    """Resets with a seed drawn from (seed, episode number), whatever seed a caller gives."""
 
     def __init__(self, env: gymnasium.Env, seed: int) -> None:
         super().__init__(env)
@@ -24,6 +22,7 @@ class SeededEpisodes(gymnasium.Wrapper):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
+        """Start the next episode."""
         drawn = int(np.random.SeedSequence((self.seed, self.next_episode)).generate_state(1)[0])
         self.next_episode += 1
         return self.env.reset(seed=drawn, options=options)

@@ -1,6 +1,6 @@
-"""What a reader must know of a trained zip's neurons, as JSON.
+"""The member of a trained zip that says, as JSON, what a reader must know of its neurons.
 
-The member that toolchain/readers/sb3/spiking_zip.py reads.
+toolchain/readers/sb3/spiking_zip.py reads it.
 """
 
 from __future__ import annotations
