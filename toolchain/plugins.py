@@ -23,6 +23,18 @@ TABLES: dict[str, dict[str, str]] = {
         "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
         "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
     },
+    # Asked in this order which of them recognises a file; the first one reads it.
+    "checkpoint_readers": {
+        "sddpg": "spikeport.toolchain.readers.torch.sddpg:READER",
+        "torchscript": "spikeport.toolchain.readers.graphs.torchscript_reader:READER",
+        "torch.export": "spikeport.toolchain.readers.graphs.exported_reader:READER",
+        "torch": "spikeport.toolchain.readers.torch.state_dict:TORCH",
+        "stable-baselines3": "spikeport.toolchain.readers.sb3.sb3_zip:READER",
+        "safetensors": "spikeport.toolchain.readers.torch.state_dict:SAFETENSORS",
+        "onnx": "spikeport.toolchain.readers.graphs.onnx_reader:READER",
+        "nir": "spikeport.toolchain.readers.nir.nir_policy:READER",
+        "netx": "spikeport.toolchain.readers.netx.netx_policy:READER",
+    },
     "exporters": {
         "lava": "spikeport.export.lava.folder:export_lava",
         "netx": "spikeport.export.netx.netx_file:export_netx",

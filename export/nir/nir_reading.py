@@ -21,7 +21,8 @@ from spikeport.toolchain.files.atomic import canonical_json
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.hdf5 import Tree, read_hdf5
 from spikeport.toolchain.files.regular_file import FileContent, open_regular, read_content
-from spikeport.toolchain.readers.detect import HDF5_SIGNATURE, hdf5_kind
+from spikeport.toolchain.readers.containers import HDF5_SIGNATURE
+from spikeport.toolchain.readers.detect import detect_format
 from spikeport.toolchain.readers.nir.nir_chain import graph_of, metadata_entry
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"
@@ -65,7 +66,7 @@ def holds_artifact(path: str | os.PathLike[str]) -> bool:
     except OSError:
         return False  # whoever reads it says why
     content: FileContent = read_content(path, "HDF5")
-    if hdf5_kind(content.data, content.name) != "nir":
+    if detect_format(content) != "nir":
         return False
     return (
         metadata_entry(graph_of(read_hdf5(content.data, content.name), content.name), NAMESPACE)
