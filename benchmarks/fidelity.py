@@ -44,7 +44,7 @@ from spikeport.toolchain.conversion.pipeline import convert_in_environment  # no
 from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402
 from spikeport.toolchain.policies.actor import FloatActor  # noqa: E402
 from spikeport.toolchain.policies.ann_policy import Policy  # noqa: E402
-from spikeport.toolchain.simulation.fast import FastBackend  # noqa: E402
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend  # noqa: E402
 from spikeport.toolchain.simulation.return_statistics import (  # noqa: E402
     failed_episodes,
     holds_target,

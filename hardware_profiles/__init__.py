@@ -1,5 +1,4 @@
-"""Hardware profiles: limits, times and energies as TOML data, every number with its source and
-grade.
+"""Hardware profiles: limits, times and energies as TOML data, with the source and grade of each.
 
 One file per chip or microcontroller and operating point. A profile is used whole: an energy of one
 profile next to an energy of another would add numbers that put the same cost in different places.
@@ -63,9 +62,7 @@ def parse_profile(text: str, where: str) -> Profile:
     """The profile in TOML text. Raises InputError naming every violation."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # numbers of too many digits and deep nesting are no TOMLDecodeError
+    # numbers of too many digits and deep nesting do not raise TOMLDecodeError
+    except (ValueError, RecursionError) as error:
         raise InputError(where, f"not a TOML file: {error}", fix="correct the line") from error
     return check_profile(data, where)

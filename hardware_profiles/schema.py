@@ -4,11 +4,10 @@ A number is a TOML table: `value`, `unit`, `source`, `kind`, `read`, optionally 
 `note`.
 
 kind  how the number came to be, best first: measured, simulated, derived (arithmetic on published
-    numbers),
-      inherited (another chip's number, for want of one), vendor (a specification or a claim)
+      numbers), inherited (another chip's number, for want of one), vendor (a specification or a
+      claim)
 read  how near the source was to the reader, best first: primary (the artefact itself), quoted (a
-    document
-      that quotes it word for word), secondary (a paraphrase)
+      document that quotes it word for word), secondary (a paraphrase)
 """
 
 from __future__ import annotations
@@ -44,7 +43,8 @@ CHIP_NEEDS = frozenset(
 CHIP_MAY = frozenset(
     "time.tile time.message_in time.message_out limits.block_synapses limits.axons_in"
     " limits.axons_out limits.words_per_axon proxy.neuron_update limits.weight_bits_least"
-    " limits.weight_bits_absent limits.sparse_index_least limits.sparse_index_most io.inference".split()
+    " limits.weight_bits_absent limits.sparse_index_least limits.sparse_index_most"
+    " io.inference".split()
 )
 SPECK_CORES = range(9)
 LARGEST = sys.float_info.max
@@ -88,12 +88,8 @@ NEEDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
 }
 SPIKING = ("chip", "counts", "convolution", "pool")  # chips that a spiking network is put on
-PRICED = (
-    "chip",
-    "mcu",
-    "counts",
-    "textbook",
-)  # profiles that price a policy; the others only limit it or stand for one measured chip
+# Profiles that price a policy; the others only limit it or stand for one measured chip.
+PRICED = ("chip", "mcu", "counts", "textbook")
 NUMBER_NEEDS = frozenset("value unit source kind read".split())
 NUMBER_MAY = frozenset("low high note".split())
 PROFILE_NEEDS = frozenset("name title kind headline".split())
@@ -123,18 +119,18 @@ class Number:
 
 @dataclass(frozen=True)
 class Profile:
-    """A piece of hardware. Used whole: no number goes with another profile's. Its kind says what
-    can be done with it:
+    """A piece of hardware, used whole: no number goes with another profile's.
+
+    Its kind says what can be done with it.
 
     chip         a mesh of cores with energies, times and limits
     mcu          a dense int8 baseline measured all-in
     counts       energies of a synop and a neuron update only, as other tools count; limits where
-        they are known
+                 they are known
     textbook     energies of arithmetic and memory accesses, for spiking and dense networks alike
     fit          power of one measured chip as base + per synop; checks our pricing, prices no
-        policy
-    convolution  limits of a chip that puts one layer on one core (Speck), no energies
-    pool         limits of a chip with one pool of neurons (Xylo), no energies
+    policy convolution  limits of a chip that puts one layer on one core (Speck), no energies pool
+    limits of a chip with one pool of neurons (Xylo), no energies
     """
 
     name: str
@@ -160,6 +156,7 @@ class Profile:
         return number.value * number.factor, number.low * number.factor, number.high * number.factor
 
     def limit(self, name: str) -> int:
+        """Return a limit, in its own unit."""
         return round(self[f"limits.{name}"])
 
     def grade(self, *sections: str) -> tuple[str, str]:
@@ -176,7 +173,10 @@ def worst(grades: Iterable[str], order: tuple[str, ...]) -> str:
 
 
 def check_profile(data: dict[str, Any], where: str) -> Profile:
-    """The profile in parsed TOML. Raises one InputError that lists everything wrong with it."""
+    """Return the profile in parsed TOML.
+
+    Raises one InputError that lists everything wrong with it.
+    """
     problems: list[str] = []
     kind = str(data.get("kind"))
     if kind not in NEEDS:
@@ -190,32 +190,8 @@ def check_profile(data: dict[str, Any], where: str) -> Profile:
         for section, entries in sections.items()
         for name, table in entries.items()
     }
-    needs, may = NEEDS.get(kind, NEEDS["chip"])
-    steps = {key for key in tables if key.startswith("barrier.")}
-    if kind == "chip":
-        problems += [
-            f"{key} must name a number of tiles, as barrier.1"
-            for key in sorted(steps)
-            if not key[8:].isdecimal()
-        ]
-        problems += ["barrier.1 is missing"] if "barrier.1" not in steps else []
-        may = may | steps
-    problems += _keys("the numbers", tables, needs, may)
-    for key, table in tables.items():
-        problems += _number_problems(key, table)
-    for name in ("unpriced", "notes"):
-        if not (
-            isinstance(data.get(name, []), list)
-            and all(isinstance(line, str) for line in data.get(name, []))
-        ):
-            problems.append(f"{name} must be a list of sentences")
-    problems += [
-        f"{name} must be text"
-        for name in ("name", "title")
-        if not isinstance(data.get(name, ""), str)
-    ]
-    if not isinstance(data.get("headline", True), bool):
-        problems.append("headline must be true or false")
+    problems += _table_problems(kind, tables)
+    problems += _fact_problems(data)
     expressible = data.get("expressible", {})
     if not isinstance(expressible, dict):
         problems.append("expressible must be a table")
@@ -239,10 +215,6 @@ def check_profile(data: dict[str, Any], where: str) -> Profile:
         key: Number(**{"key": key, "low": table["value"], "high": table["value"], **table})
         for key, table in tables.items()
     }
-    facts = (
-        bool(expressible.get("graded_payloads")),
-        bool(expressible.get("programmable_neurons")),
-    )
     return Profile(
         data["name"],
         data["title"],
@@ -250,9 +222,47 @@ def check_profile(data: dict[str, Any], where: str) -> Profile:
         data["headline"],
         tuple(data.get("unpriced", ())),
         tuple(data.get("notes", ())),
-        *facts,
+        bool(expressible.get("graded_payloads")),
+        bool(expressible.get("programmable_neurons")),
         numbers,
     )
+
+
+def _table_problems(kind: str, tables: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the numbers of a profile of this kind."""
+    problems: list[str] = []
+    needs, may = NEEDS.get(kind, NEEDS["chip"])
+    steps = {key for key in tables if key.startswith("barrier.")}
+    if kind == "chip":
+        problems += [
+            f"{key} must name a number of tiles, as barrier.1"
+            for key in sorted(steps)
+            if not key[8:].isdecimal()
+        ]
+        if "barrier.1" not in steps:
+            problems.append("barrier.1 is missing")
+        may = may | steps
+    problems += _keys("the numbers", tables, needs, may)
+    for key, table in tables.items():
+        problems += _number_problems(key, table)
+    return problems
+
+
+def _fact_problems(data: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the texts and the headline of a profile."""
+    problems = []
+    for name in ("unpriced", "notes"):
+        lines = data.get(name, [])
+        if not (isinstance(lines, list) and all(isinstance(line, str) for line in lines)):
+            problems.append(f"{name} must be a list of sentences")
+    problems += [
+        f"{name} must be text"
+        for name in ("name", "title")
+        if not isinstance(data.get(name, ""), str)
+    ]
+    if not isinstance(data.get("headline", True), bool):
+        problems.append("headline must be true or false")
+    return problems
 
 
 def _keys(

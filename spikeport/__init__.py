@@ -17,6 +17,7 @@ a package is missing.
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _HOMES = {
     "assess": "spikeport.api",
     "convert": "spikeport.api",
     "estimate_energy": "spikeport.api",
-    "export": "spikeport.export",
+    "export": "spikeport.api",  # not asked for: the package below has the name
     "load_nir": "spikeport.api",
     "load_policy": "spikeport.api",
     "train": "spikeport.api",
@@ -92,11 +93,25 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
+class _CallablePackage(ModuleType):
+    """The package of exporters; a call is `spikeport.api.export`.
+
+    So `spikeport.export(artifact, "onnx", "policy.onnx")` works whether or not something has
+    imported `spikeport.export.onnx` before.
+    """
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return importlib.import_module("spikeport.api").export(*arguments, **options)
+
+
+importlib.import_module("spikeport.export").__class__ = _CallablePackage
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'spikeport' has no attribute {name!r}")
     home = importlib.import_module(_HOMES[name])
-    value = home if name == "export" else getattr(home, name)  # a package that can be called
+    value = getattr(home, name)
     globals()[name] = value
     return value
 

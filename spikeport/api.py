@@ -35,7 +35,7 @@ from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.neurons import trained_as_spiking
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
 from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation import closed_loop, verification
@@ -445,10 +445,10 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
         InputError: For an unknown format, a path that cannot be used or a neuron that the format
             does not carry.
     """
-    write = plugins.find(
-        "exporters", to, where="--to", what="unknown export format", usual="--to lava"
-    )
-    write(artifact, Path(path))
+    from spikeport.export import formats
+    from spikeport.toolchain.simulation.reference import probe_trace
+
+    formats.write(artifact, to, path, lambda: probe_trace(artifact))
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:

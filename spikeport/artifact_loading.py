@@ -9,17 +9,7 @@ from spikeport.toolchain.artifact import artifact_file
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import read_content
-from spikeport.toolchain.readers.detect import detect_format
-
-KINDS = {  # what detect_format names
-    "torch": "a PyTorch checkpoint",
-    "stable-baselines3": "a Stable-Baselines3 zip",
-    "onnx": "an ONNX graph",
-    "torch.export": "a torch.export program",
-    "torchscript": "a TorchScript archive",
-    "nir": "a NIR graph",
-    "netx": "a netx network",
-}
+from spikeport.toolchain.readers.detect import detect_format, reader
 
 
 def load(path: str | os.PathLike[str]) -> Artifact:
@@ -35,21 +25,22 @@ def load(path: str | os.PathLike[str]) -> Artifact:
         if kind is None:
             raise
     where = Path(path).name
-    environment = "" if kind == KINDS["nir"] else " --env ID"
+    environment = "" if kind == "nir" else " --env ID"
     raise InputError(
         where,
         "not an artifact",
-        got=kind,
+        got=reader(kind).title,
         limit="a .spk file",
         fix=f"convert it first: `spikeport convert {where} -o policy.spk{environment}`",
     )
 
 
 def other_kind(path: Path) -> str | None:
-    """What a file is that can be converted; None for all others, damaged artifacts among them."""
+    """Return the name of a checkpoint's format; None for all else, damaged artifacts among them."""
     try:
         if path.stat().st_size > artifact_file.MAX_BYTES:
             return None
-        return KINDS.get(detect_format(read_content(path, limit=artifact_file.MAX_BYTES)))
+        kind = detect_format(read_content(path, limit=artifact_file.MAX_BYTES))
     except (InputError, OSError):
         return None
+    return None if kind == "safetensors" else kind  # which an artifact is too

@@ -20,7 +20,7 @@ INVERSE_SQRT2PI = float(1.0 / np.sqrt(2.0 * np.pi))
 
 @dataclass(frozen=True)
 class Activation:
-    """f(x) and df/dx, elementwise; the result keeps the dtype of x."""
+    """An elementwise function f(x) and its derivative; the result keeps the dtype of x."""
 
     name: str
     value: Callable[[Array], Array]

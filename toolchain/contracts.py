@@ -35,10 +35,11 @@ class TimeFeature:
 
 @dataclass(frozen=True, eq=False)
 class ObservationContract:
-    """x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip), float64.
+    """What a network sees of an observation: x = clip((features - mean) / divisor, -clip, clip).
 
-    `size` counts the environment's channels, `features` those the network sees (one more with a
-    time feature). Without a normaliser mean = 0, divisor = 1 and nothing is clipped.
+    The divisor is sqrt(variance + epsilon); all in float64. `size` counts the environment's
+    channels, `features` those the network sees (one more with a time feature). Without a normaliser
+    mean = 0, divisor = 1 and nothing is clipped.
     """
 
     size: int
@@ -70,6 +71,7 @@ class ObservationContract:
 
     @property
     def features(self) -> int:
+        """Channels that the network sees."""
         return self.size + (self.time_feature is not None)
 
     @property
@@ -99,11 +101,12 @@ class ObservationContract:
 
 @dataclass(frozen=True, eq=False)
 class ActionContract:
-    """action = squash(y) * scale + offset, then clipped to [low, high] where the policy clips.
+    """What an action is of a network's output: squash(y) * scale + offset.
 
-    y [size] is the output of the network's last linear layer; squash is `tanh`, `none` or `argmax`.
-    With `argmax` the action is discrete: the number of the largest y, the lowest one of several
-    that are equal; scale is 1, offset 0.
+    It is then clipped to [low, high] where the policy clips. y [size] is the output of the
+    network's last linear layer; squash is `tanh`, `none` or `argmax`. With `argmax` the action is
+    discrete: the number of the largest y, the lowest one of several that are equal; scale is 1,
+    offset 0.
     """
 
     size: int
@@ -146,7 +149,7 @@ class ActionContract:
                 "action contract",
                 "a discrete action has scale 1, offset 0 and no bounds",
                 why="the largest output must stay the largest",
-                fix="leave the action's bounds and limit away",
+                fix="omit the action's bounds and limit",
             )
 
     @property

@@ -1,9 +1,9 @@
 """What grows by one line: backends, exporters, checkpoint readers and training methods, by name.
 
 A table says where each name lives, `module:attribute`; the module is imported when the name is
-asked for, so that a command imports only what it needs. Another package adds a name through an entry
-point of the group `spikeport.<kind>` (`spikeport.backends`, ...) in its own metadata. A name of this
-table is never replaced by an entry point: what the project ships stays what it was.
+asked for, so that a command imports only what it needs. Another package adds a name through an
+entry point of the group `spikeport.<kind>` (`spikeport.backends`, ...) in its own metadata. A name
+of this table is never replaced by an entry point: what the project ships stays what it was.
 """
 
 from __future__ import annotations
@@ -22,6 +22,18 @@ TABLES: dict[str, dict[str, str]] = {
         "lava-direct": "spikeport.toolchain.simulation.lava.direct:LavaDirectBackend",
         "lava": "spikeport.toolchain.simulation.lava.runtime:LavaBackend",
         "onnx": "spikeport.toolchain.simulation.onnx:OnnxBackend",
+    },
+    # Asked in this order which of them recognises a file; the first one reads it.
+    "checkpoint_readers": {
+        "sddpg": "spikeport.toolchain.readers.torch.sddpg:READER",
+        "torchscript": "spikeport.toolchain.readers.graphs.torchscript_reader:READER",
+        "torch.export": "spikeport.toolchain.readers.graphs.exported_reader:READER",
+        "torch": "spikeport.toolchain.readers.torch.state_dict:TORCH",
+        "stable-baselines3": "spikeport.toolchain.readers.sb3.sb3_zip:READER",
+        "safetensors": "spikeport.toolchain.readers.torch.state_dict:SAFETENSORS",
+        "onnx": "spikeport.toolchain.readers.graphs.onnx_reader:READER",
+        "nir": "spikeport.toolchain.readers.nir.nir_policy:READER",
+        "netx": "spikeport.toolchain.readers.netx.netx_policy:READER",
     },
     "exporters": {
         "lava": "spikeport.export.lava.folder:export_lava",

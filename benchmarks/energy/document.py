@@ -1,7 +1,8 @@
 """The generated parts of docs/energy.md.
 
-`python -m benchmarks.energy.document docs/energy.md` writes them. A part stands between
-`<!-- generated: NAME -->` and `<!-- end: NAME -->`.
+    python benchmarks/energy/document.py docs/energy.md
+
+writes them. A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks.energy.published import published_points
-from spikeport.hardware_profiles import PRICED, Number, load_profile, profile_names
-from spikeport.hardware_profiles.schema import NEEDS
-from spikeport.toolchain.errors import InputError
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.energy.published import Point, published_points  # noqa: E402
+from spikeport.hardware_profiles import PRICED, Number, load_profile, profile_names  # noqa: E402
+from spikeport.hardware_profiles.schema import NEEDS  # noqa: E402
+from spikeport.toolchain.errors import InputError  # noqa: E402
+
+# What a profile that prices no policy is for, by its kind.
+UNPRICED = {"fit": " Checks the pricing, prices no policy."}
+LIMITS_ONLY = " Limits only, prices no policy."
 
 
 def sources() -> str:
@@ -27,19 +34,9 @@ def sources() -> str:
             f"- {note}\n"
             for note in (*profile.notes, *(f"not priced: {line}" for line in profile.unpriced))
         )
-        if profile.headline:
-            flag = ""
-        else:
-            flag = " Never in a headline."
-        flag += (
-            ""
-            if profile.kind in PRICED
-            else (
-                " Checks the pricing, prices no policy."
-                if profile.kind == "fit"
-                else " Limits only, prices no policy."
-            )
-        )
+        flag = "" if profile.headline else " Never in a headline."
+        if profile.kind not in PRICED:
+            flag += UNPRICED.get(profile.kind, LIMITS_ONLY)
         columns = ("number", "value", "band", "kind", "read", "source", "note")
         numbers = _table(columns, rows)
         parts.append(f"### `{name}`\n\n{profile.title}.{flag}\n\n{notes}\n{numbers}")
@@ -68,17 +65,19 @@ def _number_row(key: str, number: Number) -> tuple[str, ...]:
 
 def published() -> str:
     """Our model beside published results and hand calculations."""
-    rows = (
-        (
-            p.name,
-            f"{p.reference:g} {p.unit}",
-            f"{p.ours:.4g} {p.unit}" if p.ours < 1e4 else f"{p.ours:.0f} {p.unit}",
-            p.mark,
-            p.why,
-        )
-        for p in published_points()
+    columns = ("point", "reference", "ours", "mark", "the difference")
+    return _table(columns, map(_point_row, published_points()))
+
+
+def _point_row(point: Point) -> tuple[str, ...]:
+    digits = ".4g" if point.ours < 1e4 else ".0f"  # as .4g would write 1.96e+05
+    return (
+        point.name,
+        f"{point.reference:g} {point.unit}",
+        f"{point.ours:{digits}} {point.unit}",
+        point.mark,
+        point.why,
     )
-    return _table(("point", "reference", "ours", "mark", "the difference"), rows)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -37,10 +37,7 @@ BOOT = (
 
 
 class LavaFailure(RuntimeError):
-    """The runtime died, raised or ran out of time.
-
-    `detail` is a traceback or the end of its log.
-    """
+    """The runtime died, raised or ran out of time; `detail` is a traceback or its log's end."""
 
     def __init__(
         self, what: str, *, got: object = None, limit: object = None, detail: str = ""
@@ -54,21 +51,21 @@ class LavaFailure(RuntimeError):
             for name, value in (("got", got), ("limit", limit))
             if value is not None
         )
-        super().__init__(
-            what + (f" ({measured})" if measured else "") + (f"\n{detail}" if detail else "")
-        )
+        text = f"{what} ({measured})" if measured else what
+        super().__init__(f"{text}\n{detail}" if detail else text)
 
 
 class LavaClient:
-    """Starts a network at rest.
+    """A network in the runtime, at rest when it has started.
 
-    Raises LavaFailure when that, or a run, fails; it is closed then.
+    Raises LavaFailure when the start or a run fails; it is closed then.
     """
 
     def __init__(
         self, description: dict[str, Any], arrays: Arrays, time_limit: float = TIME_LIMIT
     ) -> None:
-        self.time_limit, self.layers = time_limit, len(description["layers"])
+        self.time_limit = time_limit
+        self.layers = len(description["layers"])
         timesteps = int(description["timesteps"])
         neurons = sum(len(arrays[f"layers.{index}.bias"]) for index in range(self.layers))
         by_memory = CHUNK_BYTES // (8 * timesteps * neurons)
@@ -81,7 +78,15 @@ class LavaClient:
     def run(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> Recording:
         """Run decisions in order.
 
-        Input payloads [n, features], control words [n] (1 carry, 2 start afresh).
+        Args:
+            payloads: Of the input, [n, features].
+            control: Control words [n]: 1 carry, 2 start afresh.
+
+        Returns:
+            What the layers did.
+
+        Raises:
+            LavaFailure: When the runtime raises, dies or runs out of time.
         """
         replies = []
         for first in range(0, len(control), self.chunk):
@@ -122,9 +127,8 @@ class LavaClient:
                 detail=report.get("log", ""),
             ) from None
         except (Alarm, EOFError):
-            self.handle.await_report(
-                2.0
-            )  # the worker's end shows here before the supervisor has seen it
+            # the worker's end shows here before the supervisor has seen it
+            self.handle.await_report(2.0)
             raise failure(self._finalizer() or {}) from None
         except BaseException:
             self._finalizer()
@@ -141,11 +145,8 @@ def failure(report: dict[str, Any]) -> LavaFailure:
     detail = report.get("detail", "")
     log = report.get("log", "")
     if reason == "failed":
-        return LavaFailure(
-            "a Lava process failed with"
-            f" {detail.strip().splitlines()[-1] if detail.strip() else 'no message'}",
-            detail=detail,
-        )
+        message = detail.strip().splitlines()[-1] if detail.strip() else "no message"
+        return LavaFailure(f"a Lava process failed with {message}", detail=detail)
     if reason == "exited":
         return LavaFailure(
             "the Lava runtime's process ended", got=f"exit code {detail}", detail=log
@@ -154,13 +155,11 @@ def failure(report: dict[str, Any]) -> LavaFailure:
 
 
 class Handle:
-    """The supervisor, the pipes to it and to the worker.
-
-    `shut` may be called from anywhere, once.
-    """
+    """The supervisor and the pipes to it and to the worker; `shut` may be called anywhere, once."""
 
     def __init__(self) -> None:
-        self.owner, self.token = os.getpid(), f"spk{secrets.token_hex(5)}"
+        self.owner = os.getpid()
+        self.token = f"spk{secrets.token_hex(5)}"
         lifeline, self.lifeline = os.pipe()
         self.report, report = os.pipe()
         request, sending = os.pipe()
@@ -198,14 +197,9 @@ class Handle:
 
         A forked copy of this process only lets go.
         """
-        if os.getpid() == self.owner:
-            report = self._last_words()
-        else:
-            report = b""
+        report = self._last_words() if os.getpid() == self.owner else b""
         self._let_go()
-        if report:
-            return json.loads(report)
-        return {}
+        return json.loads(report) if report else {}
 
     def await_report(self, seconds: float) -> None:
         """Give the supervisor time to find out by itself what happened."""
@@ -219,9 +213,8 @@ class Handle:
         poll = select.poll()
         poll.register(self.report, select.POLLIN)
         try:
-            os.write(
-                self.lifeline, b"end"
-            )  # closing is not enough where a forked process holds a copy
+            # closing is not enough where a forked process holds a copy
+            os.write(self.lifeline, b"end")
         except BrokenPipeError:
             pass  # it has ended already
         while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):

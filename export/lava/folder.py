@@ -1,11 +1,11 @@
 """`--to lava`: a folder that runs with lava-nc and numpy alone and checks itself.
 
-run.py                replays the recorded probe in Lava's runtime; exit code 0 when every integer
-    is equal
-network.json, .npz    the network and the host's contracts: JSON and arrays, nothing else
-probe.npz             observations, encoded inputs, and what the reference computed from them
-spiking_policy/       constant code, the same for every policy: Lava processes, builder, supervised
-    runtime
+run.py              replays the recorded probe in Lava's runtime; exit code 0 when every integer
+                    is equal
+network.json, .npz  the network and the host's contracts: JSON and arrays, nothing else
+probe.npz           observations, encoded inputs, and what the reference computed from them
+spiking_policy/     constant code, the same for every policy: Lava processes, builder,
+                    supervised runtime
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeport.export.exporter import ProbeTrace, TraceOfProbe, carries
 from spikeport.export.host_description import describe_host
 from spikeport.export.lava.host import Host
-from spikeport.export.lava.network_description import describe
+from spikeport.export.lava.network_description import NEURONS, describe
 from spikeport.export.lava.readme import readme
 from spikeport.export.lava.replay import encoded
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import CheckFailed, InputError
 from spikeport.toolchain.files.atomic import canonical_json
-from spikeport.toolchain.simulation.reference import ReferenceBackend
 
 PACKAGE = "spiking_policy"
 CODE = (
@@ -45,19 +45,19 @@ CODE = (
     "worker",
 )
 PROCESSES = (
-    *(
-        "source",
-        "spike_source",
-        "recorder",
-        "integrate_and_fire",
-        "leaky",
-        "signed_memory",
-        "multi_threshold",
-        "differential_coding",
-    ),
-    *("sigma_delta", "readout"),
+    "source",
+    "spike_source",
+    "recorder",
+    "integrate_and_fire",
+    "leaky",
+    "signed_memory",
+    "multi_threshold",
+    "differential_coding",
+    "sigma_delta",
+    "readout",
 )
-RUN = f'''"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
+RUN = f'''\
+"""Replay the recorded probe in Lava's runtime: exit code 0 equal, 1 different, 2 not run."""
 
 import sys
 
@@ -68,10 +68,18 @@ if __name__ == "__main__":
 '''
 
 
-def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write the folder `path`, which must be absent or empty; it appears whole or not at all.
+@carries(NEURONS)
+def export_lava(artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe) -> None:
+    """Write the folder `path`, which appears whole or not at all.
 
-    Raises InputError for a path that cannot be used or a neuron that has no Lava process.
+    Args:
+        artifact: What is written.
+        path: The folder; it must be absent or empty.
+        trace: Runs the reference on the artifact's probe.
+
+    Raises:
+        InputError: For a path that cannot be used.
+        NotCarried: For a neuron that has no Lava process.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -84,7 +92,8 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
     description, arrays = describe(artifact.network)
     facts, contracts = describe_host(artifact)
     description |= {"host": facts}
-    probe = record_probe(artifact, description, arrays | contracts)
+    host = Host(description, arrays | contracts)
+    probe = record_probe(artifact, host, trace())
     temporary = target.parent / f".{target.name}-{secrets.token_hex(4)}"
     try:
         temporary.mkdir()
@@ -105,16 +114,15 @@ def export_lava(artifact: Artifact, path: str | os.PathLike[str]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def record_probe(
-    artifact: Artifact, description: dict[str, Any], arrays: dict[str, NDArray[Any]]
-) -> dict[str, NDArray[Any]]:
-    """The probe's inputs and what the reference backend computes from them, in the narrowest
-    integers that fit.
+def record_probe(artifact: Artifact, host: Host, trace: ProbeTrace) -> dict[str, NDArray[Any]]:
+    """The probe's inputs and what the reference computes from them, in the narrowest integers.
+
+    Raises CheckFailed where the exported host encodes another network's inputs.
     """
     probe = artifact.probe
+    code = artifact.network.code
     observed = {"observations": probe.observations, "flags": probe.flags}
-    trace = ReferenceBackend(artifact).trace(probe.observations, probe.flags)
-    inputs, control = encoded(Host(description, arrays), observed)
+    inputs, control = encoded(host, observed)
     if not np.array_equal(inputs, trace.inputs):
         raise CheckFailed(
             "export lava",
@@ -122,34 +130,29 @@ def record_probe(
             why="the folder would not be the artifact",
             fix="report this",
         )
-    spiking = artifact.network.spike_coding is not None
-    payloads = {
-        f"payloads.{index}": narrow(layer.payloads)
-        for index, layer in enumerate(trace.layers[: None if spiking else -1])
-    }
     last = trace.layers[-1]
-    if spiking:
-        readout = last.payloads.sum(axis=1, dtype=np.int32)
-    else:
-        readout = last.states[:, -1]
-    return (
-        observed
-        | {"inputs": inputs, "control": control, "readout": readout, "actions": trace.actions}
-        | payloads
-    )
+    sending = trace.layers[:-1] if code.has_readout else trace.layers
+    computed = {
+        "inputs": inputs,
+        "control": control,
+        "readout": code.read_out(last.payloads, last.states).astype(np.int32),
+        "actions": trace.actions,
+    }
+    payloads = {f"payloads.{index}": narrow(layer.payloads) for index, layer in enumerate(sending)}
+    return observed | computed | payloads
 
 
 def narrow(values: NDArray[np.int32]) -> NDArray[Any]:
     """The same integers in the smallest signed type."""
     largest = int(np.abs(values.astype(np.int64)).max(initial=0))
-    return values.astype(np.int8 if largest < 2**7 else np.int16 if largest < 2**15 else np.int32)
+    for kind in (np.int8, np.int16):
+        if largest <= np.iinfo(kind).max:
+            return values.astype(kind)
+    return values.astype(np.int32)
 
 
 def copy_code(folder: Path) -> None:
-    """run.py and the package beside it.
-
-    The package's files are this package's own, byte for byte.
-    """
+    """Write run.py and the package beside it, whose files are this package's own, byte for byte."""
     here = Path(__file__).parent
     package = folder / PACKAGE
     (folder / "run.py").write_text(RUN)

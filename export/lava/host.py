@@ -1,17 +1,19 @@
-"""The host's side of a decision: encode an observation, decode the readout. float64, numpy and math
-only.
+"""The host's side of a decision: encode an observation, decode the readout.
+
+Everything is float64, with numpy and math only.
 
     q0 = clip(floor(x / scale + 0.5), -limit, limit),   x = clip((features - shift) / divisor)
-    action = squash(acc * row_scale / divisor) * action_scale + action_offset, clipped where the
-    policy clips action = number of the largest acc * row_scale / divisor, the lowest of equal ones,
-    where it is discrete
+    action = squash(acc * row_scale / divisor) * action_scale + action_offset,
+             clipped where the policy clips
+    action = number of the largest acc * row_scale / divisor, the lowest of equal ones,
+             where it is discrete
 
 What is sent is q0, or, for networks that work across decisions (sdn), the change of q0 since the
 last decision. For networks trained as spiking (lif) x of the first line becomes one activation per
 input neuron, and spikes are decoded:
 
-    a = exp(-(x - mean)^2 / (2 std^2))  or x;   action = squash(weights . counts / T + bias) *
-        action_scale + action_offset
+    a = exp(-(x - mean)^2 / (2 std^2))  or x
+    action = squash(weights . counts / T + bias) * action_scale + action_offset
 """
 
 from __future__ import annotations
@@ -27,18 +29,13 @@ from .window import CARRY, START
 
 
 class Host:
-    """Knows what the next decision needs.
-
-    Its number in the episode, the last q0, whether state starts afresh.
-    """
+    """Knows the decision's number in the episode, the last q0 and whether state starts afresh."""
 
     def __init__(self, description: dict[str, Any], arrays: Arrays) -> None:
         self.facts = description["host"]
         self.arrays = arrays
-        self.across_decisions, self.divisor = (
-            description["coding"] == "across decisions",
-            float(description["divisor"]),
-        )
+        self.across_decisions = description["coding"] == "across decisions"
+        self.divisor = float(description["divisor"])
         self.discrete = self.facts["squash"] == "argmax"
         self.spiking = description["coding"] == "spikes"
         self.announced = np.zeros(len(arrays["encoder.limit"]), np.int32)
@@ -107,10 +104,7 @@ class Host:
         )
 
     def activations(self, feature: int, value: float) -> list[float]:
-        """What the input neurons of one feature integrate.
-
-        Math's functions, as the other encoders'.
-        """
+        """What the input neurons of one feature integrate, by the functions of math."""
         if self.facts["transform"] == "tanh":
             value = math.tanh(value)
         if "encoder.mean" not in self.arrays:
@@ -125,7 +119,10 @@ class Host:
         ]
 
     def count(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
-        """weights . counts / T + bias, summed in the order of the other decoders."""
+        """Decode spike counts [neurons]: weights . counts / T + bias, [act].
+
+        Summed in the order of the other decoders.
+        """
         weights = self.arrays["decoder.weights"]
         bias = self.arrays["decoder.bias"]
         sums = np.zeros(len(weights))
@@ -135,8 +132,9 @@ class Host:
         return sums / self.divisor + bias
 
     def decode(self, accumulator: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The action [act] of the readout's accumulator [act], or of the spike counts [neurons], at
-        the end of a decision; [1] where it is discrete.
+        """The action at the end of a decision, [act], or [1] where it is discrete.
+
+        `accumulator` is the readout's, [act], or the spike counts, [neurons].
         """
         arrays = self.arrays
         if self.spiking:
@@ -145,9 +143,8 @@ class Host:
             values = accumulator * arrays["action.row_scale"] / self.divisor
         if self.discrete:
             return np.array([float(values.argmax())])
-        if (
-            self.facts["squash"] == "tanh"
-        ):  # math's, element by element: numpy's own may differ in the last bit
+        # math's, element by element: numpy's own may differ in the last bit
+        if self.facts["squash"] == "tanh":
             values = np.array([math.tanh(value) for value in values])
         values = values * arrays["action.scale"] + arrays["action.offset"]
         if "action.low" in arrays:

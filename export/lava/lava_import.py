@@ -5,8 +5,7 @@ memory, while `import_lava` runs; no installed file is edited and the import hoo
 afterwards:
 
 * `var_model` uses instances of the dataclass `ByteEncoder` as defaults, which newer dataclasses
-refuse
-  because it is not hashable. It becomes hashable. It only addresses registers of real chips.
+  refuse because it is not hashable. It becomes hashable. It only addresses registers of real chips.
 * `multiprocessing` calls `set_start_method("fork")` for the whole process, which overrides the
   application's choice, or raises where the application chose first. Lava needs fork, so its own
   processes, queues and semaphores come from a private fork context instead.
@@ -72,9 +71,7 @@ _lock = threading.Lock()
 
 
 def install_command() -> str:
-    """The command that installs lava-nc into this Python (its own version bounds exclude 3.11 and
-    newer).
-    """
+    """The command that installs lava-nc into this Python, against its own bounds (below 3.11)."""
     pip = f"{shlex.quote(sys.executable)} -m pip install"
     return f"{pip} {' '.join(NEEDS)} && {pip} --no-deps --ignore-requires-python {REQUIREMENT}"
 
@@ -95,12 +92,10 @@ def lava_problem() -> str:
 
 
 def find_in_lava(path: str) -> Path | None:
-    """Where `path` lies under `lava`, a namespace package that lava-nc and lava-dl share, or None."""
+    """Where a path lies under `lava`, which lava-nc and lava-dl share, or None."""
     spec = importlib.util.find_spec("lava")
-    if spec:
-        places = [Path(folder, path) for folder in spec.submodule_search_locations or ()]
-    else:
-        places = []
+    folders = spec.submodule_search_locations if spec else None
+    places = [Path(folder, path) for folder in folders or ()]
     return next((place for place in places if place.exists()), None)
 
 
@@ -153,10 +148,7 @@ class _ChangingFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """None for every other module."""
-        if fullname in _CHANGES:
-            spec = PathFinder.find_spec(fullname, path, target)
-        else:
-            spec = None
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in _CHANGES else None
         if spec is not None and spec.origin is not None:
             spec.loader = _ChangingLoader(fullname, spec.origin)
         return spec

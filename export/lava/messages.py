@@ -1,7 +1,8 @@
 """Messages between two processes over pipes: a JSON header and named arrays as raw bytes.
 
-    8 bytes: length of the JSON text, little endian | JSON: {"header": ..., "arrays": [[name, dtype,
-    shape], ...]} | bytes of each array
+    8 bytes     length of the JSON text, little endian
+    JSON        {"header": ..., "arrays": [[name, dtype, shape], ...]}
+    the rest    bytes of each array
 
 Nothing is ever unpickled. numpy and the standard library only.
 """
@@ -26,8 +27,7 @@ class Alarm(Exception):
 
 
 class Channel:
-    """One end of a conversation; `alarm` is a descriptor whose readability (or end) interrupts any
-    waiting.
+    """One end of a conversation; what makes the descriptor `alarm` readable ends any waiting.
 
     send and receive raise TimeoutError after `deadline` (of time.monotonic; None: never), EOFError
     when the other end is gone, Alarm when the alarm rings.
@@ -43,6 +43,7 @@ class Channel:
     def send(
         self, header: dict[str, Any], arrays: Arrays | None = None, deadline: float | None = None
     ) -> None:
+        """Write a header and named arrays."""
         values = {name: np.asarray(value) for name, value in (arrays or {}).items()}
         text = json.dumps(
             {
@@ -55,6 +56,7 @@ class Channel:
             self._write(value.tobytes(), deadline)
 
     def receive(self, deadline: float | None = None) -> tuple[dict[str, Any], Arrays]:
+        """Read the header and the arrays of the next message."""
         (length,) = struct.unpack("<Q", self._read(8, deadline))
         message = json.loads(self._read(length, deadline))
         arrays = {}
@@ -99,9 +101,8 @@ class Channel:
         poll.register(descriptor, event)
         if self.alarm is not None:
             poll.register(self.alarm, select.POLLIN)
-        if deadline is None:
-            remaining = None
-        else:
+        remaining = None
+        if deadline is not None:
             remaining = max(0.0, deadline - time.monotonic()) * 1000
         ready = [found for found, _ in poll.poll(remaining)]
         if not ready:

@@ -1,5 +1,4 @@
-"""The network as Lava processes: a source, stock `Dense` synapses and our neurons, layer behind
-layer.
+"""The network as Lava processes: a source, stock `Dense` synapses and our neurons.
 
     source --payloads--> Dense 0 --> neurons 0 --> Dense 1 --> ... --> readout
        `---control words--------------^-------------------------------^
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -33,18 +33,16 @@ from .processes.readout.process import Readout
 from .processes.sigma_delta.process import SigmaDelta
 from .processes.signed_memory.process import SignedMemory
 from .processes.source.process import Source
-from .spiking_network import SpikingParts
+from .spiking_network import SpikingParts, layer_arrays
 from .window import Record, Recording, Window
 
+Facts = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
-WINDOWED = {"if@1": IntegrateAndFire, "snm@1": SignedMemory, "mt@1": MultiThreshold}
+Maker = Callable[[Facts, Facts, Arrays, Window], Any]  # description, layer, its arrays, its window
 
 
 def shared_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros in anonymous memory that processes forked later share.
-
-    It has no name and goes when they end.
-    """
+    """Zeros in anonymous memory that processes forked later share, and that ends with them."""
     kind = np.dtype(dtype)
     size = int(np.prod(shape))
     return np.frombuffer(mmap.mmap(-1, max(size * kind.itemsize, 1)), kind, size).reshape(shape)
@@ -62,8 +60,17 @@ def lava_network(
     allocate: Any = shared_array,
     read_membranes: bool = True,
 ) -> LavaNetwork:
-    """The network of a description, for Lava's runtime or, with `read_membranes` off, for models
-    that are stepped by hand.
+    """Make the network of a description.
+
+    Args:
+        description: That of network.json.
+        arrays: Those of network.npz.
+        decisions: The length of the ring that it shares with the host.
+        allocate: Makes that memory, allocate(shape, dtype).
+        read_membranes: Off for models that are stepped by hand.
+
+    Returns:
+        Its processes, connected.
     """
     if description["coding"] == "spikes":
         return SpikingLavaNetwork(description, arrays, decisions, allocate, read_membranes)
@@ -71,8 +78,7 @@ def lava_network(
 
 
 class LavaNetwork:
-    """Processes of a network and the memory they share with the host, a ring over `decisions`
-    decisions.
+    """Processes of a network and the memory that they share with the host, a ring of decisions.
 
     `description` and `arrays` are those of network.json and network.npz. `start`, `run` and `stop`
     use Lava's own runtime. Nothing here protects from its hangs: run it in a process of its own, as
@@ -86,9 +92,8 @@ class LavaNetwork:
         decisions: int,
         allocate: Any = shared_array,
     ) -> None:
-        handlers = logging.root.handlers[
-            :
-        ]  # every process adds a handler to the application's root logger
+        # every process adds a handler to the application's root logger
+        handlers = logging.root.handlers[:]
         try:
             self._build(description, arrays, decisions, allocate)
         finally:
@@ -103,10 +108,8 @@ class LavaNetwork:
         self.decisions = decisions
         self.done = 0
         features = arrays["layers.0.weights"].shape[1]
-        self.payloads, self.control = (
-            allocate((decisions, features), np.int32),
-            allocate((decisions, 1), np.int32),
-        )
+        self.payloads = allocate((decisions, features), np.int32)
+        self.control = allocate((decisions, 1), np.int32)
         self.source: Any = Source(payloads=self.payloads, control=self.control, period=self.period)
         self.synapses: list[Dense] = []
         self.neurons: list[AbstractProcess] = []
@@ -114,11 +117,7 @@ class LavaNetwork:
         self.records: list[Record] = []
         sender: Any = self.source
         for index, layer in enumerate(layers):
-            own = {
-                name.split(".", 2)[2]: value
-                for name, value in arrays.items()
-                if name.startswith(f"layers.{index}.")
-            }
+            own = layer_arrays(arrays, index)
             weights = 2 * own["weights"].astype(np.int32)
             dense = Dense(
                 weights=weights,
@@ -142,8 +141,14 @@ class LavaNetwork:
         self.source.create_runtime(run_cfg=run_configuration())
 
     def run(self, payloads: NDArray[np.integer], control: NDArray[np.integer]) -> Recording:
-        """Run decisions with input payloads [n, features] and control words [n], n <= `decisions`,
-        in one Lava run.
+        """Run n decisions in one Lava run, n at most `decisions`.
+
+        Args:
+            payloads: Of the input, [n, features].
+            control: Control words, [n].
+
+        Returns:
+            What the layers did.
         """
         entries = self.put(payloads, control)
         self.source.run(condition=RunSteps(num_steps=self.period * len(entries)))
@@ -198,10 +203,8 @@ class SpikingLavaNetwork(LavaNetwork):
         self.decisions = decisions
         self.done = 0
         inputs = arrays["layers.0.weights"].shape[1]
-        self.payloads, self.control = (
-            allocate((decisions, inputs), np.int32),
-            allocate((decisions, 1), np.int32),
-        )
+        self.payloads = allocate((decisions, inputs), np.int32)
+        self.control = allocate((decisions, 1), np.int32)
         parts = SpikingParts(description, arrays, self.payloads, allocate, self.read_membranes)
         self.source = parts.source
         self.synapses = parts.synapses
@@ -211,61 +214,92 @@ class SpikingLavaNetwork(LavaNetwork):
         self.always_on = parts.always_on
 
     def take(self, entries: NDArray[np.int64]) -> Recording:
+        """What the layers recorded, and the idle activity of the neurons that always spike."""
         recording = super().take(entries)
         return replace(recording, idle=recording.idle + self.always_on)
 
 
-def make_neurons(
-    description: dict[str, Any], layer: dict[str, Any], own: Arrays, window: Window
-) -> Any:
-    """The process of one layer's neurons; `own` are the layer's arrays by their short names."""
-    if layer["neuron"] in WINDOWED:
-        return WINDOWED[layer["neuron"]](
+def make_windowed(process: Any) -> Maker:
+    """A maker for the neurons that take a bias, a threshold and alpha."""
+
+    def make(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+        return process(
             bias=own["bias"],
             threshold=own["threshold"],
             alpha=int(description["alpha"]),
             hold_input=bool(layer["hold_input"]),
             window=window,
         )
-    if layer["neuron"] == "dc@1":
-        return DifferentialCoding(
-            bias=own["bias"],
-            threshold=own["threshold"],
-            alpha=int(description["alpha"]),
-            window=window,
-        )
-    if layer["neuron"] == "leaky@1":
-        return Leaky(
-            bias=own["bias"],
-            threshold=own["threshold"],
-            keep=own["keep"],
-            shift=int(layer["leak_shift"]),
-            window=window,
-        )
-    if layer["neuron"] == "sdn@1":
-        table = {
-            name.removeprefix("table."): value
-            for name, value in own.items()
-            if name.startswith("table.")
-        }
-        return SigmaDelta(
-            bias=own["bias"],
-            threshold=own["threshold"],
-            low=own["payload_low"],
-            high=own["payload_high"],
-            activation=str(layer["activation"]),
-            table=table,
-            trigger=int(layer["trigger"]),
-            window=window,
-        )
-    if layer["neuron"] == "readout@1":
-        return Readout(
-            bias=own["bias"],
-            coding=str(description["coding"]),
-            hold_input=bool(layer["hold_input"]),
-            window=window,
-        )
-    known = ", ".join((*WINDOWED, "dc@1", "leaky@1", "sdn@1", "readout@1"))
-    raise ValueError(
-        f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit {known})."
+
+    return make
+
+
+def make_differential(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+    """The process of a layer of `dc@1`."""
+    return DifferentialCoding(
+        bias=own["bias"],
+        threshold=own["threshold"],
+        alpha=int(description["alpha"]),
+        window=window,
     )
+
+
+def make_leaky(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+    """The process of a layer of `leaky@1`."""
+    return Leaky(
+        bias=own["bias"],
+        threshold=own["threshold"],
+        keep=own["keep"],
+        shift=int(layer["leak_shift"]),
+        window=window,
+    )
+
+
+def make_sigma_delta(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+    """The process of a layer of `sdn@1`."""
+    table = {
+        name.removeprefix("table."): value
+        for name, value in own.items()
+        if name.startswith("table.")
+    }
+    return SigmaDelta(
+        bias=own["bias"],
+        threshold=own["threshold"],
+        low=own["payload_low"],
+        high=own["payload_high"],
+        activation=str(layer["activation"]),
+        table=table,
+        trigger=int(layer["trigger"]),
+        window=window,
+    )
+
+
+def make_readout(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+    """The process of the last layer."""
+    return Readout(
+        bias=own["bias"],
+        coding=str(description["coding"]),
+        hold_input=bool(layer["hold_input"]),
+        window=window,
+    )
+
+
+NEURONS: dict[str, Maker] = {
+    "sdn@1": make_sigma_delta,
+    "if@1": make_windowed(IntegrateAndFire),
+    "snm@1": make_windowed(SignedMemory),
+    "mt@1": make_windowed(MultiThreshold),
+    "dc@1": make_differential,
+    "leaky@1": make_leaky,
+    "readout@1": make_readout,
+}
+
+
+def make_neurons(description: Facts, layer: Facts, own: Arrays, window: Window) -> Any:
+    """The process of one layer's neurons; `own` are the layer's arrays by their short names."""
+    if layer["neuron"] not in NEURONS:
+        raise ValueError(
+            f"network: no Lava process for this neuron (got {layer['neuron']!r}, limit"
+            f" {', '.join(NEURONS)})."
+        )
+    return NEURONS[layer["neuron"]](description, layer, own, window)

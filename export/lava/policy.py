@@ -34,16 +34,16 @@ def read_network(folder: Path = FOLDER) -> tuple[dict[str, Any], Arrays]:
 
 
 class SpikingPolicy:
-    """Host and network together: one observation in, one action out, about a millisecond per step
-    of Lava.
+    """Host and network together: one observation in, one action out.
 
-    Raises LavaFailure when Lava raises, dies or needs more than `time_limit` seconds for its start
-    or a decision.
+    A step of Lava takes about a millisecond. Raises LavaFailure when Lava raises, dies or needs
+    more than `time_limit` seconds for its start or a decision.
     """
 
     def __init__(self, folder: Path = FOLDER, time_limit: float = TIME_LIMIT) -> None:
         description, arrays = read_network(folder)
-        self.host, self.coding = Host(description, arrays), str(description["coding"])
+        self.host = Host(description, arrays)
+        self.coding = str(description["coding"])
         self.network = LavaClient(description, arrays, time_limit)
 
     def reset(self) -> None:
@@ -51,10 +51,7 @@ class SpikingPolicy:
         self.host.reset()
 
     def decide(self, observation: NDArray[np.float64]) -> NDArray[np.float64] | np.int64:
-        """The action [act] for an observation [obs].
-
-        A NumPy integer where the action is discrete.
-        """
+        """The action [act] for an observation [obs]; a NumPy integer where it is discrete."""
         payloads, control = self.host.encode(observation)
         recording = self.network.run(payloads[None], np.array([control], np.int32))
         action = self.host.decode(recording.readout(self.coding)[0])

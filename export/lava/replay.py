@@ -1,6 +1,4 @@
-"""Replay the recorded probe in Lava's real runtime and compare every payload and the readout,
-integer by integer.
-"""
+"""Replay the recorded probe in Lava's real runtime and compare it, integer by integer."""
 
 from __future__ import annotations
 
@@ -72,10 +70,9 @@ def replay(folder: Path, time_limit: float) -> int:
             )
         )
     coding = str(description["coding"])
+    decoded = "accumulators of the readout"
     if coding == "spikes":
         decoded = "spike counts of the last layer"
-    else:
-        decoded = "accumulators of the readout"
     verdicts.append(compare(decoded, recording.readout(coding), probe["readout"]))
     verdicts.append(
         compare_actions(
@@ -99,7 +96,8 @@ def replay(folder: Path, time_limit: float) -> int:
 def encoded(host: Host, probe: Arrays) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """What host.py makes of the probe's observations.
 
-    Input payloads [decisions, features], control words [decisions].
+    Returns:
+        Payloads of the input [decisions, features] and control words [decisions].
     """
     payloads = []
     control = []
@@ -132,8 +130,9 @@ def compare(what: str, got: NDArray[np.integer], expected: NDArray[np.integer]) 
 
 
 def compare_actions(got: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
-    """Print whether host.py decodes the recorded readouts to the recorded actions, but for another
-    machine's tanh.
+    """Print whether host.py decodes the recorded readouts to the recorded actions.
+
+    Another machine's tanh may differ in the last bits.
     """
     worst = float(np.max(np.abs(got - expected) / np.maximum(np.abs(expected), 1.0)))
     print(

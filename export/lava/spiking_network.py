@@ -1,5 +1,4 @@
-"""A network that was trained as spiking, as Lava processes: stock `Dense` and stock `LIFReset`,
-layer behind layer.
+"""A network that was trained as spiking, as stock `Dense` and stock `LIFReset` processes.
 
     spike source --> Dense 0 --> LIFReset 0 --> Dense 1 --> ... --> LIFReset L-1
                                      `--> recorder 0        ...         `--> recorder L-1
@@ -19,7 +18,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import Dense
 from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
@@ -34,11 +32,7 @@ FULL_EXPONENT = 6  # bias_exp of an always-on neuron: its mantissa is in the uni
 
 
 class SpikingParts:
-    """The processes of a spiking network, connected; network.py runs them.
-
-    `read_membranes` connects the recorders to the neurons' v, which Lava's runtime serves between
-    steps; without it who steps the models hands v over.
-    """
+    """The processes of a spiking network, connected; network.py runs them."""
 
     def __init__(
         self,
@@ -48,18 +42,20 @@ class SpikingParts:
         allocate: Any,
         read_membranes: bool,
     ) -> None:
+        """Make and connect the processes.
+
+        Args:
+            description: That of network.json.
+            arrays: Those of network.npz.
+            payloads: The ring of inputs, [decisions, inputs].
+            allocate: Makes the memory of records, allocate(shape, dtype).
+            read_membranes: Whether recorders are connected to the neurons' v, which Lava's runtime
+                serves between steps; without it whoever steps the models hands v over.
+        """
         layers = description["layers"]
         timesteps = int(description["timesteps"])
         period = timesteps + len(layers)
-        decisions = len(payloads)
-        own = [
-            {
-                name.split(".", 2)[2]: value
-                for name, value in arrays.items()
-                if name.startswith(f"layers.{index}.")
-            }
-            for index in range(len(layers))
-        ]
+        own = [layer_arrays(arrays, index) for index in range(len(layers))]
         on = [bool(layer["dynamics"]["bias_in_current"]) for layer in layers] + [False]
         self.source = SpikeSource(
             payloads=payloads,
@@ -68,50 +64,60 @@ class SpikingParts:
             period=period,
             always_on=on[0],
         )
-        self.synapses: list[Dense] = []
-        self.neurons: list[AbstractProcess] = []
-        self.recorders: list[Recorder] = []
-        self.records: list[Record] = []
-        sender: Any = self.source
-        for index, layer in enumerate(layers):
-            dense = make_synapses(layer, own[index], on[index + 1])
-            neurons = make_lif(layer, own[index], on[index + 1], period, (index + 2) % period)
-            sender.s_out.connect(dense.s_in)
-            dense.a_out.connect(neurons.a_in)
-            rows = len(own[index]["bias"])
-            if index + 1 < len(layers):
-                fan_out = np.count_nonzero(own[index + 1]["weights"], axis=0)
-            else:
-                fan_out = np.zeros(rows, np.int64)
-            record = Record.empty(decisions, timesteps, rows, allocate)
-            recorder = Recorder(
-                senders=rows + on[index + 1],
+        self.synapses = [
+            make_synapses(layer, own[index], on[index + 1]) for index, layer in enumerate(layers)
+        ]
+        self.neurons: list[Any] = [
+            make_lif(layer, own[index], on[index + 1], period, (index + 2) % period)
+            for index, layer in enumerate(layers)
+        ]
+        rows = [len(arrays["bias"]) for arrays in own]
+        self.records = [Record.empty(len(payloads), timesteps, count, allocate) for count in rows]
+        fan_outs = [np.count_nonzero(arrays["weights"], axis=0) for arrays in own[1:]]
+        fan_outs.append(np.zeros(rows[-1], np.int64))
+        self.recorders = [
+            Recorder(
+                senders=rows[index] + on[index + 1],
                 layer=index,
                 period=period,
-                record=record,
-                fan_out=fan_out,
+                record=self.records[index],
+                fan_out=fan_outs[index],
             )
+            for index in range(len(layers))
+        ]
+        self._connect(read_membranes)
+        synapses = [
+            int(np.count_nonzero(arrays["bias"])) if on[index] else 0
+            for index, arrays in enumerate(own)
+        ]
+        # idle spikes and synops of a decision
+        self.always_on = len(layers) * np.array([np.count_nonzero(synapses), sum(synapses)])
+
+    def _connect(self, read_membranes: bool) -> None:
+        sender: Any = self.source
+        for dense, neurons, recorder in zip(
+            self.synapses, self.neurons, self.recorders, strict=True
+        ):
+            sender.s_out.connect(dense.s_in)
+            dense.a_out.connect(neurons.a_in)
             neurons.s_out.connect(recorder.s_in)
             if read_membranes:
                 recorder.v_in.connect_var(neurons.v)
-            self.synapses.append(dense)
-            self.neurons.append(neurons)
-            self.recorders.append(recorder)
-            self.records.append(record)
             sender = neurons
-        synapses = [
-            int(np.count_nonzero(arrays[f"layers.{index}.bias"])) if on[index] else 0
-            for index in range(len(layers))
-        ]
-        self.always_on = len(layers) * np.array(
-            [np.count_nonzero(synapses), sum(synapses)]
-        )  # idle spikes and synops of a decision
+
+
+def layer_arrays(arrays: Arrays, index: int) -> Arrays:
+    """The arrays of one layer by their short names."""
+    start = f"layers.{index}."
+    return {
+        name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)
+    }
 
 
 def make_synapses(layer: dict[str, Any], own: Arrays, feeds_always_on: bool) -> Dense:
-    """Weights [out (+ 1), in (+ 1)].
+    """Make the synapses of one layer, weights [out (+ 1), in (+ 1)].
 
-    A column for the always-on channel, a row of zeros for the always-on neuron.
+    There is a column for the always-on channel and a row of zeros for the always-on neuron.
     """
     weights = own["weights"].astype(np.int32)
     dynamics = layer["dynamics"]
@@ -130,9 +136,10 @@ def make_synapses(layer: dict[str, Any], own: Arrays, feeds_always_on: bool) -> 
 def make_lif(
     layer: dict[str, Any], own: Arrays, feeds_always_on: bool, period: int, offset: int
 ) -> LIFReset:
-    """The stock neurons of one layer.
+    """Make the stock neurons of one layer.
 
-    The always-on neuron, last, has a bias above the threshold.
+    The always-on neuron, last, has a bias above the threshold. `period` and `offset` say in which
+    steps u and v are reset.
     """
     dynamics = layer["dynamics"]
     threshold = int(own["threshold"][0])

@@ -1,5 +1,6 @@
-"""Runs a worker that may hang or die, and leaves nothing of it behind. Standard library only, run
-as a script.
+"""Runs a worker that may hang or die, and leaves nothing of it behind.
+
+A script of the standard library only:
 
     python supervisor.py PARENT LIFELINE REPORT REQUEST RESPONSE TOKEN COMMAND...
 
@@ -36,6 +37,7 @@ LONGEST_FOLDER = 60  # multiprocessing makes socket paths in it, which must stay
 
 
 def main(arguments: list[str]) -> None:
+    """Run the worker until the first event, then end it and report."""
     parent, lifeline, report, request, response = (int(value) for value in arguments[:5])
     token = arguments[5]
     command = arguments[6:]
@@ -109,10 +111,7 @@ def watch(parent: int, lifeline: int, failure: int, worker: int) -> dict[str, An
 
 
 def read_failure(descriptor: int) -> str:
-    """What a process of the worker wrote before its NUL.
-
-    At most a second is spent on the rest of it.
-    """
+    """What a process of the worker wrote before its NUL; at most a second is spent on it."""
     data = b""
     deadline = time.monotonic() + 1
     poll = select.poll()
@@ -143,9 +142,9 @@ def kill_group(group: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Linux.
+    """Have processes whose parent dies become our children, on Linux.
 
-    Processes whose parent dies become our children, so that `kill_group` sees the last of them go.
+    So `kill_group` sees the last of them go.
     """
     if sys.platform == "linux":
         import ctypes

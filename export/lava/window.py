@@ -1,9 +1,9 @@
-"""When a layer works and what it leaves on record (one file, since every process must agree on
-time).
+"""When a layer works and what it leaves on record.
 
-The source sends, with the first step of each decision, a control word to every neuron process. A
-neuron counts its steps from that word; layer l, counted from 0, is active in steps l + 1 .. l + T,
-since each synapse process in front of it delays by one step. A decision takes T + L steps.
+This is one file, since every process must agree on time. The source sends, with the first step of
+each decision, a control word to every neuron process. A neuron counts its steps from that word;
+layer l, counted from 0, is active in steps l + 1 .. l + T, since each synapse process in front of
+it delays by one step. A decision takes T + L steps.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ OUTSIDE = -1  # the timestep of a layer that is not in its window
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one layer did, a ring over decisions: payloads and states [decisions, T, neurons],
-    saturations [decisions].
+    """What one layer did, a ring over decisions.
 
-    idle [decisions, 2]: spikes outside windows and the synops they cost (stock LIF only).
+    Attributes:
+        payloads: What was sent, [decisions, T, neurons].
+        states: The state after each timestep, the same shape.
+        saturations: [decisions].
+        idle: Spikes outside windows and the synops that they cost (stock LIF only), [decisions, 2].
     """
 
     payloads: NDArray[np.int32]
@@ -56,8 +59,11 @@ class Record:
 class Recording:
     """Decisions of a run.
 
-    Per layer payloads and states [decisions, T, neurons], saturations [decisions, L], idle
-    [decisions, 2].
+    Attributes:
+        payloads: What each layer sent, [decisions, T, neurons] per layer.
+        states: Its states, the same shapes.
+        saturations: [decisions, L].
+        idle: Spikes outside windows and the synops that they cost, [decisions, 2].
     """
 
     payloads: list[NDArray[np.int32]]
@@ -66,7 +72,9 @@ class Recording:
     idle: NDArray[np.int64]
 
     def readout(self, coding: str) -> NDArray[np.integer]:
-        """What the host decodes, [decisions, act] or, of a spiking network's counts, [decisions,
+        """What the host decodes.
+
+        The readout's accumulators, [decisions, act], or a spiking network's counts, [decisions,
         neurons].
         """
         if coding == "spikes":
@@ -86,10 +94,7 @@ class Window:
         self.step = OUTSIDE
 
     def advance(self, control: int) -> int:
-        """The timestep 0..T-1 of this step, or OUTSIDE.
-
-        `control` is what arrived, 0 for nothing.
-        """
+        """The timestep 0..T-1 of this step, or OUTSIDE; `control` is 0 where nothing arrived."""
         if control:
             self.control = control
             self.step = 0
@@ -110,7 +115,11 @@ class Window:
     ) -> None:
         """Record a timestep.
 
-        What was sent (None: nothing ever is), the state after it, how many neurons saturated.
+        Args:
+            timestep: 0..T-1.
+            payloads: What was sent; None where nothing ever is.
+            state: The state after it.
+            saturated: How many neurons saturated.
         """
         if self.record is None:
             return
@@ -118,6 +127,5 @@ class Window:
         if payloads is not None:
             self.record.payloads[entry, timestep] = payloads
         self.record.states[entry, timestep] = state
-        self.record.saturations[entry] = saturated + (
-            self.record.saturations[entry] if timestep else 0
-        )
+        before = self.record.saturations[entry] if timestep else 0
+        self.record.saturations[entry] = before + saturated

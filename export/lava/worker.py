@@ -1,5 +1,4 @@
-"""The process in which Lava runs: it builds a network and answers requests to run it (see
-client.py).
+"""The process in which Lava runs: it builds a network and answers requests to run it (client.py).
 
 Lava hangs for ever, in silence, when one of its processes raises or dies. Here each of them, Lava's
 own ones included, reports its traceback to the supervisor, which ends everything at once.
@@ -101,9 +100,7 @@ def report_dead_processes(network: Any, failure: int) -> None:
 
 
 def die_with_supervisor(leash: int, token: str) -> None:
-    """Wait for the leash's end, which means that the supervisor was killed, and take everything
-    along.
-    """
+    """Wait for the leash's end, which means that the supervisor was killed, and end everything."""
     while os.read(leash, 1):
         pass
     clean(os.environ["TMPDIR"], token)

@@ -1,8 +1,8 @@
 """The layers of `lif@1` as netx's dense blocks: even 8-bit weights, one LIF population per block.
 
     weights    w 2^e; netx has no weight exponent, so where |w 2^e| exceeds a synapse the neuron
-        that sends is there several times, all
-               copies alike, and its weights are divided among them
+               that sends is there several times, all copies alike, and its weights are divided
+               among them
     bias       on the membrane: bias_mant 2^6, so a multiple of 64
                in the current: one more neuron per population whose bias alone makes it spike in
                every step, the last source of the next block; for the first block the last input
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.formats import ways_out
+from spikeport.export.exporter import NotCarried
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import Layer, Network
@@ -35,11 +35,16 @@ LARGEST_NETWORK = 2**24  # weights that a block may have
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One dense block: weights [out, in] and bias mantissas [out] with all copies, and the
-    registers of its neurons.
+    """One dense block, with all copies of its neurons.
 
-    `neurons` [out] are the layer's own numbers of the block's neurons, ALWAYS_ON for those that
-    always spike.
+    Attributes:
+        weights: [out, in].
+        bias: Mantissas, [out].
+        threshold: The register vThMant.
+        current_decay: iDecay - 1.
+        voltage_decay: vDecay.
+        neurons: The layer's own numbers of the neurons [out], ALWAYS_ON for those that always
+            spike.
     """
 
     weights: Long
@@ -64,19 +69,22 @@ class Blocks:
 def blocks_of(artifact: Artifact) -> Blocks:
     """The blocks of an artifact.
 
-    Raises InputError, all problems at once, for what netx has no place for.
+    Raises:
+        NotCarried: For other neurons.
+        InputError: For weights and biases that netx has no place for, all problems at once.
     """
     network = artifact.network
-    if network.spike_coding is None:
-        raise InputError(
+    if network.neuron not in BLOCKS:
+        raise NotCarried(
             "--to netx",
             f"netx has no block for {network.neuron}",
-            limit=", ".join(BLOCKS),
+            neuron=network.neuron,
+            format="netx",
+            carried=BLOCKS,
             why=(
                 "its CUBA neurons are Loihi's leaky integrate-and-fire with hard reset and spikes"
                 " of 1"
             ),
-            fix=ways_out(network.neuron, "netx"),
         )
     wide = [_columns(layer) for layer in network.layers]
     problems = [
@@ -85,26 +93,25 @@ def blocks_of(artifact: Artifact) -> Blocks:
         for problem in _layer_problems(layer)
     ]
     if problems:
-        made = None
-    else:
-        made = _blocks(network, wide)
-    if made is not None:
-        problems = [
-            f"layer {index}: {problem}"
-            for index, block in enumerate(made.blocks)
-            if (problem := weights_problem(block.weights))
-        ]
-    if problems or made is None:
-        raise violations(
-            "--to netx",
-            problems,
-            why=(
-                "a netx file has 8-bit weights without exponent and biases in whole thresholds'"
-                " units"
-            ),
-            fix="--to lava",
-        )
+        raise _no_place(problems)
+    made = _blocks(network, wide)
+    problems = [
+        f"layer {index}: {problem}"
+        for index, block in enumerate(made.blocks)
+        if (problem := weights_problem(block.weights))
+    ]
+    if problems:
+        raise _no_place(problems)
     return made
+
+
+def _no_place(problems: list[str]) -> InputError:
+    return violations(
+        "--to netx",
+        problems,
+        why="a netx file has 8-bit weights without exponent and biases in whole thresholds' units",
+        fix="--to lava",
+    )
 
 
 def _layer_problems(layer: Layer) -> list[str]:
@@ -169,19 +176,18 @@ def _divided(weights: Long, copies: Long) -> Long:
 
 
 def _block(layer: Layer, weights: Long, order: Long) -> Block:
-    """`order` [out] numbers the block's neurons.
+    """The block of a layer.
 
-    One beyond the layer's is the neuron that always spikes.
+    `order` [out] numbers its neurons; one beyond the layer's is the neuron that always spikes.
     """
     dynamics = dynamics_of(layer)
     threshold = int(layer.threshold[0])
     names = _named(order, layer.outputs)
     on = names == ALWAYS_ON
     own = np.where(on, 0, names)
+    bias = layer.bias.astype(np.int64) >> ACT_SHIFT
     if dynamics.bias_in_current:
-        bias = np.zeros(layer.outputs, np.int64)
-    else:
-        bias = layer.bias.astype(np.int64) >> ACT_SHIFT
+        bias = np.zeros_like(bias)
     return Block(
         np.where(on[:, None], 0, weights[own]),
         np.where(on, threshold + 1, bias[own]),

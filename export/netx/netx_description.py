@@ -1,15 +1,10 @@
-"""What a netx file says about itself, as JSON.
-
-How to run it, which columns to read, encode and decode.
-"""
+"""What a netx file says about itself, as JSON: how to run it, its columns, encode and decode."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from spikeport.export.host_description import decode, encode, numbers
+from spikeport.export.host_description import decode, encode, origin, spike_coding_of
 from spikeport.export.netx.blocks import Blocks
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import checksum
@@ -55,27 +50,11 @@ MEANING = {
 def describe(artifact: Artifact, made: Blocks) -> dict[str, Any]:
     """The description of an artifact of `lif@1` and its blocks."""
     network = artifact.network
-    provenance = artifact.provenance
-    environment = artifact.environment
-    coding = network.spike_coding
+    coding = spike_coding_of(network)
     layers = len(network.layers)
-    assert coding is not None  # `blocks_of` refuses others
-    spikes = {
-        "transform": coding.transform,
-        "mean": None if coding.mean is None else [numbers(row) for row in np.asarray(coding.mean)],
-        "std": None if coding.std is None else [numbers(row) for row in np.asarray(coding.std)],
-        "threshold": coding.threshold,
-    }
-    counts = {
-        "weights": [numbers(row) for row in coding.decoder_weights],
-        "bias": numbers(coding.decoder_bias),
-    }
-    action = {
-        name: value
-        for name, value in decode(artifact).items()
-        if name not in ("row_scale", "divisor")
-    }
-    return {
+    action = decode(artifact)
+    del action["divisor"]  # a decision's counts are divided by `timesteps`
+    return origin(artifact) | {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "artifact_sha256": checksum(artifact),
@@ -89,13 +68,7 @@ def describe(artifact: Artifact, made: Blocks) -> dict[str, Any]:
             {"first_column": index + 1, "neurons": block.neurons.tolist()}
             for index, block in enumerate(made.blocks)
         ],
-        "encode": encode(artifact) | spikes,
-        "decode": action | counts,
+        "encode": encode(artifact) | {"threshold": coding.threshold},
+        "decode": action,
         "meaning": MEANING,
-        "environment": (
-            None
-            if environment is None
-            else {"id": environment.id, "control_period_s": environment.control_period_s}
-        ),
-        "provenance": {"file": provenance.file, "sha256": provenance.sha256},
     }

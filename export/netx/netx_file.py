@@ -3,11 +3,11 @@
     layer/<i>/type                dense
              /shape, inFeatures, outFeatures
              /weight              float32 [out, in], whole numbers
-             /bias                mantissas [out], left out where all are zero
+             /bias                mantissas [out], omitted where all are zero
              /neuron/             type CUBA, iDecay, vDecay, vThMant, refDelay 1, gradedSpike False
 
-netx runs a block as LIFReset(du=iDecay - 1, dv=vDecay, vth=vThMant, bias_exp=6). What else is to
-know stands in the file's attribute `spikeport`, canonical JSON (description.py).
+netx runs a block as LIFReset(du=iDecay - 1, dv=vDecay, vth=vThMant, bias_exp=6). Everything else
+stands in the file's attribute `spikeport`, canonical JSON (netx_description.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.export.netx.blocks import Block, blocks_of
+from spikeport.export.exporter import TraceOfProbe, carries
+from spikeport.export.netx.blocks import BLOCKS, Block, blocks_of
 from spikeport.export.netx.netx_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
@@ -27,12 +28,20 @@ from spikeport.toolchain.files.hdf5 import hdf5_library
 from spikeport.toolchain.readers.netx.netx_blocks import ATTRIBUTE
 
 
-def export_netx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write the artifact as the netx file `path`, which must not exist; it appears whole or not at
-    all.
+@carries(BLOCKS)
+def export_netx(
+    artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
+) -> None:
+    """Write the artifact as one netx file, which appears whole or not at all.
 
-    Raises InputError for neurons, weights or biases that netx has no place for, and for a path that
-    cannot be used.
+    Args:
+        artifact: What is written.
+        path: The file, which must not exist.
+        trace: Not asked: a netx file has no room for expected spikes.
+
+    Raises:
+        InputError: For a path that cannot be used and weights or biases that netx has no place for.
+        NotCarried: For other neurons than those of BLOCKS.
     """
     target = Path(path)
     check_writable(target)

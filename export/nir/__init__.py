@@ -1,4 +1,1 @@
-"""Artifacts as NIR graphs (Neuromorphic Intermediate Representation, nir 1.0), and back.
-
-Docs/nir.md.
-"""
+"""Artifacts as NIR graphs (Neuromorphic Intermediate Representation), and back; docs/nir.md."""

@@ -1,5 +1,4 @@
-"""The discrete-time contract of a graph: everything that decides its integers and that NIR's nodes
-do not say.
+"""The discrete-time contract of a graph: what decides its integers and NIR's nodes do not say.
 
 NIR's equations are continuous and leave time steps, delays, resets in the same or the next step and
 number formats to the simulator. These facts stand as JSON under `spikeport/contract` in the graph's
@@ -8,13 +7,17 @@ metadata; they are derived from the artifact, so a reader computes them again an
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from spikeport.export.host_description import spike_coding_of
 from spikeport.export.nir.nir_graph import IF, LIF_TIMESTEP, refuse_foreign_neurons
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
+from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 CONTRACT_VERSION = "1.0"
 SATURATE = f"v <- clip(v, -{STATE_LIMIT}, {STATE_LIMIT})"
@@ -24,15 +27,15 @@ def contract_of(artifact: Artifact) -> dict[str, Any]:
     """The contract as JSON values. Raises InputError for neurons without a NIR node."""
     refuse_foreign_neurons(artifact)
     network = artifact.network
-    rate = network.neuron == IF
+    own = TIMING[network.neuron]
     return {
         "version": CONTRACT_VERSION,
         "neuron": network.neuron,
-        "time": _time(network, 1.0 if rate else LIF_TIMESTEP),
-        "membrane": _soft_reset(network) if rate else _hard_reset(network),
-        "input": _observation(artifact) | (_held() if rate else _encoder_spikes(network)),
+        "time": _time(network, own.timestep),
+        "membrane": own.membrane(network),
+        "input": _observation(artifact) | own.input(network),
         "readout": _readout(artifact),
-        "integers": _integers(network) | (_rate_units() if rate else _spiking_units()),
+        "integers": _integers(network) | own.units,
     }
 
 
@@ -103,32 +106,26 @@ def _hard_reset(network: Network) -> dict[str, Any]:
         "v_init": "0",
         "carry_over": None,
         "window_start": "u <- 0, v <- 0 in each decision",
-        "layers": [
-            None if layer.dynamics is None else asdict(layer.dynamics) for layer in network.layers
-        ],
+        "layers": [asdict(dynamics_of(layer)) for layer in network.layers],
     }
 
 
 def _observation(artifact: Artifact) -> dict[str, Any]:
     time = artifact.observation.time_feature
+    appended = None
+    if time is not None:
+        value = "1" if time.test_mode else "1 - decision / max_steps"
+        appended = f"{value}, appended last"
     return {
         "observation": (
             "x = clip((features - observation.mean) / sqrt(observation.variance + epsilon), -clip,"
             " clip)"
         ),
-        "time_feature": (
-            None
-            if time is None
-            else (
-                "1 - decision / max_steps, appended last"
-                if not time.test_mode
-                else "1, appended last"
-            )
-        ),
+        "time_feature": appended,
     }
 
 
-def _held() -> dict[str, Any]:
+def _held(network: Network) -> dict[str, Any]:
     return {
         "encode": "q0 = clip(floor(x / encoder.scale + 0.5), -encoder.limit, encoder.limit)",
         "graph_input": "q0 * encoder.scale, the same in each timestep of a decision",
@@ -137,11 +134,9 @@ def _held() -> dict[str, Any]:
 
 
 def _encoder_spikes(network: Network) -> dict[str, Any]:
-    coding = network.spike_coding
-    assert coding is not None  # the spiking networks of lif
-    if coding.mean is not None:
-        activation = "a = exp(-(z - mean)^2 / (2 std^2)), P neurons per feature"
-    else:
+    coding = spike_coding_of(network)
+    activation = "a = exp(-(z - mean)^2 / (2 std^2)), P neurons per feature"
+    if coding.mean is None:
         activation = "a = z"
     return {
         "transform": coding.transform,
@@ -161,26 +156,27 @@ def _encoder_spikes(network: Network) -> dict[str, Any]:
 def _readout(artifact: Artifact) -> dict[str, Any]:
     action = artifact.action
     network = artifact.network
-    squash = "squash(y) * action.scale + action.offset" + (
-        "" if action.low is None else ", clipped to action.low .. action.high"
-    )
-    counts = network.spike_coding is not None
-    return {
+    squash = "squash(y) * action.scale + action.offset"
+    if action.low is not None:
+        squash += ", clipped to action.low .. action.high"
+    return READOUTS[network.code.name] | {
         "rule": "y: mean of the graph's output over the timesteps of a decision",
-        "accumulate": (
-            "count of the last layer's spikes"
-            if counts
-            else "acc = T * b + sum over timesteps of W s"
-        ),
         "divisor": network.divisor,
-        "y": (
-            "decoder_weights . count / divisor + decoder_bias, group by group"
-            if counts
-            else "acc * row_scale / divisor"
-        ),
         "decode": f"action = {squash}",
         "squash": action.squash,
     }
+
+
+READOUTS = {
+    "value": {
+        "accumulate": "acc = T * b + sum over timesteps of W s",
+        "y": "acc * row_scale / divisor",
+    },
+    "spikes": {
+        "accumulate": "count of the last layer's spikes",
+        "y": "decoder_weights . count / divisor + decoder_bias, group by group",
+    },
+}
 
 
 def _integers(network: Network) -> dict[str, Any]:
@@ -195,18 +191,37 @@ def _integers(network: Network) -> dict[str, Any]:
     }
 
 
-def _rate_units() -> dict[str, Any]:
-    return {
-        "hidden_parameter": "NIR's value = integer / theta",
-        "readout_parameter": "NIR's value = integer * row_scale",
-        "first_layer": "columns divided by encoder.scale besides",
-    }
+RATE_UNITS = {
+    "hidden_parameter": "NIR's value = integer / theta",
+    "readout_parameter": "NIR's value = integer * row_scale",
+    "first_layer": "columns divided by encoder.scale besides",
+}
+SPIKING_UNITS = {
+    "weight": "NIR's value = integer * 2^weight_exponent / theta",
+    "bias": "the same with bias_in_current, integer / (64 theta) without",
+    "tau": "dt / (1 - kept share), r = tau_mem / dt, w_in = tau_syn / dt",
+    "decoder": "spike_coding.decoder_weights in blocks, spike_coding.decoder_bias",
+}
 
 
-def _spiking_units() -> dict[str, Any]:
-    return {
-        "weight": "NIR's value = integer * 2^weight_exponent / theta",
-        "bias": "the same with bias_in_current, integer / (64 theta) without",
-        "tau": "dt / (1 - kept share), r = tau_mem / dt, w_in = tau_syn / dt",
-        "decoder": "spike_coding.decoder_weights in blocks, spike_coding.decoder_bias",
-    }
+@dataclass(frozen=True)
+class Timing:
+    """What the contract says of one neuron.
+
+    Attributes:
+        timestep: dt in the units of its time constants.
+        membrane: Update order, reset and carry-over.
+        input: How the host's input reaches the graph.
+        units: What NIR's parameters are in the artifact's integers.
+    """
+
+    timestep: float
+    membrane: Callable[[Network], dict[str, Any]]
+    input: Callable[[Network], dict[str, Any]]
+    units: dict[str, str]
+
+
+TIMING = {
+    IF: Timing(1.0, _soft_reset, _held, RATE_UNITS),
+    LeakyIntegrateAndFire.id: Timing(LIF_TIMESTEP, _hard_reset, _encoder_spikes, SPIKING_UNITS),
+}

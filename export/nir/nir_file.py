@@ -1,12 +1,11 @@
-"""`--to nir`: one HDF5 file that nir.read takes, with the artifact itself, integer by integer, in
-its metadata.
+"""`--to nir`: one HDF5 file that nir.read takes; its metadata hold the artifact itself.
 
 metadata/spikeport   format       `spikeport-nir`, and its version
                      description  the artifact's description, canonical JSON (docs/format.md)
                      sha256       of the artifact's description and arrays
                      contract     the discrete-time contract, canonical JSON (contract.py)
-                     arrays/      the artifact's arrays by name: integers, scales, contracts, probe,
-                         float source
+                     arrays/      the artifact's arrays by name: integers, scales, contracts,
+                                  probe, float source
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from spikeport.export.exporter import TraceOfProbe, carries
 from spikeport.export.nir.contract import contract_of
-from spikeport.export.nir.nir_graph import edges_of, nodes_of
+from spikeport.export.nir.nir_graph import EXPRESSIBLE, edges_of, nodes_of
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import FORMAT, to_parts
 from spikeport.toolchain.errors import InputError
@@ -29,11 +29,20 @@ NIR_FORMAT = "spikeport-nir"
 NIR_VERSION = "1.0"
 
 
-def export_nir(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write the artifact as the NIR file `path`, which must not exist; it appears whole or not at
-    all.
+@carries(EXPRESSIBLE)
+def export_nir(
+    artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
+) -> None:
+    """Write the artifact as one NIR file, which appears whole or not at all.
 
-    Raises InputError for neurons that NIR has no node for and for a path that cannot be used.
+    Args:
+        artifact: What is written.
+        path: The file, which must not exist.
+        trace: Not asked: the file holds the artifact, probe included.
+
+    Raises:
+        InputError: For a path that cannot be used and parameters that NIR has no place for.
+        NotCarried: For neurons that NIR has no node for.
     """
     target = Path(path)
     check_writable(target)
@@ -65,7 +74,7 @@ def nir_graph(artifact: Artifact) -> Any:
 
 
 def metadata_of(artifact: Artifact) -> dict[str, Any]:
-    """What stands under `spikeport` in the graph's metadata."""
+    """The entries under `spikeport` in the graph's metadata."""
     arrays, header = to_parts(artifact, artifact.provenance.file)
     return {
         "format": NIR_FORMAT,
@@ -78,7 +87,7 @@ def metadata_of(artifact: Artifact) -> dict[str, Any]:
 
 
 def nir_library() -> Any:
-    """The package nir, imported when it is needed."""
+    """Import the package nir, or raise InputError where it is not installed."""
     try:
         import nir
     except ImportError:

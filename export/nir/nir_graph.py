@@ -1,15 +1,13 @@
 """The network of an artifact as NIR nodes with real-valued parameters.
 
     if@1    graph input       q0 * scale: the encoded observation in real units, held for the T
-        timesteps
-            affine_l, hidden  y = (W x + b) / theta                 so that every neuron's threshold
-                is 1
+                              timesteps
+            affine_l, hidden  y = (W x + b) / theta, so that every neuron's threshold is 1
             if_l              v <- v + y;  spike if v > 1;  v <- v - 1 (reset by subtraction, see
-                contract.py)
-            affine_l, last    y = (W s + b) * row_scale             the readout
+                              contract.py)
+            affine_l, last    y = (W s + b) * row_scale: the readout
     lif@1   graph input       the spikes of the encoder's neurons
-            affine_l          y = (W s 2^e + b) / theta             b / 64 where it is added to the
-                membrane
+            affine_l          y = (W s 2^e + b) / theta, b / 64 where it is added to the membrane
             lif_l             LIF, or CubaLIF where the current decays; threshold 1, reset to 0
             affine_L          the decoder: action k reads its own group of output neurons
 
@@ -20,26 +18,24 @@ in the artifact. Parameters are float32; the exact integers stand in the graph's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.formats import ways_out
+from spikeport.export.exporter import NotCarried
+from spikeport.export.host_description import spike_coding_of
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.errors import InputError, violations
-from spikeport.toolchain.network.codes import SpikeCoding
-from spikeport.toolchain.network.integer_network import Layer, Network
+from spikeport.toolchain.errors import violations
+from spikeport.toolchain.network.integer_network import READOUT, Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons import IntegrateAndFire, LeakyIntegrateAndFire
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 IF = IntegrateAndFire.id
 LIF = LeakyIntegrateAndFire.id
-EXPRESSIBLE = (IF, LIF)
-LIF_TIMESTEP = (
-    1e-4  # seconds; what simulators of NIR's time constants assume (snnTorch has no other)
-)
+LIF_TIMESTEP = 1e-4  # seconds; simulators of NIR's time constants assume it, snnTorch has no other
 DECAY_UNITS = 4096
 Arrays = dict[str, NDArray[np.float32]]
 Float = NDArray[np.float64]
@@ -54,29 +50,28 @@ class Node:
 
 
 def refuse_foreign_neurons(artifact: Artifact) -> None:
-    """Raise InputError for an artifact whose neurons have no NIR node."""
+    """Raise InputError for an artifact that NIR's nodes cannot hold, NotCarried for its neurons."""
     network = artifact.network
-    hidden = network.spike_coding is not None or len(network.layers) > 1
-    if not hidden or network.neuron not in EXPRESSIBLE:
-        raise InputError(
+    if network.neuron not in EXPRESSIBLE:
+        what = f"NIR has no node for {network.neuron}"
+        if network.neuron == READOUT:
+            what = "a policy without hidden layers has no neuron to write"
+        raise NotCarried(
             "--to nir",
-            (
-                f"NIR has no node for {network.neuron}"
-                if hidden
-                else "a policy without hidden layers has no neuron to write"
-            ),
-            limit=", ".join(EXPRESSIBLE),
+            what,
+            neuron=network.neuron,
+            format="nir",
+            carried=EXPRESSIBLE,
             why=(
                 "its primitives are integrate-and-fire neurons with binary spikes, so another node"
                 " would be another network"
             ),
-            fix=ways_out(network.neuron, "nir"),
         )
     problems = [
         f"layer {index}: {problem}"
         for index, layer in enumerate(network.layers)
-        if layer.neuron == LIF
-        for problem in _lif_problems(layer)
+        if layer.neuron in EXPRESSIBLE
+        for problem in EXPRESSIBLE[layer.neuron].problems(layer)
     ]
     if problems:
         raise violations(
@@ -85,6 +80,20 @@ def refuse_foreign_neurons(artifact: Artifact) -> None:
             why="NIR's neurons take their input in one place, and a time constant is finite",
             fix="--to lava",
         )
+
+
+def nodes_of(artifact: Artifact) -> dict[str, Node]:
+    """Nodes by name, in the order of their edges, between NIR's `input` and `output`.
+
+    Raises InputError for an artifact that NIR's nodes cannot hold.
+    """
+    refuse_foreign_neurons(artifact)
+    network = artifact.network
+    return EXPRESSIBLE[network.neuron].nodes(network)
+
+
+def _no_problems(layer: Layer) -> list[str]:
+    return []
 
 
 def _lif_problems(layer: Layer) -> list[str]:
@@ -97,45 +106,30 @@ def _lif_problems(layer: Layer) -> list[str]:
     return problems
 
 
-def nodes_of(artifact: Artifact) -> dict[str, Node]:
-    """Nodes by name, in the order of their edges, between NIR's `input` and `output`.
-
-    Raises InputError for other neurons.
-    """
-    refuse_foreign_neurons(artifact)
-    network = artifact.network
-    if network.spike_coding is not None:
-        return _lif_nodes(network, network.spike_coding)
-    return _if_nodes(network)
-
-
 def _if_nodes(network: Network) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     for index, layer in enumerate(network.layers):
         last = index == len(network.layers) - 1
-        if last:
-            unit = layer.row_scale
-        else:
-            unit = 1.0 / layer.threshold
+        unit = layer.row_scale if last else 1.0 / layer.threshold
         weight = layer.weights * unit[:, None]
-        nodes[f"affine_{index}"] = affine(
-            weight / network.encoder.scale if index == 0 else weight, layer.bias * unit
-        )
+        if index == 0:
+            weight = weight / network.encoder.scale
+        nodes[f"affine_{index}"] = affine(weight, layer.bias * unit)
         if not last:
             ones = np.ones(layer.outputs)
             nodes[f"if_{index}"] = node("IF", r=ones, v_threshold=ones, v_reset=0 * ones)
     return nodes
 
 
-def _lif_nodes(network: Network, coding: SpikeCoding) -> dict[str, Node]:
+def _lif_nodes(network: Network) -> dict[str, Node]:
+    coding = spike_coding_of(network)
     nodes: dict[str, Node] = {}
     for index, layer in enumerate(network.layers):
         dynamics = dynamics_of(layer)
         weight_unit = 2.0**dynamics.weight_exponent / layer.threshold
+        bias_unit = 2.0**-ACT_SHIFT / layer.threshold
         if dynamics.bias_in_current:
             bias_unit = weight_unit
-        else:
-            bias_unit = 2.0**-ACT_SHIFT / layer.threshold
         nodes[f"affine_{index}"] = affine(
             layer.weights * weight_unit[:, None], layer.bias * bias_unit
         )
@@ -151,7 +145,8 @@ def _lif_nodes(network: Network, coding: SpikeCoding) -> dict[str, Node]:
 def lif_node(layer: Layer) -> Node:
     """Tau so that a forward Euler step of dt keeps what the integers keep.
 
-    R and w_in so that it adds its input whole.
+    tau is such that a forward Euler step of dt keeps what the integers keep, r and w_in such that
+    the step adds its input whole.
     """
     dynamics = dynamics_of(layer)
     ones = np.ones(layer.outputs)
@@ -169,11 +164,24 @@ def lif_node(layer: Layer) -> Node:
     )
 
 
+@dataclass(frozen=True)
+class Expression:
+    """How a neuron is written: what NIR cannot say of a layer, and the nodes of a network."""
+
+    problems: Callable[[Layer], list[str]]
+    nodes: Callable[[Network], dict[str, Node]]
+
+
+EXPRESSIBLE = {IF: Expression(_no_problems, _if_nodes), LIF: Expression(_lif_problems, _lif_nodes)}
+
+
 def affine(weight: Float, bias: Float) -> Node:
+    """An affine map, y = weight x + bias."""
     return node("Affine", weight=weight, bias=bias)
 
 
 def node(kind: str, **parameters: Float) -> Node:
+    """A node with its parameters in float32."""
     return Node(kind, {name: value.astype(np.float32) for name, value in parameters.items()})
 
 

@@ -21,7 +21,8 @@ from spikeport.toolchain.files.atomic import canonical_json
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.hdf5 import Tree, read_hdf5
 from spikeport.toolchain.files.regular_file import FileContent, open_regular, read_content
-from spikeport.toolchain.readers.detect import HDF5_SIGNATURE, hdf5_kind
+from spikeport.toolchain.readers.containers import HDF5_SIGNATURE
+from spikeport.toolchain.readers.detect import detect_format
 from spikeport.toolchain.readers.nir.nir_chain import graph_of, metadata_entry
 
 EXPORT_AGAIN = "export the artifact again with `spikeport export ARTIFACT --to nir -o FILE`"
@@ -29,10 +30,9 @@ TEXTS = ("format", "version", "description", "sha256", "contract")
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:
-    """The artifact in a NIR file that `spikeport export --to nir` wrote: equal in every field and
-    array.
+    """Read the artifact in a NIR file that `spikeport export --to nir` wrote, equal in every array.
 
-    Raises InputError for a NIR file of somebody else, for damage, and where nodes, edges or
+    Raises InputError for a NIR file of another writer, for damage, and where nodes, edges or
     contract no longer say what the artifact in the metadata says.
     """
     content = read_content(path, "NIR")
@@ -66,7 +66,7 @@ def holds_artifact(path: str | os.PathLike[str]) -> bool:
     except OSError:
         return False  # whoever reads it says why
     content: FileContent = read_content(path, "HDF5")
-    if hdf5_kind(content.data, content.name) != "nir":
+    if detect_format(content) != "nir":
         return False
     return (
         metadata_entry(graph_of(read_hdf5(content.data, content.name), content.name), NAMESPACE)

@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.export.onnx.decision import Decision, Port, decision_graph
+from spikeport.export.exporter import TraceOfProbe, carries
+from spikeport.export.onnx.decision import Decision, decision_graph
+from spikeport.export.onnx.graph.onnx_graph import (
+    IR_VERSION,
+    OPSET,
+    Body,
+    Graph,
+    Port,
+    element_type,
+)
+from spikeport.export.onnx.neurons import NEURON_GRAPHS
 from spikeport.export.onnx.onnx_description import metadata
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Body, Graph, element_type
 from spikeport.export.onnx.requirement import install_command, onnx_problem
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
@@ -19,12 +28,21 @@ from spikeport.toolchain.files.atomic import check_writable, write_atomically
 BATCH = "n"
 
 
-def export_onnx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
-    """Write one `.onnx` file; `path` must be absent or an empty file, and the file appears whole or
-    not at all.
+@carries(NEURON_GRAPHS)
+def export_onnx(
+    artifact: Artifact, path: str | os.PathLike[str], trace: TraceOfProbe | None = None
+) -> None:
+    """Write one `.onnx` file, which appears whole or not at all.
 
-    Raises InputError for a path that cannot be used or a neuron without a graph, BackendError where
-    onnx is not installed.
+    Args:
+        artifact: What is written.
+        path: The file; it must be absent or empty.
+        trace: Not asked: a graph has no place for expected integers.
+
+    Raises:
+        InputError: For a path that cannot be used.
+        NotCarried: For a neuron without a graph.
+        BackendError: Where onnx is not installed.
     """
     target = Path(path)
     if target.is_file() and target.stat().st_size:
@@ -44,10 +62,18 @@ def export_onnx(artifact: Artifact, path: str | os.PathLike[str]) -> None:
 
 
 def onnx_model(artifact: Artifact, trace: bool = False) -> Any:
-    """The ModelProto of one decision; with `trace` every payload and state of each timestep goes
-    out, too.
+    """Make the ModelProto of one decision.
 
-    Raises InputError for a neuron without a graph, BackendError where onnx is not installed.
+    Args:
+        artifact: What the graph computes.
+        trace: Whether every payload and state of each timestep goes out, too.
+
+    Returns:
+        The model, with its description in the metadata.
+
+    Raises:
+        NotCarried: For a neuron without a graph.
+        BackendError: Where onnx is not installed.
     """
     decision = decision_graph(artifact.network, trace)
     if problem := onnx_problem("onnx"):

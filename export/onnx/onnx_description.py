@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from spikeport.export.host_description import decode, encode
-from spikeport.export.onnx.decision import COUNTS, IDLE_COUNTS, Decision
+from spikeport.export.host_description import decode, encode, origin
+from spikeport.export.onnx.decision import COUNTS, Decision
 from spikeport.export.onnx.neurons import NEURON_GRAPHS
+from spikeport.export.onnx.onnx_codes import IDLE_COUNTS
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import checksum
 from spikeport.toolchain.artifact.parts import VERSION
@@ -18,7 +19,16 @@ from spikeport.toolchain.files.atomic import canonical_json
 
 FORMAT = "spikeport"
 FORMAT_VERSION = "1.1"
-MEANING = {
+ENCODE = (
+    "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor,"
+    " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode) is"
+    " the last feature, decision counting from 0 at an episode's start"
+)
+COMMON_MEANING = {
+    "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
+    "clip": "clip, low and high are the largest float64 where nothing is clipped",
+}
+VALUE_MEANING = COMMON_MEANING | {
     "encoded": "q0 of encode, one row per environment",
     "control": (
         "per row: 1 carry on, 2 an episode starts (also every resync_every decisions, if not 0), 0"
@@ -29,20 +39,14 @@ MEANING = {
         " with next_ before it"
     ),
     "accumulator": "what decode takes",
-    "counts": f"per layer: {', '.join(COUNTS)}; zero where a row is not active",
-    "encode": (
-        "q0 = clip(floor(x / scale + 0.5), -limit, limit), x = clip((features - shift) / divisor,"
-        " -clip, clip), in float64; with a time feature 1 - decision / max_steps (1 in test mode)"
-        " is the last feature, decision counting from 0 at an episode's start"
-    ),
+    "encode": ENCODE,
     "decode": (
         "action = clip(squash(y) * scale + offset, low, high), y = accumulator * row_scale /"
         " divisor, in float64; with the squash argmax it is the number of the largest y, the lowest"
         " of equal ones"
     ),
-    "clip": "clip, low and high are the largest float64 where nothing is clipped",
 }
-SPIKING_MEANING = {
+SPIKING_MEANING = COMMON_MEANING | {
     "encoded": (
         "q0 of encode, one row per environment: what the input neurons integrate in each timestep"
     ),
@@ -57,7 +61,7 @@ SPIKING_MEANING = {
         " zero where a row is not active"
     ),
     "encode": (
-        f"{MEANING['encode']}; feature i then becomes P activations, which take the place of x: z ="
+        f"{ENCODE}; feature i then becomes P activations, which take the place of x: z ="
         " tanh(x) with the transform tanh, else x; exp(-0.5 * ((z - mean[i, j]) * (z - mean[i,"
         " j])) / (std[i, j] * std[i, j])), or z itself where mean is null"
     ),
@@ -66,13 +70,14 @@ SPIKING_MEANING = {
         " spike_counts[k * P + j], j rising, / divisor + bias[k], in float64"
     ),
 }
+MEANINGS = {"value": VALUE_MEANING, "spikes": SPIKING_MEANING}
 
 
 def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
-    """metadata_props of the model:
+    """metadata_props of the model.
 
-    `format`, versions, the artifact's checksum, neuron and time, and `description` as canonical
-    JSON.
+    They are the format and versions, the artifact's checksum, neuron and time, and `description` as
+    canonical JSON.
     """
     network = artifact.network
     return {
@@ -87,29 +92,16 @@ def metadata(artifact: Artifact, decision: Decision) -> dict[str, str]:
     }
 
 
-def meaning(artifact: Artifact) -> dict[str, str]:
-    """What the ports and numbers of this artifact's graph mean."""
-    if artifact.network.spike_coding is None:
-        return MEANING
-    without = ("accumulator", "state")
-    return {name: text for name, text in MEANING.items() if name not in without} | SPIKING_MEANING
-
-
 def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
-    """The description.
-
-    What goes in and out, what it means, encode and decode, where the policy comes from.
-    """
+    """What goes in and out and what it means, encode and decode, where the policy comes from."""
     network = artifact.network
-    provenance = artifact.provenance
-    environment = artifact.environment
     entries = [list(NEURON_GRAPHS[layer.neuron].state) for layer in network.layers]
     entries = [["announced"]] * network.across_decisions + [names for names in entries if names]
     states = [
         {"input": port.name, "output": after, "entries": names, "neurons": port.shape[-1]}
         for (port, after), names in zip(decision.states, entries, strict=True)
     ]
-    return {
+    return origin(artifact) | {
         "neurons": [layer.neuron for layer in network.layers],
         "timesteps": network.timesteps,
         "alpha": network.alpha,
@@ -117,12 +109,6 @@ def describe(artifact: Artifact, decision: Decision) -> dict[str, Any]:
         "states": states,
         "encode": encode(artifact),
         "decode": decode(artifact),
-        "meaning": meaning(artifact),
-        "environment": (
-            None
-            if environment is None
-            else {"id": environment.id, "control_period_s": environment.control_period_s}
-        ),
-        "provenance": {"file": provenance.file, "sha256": provenance.sha256},
+        "meaning": MEANINGS[network.code.name],
         "memory": artifact.memory,
     }

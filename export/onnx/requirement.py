@@ -1,4 +1,4 @@
-"""The packages behind the ONNX export and the backend `onnx`, and the command that installs them."""
+"""What the ONNX export and the backend `onnx` need, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ REQUIREMENTS = {"onnx": "onnx>=1.16", "onnxruntime": "onnxruntime>=1.18"}
 
 
 def onnx_problem(*modules: str) -> str:
-    """Which of `modules` (all of REQUIREMENTS if none are named) is not installed.
-
-    Empty where all are.
-    """
+    """Which of `modules` (all of REQUIREMENTS if none are named) is missing; or empty."""
     missing = [name for name in modules or REQUIREMENTS if not _locatable(name)]
-    if missing:
-        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
-    return ""
+    if not missing:
+        return ""
+    verb = "is" if len(missing) == 1 else "are"
+    return f"{' and '.join(missing)} {verb} not installed"
 
 
 def install_command() -> str:
-    """What installs them into this Python."""
+    """The command that installs them into this Python."""
     return f"{shlex.quote(sys.executable)} -m pip install {shlex.join(REQUIREMENTS.values())}"
 
 

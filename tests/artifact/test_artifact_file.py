@@ -174,9 +174,9 @@ ENVIRONMENT = {
         ),
         (
             set_in("version", value="2.0"),
-            r"format version is not readable here \(got 2.0, limit 1.0 to 1.1\).*spikeport convert",
+            r"format version is not readable here \(got 2.0, limit 1.0 to 1.2\).*spikeport convert",
         ),
-        (set_in("version", value="1.2"), "format version is not readable here"),
+        (set_in("version", value="1.3"), "format version is not readable here"),
         (set_in("version", value=1), "damaged description"),
         (set_in("timesteps", value=4), "sdn@1 has one timestep, not 4"),
         (set_in("timesteps", value=10**9), "must be in 1..1024"),

@@ -15,6 +15,7 @@ from spikeport.toolchain.artifact.artifact_file import save
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.parameters import Dynamics
+from spikeport.toolchain.network.synapses import Dense
 from tests.support.artifact_edits import WHOLE, encoder, in_layer, ints, part, ranges, small, time
 from tests.support.networks import random_artifact
 
@@ -79,7 +80,7 @@ RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
         "layer 0: payload ranges must include 0 and 1 within 24 bits",
     ),
     (
-        in_layer(0, payload_high=ints(2**22, 1), weights=np.full((2, 3), 100, np.int8)),
+        in_layer(0, payload_high=ints(2**22, 1), synapses=Dense(np.full((2, 3), 100, np.int8))),
         r"layer 1: 1 rows' \w+ sum may reach \d+, limit 8388607",
     ),
     (
@@ -87,15 +88,15 @@ RULES: list[tuple[Callable[[Artifact], Artifact], str]] = [
         r"layer 0: 1 rows' accumulator sum may reach \d+, limit 8388607",
     ),
     (
-        in_layer(0, weights=np.full((2, 3), -128, np.int8)),
+        in_layer(0, synapses=Dense(np.full((2, 3), -128, np.int8))),
         "layer 0: weights must be symmetric, -127..127",
     ),
     (
-        in_layer(0, weights=np.zeros((2, 4), np.int8)),
+        in_layer(0, synapses=Dense(np.zeros((2, 4), np.int8))),
         r"layer 0: weights of shape \(2, 4\) where 3 inputs arrive",
     ),
     (
-        in_layer(0, weights=np.zeros((0, 3), np.int8)),
+        in_layer(0, synapses=Dense(np.zeros((0, 3), np.int8))),
         r"layer 0: weights of shape \(0, 3\) where 3 inputs arrive",
     ),
     (in_layer(0, bias=np.zeros(3, np.int32)), r"layer 0: bias has shape \(3,\) for 2 rows"),

@@ -18,6 +18,7 @@ from spikeport.toolchain.artifact.artifact_file import load, save
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support import spk_files
@@ -250,7 +251,9 @@ def test_current_and_membrane_are_proven() -> None:
     artifact = build_spiking(
         SpikingShape(features=20, hidden=(), actions=1, population=0, readers=1), 0
     )
-    layer = dataclasses.replace(artifact.network.layers[0], weights=np.full((1, 20), 127, np.int8))
+    layer = dataclasses.replace(
+        artifact.network.layers[0], synapses=Dense(np.full((1, 20), 127, np.int8))
+    )
     for exponent, allowed in ((0, True), (7, False)):
         assert layer.dynamics is not None
         changed = dataclasses.replace(

@@ -13,6 +13,7 @@ import pytest
 
 import spikeport
 from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.network.synapses import Dense
 from tests.support.check_reports import failed
 from tests.support.front_door import answer, pendulum, toy
 
@@ -110,7 +111,9 @@ def test_artifacts_that_break_their_word(
 def test_a_silent_network_is_told() -> None:
     layers = list(pendulum().network.layers)
     layers[0] = dataclasses.replace(
-        layers[0], weights=np.zeros_like(layers[0].weights), bias=np.zeros_like(layers[0].bias)
+        layers[0],
+        synapses=Dense(np.zeros_like(layers[0].weights)),
+        bias=np.zeros_like(layers[0].bias),
     )
     silent = dataclasses.replace(
         pendulum(), network=dataclasses.replace(pendulum().network, layers=tuple(layers))

@@ -37,7 +37,7 @@ from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
 FILE = Path(__file__).parents[2] / "examples" / "policies" / "td3-InvertedDoublePendulum-v5.zip"

@@ -22,7 +22,7 @@ from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.readers.load import load_policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from tests.support.policy_files import edit_json, edit_tensors, model, randomize
 
 CARTPOLE = "CartPole-v1"

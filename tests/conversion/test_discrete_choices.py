@@ -16,7 +16,7 @@ from spikeport.toolchain.conversion.calibration.signal_statistics import (
     unit,
 )
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.rollout import Chatter
 from tests.support.strategies import Shape, build
 

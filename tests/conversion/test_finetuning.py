@@ -29,7 +29,7 @@ from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenan
 from spikeport.toolchain.quantization.fitting import compensated_rows
 from spikeport.toolchain.quantization.layer_rounding import InputSignal, round_layer
 from spikeport.toolchain.quantization.rounding import augmented_moments, quantise_rows, refined
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from tests.support.front_door import ROOT
 
 finetune_module = sys.modules["spikeport.toolchain.conversion.distillation.finetune"]

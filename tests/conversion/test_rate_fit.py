@@ -25,8 +25,9 @@ from spikeport.toolchain.conversion.schemes.rate_thresholds import (
 )
 from spikeport.toolchain.conversion.schemes.thresholds import maximum_thresholds
 from spikeport.toolchain.environments import gymnasium_bridge
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from tests.support.networks import random_artifact
 
 ENVIRONMENT = "InvertedDoublePendulum-v5"
@@ -105,7 +106,7 @@ def test_a_neuron_keeps_its_threshold_unless_a_smaller_one_errs_less() -> None:
     layer = random_artifact(0, neuron="if@1", timesteps=8, alpha=0).network.layers[0]
     layer = dataclasses.replace(
         layer,
-        weights=np.eye(layer.outputs, layer.inputs, dtype=np.int8),
+        synapses=Dense(np.eye(layer.outputs, layer.inputs, dtype=np.int8)),
         bias=np.zeros(layer.outputs, np.int32),
         row_scale=np.ones(layer.outputs),
         hold_input=True,

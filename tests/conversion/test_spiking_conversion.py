@@ -20,6 +20,7 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.schemes.lif_network import quantise_layer, spiking_network
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
@@ -317,7 +318,7 @@ def test_lavas_dense_computes_the_integer_sum(exponent: int) -> None:
     )
     layer = dataclasses.replace(
         layer,
-        weights=weights,
+        synapses=Dense(weights),
         bias=0 * layer.bias,
         threshold=0 * layer.threshold + 2**17 - 1,
         dynamics=dataclasses.replace(

@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "energy.md"
 def test_the_page_is_not_stale() -> None:
     text = PAGE.read_text("utf-8")
     assert regenerated(text) == text, (
-        "stale: run `python -m benchmarks.energy.document docs/energy.md`"
+        "stale: run `python benchmarks/energy/document.py docs/energy.md`"
     )
 
 

@@ -113,8 +113,8 @@ def test_episodes_need_an_environment() -> None:
         with pytest.raises(
             InputError,
             match=(
-                r"^--episodes: the artifact names no environment \(got 3\).*Fix: --env ID or leave"
-                r" --episodes away"
+                r"^--episodes: the artifact names no environment \(got 3\).*Fix: --env ID or omit"
+                r" --episodes"
             ),
         ):
             run(small(LEAKY), episodes=3)

@@ -13,8 +13,8 @@ from spikeport.toolchain.energy import estimate_energy
 from spikeport.toolchain.energy.ann_work import AnnWork, LayerWork
 from spikeport.toolchain.energy.estimate_result import DELTA, DENSE, SPARSE
 from spikeport.toolchain.energy.textbook import (
+    EventLayer,
     ann_terms,
-    event_layer,
     operation_of,
     spiking_terms,
     textbook_ann_estimates,
@@ -54,8 +54,7 @@ def test_an_event_layer_by_hand() -> None:
 
     2 KB of weights, 128 B of sums; 100 synops from 5 payloads in 4 timesteps.
     """
-    parts = event_layer(
-        ASIC,
+    parts = EventLayer(
         inputs=64,
         outputs=32,
         synops=100,
@@ -63,7 +62,7 @@ def test_an_event_layer_by_hand() -> None:
         timesteps=4,
         state_words=1,
         operation=("mul8", "add32"),
-    )
+    ).terms(ASIC)
     weight = 10 * 2048 / 8192
     state = 10 * 128 / 8192
     queue = 10 * 256 / 8192

@@ -29,11 +29,12 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import IntegrateAndFire, network_of
 from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.simulation.backend import Backend
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.networks import observation_stream, random_artifact
 
@@ -91,7 +92,7 @@ def fixture() -> Artifact:
         layers.append(
             Layer(
                 READOUT if readout else "if@1",
-                weights,
+                Dense(weights),
                 bias,
                 np.ones(outputs),
                 threshold,

@@ -18,14 +18,13 @@ import pytest
 
 from spikeport.export.host_description import describe_host
 from spikeport.export.lava import folder, lava_import
-from spikeport.export.lava.folder import export_lava
 from spikeport.export.lava.host import Host
 from spikeport.export.lava.network_description import describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.host.host_state import HostState
 from spikeport.toolchain.neurons import START
-from spikeport.toolchain.simulation.reference import ReferenceBackend
+from spikeport.toolchain.simulation.reference import ReferenceBackend, probe_trace
 from tests.support.networks import observation_stream, random_artifact
 from tests.support.strategies import Shape, build
 
@@ -59,6 +58,10 @@ def python(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+
+
+def export_lava(artifact: Artifact, path: Path) -> None:
+    folder.export_lava(artifact, path, lambda: probe_trace(artifact))
 
 
 def change(file: Path, name: str, place: tuple[int, ...], by: int) -> None:

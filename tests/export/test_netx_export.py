@@ -18,6 +18,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import spikeport
+from spikeport import api
 from spikeport.export.lava import lava_import
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import checksum, save
@@ -25,6 +26,7 @@ from spikeport.toolchain.artifact.check import check
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import encoder_spikes
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.readers.load import load_policy
 from spikeport.toolchain.readers.netx.netx_weights import netx_weights, weights_problem
 from spikeport.toolchain.simulation.reference import ReferenceBackend
@@ -65,7 +67,7 @@ def expressible(artifact: Artifact) -> Artifact:
             bias = (np.abs(bias) >> 6).clip(0, 4095) * np.sign(
                 bias
             ) << 6  # never larger, so the range proof still holds
-        layers.append(dataclasses.replace(layer, weights=weights, bias=bias))
+        layers.append(dataclasses.replace(layer, synapses=Dense(weights), bias=bias))
     found = dataclasses.replace(
         artifact, network=dataclasses.replace(artifact.network, layers=tuple(layers))
     )
@@ -260,7 +262,7 @@ def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     empty = with_layer(
         clif,
         1,
-        weights=np.zeros_like(clif.network.layers[1].weights),
+        synapses=Dense(np.zeros_like(clif.network.layers[1].weights)),
         bias=np.zeros_like(clif.network.layers[1].bias),
     )
     last = lif.network.layers[2]
@@ -268,7 +270,7 @@ def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     negative = with_layer(
         lif,
         2,
-        weights=np.full_like(last.weights, -64),
+        synapses=Dense(np.full_like(last.weights, -64)),
         dynamics=dataclasses.replace(last.dynamics, weight_exponent=0),
     )
     refused = [
@@ -294,7 +296,7 @@ def test_what_netx_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     for artifact, message in refused:
         with pytest.raises(InputError, match=message):
-            export_netx(artifact, tmp_path / "a.net")
+            api.export(artifact, "netx", tmp_path / "a.net")
     monkeypatch.setattr("spikeport.export.netx.blocks.LARGEST_NETWORK", 100)
     with pytest.raises(
         InputError,
@@ -371,8 +373,8 @@ def test_the_program_in_the_documentation(tmp_path: Path) -> None:
     observations = spiking_stream(artifact, 3, 12)[0]
     np.save(tmp_path / "observations.npy", observations)
     before = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\nfrom netx_child import"
-        " import_netx\nimport_netx()\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'support')!r})\n"
+        "from netx_child import import_netx\nimport_netx()\n"
     )
     after = (
         "np.save('actions.npy', [decide(row, index) for index, row in"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikeport import api
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.artifact.artifact_file import save
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
@@ -199,7 +200,7 @@ def test_neurons_without_node_are_refused(
     tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        export_nir(random_artifact(0, **options), tmp_path / "a.nir")
+        api.export(random_artifact(0, **options), "nir", tmp_path / "a.nir")
     assert not list(tmp_path.iterdir())
 
 

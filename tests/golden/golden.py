@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 
 
@@ -23,7 +24,7 @@ def saturating(neuron: str = "if@1") -> Network:
     payloads = spikes.low * ones, spikes.high * ones
     hidden = Layer(
         neuron,
-        big,
+        Dense(big),
         zeros,
         np.ones(3),
         threshold.clip(3).astype(np.int32),
@@ -34,7 +35,7 @@ def saturating(neuron: str = "if@1") -> Network:
     last = np.array([[3, -5, 7], [-1, 2, 4]], np.int8)
     readout = Layer(
         READOUT,
-        last,
+        Dense(last),
         np.array([10, -20], np.int32),
         np.ones(2),
         zeros[:2],

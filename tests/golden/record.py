@@ -46,6 +46,7 @@ from spikeport.toolchain.network.integer_network import (  # noqa: E402
     Layer,
     Network,
 )
+from spikeport.toolchain.network.synapses import Dense  # noqa: E402
 from spikeport.toolchain.neurons import network_of  # noqa: E402
 from spikeport.toolchain.neurons.proof import prove  # noqa: E402
 
@@ -77,11 +78,20 @@ def back_to_zero() -> Network:
     unit = np.ones(len(bias))
     one = np.ones(len(bias), np.int32)
     hidden = Layer(
-        "sdn@1", weights, bias, unit, one, -4 * one, 3 * one, unit, activation="identity", trigger=2
+        "sdn@1",
+        Dense(weights),
+        bias,
+        unit,
+        one,
+        -4 * one,
+        3 * one,
+        unit,
+        activation="identity",
+        trigger=2,
     )
     readout = Layer(
         READOUT,
-        weights.T.copy(),
+        Dense(weights.T.copy()),
         one[:4],
         unit[:4],
         0 * one[:4],

@@ -1,22 +1,27 @@
-"""Mutants of the fast kernels of if, snm, mt and dc. They run uncompiled."""
+"""Mutants of the fast kernels that integrate and fire."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import inside, mutants
 
 KERNELS = "fast kernels"
-
+WINDOW_START = "fast window start"
+FILES = {
+    "if": "fast integrate and fire",
+    "snm": "fast signed memory",
+    "mt": "fast multi threshold",
+    "dc": "fast differential coding",
+    "sdn": "fast sigma delta",
+}
 CLIP = """        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
         clipped += np.int32(value != raw)
 """
-
 RAW = "        raw = state[where + j] + sums[total + j] + neurons[first + j]\n"
-
 MEAN_RAW = (
     "        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]\n"
 )
-
 THRESHOLD = "        threshold = neurons[thresholds + j]\n"
+
 
 # Integration, up to the line that is this neuron's own.
 MEMBRANES = {
@@ -25,11 +30,9 @@ MEMBRANES = {
     "mt": RAW + CLIP + "        unit = neurons[thresholds + j]\n",
     "dc": MEAN_RAW + CLIP,
 }
-
 RESET = """        state[where + j] = value - threshold * spike
         state[net + j] += spike
 """
-
 RESETS = {
     "if": "        spike = np.int32(value > threshold)\n" + RESET,
     "snm": "(state[net + j] >= 1))\n" + RESET,
@@ -37,18 +40,12 @@ RESETS = {
         state[net + j] += payload
 """,
 }
-
 OPENED = """, alpha)
         state[where + j] = start
         state[start_at + j] = start
         state[net + j] = np.int32(0)
 """
-
-CARRIED = (
-    "        if control == CARRY:\n"
-    "            start = carried_over(state[where + j], state[start_at + j], "
-)
-
+CARRIED = "        if control == CARRY:\n            start = carried_over(state[where + j], state[start_at + j], "
 OPENINGS = {
     "if": CARRIED + "start, np.int64(state[net + j]) * threshold, 0, threshold" + OPENED,
     "mt": CARRIED + "0, np.int64(state[net + j]) * unit, -4 * unit, 4 * unit" + OPENED,
@@ -107,100 +104,114 @@ def opening(kind: str) -> list[tuple[str, str, str]]:
     ]
 
 
-FIRE = mutants(
-    KERNELS,
-    "fast",
-    *membrane("if"),
-    *membrane("snm"),
-    *membrane("mt"),
-    *membrane("dc"),
-    *opening("if"),
-    *opening("mt"),
-    *opening("dc"),
-    (
-        "fast if: fires strictly above theta",
-        "np.int32(value > threshold)",
-        "np.int32(value >= threshold)",
+FIRE = (
+    *mutants(FILES["if"], "fast", *membrane("if")),
+    *mutants(FILES["snm"], "fast", *membrane("snm")),
+    *mutants(FILES["mt"], "fast", *membrane("mt")),
+    *mutants(FILES["dc"], "fast", *membrane("dc")),
+    *mutants(WINDOW_START, "fast", *opening("if")),
+    *mutants(FILES["mt"], "fast", *opening("mt")),
+    *mutants(FILES["dc"], "fast", *opening("dc")),
+    *mutants(
+        FILES["if"],
+        "fast",
+        (
+            "fast if: fires strictly above theta",
+            "np.int32(value > threshold)",
+            "np.int32(value >= threshold)",
+        ),
+        inside(
+            "fast if: soft reset",
+            RESETS["if"],
+            "value - threshold * spike",
+            "value * (np.int32(1) - spike)",
+        ),
+        inside(
+            "fast if: emitted += theta",
+            RESETS["if"],
+            "state[net + j] += spike",
+            "state[net + j] += np.int32(0)",
+        ),
     ),
-    inside(
-        "fast if: soft reset",
-        RESETS["if"],
-        "value - threshold * spike",
-        "value * (np.int32(1) - spike)",
-    ),
-    inside(
-        "fast if: emitted += theta",
-        RESETS["if"],
-        "state[net + j] += spike",
-        "state[net + j] += np.int32(0)",
-    ),
-    inside(
-        "fast if: emitted is in membrane units",
-        OPENINGS["if"],
-        "np.int64(state[net + j]) * threshold",
-        "np.int64(state[net + j])",
-    ),
-    (
-        "fast if: v_init = theta // 2",
-        "start = threshold >> np.int32(1)",
-        "start = (threshold + np.int32(1)) >> np.int32(1)",
-    ),
-    (
-        "fast: dv >= -emitted",
-        "max(np.int64(v - v_start), -np.int64(emitted))",
-        "np.int64(v - v_start)",
-    ),
-    (
-        "fast: dv may be negative",
-        "max(np.int64(v - v_start), -np.int64(emitted))",
-        "max(np.int64(v - v_start), np.int64(0))",
-    ),
-    ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
-    ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
-    ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
-    inside(
-        "fast if: lo = 0",
-        OPENINGS["if"],
-        "threshold, 0, threshold",
-        "threshold, -threshold, threshold",
-    ),
-    inside(
-        "fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"
-    ),
-)
-
-SIGNED = mutants(
-    KERNELS,
-    "fast",
-    ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
-    ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
-    (
-        "fast snm: nothing is taken back that was not sent",
-        "(state[net + j] >= 1)",
-        "(state[net + j] >= 0)",
-    ),
-    ("fast snm: the last spike may be taken back", "(state[net + j] >= 1)", "(state[net + j] > 1)"),
-    inside(
-        "fast snm: soft reset",
-        RESETS["snm"],
-        "value - threshold * spike",
-        "value * (np.int32(1) - spike)",
-    ),
-    inside(
-        "fast snm: n counts back",
-        RESETS["snm"],
-        "state[net + j] += spike",
-        "state[net + j] += abs(spike)",
-    ),
-    (
-        "fast snm: payloads have a sign",
-        "if layer > 0 and (kind == IF or kind == LEAKY):",
-        "if layer > 0 and kind <= SNM:",
+    *mutants(
+        WINDOW_START,
+        "fast",
+        inside(
+            "fast if: emitted is in membrane units",
+            OPENINGS["if"],
+            "np.int64(state[net + j]) * threshold",
+            "np.int64(state[net + j])",
+        ),
+        (
+            "fast if: v_init = theta // 2",
+            "start = threshold >> np.int32(1)",
+            "start = (threshold + np.int32(1)) >> np.int32(1)",
+        ),
+        (
+            "fast: dv >= -emitted",
+            "max(np.int64(v - v_start), -np.int64(emitted))",
+            "np.int64(v - v_start)",
+        ),
+        (
+            "fast: dv may be negative",
+            "max(np.int64(v - v_start), -np.int64(emitted))",
+            "max(np.int64(v - v_start), np.int64(0))",
+        ),
+        ("fast: carry-over rounds to the nearest", "residual + 32", "residual"),
+        ("fast: carry-over's halves go up", "residual + 32", "residual + 31"),
+        ("fast: alpha in 64ths", ">> 6), np.int64(low)", ">> 5), np.int64(low)"),
+        inside(
+            "fast if: lo = 0",
+            OPENINGS["if"],
+            "threshold, 0, threshold",
+            "threshold, -threshold, threshold",
+        ),
+        inside(
+            "fast if: hi = theta", OPENINGS["if"], "0, threshold, alpha", "0, threshold >> 1, alpha"
+        ),
     ),
 )
-
+SIGNED = (
+    *mutants(
+        FILES["snm"],
+        "fast",
+        ("fast snm: fires at theta", "np.int32(value >= threshold)", "np.int32(value > threshold)"),
+        ("fast snm: negative strictly below 0", "(value < 0) &", "(value <= 0) &"),
+        (
+            "fast snm: nothing is taken back that was not sent",
+            "(state[net + j] >= 1)",
+            "(state[net + j] >= 0)",
+        ),
+        (
+            "fast snm: the last spike may be taken back",
+            "(state[net + j] >= 1)",
+            "(state[net + j] > 1)",
+        ),
+        inside(
+            "fast snm: soft reset",
+            RESETS["snm"],
+            "value - threshold * spike",
+            "value * (np.int32(1) - spike)",
+        ),
+        inside(
+            "fast snm: n counts back",
+            RESETS["snm"],
+            "state[net + j] += spike",
+            "state[net + j] += abs(spike)",
+        ),
+    ),
+    *mutants(
+        KERNELS,
+        "fast",
+        (
+            "fast snm: payloads have a sign",
+            "if layer > 0 and (kind == IF or kind == LEAKY):",
+            "if layer > 0 and kind <= SNM:",
+        ),
+    ),
+)
 GRADED = mutants(
-    KERNELS,
+    FILES["mt"],
     "fast",
     ("fast mt: fires at 3/4 lambda", "np.int32(four >= at)", "np.int32(four > at)"),
     ("fast mt: fires at 3/4 of 2 lambda", "(four >= 2 * at)", "(four > 2 * at)"),
@@ -241,84 +252,93 @@ GRADED = mutants(
     inside("fast mt: lo = -(theta // 2)", OPENINGS["mt"], "-4 * unit", "0"),
     inside("fast mt: hi = theta // 2", OPENINGS["mt"], ", 4 * unit", ", 8 * unit"),
 )
-
-DIFFERENTIAL = mutants(
-    KERNELS,
-    "fast",
-    inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
-    inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
-    inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
-    (
-        "fast dc: c += eout",
-        "emitted = state[net + j] + state[mean_out + j]",
-        "emitted = state[net + j]",
+DIFFERENTIAL = (
+    *mutants(
+        FILES["dc"],
+        "fast",
+        inside("fast dc: v += D I", MEMBRANES["dc"], "units * synaptic", "synaptic"),
+        inside("fast dc: v += ein", MEMBRANES["dc"], " + state[mean_in + j]", ""),
+        inside("fast dc: v -= eout", MEMBRANES["dc"], " - state[mean_out + j]", ""),
+        (
+            "fast dc: c += eout",
+            "emitted = state[net + j] + state[mean_out + j]",
+            "emitted = state[net + j]",
+        ),
+        (
+            "fast dc: c += eout before p is chosen",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, unit, state[net + j], unit)",
+        ),
+        (
+            "fast dc: c is in units of 1/D",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, unit, emitted, threshold)",
+        ),
+        (
+            "fast dc: fires by D lambda",
+            "graded_spike(value, unit, emitted, unit)",
+            "graded_spike(value, threshold, emitted, unit)",
+        ),
+        (
+            "fast dc: v -= p D lambda",
+            "value - unit * payload\n        state[net + j] = emitted",
+            "value - threshold * payload\n        state[net + j] = emitted",
+        ),
+        ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
+        (
+            "fast dc: ein += (D / t) I",
+            "state[mean_in + j] += share * synaptic",
+            "state[mean_in + j] += units * synaptic",
+        ),
+        ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
+        (
+            "fast dc: eout += (D / t) p lambda",
+            "+= share * payload * threshold",
+            "+= units * payload * threshold",
+        ),
+        (
+            "fast dc: eout falls with a negative p",
+            "+= share * payload * threshold",
+            "+= share * abs(payload) * threshold",
+        ),
+        (
+            "fast dc: t counts from 1",
+            "np.int32(denominator // (timestep + 1))",
+            "np.int32(denominator // max(timestep, 1))",
+        ),
+        (
+            "fast dc: theta = 8 D lambda",
+            "half = 4 * units * neurons",
+            "half = 4 * neurons",
+        ),
+        inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
+        inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
+        inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
+        (
+            "fast dc: ein starts at D b",
+            "state[mean_in + j] = units * neurons[first + j]",
+            "state[mean_in + j] = neurons[first + j]",
+        ),
+        (
+            "fast dc: ein starts anew in each decision",
+            "state[mean_in + j] = units * neurons[first + j]",
+            "pass",
+        ),
+        ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
     ),
-    (
-        "fast dc: c += eout before p is chosen",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, unit, state[net + j], unit)",
-    ),
-    (
-        "fast dc: c is in units of 1/D",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, unit, emitted, threshold)",
-    ),
-    (
-        "fast dc: fires by D lambda",
-        "graded_spike(value, unit, emitted, unit)",
-        "graded_spike(value, threshold, emitted, unit)",
-    ),
-    (
-        "fast dc: v -= p D lambda",
-        "value - unit * payload\n        state[net + j] = emitted",
-        "value - threshold * payload\n        state[net + j] = emitted",
-    ),
-    ("fast dc: c += p D lambda", "emitted + unit * payload", "emitted"),
-    (
-        "fast dc: ein += (D / t) I",
-        "state[mean_in + j] += share * synaptic",
-        "state[mean_in + j] += units * synaptic",
-    ),
-    ("fast dc: ein grows", "state[mean_in + j] += share * synaptic", "pass"),
-    (
-        "fast dc: eout += (D / t) p lambda",
-        "+= share * payload * threshold",
-        "+= units * payload * threshold",
-    ),
-    (
-        "fast dc: eout falls with a negative p",
-        "+= share * payload * threshold",
-        "+= share * abs(payload) * threshold",
-    ),
-    (
-        "fast dc: t counts from 1",
-        "np.int32(denominator // (timestep + 1))",
-        "np.int32(denominator // max(timestep, 1))",
-    ),
-    ("fast dc: theta = 8 D lambda", "half = 4 * units * neurons", "half = 4 * neurons"),
-    inside("fast dc: lo = -(theta // 2)", OPENINGS["dc"], "-half, half", "0, half"),
-    inside("fast dc: hi = theta // 2", OPENINGS["dc"], "-half, half", "-half, 2 * half"),
-    inside("fast dc: emitted = c", OPENINGS["dc"], "np.int64(state[net + j])", "0"),
-    (
-        "fast dc: ein starts at D b",
-        "state[mean_in + j] = units * neurons[first + j]",
-        "state[mean_in + j] = neurons[first + j]",
-    ),
-    (
-        "fast dc: ein starts anew in each decision",
-        "state[mean_in + j] = units * neurons[first + j]",
-        "pass",
-    ),
-    ("fast dc: eout = 0 at the start", "state[mean_out + j] = np.int32(0)", "pass"),
-    ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
-    (
-        "fast readout: acc += (D / t) I (dc)",
-        "view.denominator // (timestep + 1))",
-        "view.denominator)",
-    ),
-    (
-        "fast readout: starts at D * b (dc)",
-        "kind == READOUT_RATE else view.denominator)\n            for",
-        "kind == READOUT_RATE else view.timesteps)\n            for",
+    *mutants(
+        KERNELS,
+        "fast",
+        ("fast dc: the input comes once", "held = later and kind != DC", "held = later"),
+        (
+            "fast readout: acc += (D / t) I (dc)",
+            "view.denominator // (timestep + 1))",
+            "view.denominator)",
+        ),
+        (
+            "fast readout: starts at D * b (dc)",
+            "kind == READOUT_RATE else view.denominator)\n            for",
+            "kind == READOUT_RATE else view.timesteps)\n            for",
+        ),
     ),
 )

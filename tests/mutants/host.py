@@ -217,8 +217,8 @@ COUNTING = mutants(
     ),
     (
         "census: the input's synops",
-        "arriving = [inputs[:, None], ",
-        "arriving = [0 * inputs[:, None], ",
+        "code.arriving(inputs, ",
+        "code.arriving(0 * inputs, ",
     ),
     (
         "census: synops are payloads times fan-out",

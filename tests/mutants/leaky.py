@@ -45,34 +45,40 @@ NEURON = mutants(
     ),
 )
 
-KERNEL = mutants(
-    "fast kernels",
-    "fast",
-    (
-        "fast leaky: fires strictly above theta",
-        "np.int32(threshold < value)",
-        "np.int32(threshold <= value)",
+KERNEL = (
+    *mutants(
+        "fast leaky",
+        "fast",
+        (
+            "fast leaky: fires strictly above theta",
+            "np.int32(threshold < value)",
+            "np.int32(threshold <= value)",
+        ),
+        (
+            "fast leaky: decays towards zero",
+            "(kept if v >= 0 else -kept)",
+            "np.int32((np.int64(v) * np.int64(neurons[keeps + j])) >> 12)",
+        ),
+        (
+            "fast leaky: resets strictly above theta",
+            "raw -= threshold if v > threshold",
+            "raw -= threshold if v >= threshold",
+        ),
+        ("fast leaky: weights are shifted", "(sums[total + j] << shift)", "sums[total + j]"),
     ),
-    (
-        "fast leaky: decays towards zero",
-        "(kept if v >= 0 else -kept)",
-        "np.int32((np.int64(v) * np.int64(neurons[keeps + j])) >> 12)",
-    ),
-    (
-        "fast leaky: resets strictly above theta",
-        "raw -= threshold if v > threshold",
-        "raw -= threshold if v >= threshold",
-    ),
-    ("fast leaky: weights are shifted", "(sums[total + j] << shift)", "sums[total + j]"),
-    (
-        "fast leaky: a start clears the membrane",
-        "kind == LEAKY:\n            if control == START:",
-        "kind == LEAKY:\n            if control > START:",
-    ),
-    (
-        "fast leaky: state is carried over",
-        "kind == LEAKY:\n            if control == START:",
-        "kind == LEAKY:\n            if control >= CARRY:",
+    *mutants(
+        "fast kernels",
+        "fast",
+        (
+            "fast leaky: a start clears the membrane",
+            "kind == LEAKY:\n            if control == START:",
+            "kind == LEAKY:\n            if control > START:",
+        ),
+        (
+            "fast leaky: state is carried over",
+            "kind == LEAKY:\n            if control == START:",
+            "kind == LEAKY:\n            if control >= CARRY:",
+        ),
     ),
 )
 

@@ -174,11 +174,6 @@ NETWORK = mutants(
         "return self.timesteps + len(self.layers) - 1",
     ),
     (
-        "census: a synop needs a non-zero weight",
-        "np.count_nonzero(self.weights, axis=0)",
-        "np.full(self.inputs, self.outputs)",
-    ),
-    (
         "decode: divided by T",
         "(self.timesteps)\n        return self.timesteps",
         "(self.timesteps)\n        return 1",
@@ -192,18 +187,28 @@ NETWORK = mutants(
     ),
 )
 
+SYNAPSES = mutants(
+    "synapses",
+    "reference",
+    (
+        "census: a synop needs a non-zero weight",
+        "np.count_nonzero(self.weights, axis=0)",
+        "np.full(self.inputs, self.outputs)",
+    ),
+)
+
 REFERENCE = mutants(
     "reference",
     "reference",
     (
         "time: no delay between layers",
-        "arriving @ self.weights[index]",
-        "(sent[index - 1][:, timestep - 1] if index else arriving) @ self.weights[index]",
+        "layer.synapses.sum(arriving)",
+        "layer.synapses.sum(sent[index - 1][:, timestep - 1] if index else arriving)",
     ),
     (
         "time: T timesteps",
-        "for timestep in range(network.timesteps)",
-        "for timestep in range(max(network.timesteps - 1, 1))",
+        "for timestep in range(network.timesteps + idle)",
+        "for timestep in range(max(network.timesteps - 1, 1) + idle)",
     ),
     ("census: saturations of one decision", 'state["saturations"][:] = 0', "pass"),
 )
@@ -219,5 +224,6 @@ NEURONS = (
     *SIGMA_DELTA,
     *TABLES,
     *NETWORK,
+    *SYNAPSES,
     *REFERENCE,
 )

@@ -114,12 +114,20 @@ FLOW = (
             'graph.node("Where", control.active, after, name, name=',
             'graph.node("Identity", after, name=',
         ),
+    ),
+    *mutants(
+        "onnx codes",
+        PART,
         ("onnx: sdn gets q0 - ref0", 'graph.node("Sub", encoded, reference)', "encoded"),
         (
             "onnx: a start announces q0",
             'control.start, np.array(0, np.int32), "input_state"',
             'control.start, encoded, "input_state"',
         ),
+    ),
+    *mutants(
+        "onnx decision",
+        PART,
         (
             "onnx census: synops are payloads times fan-out",
             "np.ones_like(layer.fan_out), layer.fan_out]",
@@ -134,8 +142,7 @@ FLOW = (
         (
             "onnx census: rows that are not active do not count",
             '"Where", control.active, graph.concat(counts)',
-            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)),'
-            " graph.concat(counts)",
+            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.concat(counts)',
         ),
     ),
     *mutants(
@@ -153,7 +160,7 @@ FLOW = (
             "self.counters.encode_saturations = self.host.saturations",
             "pass",
         ),
-        ("onnx backend: q0 is the sum of its changes", "self.announced + payloads)", "payloads)"),
+        ("onnx backend: q0 is the sum of its changes", "takes_q0 = True", "takes_q0 = False"),
     ),
     *mutants(
         "onnx session",
@@ -165,5 +172,6 @@ FLOW = (
         ),
     ),
 )
+
 
 ONNX = (*BLOCKS, *WINDOWED, *DIFFERENTIAL, *SIGMA_DELTA, *READOUT, *FLOW, *LEAKY, *SPIKING)

@@ -1,4 +1,4 @@
-"""Mutants of the ONNX graphs of networks that were trained as spiking: leaky and lif."""
+"""Mutants of the ONNX graphs of lif and leaky."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ LEAKY = (
     ),
 )
 
+
 SPIKING = (
     *mutants(
         "onnx leaky integrate and fire",
@@ -169,7 +170,7 @@ SPIKING = (
         ),
     ),
     *mutants(
-        "onnx decision",
+        "onnx codes",
         "lif on onnx",
         (
             "onnx lif: spikes of rows that are not active do not count",
@@ -199,9 +200,7 @@ SPIKING = (
         (
             "onnx lif census: idle activity of active rows",
             'graph.node("Where", control.active, graph.node("ReduceSum", graph.concat(parts)',
-            'graph.node("Where",'
-            ' graph.node("Or", control.active, graph.node("Not", control.active)),'
-            ' graph.node("ReduceSum", graph.concat(parts)',
+            'graph.node("Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.node("ReduceSum", graph.concat(parts)',
         ),
     ),
     *mutants(

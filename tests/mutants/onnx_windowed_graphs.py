@@ -1,10 +1,11 @@
-"""Mutants of the ONNX graphs of if, snm, mt and dc, and of what all graphs are made of."""
+"""Mutants of the ONNX graphs of the windowed neurons."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import mutants
 
 PART = "onnx"
+
 
 BLOCKS = (
     *mutants(
@@ -104,6 +105,7 @@ BLOCKS = (
     ),
 )
 
+
 WINDOWED = (
     *mutants(
         "onnx windowed",
@@ -149,8 +151,8 @@ WINDOWED = (
         ),
         (
             "onnx windowed: alpha",
-            "theta.astype(np.int64), network.alpha",
-            "theta.astype(np.int64), 64",
+            "residual, network.alpha",
+            "residual, 64",
         ),
     ),
     *mutants(
@@ -202,6 +204,7 @@ WINDOWED = (
         ("onnx mt: c counts units", "unit, net, np.ones_like(unit)", "unit, net, unit"),
     ),
 )
+
 
 DIFFERENTIAL = mutants(
     "onnx differential coding",

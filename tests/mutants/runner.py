@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,7 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write docs/mutants.md anew")
     given = parser.parse_args()
     if given.list is not None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--list | head` ends quietly
         print_list(given.list)
         return 0
     if given.page:

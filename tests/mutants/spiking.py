@@ -81,22 +81,22 @@ REFERENCE = mutants(
     "lif on reference",
     (
         "lif: the encoder spikes in the window only",
-        "if inside:\n                arriving = spikes[:, step]",
-        "if True:\n                arriving = spikes[:, min(step, network.timesteps - 1)]",
+        "received[:, timestep] if timestep < received.shape[1] else silence",
+        "received[:, min(timestep, received.shape[1] - 1)]",
     ),
     (
         "lif census: the chip runs on for L steps",
-        "range(network.chip_steps)",
+        "range(network.timesteps + idle)",
         "range(network.timesteps)",
     ),
     (
         "lif census: idle spikes cost their fan-out",
-        "(arriving @ network.layers[index + 1].fan_out)",
-        "(arriving @ network.layers[index + 1].fan_out * 0)",
+        "(arriving @ layers[index + 1].fan_out)",
+        "(arriving @ layers[index + 1].fan_out * 0)",
     ),
     (
         "lif census: the always-on neuron is idle too",
-        "+ int(active.sum()) * (layer.always_on > 0)",
+        "+ rows * (layer.always_on > 0)",
         "",
     ),
 )
@@ -120,8 +120,13 @@ COUNTS = mutants(
         "[*self.messages[1:], self.output_spikes]",
         "[*self.messages[1:], 0]",
     ),
-    ("lif census: the encoder's work", "(3 if coding.mean is not None else 0)", "0"),
-    ("lif census: the decoder's work", "+ coding.decoded", ""),
+)
+
+HOST_WORK = mutants(
+    "spike coding",
+    "lif on reference",
+    ("lif census: the encoder's work", "0 if self.mean is None else 3", "0"),
+    ("lif census: the decoder's work", " + self.decoded", ""),
 )
 
 HOST = mutants(
@@ -318,6 +323,7 @@ SPIKING = (
     *CODING,
     *REFERENCE,
     *COUNTS,
+    *HOST_WORK,
     *HOST,
     *KERNEL,
     *PLAN,

@@ -17,7 +17,7 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons.differential_coding import ALLOWED_TIMESTEPS
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import (
     check_refusal,

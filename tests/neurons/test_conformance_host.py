@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.conformance import check_division, check_exported_host, difference
 from tests.support.conformance_cases import CASES, around
@@ -45,7 +46,15 @@ def passing(limit: int, scale: float) -> Artifact:
     one = np.ones(1)
     nothing = np.zeros(1, np.int32)
     layer = Layer(
-        READOUT, np.ones((1, 1), np.int8), nothing, one, nothing, nothing, nothing, one, "identity"
+        READOUT,
+        Dense(np.ones((1, 1), np.int8)),
+        nothing,
+        one,
+        nothing,
+        nothing,
+        nothing,
+        one,
+        "identity",
     )
     return around(
         network_of(Encoder(scale * one, np.array([limit], np.int32)), (layer,), timesteps=1)

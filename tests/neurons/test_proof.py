@@ -24,6 +24,7 @@ from spikeport.toolchain.network.integer_network import (
     denominator,
 )
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import (
     HIDDEN_NEURONS,
     START,
@@ -243,7 +244,9 @@ def test_the_bound_of_rate_rows_is_attained(
         limit = np.full(4, declared)
     else:
         limit = rng.integers(1, 300, 4)
-    proof = bound_rows(weights, bias, -limit, limit, RowKind(Coding.RATE, timesteps, readout))
+    proof = bound_rows(
+        Dense(weights), bias, -limit, limit, RowKind(Coding.RATE, timesteps, readout)
+    )
     worst = np.where(np.sign(weights) * np.where(bias < 0, -1, 1)[:, None] > 0, limit, -limit)
     reached = np.abs((weights * worst).sum(1) + bias)
     np.testing.assert_array_equal(proof.synaptic, reached)
@@ -266,10 +269,12 @@ def test_the_bound_of_differential_rows_is_attained(seed: int, timesteps: int, f
         limit = np.full(4, HIDDEN_NEURONS["dc@1"].traits.high)
     worst = np.abs(weights) @ limit * np.where(bias < 0, -1, 1)
     like = build(Shape("dc@1", (4, 5, 1), timesteps=timesteps), 0).network.layers[0]
-    layer = dataclasses.replace(like, weights=weights.astype(np.int8), bias=bias.astype(np.int32))
+    layer = dataclasses.replace(
+        like, synapses=Dense(weights.astype(np.int8)), bias=bias.astype(np.int32)
+    )
     for neuron, name in ((DifferentialCoding(), "ein"), (Readout(Coding.DIFFERENTIAL), "acc")):
         proof = bound_rows(
-            weights,
+            Dense(weights),
             bias,
             -limit,
             limit,
@@ -297,10 +302,13 @@ def test_the_largest_lambda_may_announce_8_in_each_timestep(timesteps: int) -> N
     one = np.ones(1, np.int32)
     units = denominator(timesteps)
     hidden = dataclasses.replace(
-        network.layers[0], weights=one[None].astype(np.int8), bias=0 * one, threshold=largest * one
+        network.layers[0],
+        synapses=Dense(one[None].astype(np.int8)),
+        bias=0 * one,
+        threshold=largest * one,
     )
     readout = dataclasses.replace(
-        network.layers[1], weights=one[None].astype(np.int8), bias=0 * one
+        network.layers[1], synapses=Dense(one[None].astype(np.int8)), bias=0 * one
     )
     loud = dataclasses.replace(
         network, layers=(hidden, readout), encoder=Encoder(np.ones(1), one * (STATE_LIMIT // units))
@@ -333,7 +341,10 @@ def test_the_limit_itself_is_allowed_and_one_more_is_not(room: int) -> None:
     weights = np.full((1, 1), 127, np.int8)
     limit = np.array([66_000], np.int32)
     bias = np.array([STATE_LIMIT - 127 * 66_000 - room], np.int32)
-    layers = (dataclasses.replace(network.layers[0], weights=weights, bias=bias), network.layers[1])
+    layers = (
+        dataclasses.replace(network.layers[0], synapses=Dense(weights), bias=bias),
+        network.layers[1],
+    )
     edge = dataclasses.replace(
         network, encoder=dataclasses.replace(network.encoder, limit=limit), layers=layers
     )

@@ -19,7 +19,7 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.describe import describe
 from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
-from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, Provenance
 from spikeport.toolchain.simulation.rollout import roll_out
 from tests.support.front_door import TOY_ENV
 from tests.support.planted_faults import ACTIONS, CHANNELS, steering, steering_policy

@@ -88,6 +88,8 @@ def run(tmp_path: Path) -> Callable[..., str]:
     package = tmp_path / "spikeport"
     shutil.copytree(ROOT, package / "toolchain", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT.parent / "__init__.py", package)
+    (package / "export").mkdir()
+    (package / "export" / "__init__.py").touch()
     environment = {
         name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"
     } | {"PYTHONPATH": str(tmp_path)}

@@ -238,13 +238,13 @@ EDGES = {
     "branch": ([*CHAIN, ("n", "out")], r"n feeds 2 nodes; out is fed by 2 nodes"),
     "cycle": (
         [("in", "a"), ("a", "out"), ("n", "b"), ("b", "m"), ("m", "n")],
-        r"no chain from Input to Output \(got b, m, n not on it\)",
+        r"not a chain from Input to Output \(got b, m, n not on it\)",
     ),
     "endless": (
         [("in", "a"), ("a", "n"), ("n", "b"), ("b", "m"), ("m", "a")],
         r"a is fed by 2 nodes",
     ),
-    "loose": (CHAIN[:-1], r"no chain from Input to Output \(got out not on it\)"),
+    "loose": (CHAIN[:-1], r"not a chain from Input to Output \(got out not on it\)"),
     "unknown": ([*CHAIN[:-1], ("m", "ghost")], r"an edge leads to ghost, which is no node"),
     "twice": ([*CHAIN, CHAIN[0]], r"the edge in -> a stands there 2 times"),
 }

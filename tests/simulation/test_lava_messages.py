@@ -10,8 +10,8 @@ import pytest
 
 from spikeport.export.lava.messages import Channel
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.simulation.lava import LavaBackend
 from spikeport.toolchain.simulation.lava import runtime as backend
+from spikeport.toolchain.simulation.lava.runtime import LavaBackend
 from tests.support.networks import random_artifact
 
 

@@ -23,8 +23,8 @@ import pytest
 from spikeport.export.lava import client, lava_import
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError
-from spikeport.toolchain.simulation.lava import LavaBackend
 from spikeport.toolchain.simulation.lava import runtime as backend
+from spikeport.toolchain.simulation.lava.runtime import LavaBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support.networks import observation_stream, random_artifact
 

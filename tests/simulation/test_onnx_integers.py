@@ -13,13 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import checker, helper, numpy_helper
 
-from spikeport.export.onnx.carry_over import Range, window_start
-from spikeport.export.onnx.model import node_protos
-from spikeport.export.onnx.neurons.activation import quantised_activation
-from spikeport.export.onnx.neurons.encoder import encoder_spikes
-from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
-from spikeport.export.onnx.onnx_graph import IR_VERSION, OPSET, Graph, element_type
-from spikeport.export.onnx.onnx_integers import (
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.onnx_graph import IR_VERSION, OPSET, Graph, element_type
+from spikeport.export.onnx.graph.onnx_integers import (
     beyond_limit,
     clip,
     clip_long,
@@ -29,12 +25,17 @@ from spikeport.export.onnx.onnx_integers import (
     saturate,
     shift_right,
 )
-from spikeport.export.onnx.onnx_window import Control
-from spikeport.export.onnx.timesteps import UNROLLED
+from spikeport.export.onnx.graph.onnx_window import Control
+from spikeport.export.onnx.graph.timesteps import UNROLLED
+from spikeport.export.onnx.model import node_protos
+from spikeport.export.onnx.neurons.activation import quantised_activation
+from spikeport.export.onnx.neurons.encoder import encoder_spikes
+from spikeport.export.onnx.neurons.multi_threshold import largest_payload as largest_payload_graph
 from spikeport.toolchain.network.codes import encoder_spikes as neurons_encoder_spikes
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable
 from spikeport.toolchain.network.parameters import decay as neurons_decay
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import carry_residual
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation as reference_activation
@@ -188,9 +189,8 @@ def test_carry_over(seed: int, alpha: int) -> None:
     carry = np.array([True, True, True, False])[:, None, None]
     for span in (Range(theta // 2, 0 * theta, theta), Range(0 * theta, -(theta // 2), theta // 2)):
         graph = Graph()
-        start = window_start(
-            graph, Control("active", "carry", "start"), span, "v", "v_start", "sent", theta, alpha
-        )
+        residual = Residual("v", "v_start", "sent", theta)
+        start = window_start(graph, Control("active", "carry", "start"), span, residual, alpha)
         got = evaluate(
             graph, start, np.int32, v=v, v_start=v_start, sent=sent.astype(np.int32), carry=carry
         )
@@ -235,7 +235,7 @@ def layer(activation: str, theta: np.ndarray, table: ActivationTable | None = No
     weights = np.zeros((len(theta), 1), np.int8)
     return Layer(
         "sdn@1",
-        weights,
+        Dense(weights),
         nothing,
         np.ones(len(theta)),
         theta.astype(np.int32),

@@ -18,7 +18,7 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.actor import FloatActor
 from spikeport.toolchain.simulation.closed_loop import refuse_calibration_seeds, simulate
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.rollout import Chatter, roll_out
 from tests.support.networks import random_artifact
 

@@ -17,7 +17,7 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
 from spikeport.toolchain.simulation import verification
 from spikeport.toolchain.simulation.backend import LayerTrace, Trace
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.verification import stream, verify
 from tests.support.front_door import TOY_ENV, pendulum, toy
 from tests.support.networks import random_artifact

@@ -22,7 +22,7 @@ from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import backend_class
 from spikeport.toolchain.simulation.census import Census
-from spikeport.toolchain.simulation.fast import plan
+from spikeport.toolchain.simulation.fast.neurons.sigma_delta import magic
 from tests.support.conformance_cases import CASES, PAUSED, SPIKING, Case, case, oracle_of, stream_of
 
 
@@ -236,7 +236,7 @@ def check_division() -> None:
             STATE_LIMIT,
         )
     )
-    magics, shifts = (np.array(part, np.uint64)[:, None] for part in plan._magic(thetas))
+    magics, shifts = (np.array(part, np.uint64)[:, None] for part in magic(thetas))
     divisors = 2 * thetas[:, None]
     quotients = np.concatenate(
         [

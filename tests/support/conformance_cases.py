@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.network.integer_network import READOUT, Encoder, Layer, Network
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.simulation.backend import Trace
 from tests.golden.golden import saturating
@@ -99,7 +100,7 @@ def ramp() -> Case:
     one = np.ones(1, np.int32)
     nothing = np.zeros(1, np.int32)
     arrays: dict[str, Any] = {
-        "weights": one[None].astype(np.int8),
+        "synapses": Dense(one[None].astype(np.int8)),
         "bias": nothing,
         "row_scale": np.ones(1),
         "unit": np.ones(1),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Layer, denominator
 from spikeport.toolchain.network.parameters import STATE_LIMIT, ActivationTable, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import HIDDEN_NEURONS
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
 from tests.support.networks import random_table
@@ -41,7 +42,7 @@ def layer(
     no_bias = np.zeros(outputs, np.int64)
 
     def reach(bias: Long) -> Long:
-        proof = bound_rows(weights, bias, low, high, kind)
+        proof = bound_rows(Dense(weights), bias, low, high, kind)
         return np.maximum(proof.synaptic, proof.accumulator) << shift
 
     while (too_far := reach(no_bias) > STATE_LIMIT).any():
@@ -67,7 +68,7 @@ def layer(
     table = _table(rng, shape.size, spread, activation)
     return Layer(
         neuron=READOUT if last else shape.neuron,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=rng.uniform(0.2, 2, outputs) / spread,
         threshold=threshold,

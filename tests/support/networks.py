@@ -14,6 +14,7 @@ from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.contracts import ActionContract, ObservationContract, TimeFeature
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Encoder, Layer
 from spikeport.toolchain.network.parameters import ActivationTable, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import HIDDEN_NEURONS, network_of
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows
 from spikeport.toolchain.neurons.proof import STATE_LIMIT
@@ -81,7 +82,7 @@ def random_layer(
     bottom, top = _payload_ends(rng, neuron, outputs, activation)
     return Layer(
         neuron=neuron,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=rng.uniform(1e-4, 1e-2, outputs),
         threshold=(np.zeros(outputs) if readout else threshold).astype(np.int32),
@@ -99,7 +100,7 @@ def _passes(
     weights: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray, kind: RowKind
 ) -> bool:
     """Whether the sums of all rows stay within the range of a state."""
-    proof = bound_rows(weights, bias, low, high, kind)
+    proof = bound_rows(Dense(weights), bias, low, high, kind)
     return bool(max(proof.synaptic.max(), proof.accumulator.max()) <= STATE_LIMIT)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from spikeport.export.onnx.graph.timesteps import UNROLLED
 from spikeport.export.onnx.model import export_onnx
-from spikeport.export.onnx.timesteps import UNROLLED
 from spikeport.toolchain.artifact.artifact import Artifact
 from tests.support.networks import leaky_artifact, observation_stream, random_artifact
 from tests.support.spiking_networks import SpikingShape, build_spiking

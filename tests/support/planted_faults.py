@@ -14,6 +14,7 @@ import numpy as np
 import spikeport
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from tests.support.front_door import TOY_ENV
 
@@ -122,7 +123,9 @@ def coarse_weights(artifact: Artifact, index: int, bits: int = 3) -> Artifact:
     return with_layer(
         artifact,
         index,
-        weights=(np.clip(np.rint(layer.weights / step), -limit, limit) * step).astype(np.int8),
+        synapses=Dense(
+            (np.clip(np.rint(layer.weights / step), -limit, limit) * step).astype(np.int8)
+        ),
     )
 
 

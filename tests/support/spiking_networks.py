@@ -18,6 +18,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract, T
 from spikeport.toolchain.network.codes import ENCODER_UNITS, SpikeCoding
 from spikeport.toolchain.network.integer_network import Encoder, Layer
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Dynamics
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.ann_policy import Provenance
@@ -166,7 +167,7 @@ def _layer(
                 bias = rng.integers(-200, 201, outputs) << int(rng.integers(0, 8))
             else:
                 bias = rng.integers(-1, 2, outputs) * 64
-        u, v = bound_membrane(weights, bias, dynamics, steps)
+        u, v = bound_membrane(Dense(weights), bias, dynamics, steps)
         if max(u.max(), v.max()) <= STATE_LIMIT:
             break
     drive = np.abs(weights).sum(1).mean() * 2**exponent
@@ -180,7 +181,7 @@ def _layer(
         threshold = int(np.clip(drive * rng.uniform(0.05, 0.5), 1, top))
     return Layer(
         neuron=LeakyIntegrateAndFire.id,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=np.full(outputs, 0.01),
         threshold=np.full(outputs, threshold, np.int32),

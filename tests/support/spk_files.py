@@ -89,3 +89,29 @@ def encoded(parts: Parts, text: str | None = None) -> bytes:
     start = canonical(header).encode()
     start += b" " * (-len(start) % 8)
     return struct.pack("<Q", len(start)) + start + data
+
+
+def synapses(parts: Parts) -> list[str]:
+    """The kind of each layer's synapses; before 1.2 all were dense."""
+    return parts.description.get("synapses", ["dense"] * len(parts.description["layers"]))
+
+
+def sums(parts: Parts, layer: int, payloads: NDArray[Any]) -> NDArray[np.int64]:
+    """Synaptic sums [..., out] of payloads [..., in] that reach a layer."""
+    assert synapses(parts)[layer] == "dense"
+    weights = parts.arrays[f"layers.{layer}.weights"].astype(np.int64)
+    return np.asarray(payloads, np.int64) @ weights.T
+
+
+SINCE = {"1.1": ("spike_coding",), "1.2": ("synapses",)}  # entries of the description
+
+
+def older(parts: Parts, version: str) -> Parts:
+    """The same content as an older version writes it, where that version can hold it."""
+    description = dict(parts.description, version=version)
+    for since, names in SINCE.items():
+        if version < since:
+            for name in names:
+                value = description.pop(name, None)
+                assert value is None or set(value) == {"dense"}, f"{name} came with {since}"
+    return Parts(parts.arrays, description)

@@ -1,0 +1,1 @@
+"""The artifact: what it holds, the rules it keeps, and its file."""

@@ -18,7 +18,7 @@ from spikeport.toolchain.environments.environment_record import EnvironmentRecor
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.plugins import resolve
 from spikeport.toolchain.policies.ann_policy import Provenance
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 PROBE_DECISIONS = 256
 CONTROLLER = "spikeport.toolchain.simulation.controller:Controller"  # it imports this file

@@ -41,7 +41,7 @@ def save(artifact: Artifact, path: str | os.PathLike[str]) -> None:
 
 
 def to_parts(artifact: Artifact, where: str) -> tuple[Tensors, dict[str, str]]:
-    """A validated artifact as arrays by name and the three texts of the header, checksum included."""
+    """A validated artifact as arrays by name and the three texts of the header."""
     check(artifact, where)
     tensors, description = artifact_to_parts(artifact)
     try:

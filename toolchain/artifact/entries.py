@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ def take(tensors: Tensors, name: str, kind: type) -> NDArray[Any]:
             fix=RECONVERT,
         )
     return value
+
+
+def take_all(tensors: Tensors, prefix: str, arrays: Mapping[str, type]) -> Tensors:
+    """Take the arrays `{prefix}.{name}`, by name. Raises InputError as `take` does."""
+    return {name: take(tensors, f"{prefix}.{name}", dtype) for name, dtype in arrays.items()}
+
+
+def given(values: Any, prefix: str, arrays: Mapping[str, type]) -> Tensors:
+    """The arrays that `take_all` takes again: fields of `values`."""
+    return {f"{prefix}.{name}": getattr(values, name).astype(t) for name, t in arrays.items()}
 
 
 def take_present(

@@ -1,4 +1,4 @@
-"""The rules that an artifact's network keeps: encoder, time, layers, and what stands at its ends."""
+"""The rules that an artifact's network keeps: encoder, time, layers, and the codes at its ends."""
 
 from __future__ import annotations
 
@@ -130,12 +130,9 @@ def _place_problems(network: Network, index: int) -> list[str]:
 
 
 def _shape_problems(layer: Layer, inputs: int) -> list[str]:
-    shape = layer.weights.shape
-    if len(shape) != 2 or shape[1] != inputs or shape[0] < 1:
-        return [f"weights of shape {shape} where {inputs} inputs arrive"]
-    problems = []
-    if layer.weights.min(initial=0) < -127:
-        problems.append("weights must be symmetric, -127..127")
+    problems = layer.synapses.problems(inputs)
+    if problems:
+        return problems
     for name in ROW_ARRAYS:
         values = getattr(layer, name)
         if values.shape != (layer.outputs,):

@@ -7,20 +7,24 @@ from typing import Any
 import numpy as np
 
 from spikeport.toolchain.artifact.entries import (
+    RECONVERT,
     Tensors,
+    given,
     integer,
     only,
     present,
     take,
+    take_all,
     take_present,
 )
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.codes import SpikeCoding
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Leak
+from spikeport.toolchain.network.synapses import KINDS, Dense, Synapses
 from spikeport.toolchain.neurons import network_of
 
 LAYER_ARRAYS = {
-    "weights": np.int8,
     "bias": np.int32,
     "row_scale": np.float64,
     "threshold": np.int32,
@@ -55,6 +59,7 @@ def network_to_parts(network: Network) -> tuple[Tensors, dict[str, Any]]:
         ends = {"threshold": coding.threshold, "transform": coding.transform}
     return tensors, {
         "layers": [_layer_facts(layer) for layer in network.layers],
+        "synapses": [layer.synapses.kind for layer in network.layers],
         "timesteps": network.timesteps,
         "alpha": network.alpha,
         "resync_every": network.resync_every,
@@ -71,8 +76,17 @@ def network_from_parts(tensors: Tensors, description: dict[str, Any]) -> Network
     encoder = Encoder(
         take(tensors, "encoder.scale", np.float64), take(tensors, "encoder.limit", np.int32)
     )
+    entries = description["layers"]
+    kinds = description.get("synapses", [Dense.kind] * len(entries))  # absent before 1.2
+    if len(kinds) != len(entries):
+        raise InputError(
+            "artifact",
+            f"{len(kinds)} kinds of synapses for {len(entries) or 'no'} layers",
+            fix=RECONVERT,
+        )
     layers = tuple(
-        _layer(tensors, entry, index) for index, entry in enumerate(description["layers"])
+        _layer(tensors, entry, index, kind)
+        for index, (entry, kind) in enumerate(zip(entries, kinds, strict=True))
     )
     return network_of(
         encoder,
@@ -85,14 +99,10 @@ def network_from_parts(tensors: Tensors, description: dict[str, Any]) -> Network
 
 
 def _layer_arrays(layer: Layer, prefix: str) -> Tensors:
-    tensors: Tensors = {
-        f"{prefix}.{name}": getattr(layer, name).astype(kind) for name, kind in LAYER_ARRAYS.items()
-    }
+    tensors = given(layer.synapses, prefix, layer.synapses.arrays)
+    tensors |= given(layer, prefix, LAYER_ARRAYS)
     if layer.table is not None:
-        tensors |= {
-            f"{prefix}.table.{name}": getattr(layer.table, name).astype(kind)
-            for name, kind in TABLE_ARRAYS.items()
-        }
+        tensors |= given(layer.table, f"{prefix}.table", TABLE_ARRAYS)
     if layer.leak is not None:
         tensors[f"{prefix}.leak_keep"] = layer.leak.keep.astype(np.int32)
     return tensors | {f"{prefix}.extra.{name}": values for name, values in layer.extra.items()}
@@ -113,24 +123,21 @@ def _layer_facts(layer: Layer) -> dict[str, Any]:
     return facts
 
 
-def _layer(tensors: Tensors, entry: dict[str, Any], index: int) -> Layer:
+def _layer(tensors: Tensors, entry: dict[str, Any], index: int, kind: str) -> Layer:
     only(entry, f"layer {index}", *LAYER_KEYS)
     prefix = f"layers.{index}"
     table = None
     if entry["table"]:
-        table = ActivationTable(
-            **{
-                name: take(tensors, f"{prefix}.table.{name}", kind)
-                for name, kind in TABLE_ARRAYS.items()
-            }
-        )
-    arrays = {name: take(tensors, f"{prefix}.{name}", kind) for name, kind in LAYER_ARRAYS.items()}
+        table = ActivationTable(**take_all(tensors, f"{prefix}.table", TABLE_ARRAYS))
+    synapses = _synapses(tensors, prefix, kind)
+    arrays = take_all(tensors, prefix, LAYER_ARRAYS)
     leak = None
     if "leak_shift" in entry:
         keep = take(tensors, f"{prefix}.leak_keep", np.int32)
         leak = Leak(keep, integer(entry["leak_shift"]))
     return Layer(
         neuron=str(entry["neuron"]),
+        synapses=synapses,
         activation=str(entry["activation"]),
         trigger=integer(entry["trigger"]),
         hold_input=bool(entry["hold_input"]),
@@ -140,6 +147,18 @@ def _layer(tensors: Tensors, entry: dict[str, Any], index: int) -> Layer:
         extra=_extra(tensors, f"{prefix}.extra."),
         **arrays,
     )
+
+
+def _synapses(tensors: Tensors, prefix: str, kind: str) -> Synapses:
+    if kind not in KINDS:
+        raise InputError(
+            "artifact",
+            f"unknown kind of synapses in {prefix}",
+            got=repr(kind),
+            limit=", ".join(KINDS),
+            fix=f"update Spikeport, or {RECONVERT}",
+        )
+    return KINDS[kind].of(take_all(tensors, prefix, KINDS[kind].arrays))
 
 
 def _extra(tensors: Tensors, prefix: str) -> Tensors:

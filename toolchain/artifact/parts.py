@@ -26,7 +26,7 @@ from spikeport.toolchain.environments.environment_record import EnvironmentRecor
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Provenance
 
-VERSION = (1, 1)
+VERSION = (1, 2)
 PROVENANCE = (
     "file",
     "sha256",
@@ -57,6 +57,7 @@ KNOWN_KEYS = {
     "memory",
     "extensions",
     "spike_coding",
+    "synapses",
 }
 
 

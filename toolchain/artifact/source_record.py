@@ -20,7 +20,7 @@ from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
-from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, Provenance
 from spikeport.toolchain.policies.spiking_policy import LAYER_NUMBERS, SpikingLayer, SpikingPolicy
 
 LEAKY_LAYER = "leaky"  # what LeakyLayer.record says

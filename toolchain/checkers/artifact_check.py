@@ -1,6 +1,6 @@
-"""`check_artifact`.
+"""`check_artifact`: does a `.spk` file keep its format, its proof and its word?
 
-Does a `.spk` file keep its format, its proof and its word? All violations at once.
+All violations are named at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from spikeport.toolchain.conversion.calibration.reset_seeds import CALIBRATION_B
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import open_regular
 from spikeport.toolchain.host.host_state import HostState
-from spikeport.toolchain.network.integer_network import Coding
+from spikeport.toolchain.network.integer_network import READOUT
 from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from spikeport.toolchain.simulation.verification import compare
 
@@ -37,25 +37,27 @@ def check_artifact(artifact: Artifact | str | os.PathLike[str]) -> CheckReport:
     A file that breaks the format is a report with that failure, all violations named. Raises
     InputError only for a path that cannot be read.
     """
-    loaded = artifact
-    name = "artifact"
-    blob = None
-    if not isinstance(artifact, Artifact):
-        name = Path(artifact).name
-        try:
-            with open_regular(artifact) as stream:
-                blob = stream.read()
-        except OSError as error:
-            raise InputError(
-                str(artifact),
-                f"cannot be read: {error.strerror}",
-                fix="give the path of a .spk file",
-            ) from None
-        try:
-            loaded = artifact_file.load(artifact)
-        except InputError as error:
-            return CheckReport("artifact", name, (Check("format", False, str(error)),))
-    assert isinstance(loaded, Artifact)
+    if isinstance(artifact, Artifact):
+        return _report(artifact, "artifact", None)
+    name = Path(artifact).name
+    try:
+        with open_regular(artifact) as stream:
+            blob = stream.read()
+    except OSError as error:
+        raise InputError(
+            str(artifact),
+            f"cannot be read: {error.strerror}",
+            fix="give the path of a .spk file",
+        ) from None
+    try:
+        loaded = artifact_file.load(artifact)
+    except InputError as error:
+        return CheckReport("artifact", name, (Check("format", False, str(error)),))
+    return _report(loaded, name, blob)
+
+
+def _report(loaded: Artifact, name: str, blob: bytes | None) -> CheckReport:
+    """All checks of an artifact; `blob` is the file that it was read from."""
     whole = run_check("format and proof", lambda: _proof(loaded, name))
     if not whole.passed:
         return CheckReport("artifact", name, (whole,))
@@ -75,12 +77,9 @@ def check_artifact(artifact: Artifact | str | os.PathLike[str]) -> CheckReport:
 
 def _proof(artifact: Artifact, name: str) -> Found:
     bits = [proof.bits for proof in check(artifact, name)]
-    return (
-        [],
-        (
-            f"{artifact.network.neuron}, T = {artifact.network.timesteps}; bits per layer"
-            f" {', '.join(map(str, bits))} of 24"
-        ),
+    return [], (
+        f"{artifact.network.neuron}, T = {artifact.network.timesteps}; bits per layer"
+        f" {', '.join(map(str, bits))} of 24"
     )
 
 
@@ -91,17 +90,15 @@ def _round_trip(artifact: Artifact, blob: bytes | None) -> Found:
         artifact_file.save(artifact, paths[1])
         artifact_file.save(artifact_file.load(paths[0]), paths[2])
         first, second, again = (path.read_bytes() for path in paths)
+    problems = []
     if first != second:
-        problems = ["saved twice, the bytes differ"]
-    else:
-        problems = []
+        problems.append("saved twice, the bytes differ")
     if first != again:
         problems.append("saved, loaded and saved again, the bytes differ")
-    if blob is None or blob == first:
-        older = ""
-    else:
-        older = "; the file itself was written by another version"
-    return problems, f"{len(first)} bytes, equal each time{older}"
+    seen = f"{len(first)} bytes, equal each time"
+    if blob is not None and blob != first:
+        seen += "; the file itself was written by another version"
+    return problems, seen
 
 
 def _probe(artifact: Artifact) -> Found:
@@ -123,13 +120,11 @@ def _decode(artifact: Artifact) -> Found:
     """Actions of the largest accumulators, of either sign, and of none."""
     network = artifact.network
     action = artifact.action
-    spiking = network.coding == Coding.SPIKES
     outputs = network.layers[-1].outputs
-    values = np.array(
-        [0, network.timesteps // 2, network.timesteps]
-        if spiking
-        else [0, STATE_LIMIT, -STATE_LIMIT]
-    )
+    if network.layers[-1].neuron == READOUT:
+        values = np.array([0, STATE_LIMIT, -STATE_LIMIT])
+    else:  # spikes are counted, at most one per timestep
+        values = np.array([0, network.timesteps // 2, network.timesteps])
     actions = HostState(artifact, len(values)).decode(
         np.repeat(values[:, None], outputs, axis=1), np.ones(len(values), bool)
     )
@@ -153,21 +148,17 @@ def _runs(artifact: Artifact) -> Found:
     with ReferenceBackend(artifact) as reference, FastBackend(artifact) as fast:
         expected = reference.trace(probe.observations, probe.flags)
         result, first = compare(expected, fast.trace(probe.observations, probe.flags))
-    if first is None:
-        problems = []
-    else:
-        problems = [f"reference and fast differ: {first}"]
+    problems = []
+    if first is not None:
+        problems.append(f"reference and fast differ: {first}")
     if not np.isfinite(expected.actions).all():
         problems.append("an action of the probe is not finite")
     silent = [index for index, layer in enumerate(expected.layers[:-1]) if not layer.payloads.any()]
     if silent:
         problems.append(f"layers {silent} send nothing on the whole probe")
-    return (
-        problems,
-        (
-            f"{result.compared} numbers equal on reference and fast,"
-            f" {expected.census.synops_per_decision:.0f} synops per decision"
-        ),
+    return problems, (
+        f"{result.compared} numbers equal on reference and fast,"
+        f" {expected.census.synops_per_decision:.0f} synops per decision"
     )
 
 
@@ -188,12 +179,9 @@ def _calibration(artifact: Artifact) -> Found:
         and calibration.get("source") == artifact.environment.id
     ):
         problems.append("calibrated in an environment without a seed")
-    return (
-        problems,
-        (
-            f"{calibration.get('steps', 0)} decisions of"
-            f" {calibration.get('source', 'an unknown source')}, {len(seeds)} seeds"
-        ),
+    return problems, (
+        f"{calibration.get('steps', 0)} decisions of"
+        f" {calibration.get('source', 'an unknown source')}, {len(seeds)} seeds"
     )
 
 
@@ -217,8 +205,7 @@ def _environment(artifact: Artifact) -> Found:
     record = artifact.environment
     if record is None:
         return [], "none recorded"
-    if record.control_period_s is not None:
-        problems = []
-    else:
-        problems = ["its control period is not recorded, so energy per second cannot be given"]
+    problems = []
+    if record.control_period_s is None:
+        problems.append("its control period is not recorded, so energy per second cannot be given")
     return problems, f"{record.id}, {record.control_period_s} s per decision"

@@ -1,8 +1,7 @@
-"""The rules of contract section 4 on one network: host arithmetic, rows, episode starts, census,
-refusals.
+"""The rules of contract section 4 on one network.
 
-The expected values are the reference backend's, which the conformance suite holds against an
-independent oracle.
+They are about host arithmetic, rows, episode starts, census and refusals. The expected values are
+the reference backend's, which the conformance suite holds against an independent oracle.
 """
 
 from __future__ import annotations
@@ -24,19 +23,21 @@ from spikeport.toolchain.simulation.reference import ReferenceBackend
 from spikeport.toolchain.simulation.verification import compare
 
 Factory = Callable[..., Backend]
+Float = NDArray[np.float64]
 Found = tuple[list[str], str]
 DECISIONS = 24
 ROWS = 3
+WHOLE = "normaliser and tanh"  # the variant on which all rules are checked
 
 
 def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check]:
     """All rules on one neuron's network."""
-    dresses = _dresses(artifact)
+    variants = _host_variants(artifact)
     checks = [
-        run_check(f"{neuron}: host, {name}", lambda dressed=dressed: _host(factory, dressed))
-        for name, dressed in dresses.items()
+        run_check(f"{neuron}: host, {name}", lambda variant=variant: _host(factory, variant))
+        for name, variant in variants.items()
     ]
-    whole = dresses["normaliser and tanh"]
+    whole = variants[WHOLE]
     for name, rule in (
         ("rows are independent", _rows),
         ("a trace leaves the rows alone", _trace_apart),
@@ -48,33 +49,34 @@ def rule_checks(factory: Factory, neuron: str, artifact: Artifact) -> list[Check
 
 
 def sensitivity(artifact: Artifact) -> int:
-    """In how many decisions the actions say that an episode start was missed, or a resync taken for
-    one.
+    """In how many decisions the actions show a mistaken episode start.
+
+    A start may be missed, or a resync taken for one.
     """
-    dressed = _dresses(artifact)["normaliser and tanh"]
-    observations, flags = _stream(dressed, 1)
-    with ReferenceBackend(dressed) as reference:
-        traces = [
-            reference.trace(observations, each).actions
-            for each in (flags, np.where(flags == 1, 0, flags), np.where(flags == 2, 1, flags))
-        ]
-    return sum(int((traces[0] != other).any(axis=1).sum()) for other in traces[1:])
+    variant = _host_variants(artifact)[WHOLE]
+    observations, flags = _stream(variant, 1)
+    missed = np.where(flags == 1, 0, flags)
+    resync_as_start = np.where(flags == 2, 1, flags)
+    with ReferenceBackend(variant) as reference:
+        right, *wrong = (
+            reference.trace(observations, each).actions for each in (flags, missed, resync_as_start)
+        )
+    return sum(int((right != other).any(axis=1).sum()) for other in wrong)
 
 
-def _dresses(artifact: Artifact) -> dict[str, Artifact]:
-    """The same integers behind the host's arithmetic.
+def _host_variants(artifact: Artifact) -> dict[str, Artifact]:
+    """The same integers behind all of the host's arithmetic.
 
-    Normaliser, time feature, squash, bounds, choice.
+    That is a normaliser, a time feature, a squash, bounds, and a choice.
     """
     network = artifact.network
     features = artifact.observation.features
     size = artifact.action.size
     shift = np.linspace(-3, 3, features)
     variance = np.exp2(2.0 * np.arange(features, dtype=np.float64)) + 0.3
-    shift[-1], variance[-1] = (
-        0.5,
-        float(network.encoder.limit[-1]) ** -2.0,
-    )  # the time feature, 0..1, reaches half the encoder's range
+    # the time feature, 0..1, reaches half the encoder's range
+    shift[-1] = 0.5
+    variance[-1] = float(network.encoder.limit[-1]) ** -2.0
     plain = ObservationContract(features)
     actions = np.linspace(0.4, 1.7, size)
     normal = ObservationContract(
@@ -92,7 +94,7 @@ def _dresses(artifact: Artifact) -> dict[str, Artifact]:
     choice = ActionContract(size, "argmax", np.ones(size), np.zeros(size))
     scaled = _scaled(network)
     contracts = {
-        "normaliser and tanh": (normal, tanh),
+        WHOLE: (normal, tanh),
         "clipped action": (plain, clipped),
         "choice": (plain, choice),
     }
@@ -104,11 +106,11 @@ def _dresses(artifact: Artifact) -> dict[str, Artifact]:
 
 def _scaled(network: Network) -> Network:
     """Row scales under which the decoded numbers are neither all zero nor all at an end."""
-    if network.spike_coding is not None:
-        weights = np.full_like(network.spike_coding.decoder_weights, 0.37)
-        return dataclasses.replace(
-            network, spike_coding=dataclasses.replace(network.spike_coding, decoder_weights=weights)
-        )
+    coding = network.spike_coding
+    if coding is not None:
+        weights = np.full_like(coding.decoder_weights, 0.37)
+        coding = dataclasses.replace(coding, decoder_weights=weights)
+        return dataclasses.replace(network, spike_coding=coding)
     last = network.layers[-1]
     reach = (
         np.abs(last.weights.astype(np.int64)).sum(1) * 20 + np.abs(last.bias.astype(np.int64)) + 1
@@ -133,6 +135,7 @@ def _stream(
 
 
 def _host(factory: Factory, artifact: Artifact) -> Found:
+    """Every number of a trace, actions included, is the reference's."""
     observations, flags = _stream(artifact, 1)
     with ReferenceBackend(artifact) as reference, factory(artifact) as backend:
         result, first = compare(
@@ -147,7 +150,8 @@ def _host(factory: Factory, artifact: Artifact) -> Found:
     return [], f"{result.compared} numbers equal"
 
 
-def _rows_of(factory: Factory, artifact: Artifact) -> int:
+def _rows_of(factory: Factory) -> int:
+    """How many rows the rules use: ROWS, or as many as the backend has."""
     most = getattr(factory, "max_rows", None)
     if most is None:
         return ROWS
@@ -156,7 +160,7 @@ def _rows_of(factory: Factory, artifact: Artifact) -> int:
 
 def _rows(factory: Factory, artifact: Artifact) -> Found:
     """Rows pause, start and resync each for itself; every action and at the end the census."""
-    rows = _rows_of(factory, artifact)
+    rows = _rows_of(factory)
     rng = np.random.default_rng(2)
     streams = np.stack([_stream(artifact, seed)[0] for seed in range(rows)], axis=1)
     with ReferenceBackend(artifact, rows) as reference, factory(artifact, rows) as backend:
@@ -169,38 +173,44 @@ def _rows(factory: Factory, artifact: Artifact) -> Found:
             expected, got = (
                 one.decide(observations.copy(), active.copy()) for one in (reference, backend)
             )
-            if expected.shape != got.shape:
-                return [f"actions have shape {got.shape}, {expected.shape} expected"], ""
-            different = np.argwhere(~((expected == got) | np.isnan(expected) & np.isnan(got)))
-            if len(different):
-                row, channel = (int(part) for part in different[0])
-                place = (
-                    f"decision {decision}, row {row} ({'active' if active[row] else 'not active'}),"
-                    f" channel {channel}"
-                )
-                return [
-                    f"action of {place}: expected {expected[row, channel]}, got {got[row, channel]}"
-                ], ""
+            problem = _action_problem(expected, got, active, decision)
+            if problem:
+                return [problem], ""
         expected = reference.census().windows()
         got = backend.census().windows()
+    if expected != got:
+        return [f"census: expected {expected}, got {got}"], ""
+    return [], f"{len(streams)} decisions of {rows} rows equal"
+
+
+def _action_problem(expected: Float, got: Float, active: NDArray[np.bool_], decision: int) -> str:
+    """How actions [rows, act] differ; empty where they do not."""
+    if expected.shape != got.shape:
+        return f"actions have shape {got.shape}, {expected.shape} expected"
+    different = np.argwhere(~((expected == got) | np.isnan(expected) & np.isnan(got)))
+    if not len(different):
+        return ""
+    row, channel = (int(part) for part in different[0])
+    state = "active" if active[row] else "not active"
     return (
-        [] if expected == got else [f"census: expected {expected}, got {got}"]
-    ), f"{len(streams)} decisions of {rows} rows equal"
+        f"action of decision {decision}, row {row} ({state}), channel {channel}: expected"
+        f" {expected[row, channel]}, got {got[row, channel]}"
+    )
 
 
 def _trace_apart(factory: Factory, artifact: Artifact) -> Found:
+    """A trace between two decisions changes neither actions nor census."""
     observations, flags = _stream(artifact, 3)
     with factory(artifact) as backend, ReferenceBackend(artifact) as reference:
         for index, values in enumerate(observations[:8]):
             if index == 4:
                 backend.trace(observations, flags)
             if not np.array_equal(backend.decide(values[None]), reference.decide(values[None])):
-                return [f"decision {index} differs" + (" after a trace" if index >= 4 else "")], ""
-        return (
-            []
-            if backend.census().windows() == reference.census().windows()
-            else ["the census counts the trace"]
-        ), "8 decisions equal"
+                after = " after a trace" if index >= 4 else ""
+                return [f"decision {index} differs{after}"], ""
+        if backend.census().windows() != reference.census().windows():
+            return ["the census counts the trace"], ""
+        return [], "8 decisions equal"
 
 
 def _non_finite(factory: Factory, artifact: Artifact) -> Found:
@@ -225,7 +235,8 @@ def _non_finite(factory: Factory, artifact: Artifact) -> Found:
 
 
 def _refusals(factory: Factory, artifact: Artifact) -> Found:
-    rows = _rows_of(factory, artifact)
+    """Arrays of another shape or type are refused, and nothing is counted."""
+    rows = _rows_of(factory)
     size = artifact.observation.size
     problems = []
     with factory(artifact, rows) as backend:

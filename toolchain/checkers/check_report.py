@@ -33,6 +33,7 @@ class CheckReport:
 
     @property
     def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
         return tuple(check for check in self.checks if not check.passed)
 
     def raise_if_failed(self) -> None:
@@ -48,6 +49,7 @@ class CheckReport:
             )
 
     def to_json(self) -> dict[str, Any]:
+        """Everything as JSON-able facts."""
         checks = [
             {"name": check.name, "passed": check.passed, "detail": check.detail}
             for check in self.checks
@@ -56,8 +58,9 @@ class CheckReport:
 
     def __str__(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
+        verdicts = {True: "ok    ", False: "FAILED"}
         lines = [
-            f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.detail}".rstrip()
+            f"{verdicts[check.passed]}  {check.name:{width}}  {check.detail}".rstrip()
             for check in self.checks
         ]
         if self.passed:
@@ -72,7 +75,7 @@ class CheckReport:
 
 
 def run_check(name: str, check: Callable[[], tuple[list[str], str]]) -> Check:
-    """One check from a function that returns the problems and, where there are none, what to say.
+    """Run one check: a function of problems and, where there are none, what to say.
 
     What is checked may be anybody's code, so whatever it raises is a failure of this check and of
     no other.

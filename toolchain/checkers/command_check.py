@@ -1,6 +1,6 @@
 """A backend that is a command, in any language.
 
-It is given a folder of vectors and writes one of results.
+It is given a folder of vectors and writes a folder of results.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.checkers import golden
 from spikeport.toolchain.checkers.check_report import Check, run_check
+from spikeport.toolchain.checkers.golden import read as read_golden
 from spikeport.toolchain.checkers.golden_vectors import write_cases
 from spikeport.toolchain.checkers.integer_check import Integers, differences
 from spikeport.toolchain.errors import InputError
@@ -49,6 +49,7 @@ def check_command(command: Sequence[str], cases: list[str], timeout_s: float) ->
 
 
 def _run(command: list[str], timeout_s: float) -> Check:
+    """Run the command to its end, or to that of its time."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as said:
         try:
@@ -77,16 +78,12 @@ def _run(command: list[str], timeout_s: float) -> Check:
         words = " ".join(said.read().decode(errors="replace").split())
     seconds = time.monotonic() - started
     if code is None:
-        return Check(
-            "command ends",
-            False,
-            f"still running after {timeout_s:g} s; its process group was ended",
-        )
-    return Check(
-        "command ends",
-        code == 0,
-        f"exit code {code} after {seconds:.1f} s" + (f"; its last words: {words}" if code else ""),
-    )
+        detail = f"still running after {timeout_s:g} s; its process group was ended"
+        return Check("command ends", False, detail)
+    detail = f"exit code {code} after {seconds:.1f} s"
+    if code:
+        detail += f"; its last words: {words}"
+    return Check("command ends", code == 0, detail)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -99,6 +96,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _result(path: Path, case: str) -> tuple[list[str], str]:
+    """What is wrong with the file that the command wrote for a case, or what to say of it."""
     if not path.is_file() or path.is_symlink():
         return [f"RESULTS/{path.name} was not written"], ""
     if path.stat().st_size > LARGEST_RESULT:
@@ -111,11 +109,13 @@ def _result(path: Path, case: str) -> tuple[list[str], str]:
     except (ValueError, RecursionError) as error:
         return [f"RESULTS/{path.name} is not JSON: {error}"], ""
     if not isinstance(found, dict) or set(found) != set(KINDS):
-        if isinstance(found, dict):
-            keys = ", ".join(sorted(found))
-        else:
-            keys = type(found).__name__
+        keys = ", ".join(sorted(found)) if isinstance(found, dict) else type(found).__name__
         return [f"RESULTS/{path.name} has {keys or 'nothing'}, {', '.join(KINDS)} expected"], ""
+    return _integers(found, case)
+
+
+def _integers(found: dict[str, Any], case: str) -> tuple[list[str], str]:
+    """Results of one case against its recording."""
     problems = [
         f"{kind} is not a list of layers" for kind in KINDS[:2] if not isinstance(found[kind], list)
     ]
@@ -134,9 +134,9 @@ def _result(path: Path, case: str) -> tuple[list[str], str]:
             f"saturations have {saturations.ndim} dimensions, [decision][layer] expected"
         )
     if problems:
-        return (problems, "")
+        return problems, ""
     return differences(
-        golden.read(case), Integers(arrays["payloads"], arrays["states"], saturations)
+        read_golden(case), Integers(arrays["payloads"], arrays["states"], saturations)
     )
 
 

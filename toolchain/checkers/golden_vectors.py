@@ -10,16 +10,31 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from spikeport.toolchain.checkers import golden
+import numpy as np
+
+from spikeport.toolchain.checkers.golden import (
+    LAYER_ARRAYS,
+    TABLE_ARRAYS,
+    Golden,
+)
+from spikeport.toolchain.checkers.golden import names as recorded_names
+from spikeport.toolchain.checkers.golden import read as read_golden
 from spikeport.toolchain.checkers.vector_readme import readme
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Layer
+from spikeport.toolchain.network.parameters import Dynamics
 
 VECTOR_VERSION = 1
+# Parts of a layer that only some neurons have, and what is written of each.
+PARTS = {
+    "table": TABLE_ARRAYS,
+    "leak": ("keep", "shift"),
+    "dynamics": tuple(field.name for field in fields(Dynamics)),
+}
 
 
 def short_name(case: str) -> str:
@@ -29,7 +44,7 @@ def short_name(case: str) -> str:
 
 def neurons() -> tuple[str, ...]:
     """Short names of the neurons that vectors exist for."""
-    return tuple(sorted({short_name(case) for case in golden.names()}))
+    return tuple(sorted({short_name(case) for case in recorded_names()}))
 
 
 def case_names(wanted: tuple[str, ...] | None = None) -> list[str]:
@@ -46,10 +61,10 @@ def case_names(wanted: tuple[str, ...] | None = None) -> list[str]:
             limit=", ".join(neurons()),
             fix="--neurons sdn",
         )
-    return [name for name in golden.names() if wanted is None or short_name(name) in wanted]
+    return [name for name in recorded_names() if wanted is None or short_name(name) in wanted]
 
 
-def vector(case: golden.Golden, name: str, *, expected: bool) -> dict[str, Any]:
+def vector(case: Golden, name: str, *, expected: bool) -> dict[str, Any]:
     """One case as JSON; without `expected` only what a backend is given."""
     network = case.artifact.network
     recorded = case.recorded
@@ -60,8 +75,9 @@ def vector(case: golden.Golden, name: str, *, expected: bool) -> dict[str, Any]:
         "neuron": network.neuron,
     }
     facts |= {"timesteps": network.timesteps, "alpha": network.alpha}
-    if network.spike_coding is not None:
-        facts["encoder_threshold"] = network.spike_coding.threshold
+    coding = network.spike_coding
+    if coding is not None:
+        facts["encoder_threshold"] = coding.threshold
     facts["layers"] = [_layer(layer) for layer in network.layers]
     facts |= {"control": recorded["control"].tolist(), "inputs": recorded["inputs"].tolist()}
     if expected:
@@ -82,21 +98,24 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "activation": layer.activation,
     }
     facts |= {"trigger": layer.trigger, "hold_input": layer.hold_input}
-    facts |= {name: getattr(layer, name).tolist() for name in golden.LAYER_ARRAYS}
-    if layer.table is not None:
-        facts["table"] = {name: getattr(layer.table, name).tolist() for name in golden.TABLE_ARRAYS}
-    if layer.leak is not None:
-        facts["leak"] = {"keep": layer.leak.keep.tolist(), "shift": layer.leak.shift}
-    if layer.dynamics is not None:
-        facts["dynamics"] = asdict(layer.dynamics)
+    facts |= {name: getattr(layer, name).tolist() for name in LAYER_ARRAYS}
+    for name, written in PARTS.items():
+        part = getattr(layer, name)
+        if part is not None:
+            facts[name] = {field: _plain(getattr(part, field)) for field in written}
     return facts
+
+
+def _plain(value: Any) -> Any:
+    """An array as nested lists; anything else as it is."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def write_cases(folder: Path, cases: list[str], *, expected: bool) -> None:
     """CASE.json for every case into an existing folder."""
     for name in cases:
         text = json.dumps(
-            vector(golden.read(name), name, expected=expected), separators=(",", ": ")
+            vector(read_golden(name), name, expected=expected), separators=(",", ": ")
         )
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
@@ -104,10 +123,10 @@ def write_cases(folder: Path, cases: list[str], *, expected: bool) -> None:
 def write_vectors(
     path: str | os.PathLike[str], neurons: tuple[str, ...] | None = None
 ) -> list[str]:
-    """Write a new folder of vectors, README.md included; returns the cases. The folder appears
-    whole or not at all.
+    """Write a new folder of vectors, README.md included; returns the cases.
 
-    Raises InputError for an unknown neuron and a path that is taken or cannot be written.
+    The folder appears whole or not at all. Raises InputError for an unknown neuron and a path that
+    is taken or cannot be written.
     """
     target = Path(path)
     cases = case_names(neurons)

@@ -1,7 +1,4 @@
-"""A backend's integers against the recorded ones.
-
-All are compared, the first difference in time is named.
-"""
+"""A backend's integers against the recorded ones: all are compared, the first difference named."""
 
 from __future__ import annotations
 
@@ -18,13 +15,11 @@ Arrays = list[NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Integers:
-    """payloads and states [decisions, T, neurons] per layer, saturations [decisions, layers] (or
-    their sum [layers]).
-    """
+    """What a backend computed in one case."""
 
-    payloads: Arrays
-    states: Arrays
-    saturations: NDArray[Any]
+    payloads: Arrays  # [decisions, T, neurons] per layer
+    states: Arrays  # [decisions, T, neurons] per layer
+    saturations: NDArray[Any]  # [decisions, layers], or their sum over decisions [layers]
 
 
 def recorded_integers(case: Golden) -> Integers:
@@ -36,6 +31,16 @@ def recorded_integers(case: Golden) -> Integers:
     return Integers(payloads, states, case.recorded["saturations"])
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The payloads or the states of one layer [decisions, T, neurons], recorded and found."""
+
+    layer: int
+    kind: str
+    ours: NDArray[Any]
+    theirs: NDArray[Any]
+
+
 def differences(case: Golden, got: Integers) -> tuple[list[str], str]:
     """The problems, at most one, and what to say where there are none."""
     wanted = recorded_integers(case)
@@ -45,18 +50,18 @@ def differences(case: Golden, got: Integers) -> tuple[list[str], str]:
             f" {len(wanted.payloads)} of each expected"
         ], ""
     pairs = [
-        (index, kind, getattr(wanted, kind)[index], getattr(got, kind)[index])
-        for index in range(len(wanted.payloads))
+        Pair(layer, kind, getattr(wanted, kind)[layer], getattr(got, kind)[layer])
+        for layer in range(len(wanted.payloads))
         for kind in ("payloads", "states")
     ]
-    if got.saturations.ndim == 2:
-        saturations = wanted.saturations
-    else:
-        saturations = wanted.saturations.sum(axis=0)
+    saturations = wanted.saturations
+    if got.saturations.ndim != 2:
+        saturations = saturations.sum(axis=0)
     shapes = [
-        f"{kind} of layer {index} have shape {theirs.shape}, {ours.shape} expected"
-        for index, kind, ours, theirs in pairs
-        if ours.shape != theirs.shape
+        f"{pair.kind} of layer {pair.layer} have shape {pair.theirs.shape},"
+        f" {pair.ours.shape} expected"
+        for pair in pairs
+        if pair.ours.shape != pair.theirs.shape
     ]
     if got.saturations.shape != saturations.shape:
         shapes.append(
@@ -64,36 +69,42 @@ def differences(case: Golden, got: Integers) -> tuple[list[str], str]:
         )
     if shapes:
         return ["; ".join(shapes)], ""
-    found = [
-        (tuple(place), index, kind)
-        for index, kind, ours, theirs in pairs
-        for place in np.argwhere(ours != theirs).tolist()
-    ]
-    compared = sum(ours.size for _, _, ours, _ in pairs) + saturations.size
-    wrong = len(found) + int(np.count_nonzero(saturations != got.saturations))
-    if not wrong:
+    compared = sum(pair.ours.size for pair in pairs) + saturations.size
+    wrong = sum(int(np.count_nonzero(pair.ours != pair.theirs)) for pair in pairs)
+    saturated = int(np.count_nonzero(saturations != got.saturations))
+    if not wrong + saturated:
         return [], f"{compared} integers equal"
-    if found:
-        # the earliest decision and timestep, there the layer nearest to the input: what follows may
-        # be its consequence
-        (decision, timestep, neuron), index, kind = min(
-            found, key=lambda one: (one[0][:2], one[1], one[2], one[0][2])
-        )
-        pair = next(
-            (ours, theirs) for layer, name, ours, theirs in pairs if (layer, name) == (index, kind)
-        )
-        ours, theirs = (values[decision, timestep, neuron].item() for values in pair)
-        kind_of = case.artifact.network.layers[index].neuron
-        what = (
-            f"{kind[:-1]} of {kind_of}, layer {index}, decision {decision}, timestep {timestep},"
-            f" neuron {neuron}"
-        )
+    if wrong:
+        first = _first_difference(case, pairs)
     else:
-        place = tuple(int(part) for part in np.argwhere(saturations != got.saturations)[0])
-        ours = saturations[place].item()
-        theirs = got.saturations[place].item()
-        what = (
-            f"saturations of {case.artifact.network.layers[place[-1]].neuron}, layer {place[-1]}"
-            + (f", decision {place[0]}" if len(place) == 2 else "")
-        )
-    return [f"{what}: expected {ours}, got {theirs} ({wrong} of {compared} differ)"], ""
+        first = _first_saturation(case, saturations, got.saturations)
+    return [f"{first} ({wrong + saturated} of {compared} differ)"], ""
+
+
+def _first_difference(case: Golden, pairs: list[Pair]) -> str:
+    """The earliest difference in decision and timestep, there in the layer nearest to the input.
+
+    What follows may be its consequence.
+    """
+    found = [
+        (place[:2], pair.layer, pair.kind, place[2], pair)
+        for pair in pairs
+        for place in np.argwhere(pair.ours != pair.theirs).tolist()
+    ]
+    (decision, timestep), layer, kind, neuron, pair = min(found, key=lambda one: one[:4])
+    ours = pair.ours[decision, timestep, neuron].item()
+    theirs = pair.theirs[decision, timestep, neuron].item()
+    return (
+        f"{kind[:-1]} of {case.artifact.network.layers[layer].neuron}, layer {layer}, decision"
+        f" {decision}, timestep {timestep}, neuron {neuron}: expected {ours}, got {theirs}"
+    )
+
+
+def _first_saturation(case: Golden, ours: NDArray[Any], theirs: NDArray[Any]) -> str:
+    """The first difference of the saturations, [decisions, layers] or [layers]."""
+    place = tuple(int(part) for part in np.argwhere(ours != theirs)[0])
+    layer = place[-1]
+    what = f"saturations of {case.artifact.network.layers[layer].neuron}, layer {layer}"
+    if len(place) == 2:
+        what += f", decision {place[0]}"
+    return f"{what}: expected {ours[place].item()}, got {theirs[place].item()}"

@@ -11,7 +11,7 @@ from spikeport.toolchain.conversion.schemes.conversion_choices import Conversion
 from spikeport.toolchain.conversion.schemes.scheme import refuse
 from spikeport.toolchain.conversion.schemes.scheme_table import scheme_of
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 
 def build(subject: CalibratedPolicy[P], options: ConversionChoices) -> Artifact:

@@ -27,7 +27,7 @@ from spikeport.toolchain.conversion.schemes.scheme import Choices
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.actor import Actor
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.simulation.rollout import roll_out
 

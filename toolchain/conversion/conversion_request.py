@@ -18,7 +18,7 @@ from spikeport.toolchain.conversion.neuron_choice import (
 from spikeport.toolchain.conversion.pipeline import convert_from_source
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 AUTOMATIC = "auto"
 

@@ -38,7 +38,7 @@ from spikeport.toolchain.conversion.distillation.finetune import finetune
 from spikeport.toolchain.conversion.schemes.scheme import Scheme, refuse
 from spikeport.toolchain.conversion.schemes.scheme_table import scheme_of
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 DEFAULTS = ConversionOptions()
 

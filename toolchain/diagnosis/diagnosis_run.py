@@ -21,7 +21,7 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import READOUT
 from spikeport.toolchain.neurons import SHORT_NAMES
 from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.closed_loop import (
     MAX_ROWS,
@@ -87,10 +87,7 @@ def diagnose(
     """
     _refuse_trained(artifact)
     check_episodes(episodes)
-    if seed < 0:
-        raise InputError(
-            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
-        )
+    _refuse_negative(seed)
     refuse_calibration_seeds(artifact, seed, episodes)
     _refuse_discrete(artifact)
     policy = fitting_source(artifact, source)
@@ -101,27 +98,16 @@ def diagnose(
 
     seeds = range(seed, seed + episodes)
     drives = _drive(artifact, policy, backend, make_env, seeds, progress)
-    observed = Observed(
-        artifact.network,
-        int(artifact.calibration.get("weight_bits") or 8),
-        drives.on_ann,
-        check_source(policy, drives.by_ann, make_env, seeds),
-        check_reset(artifact, make_env),
-        _lag(drives.by_spiking, policy),
-        drives.returns,
-        drives.ann_returns,
-    )
-    returns = drives.returns
-    ann_returns = drives.ann_returns
+    observed = _observe(artifact, policy, drives, make_env, seeds)
     return Diagnosis(
         environment=identifier,
         backend=backend,
         seed=seed,
-        returns=returns,
-        ann_returns=ann_returns,
-        return_ratio=return_ratio(returns, ann_returns),
-        failed_episodes=failed_episodes(returns, ann_returns),
-        ann_failed_episodes=failed_episodes(ann_returns, ann_returns),
+        returns=drives.returns,
+        ann_returns=drives.ann_returns,
+        return_ratio=return_ratio(drives.returns, drives.ann_returns),
+        failed_episodes=failed_episodes(drives.returns, drives.ann_returns),
+        ann_failed_episodes=failed_episodes(drives.ann_returns, drives.ann_returns),
         trivial_return=observed.source.trivial_return,
         lag_correlation=observed.lag,
         on_ann_states=drives.on_ann,
@@ -156,6 +142,26 @@ def _drive(
     return Drives(by_ann, by_spiking, on_ann, on_spiking)
 
 
+def _observe(
+    artifact: Artifact,
+    policy: Policy,
+    drives: Drives,
+    make_env: Callable[[], Any],
+    seeds: Sequence[int],
+) -> Observed:
+    """Check source and environment, too, and put everything together that a verdict rests on."""
+    return Observed(
+        artifact.network,
+        int(artifact.calibration.get("weight_bits") or 8),
+        drives.on_ann,
+        check_source(policy, drives.by_ann, make_env, seeds),
+        check_reset(artifact, make_env),
+        _lag(drives.by_spiking, policy),
+        drives.returns,
+        drives.ann_returns,
+    )
+
+
 def _lag(driven: Sequence[Episode], policy: Policy) -> float | None:
     """How much of the spiking policy's action error stays from decision to decision."""
     half = policy.action.range / 2
@@ -172,6 +178,13 @@ def _refuse_trained(artifact: Artifact) -> None:
             got=artifact.network.neuron,
             limit="an artifact converted from an ANN",
             fix=("spikeport simulate --compare", "spikeport verify"),
+        )
+
+
+def _refuse_negative(seed: int) -> None:
+    if seed < 0:
+        raise InputError(
+            "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
         )
 
 

@@ -80,20 +80,16 @@ def report_layer(
     """
     said = stages.steps[-1]
     size = max(_rms(activations), TINY)
-    wanted = stages.wanted
-    centred = wanted - wanted.mean(0)
-    error = stages.drive - wanted
+    centred = stages.wanted - stages.wanted.mean(0)
+    error = stages.drive - stages.wanted
     slopes = _slopes(stages)
     rest = error - error.mean(0) - (slopes - 1) * centred
     deviation = float(np.sqrt(max((centred**2).mean(), TINY)))
     dead = 0
-    always_on = 0
     clipped_range = 0.0
     if stages.hidden:
         dead = _dead(layer, said, activations, timesteps)
-        always_on = _always_on(policy, stages.index, said, activations)
         clipped_range = _clipped_range(layer, policy, stages.index, activations, payload_limit)
-    bias = policy.layers[stages.index].bias.astype(np.float64)
     return LayerReport(
         index=stages.index,
         inputs=layer.inputs,
@@ -102,7 +98,7 @@ def report_layer(
         own_action_error=stages.own_action_error,
         shares=stages.shares,
         slope=float(np.median(slopes)),
-        offset=_rms(error.mean(0)) / max(_rms(wanted), TINY),
+        offset=_rms(error.mean(0)) / max(_rms(stages.wanted), TINY),
         scatter=_rms(rest) / deviation,
         grain=_rms(stages.grain) / deviation,
         excess=_excess(stages) / deviation,
@@ -113,10 +109,10 @@ def report_layer(
         clipped_range=clipped_range,
         membrane_limit=membrane_limit,
         dead=dead,
-        always_on=always_on,
+        always_on=_always_on(policy, stages.index, said, activations),
         levels=distinct_levels(layer),
         bias_kept=_bias_kept(layer, stages.needed),
-        bias_dropped=not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any()),
+        bias_dropped=_bias_dropped(layer, policy, stages.index),
     )
 
 
@@ -150,7 +146,7 @@ def _dead(layer: Layer, said: Float, activations: Float, timesteps: int) -> int:
 
 
 def _always_on(policy: Policy, index: int, said: Float, activations: Float) -> int:
-    """ReLU neurons that never were silent while the ANN's was."""
+    """ReLU neurons that never were silent while the ANN's was; the last layer has none."""
     if ACTIVATIONS[policy.layers[index].activation].name != "relu":
         return 0
     fires = (np.abs(activations) > TINY).all(0)
@@ -165,6 +161,12 @@ def _clipped_range(
     capped = np.clip(activations, layer.payload_low * reach, layer.payload_high * reach)
     change = actions_from(policy, index, capped) - actions_from(policy, index, activations)
     return action_rmse(change, policy)
+
+
+def _bias_dropped(layer: Layer, policy: Policy, index: int) -> bool:
+    """Whether every integer bias is zero although the source's would not round to that."""
+    bias = policy.layers[index].bias.astype(np.float64)
+    return not layer.bias.any() and bool((np.abs(bias) > 2 * layer.row_scale).any())
 
 
 def _bias_kept(layer: Layer, needed: Float) -> float:

@@ -54,11 +54,16 @@ def check_census(census: Census, network: Network) -> None:
 
 
 def layer_activity(census: Census, mapping: Mapping, layer: int) -> Activity:
-    """Activity of one layer's cores per decision; messages and hops are those of the payloads that
-    arrive.
+    """Return the activity of one layer's cores per decision.
 
     A neuron is updated in each of the decision's T + L steps (contract section 5); one that fires
-    is active once per spike, with all its compartments.
+    is active once per spike, with all its compartments. Messages and hops are those of the payloads
+    that arrive.
+
+    Args:
+        census: What was counted.
+        mapping: Where the layers lie.
+        layer: Its number.
     """
     counts = census.layers[layer]
     place = mapping.layers[layer]
@@ -78,7 +83,7 @@ def layer_activity(census: Census, mapping: Mapping, layer: int) -> Activity:
 
 
 def idle_activity(census: Census, mapping: Mapping) -> Activity:
-    """Activity outside windows (stock LIF only), per decision.
+    """Return the activity outside windows (stock LIF only), per decision.
 
     Each spike goes as far as the farthest layer's.
     """

@@ -1,7 +1,4 @@
-"""`assess`.
-
-Does a spiking policy pay, against the same policy as an int8 network, and what decides it.
-"""
+"""Does a spiking policy pay, against the same policy as an int8 network, and what decides it?"""
 
 from __future__ import annotations
 
@@ -45,6 +42,7 @@ class Assessment:
         return not any(placement.violations for placement in self.placements)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the assessment as JSON data."""
         work = self.work
         return {
             "verdict": self.verdicts[0].answer,
@@ -81,11 +79,18 @@ def assess(
     control_period_s: float | None = None,
     counted_on: str = "",
 ) -> Assessment:
-    """Judge the decisions that `census` counted; `work` is the source policy's own (ann_work.py),
-    `counted_on` says whose decisions.
+    """Judge the decisions that a census counted.
 
     Profiles without energies are only checked for what fits. Where the network does not fit a chip,
     that chip is not priced and its verdict says so; nothing is raised for it.
+
+    Args:
+        census: What was counted.
+        artifact: Whose decisions these are.
+        work: The source policy's own work (ann_work.py).
+        names: Profiles.
+        control_period_s: Between decisions.
+        counted_on: Whose decisions were counted, in words.
     """
     work = with_census(work, census, artifact)
     asked = placements(artifact.network, names)
@@ -96,21 +101,47 @@ def assess(
         if name not in too_small and load_profile(name).kind not in ("convolution", "pool")
     ]
     estimates = estimate_energy(census, artifact, priced, control_period_s)
-    equal = [
-        other
-        for name in priced
-        if load_profile(name).kind == "textbook"
-        for other in textbook_ann_estimates(work, load_profile(name), control_period_s)
-        if not (
-            other.runs == DELTA and artifact.network.across_decisions
-        )  # that is the spiking network itself
-    ]
     asked_for = {(estimate.profile, estimate.runs) for estimate in estimates}
     baselines = [
         other
-        for other in (*ann_estimates(work, control_period_s), *equal)
+        for other in (
+            *ann_estimates(work, control_period_s),
+            *_equal_silicon(artifact, work, priced, control_period_s),
+        )
         if (other.profile, other.runs) not in asked_for
     ]
+    others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
+    return Assessment(
+        tuple(judge(estimates, baselines, asked)),
+        tuple(asked),
+        tuple(placements(artifact.network, others)),
+        tuple(estimates),
+        tuple(baselines),
+        _break_evens(estimates, baselines),
+        control_period_s,
+        work,
+        counted_on,
+    )
+
+
+def _equal_silicon(
+    artifact: Artifact, work: AnnWork, names: Sequence[str], period: float | None
+) -> list[Estimate]:
+    """Price the source policy on the textbook profiles among these."""
+    return [
+        other
+        for name in names
+        if load_profile(name).kind == "textbook"
+        for other in textbook_ann_estimates(work, load_profile(name), period)
+        # a network across decisions is itself what works on changes
+        if not (other.runs == DELTA and artifact.network.across_decisions)
+    ]
+
+
+def _break_evens(
+    estimates: Sequence[Estimate], baselines: Sequence[Estimate]
+) -> tuple[BreakEven, ...]:
+    """Return where each chip with energies of its own meets each dense policy."""
     chips = [
         estimate
         for estimate in estimates
@@ -119,15 +150,4 @@ def assess(
         and estimate.static_inference_j is not None
     ]
     dense = [other for other in (*estimates, *baselines) if other.all_in and other.runs == DENSE]
-    others = [name for kind in SPIKING_KINDS for name in profile_names(kind) if name not in names]
-    return Assessment(
-        tuple(judge(estimates, baselines, asked)),
-        tuple(asked),
-        tuple(placements(artifact.network, others)),
-        tuple(estimates),
-        tuple(baselines),
-        tuple(break_even(chip, other) for chip in chips for other in dense),
-        control_period_s,
-        work,
-        counted_on,
-    )
+    return tuple(break_even(chip, other) for chip in chips for other in dense)

@@ -1,15 +1,13 @@
-"""The other side of the scale: the source policy as a dense int8 network on microcontrollers and
-accelerators.
+"""The other side of the scale: the source policy as a dense int8 network on microcontrollers.
 
 The same policy with zeros skipped, or working on changes only, is priced between two ends: low,
 every skipped multiply-add is saved in full (no library does that for free: a lower bound); high,
 none is.
 
-E = MACs * measured energy per inference / its MACs      all-in: static power while running is
-    inside
-t = MACs / (measured inferences per second * its MACs)
-E_sleep = P_sleep * (T_c - t)                            unpriced where the profile has no sleep
-    power
+    E       = MACs * measured energy per inference / its MACs   (all-in: static power while running
+                                                                 is inside)
+    t       = MACs / (measured inferences per second * its MACs)
+    E_sleep = P_sleep * (T_c - t)   (unpriced where the profile has no sleep power)
 """
 
 from __future__ import annotations
@@ -43,7 +41,16 @@ def mac_energy(profile: Profile) -> Joules:
 
 
 def baseline_estimate(macs: int, profile: Profile, control_period_s: float | None) -> Estimate:
-    """Price `macs` multiply-adds per decision on one microcontroller."""
+    """Price a dense int8 policy on one microcontroller.
+
+    Args:
+        macs: Multiply-adds per decision.
+        profile: The microcontroller.
+        control_period_s: Between decisions; None where it is not known.
+
+    Raises:
+        InputError: For less than one multiply-add.
+    """
     if macs < 1:
         raise InputError(
             "energy",
@@ -65,20 +72,43 @@ def baseline_estimate(macs: int, profile: Profile, control_period_s: float | Non
         )
     kind, read = profile.grade("energy", "rate", "work", "power")
     return Estimate(
-        profile=profile.name, runs=DENSE, dynamic_j=macs * energy.value, low_j=macs * energy.low, high_j=macs * energy.high,
-        static_inference_j=0.0, static_period_j=sleep and sleep.value, latency_s=latency, realtime=in_time, grade=kind,
-        read=read, unpriced=baseline_unpriced(profile, control_period_s), census={"macs_per_decision": macs},
-        grades={"dynamic_j": Grade(*profile.grade("energy", "work")), "latency_s": Grade(*profile.grade("rate", "work"))},
-        headline=profile.headline, control_period_s=control_period_s, static_period_band_j=sleep and (sleep.low, sleep.high), notes=profile.notes,
-    )  # fmt: skip
+        profile=profile.name,
+        runs=DENSE,
+        dynamic_j=macs * energy.value,
+        low_j=macs * energy.low,
+        high_j=macs * energy.high,
+        static_inference_j=0.0,
+        static_period_j=sleep and sleep.value,
+        latency_s=latency,
+        realtime=in_time,
+        grade=kind,
+        read=read,
+        unpriced=baseline_unpriced(profile, control_period_s),
+        census={"macs_per_decision": macs},
+        grades={
+            "dynamic_j": Grade(*profile.grade("energy", "work")),
+            "latency_s": Grade(*profile.grade("rate", "work")),
+        },
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        static_period_band_j=sleep and (sleep.low, sleep.high),
+        notes=profile.notes,
+    )
 
 
 def skipping_estimate(
     runs: str, work: float, macs: int, profile: Profile, control_period_s: float | None
 ) -> Estimate:
-    """`work` multiply-adds of `macs` are done.
+    """Price an int8 policy that skips multiply-adds.
 
-    Dynamic_j and low_j as if skipping were free, high_j and latency_s as if nothing were saved.
+    dynamic_j and low_j are as if skipping were free, high_j and latency_s as if nothing were saved.
+
+    Args:
+        runs: SPARSE or DELTA.
+        work: Multiply-adds that are done per decision.
+        macs: Multiply-adds of the dense policy.
+        profile: The microcontroller.
+        control_period_s: Between decisions; None where it is not known.
     """
     dense = baseline_estimate(macs, profile, control_period_s)
     energy = mac_energy(profile)
@@ -87,16 +117,28 @@ def skipping_estimate(
         " bounds, high_j and latency_s are the dense network's"
     )
     return dataclasses.replace(
-        dense, runs=runs, dynamic_j=work * energy.value, low_j=work * energy.low, latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
-        unpriced=(line, *dense.unpriced), census={"macs_per_decision": macs, "effective_macs_per_decision": work},
-    )  # fmt: skip
+        dense,
+        runs=runs,
+        dynamic_j=work * energy.value,
+        low_j=work * energy.low,
+        latency_low_s=work / (profile["rate.inference"] * profile["work.inference"]),
+        unpriced=(line, *dense.unpriced),
+        census={"macs_per_decision": macs, "effective_macs_per_decision": work},
+    )
 
 
 def ann_estimates(
     work: AnnWork, control_period_s: float | None = None, names: Sequence[str] | None = None
 ) -> list[Estimate]:
-    """The source policy dense, with zeros skipped and as changes, on every microcontroller or on
-    `names`; dense ones first, cheapest first.
+    """Price the source policy dense, with zeros skipped and as changes.
+
+    Args:
+        work: What it does.
+        control_period_s: Between decisions; None where it is not known.
+        names: Profiles; every microcontroller by default.
+
+    Returns:
+        Dense ones first, cheapest first.
     """
     check_period(control_period_s)
     profiles = [load_profile(name) for name in (profile_names("mcu") if names is None else names)]
@@ -111,10 +153,10 @@ def ann_estimates(
 
 
 def baseline_estimates(macs: int, control_period_s: float | None = None) -> list[Estimate]:
-    """Price a dense int8 policy of `macs` multiply-adds per decision on every microcontroller,
-    cheapest first.
+    """Price a dense int8 policy on every microcontroller, cheapest first.
 
-    Raises InputError if `macs` is below 1 or the control period is not positive.
+    Raises InputError if `macs`, multiply-adds per decision, is below 1 or the control period is not
+    positive.
     """
     check_period(control_period_s)
     estimates = [

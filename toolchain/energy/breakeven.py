@@ -1,14 +1,13 @@
 """Where a chip begins to pay: how few synops, how fast a loop, how many policies on one chip.
 
-total(n)  = dynamic + static power * control period / n        n policies share one chip, all at the
-    same rate
-pays      where total(n) < the other side's energy, all-in
+total(n) is dynamic energy + static power * control period / n, where n policies share one chip, all
+at the same rate. The chip pays where total(n) is below the other side's energy, all-in.
 
 synops per MAC   at which the dynamic energy alone equals the other side's, all other terms as they
-    are
+                 are
 control rate     at which the static power per decision, one policy per chip, equals what is left
 policies         on one chip at which the shared static power equals what is left, at this control
-    period
+                 period
 """
 
 from __future__ import annotations
@@ -44,13 +43,12 @@ class BreakEven:
     late: bool = False  # a decision of one policy ends after the control period
 
     def as_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON data."""
         return asdict(self)
 
     @property
     def reachable(self) -> bool:
-        """Whether the policies that fit on one chip are enough at this control period, which the
-        chip keeps.
-        """
+        """Whether the policies that fit on one chip are enough at this control period."""
         return (
             not self.late
             and None not in (self.policies_per_chip, self.policies_that_fit)
@@ -66,9 +64,9 @@ def policies_that_fit(estimate: Estimate) -> int | None:
 
 
 def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, float] | None:
-    """Energy per decision with the static power of the control period shared by `policies`.
+    """Return energy per decision with the control period's static power shared by `policies`.
 
-    Value, low, high in J.
+    Value, low and high in J.
     """
     if estimate.static_period_j is None or estimate.static_period_band_j is None:
         return None
@@ -81,7 +79,7 @@ def always_on(estimate: Estimate, policies: int = 1) -> tuple[float, float, floa
 
 
 def busy_latency(estimate: Estimate, policies: int) -> float:
-    """A decision in s while `policies` run on the chip.
+    """Return a decision in s while `policies` run on the chip.
 
     The barrier of every step spans the tiles of all of them.
     """
@@ -100,9 +98,9 @@ def busy_latency(estimate: Estimate, policies: int) -> float:
 
 
 def too_late(estimate: Estimate, policies: int = 1) -> bool:
-    """Whether a decision ends after the control period.
+    """Tell whether a decision ends after the control period.
 
-    The chip's part at most, or with the least of the host's input and output.
+    It is the chip's part at most, or with the least of the host's input and output.
     """
     if estimate.latency_s is None or estimate.control_period_s is None:
         return False
@@ -131,7 +129,10 @@ def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
     else:
         power = static / period
     return BreakEven(
-        spiking.profile, other.profile, other.runs, gap,
+        spiking.profile,
+        other.profile,
+        other.runs,
+        gap,
         synops_per_mac=left / per_synop / macs if per_synop and left > 0 else None,
         synops_per_mac_now=synops / macs if macs else None,
         control_rate_hz=power / gap if power is not None and gap > 0 else None,
@@ -140,4 +141,4 @@ def break_even(spiking: Estimate, other: Estimate) -> BreakEven:
         policies_per_chip=math.ceil(static / gap) if static is not None and gap > 0 else None,
         policies_that_fit=policies_that_fit(spiking),
         late=too_late(spiking),
-    )  # fmt: skip
+    )

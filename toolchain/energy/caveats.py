@@ -37,7 +37,15 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
 def chip_unpriced(
     census: Census, network: Network, profile: Profile, latency_s: float, period_s: float | None
 ) -> tuple[str, ...]:
-    """Everything that the estimate of a chip does not contain."""
+    """Return everything that the estimate of a chip does not contain.
+
+    Args:
+        census: What was counted.
+        network: Whose decisions these are.
+        profile: The chip.
+        latency_s: Of a decision.
+        period_s: Between decisions; None where it is not known.
+    """
     lines = [
         (
             "host input and output: energy of moving observations onto the chip and actions off it;"

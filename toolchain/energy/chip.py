@@ -24,52 +24,108 @@ HOST_NOTE = (
 def chip_estimate(
     census: Census, network: Network, profile: Profile, control_period_s: float | None
 ) -> Estimate:
-    """Price a census of `network` on a chip."""
+    """Price a census of a network on a chip.
+
+    Args:
+        census: What was counted.
+        network: Whose decisions these are.
+        profile: The chip.
+        control_period_s: Between decisions; None where it is not known.
+
+    Raises:
+        CheckFailed: Where the network does not fit.
+    """
     mapping = map_network(network, profile)
     activity = network_activity(census, mapping)
     energy = dynamic(activity, profile)
-    parts = terms(activity, profile)
     step = step_seconds(census, mapping, profile)
     latency = census.chip_steps * step
-    inference = static_joules(profile, mapping.chips, latency)
-    if control_period_s is None:
-        period = None
-    else:
-        period = static_joules(profile, mapping.chips, control_period_s)
+    fastest = scheduled_latency(census, mapping, profile)
     kind, read = profile.grade("energy", "time", "barrier", "power")
     proxy = None
     if "proxy.neuron_update" in profile:
         proxy = activity.synops + profile["proxy.neuron_update"] * (
             activity.active_updates + activity.inactive_updates
         )
-    if "io.inference" in profile:
-        io = profile.band("io.inference")[1:]
-    else:
-        io = None
-    fastest = scheduled_latency(census, mapping, profile)
-    if io is None:
-        response = None
-    else:
-        response = (fastest + io[0], latency + io[1])
-    grades = {
+    in_period = None if control_period_s is None else latency <= control_period_s
+    return Estimate(
+        profile=profile.name,
+        runs=SPIKING,
+        dynamic_j=energy.value,
+        low_j=energy.low,
+        high_j=energy.high,
+        latency_s=latency,
+        realtime=in_period,
+        grade=kind,
+        read=read,
+        unpriced=chip_unpriced(census, network, profile, latency, control_period_s),
+        census=per_decision(census, network),
+        grades=_grades(profile),
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        latency_low_s=fastest,
+        step_s=step,
+        terms_j={name: part.value for name, part in terms(activity, profile).items()},
+        cores=mapping.cores,
+        tiles=mapping.tiles,
+        chips=mapping.chips,
+        proxy_ops=proxy,
+        not_expressible=not_expressible(network, profile),
+        notes=(*profile.notes, HOST_NOTE),
+        **_static_fields(profile, mapping.chips, latency, control_period_s),
+        **host_fields(census),
+        **_io_fields(profile, (fastest, latency), control_period_s),
+    )
+
+
+def _grades(profile: Profile) -> dict[str, Grade]:
+    """Return the grade of each result, by the profile's sections that it comes from."""
+    sections = {
         "dynamic_j": ("energy",),
         "latency_s": ("time", "barrier"),
         "static_inference_j": ("power", "time", "barrier"),
-        "static_period_j": ("power",),  # fmt: skip
-    } | ({"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")} if io else {})
-    return Estimate(
-        profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high,
-        static_inference_j=inference.value, static_period_j=period and period.value, latency_s=latency,
-        realtime=None if control_period_s is None else latency <= control_period_s, grade=kind, read=read,
-        unpriced=chip_unpriced(census, network, profile, latency, control_period_s), census=per_decision(census, network),
-        grades={name: Grade(*profile.grade(*sections)) for name, sections in grades.items()} | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))},
-        headline=profile.headline, control_period_s=control_period_s, latency_low_s=fastest, step_s=step,
-        static_inference_band_j=(inference.low, inference.high), static_period_band_j=period and (period.low, period.high),
-        terms_j={name: part.value for name, part in parts.items()}, cores=mapping.cores, tiles=mapping.tiles, chips=mapping.chips,
-        **host_fields(census), proxy_ops=proxy, io_s=io, io_j=io and io_joules(profile, io), response_s=response,
-        realtime_with_io=None if response is None or control_period_s is None else in_time(response, control_period_s),
-        not_expressible=not_expressible(network, profile), notes=(*profile.notes, HOST_NOTE),
-    )  # fmt: skip
+        "static_period_j": ("power",),
+    }
+    if "io.inference" in profile:
+        sections |= {"response_s": ("time", "barrier", "io"), "io_j": ("power", "io")}
+    grades = {name: Grade(*profile.grade(*used)) for name, used in sections.items()}
+    return grades | {"host_j": Grade(*load_profile(HOST).grade("energy", "work"))}
+
+
+def _static_fields(
+    profile: Profile, chips: int, latency: float, period: float | None
+) -> dict[str, Any]:
+    """Return the static energy over a decision and over a control period, with its bands."""
+    inference = static_joules(profile, chips, latency)
+    fields: dict[str, Any] = {
+        "static_inference_j": inference.value,
+        "static_inference_band_j": (inference.low, inference.high),
+        "static_period_j": None,
+    }
+    if period is not None:
+        over_period = static_joules(profile, chips, period)
+        fields["static_period_j"] = over_period.value
+        fields["static_period_band_j"] = (over_period.low, over_period.high)
+    return fields
+
+
+def _io_fields(
+    profile: Profile, latency: tuple[float, float], period: float | None
+) -> dict[str, Any]:
+    """Return host input and output, where the profile has them: time, energy, and what is in time.
+
+    `latency` is the fastest and the slowest decision in s.
+    """
+    if "io.inference" not in profile:
+        return {}
+    _, low, high = profile.band("io.inference")
+    response = (latency[0] + low, latency[1] + high)
+    return {
+        "io_s": (low, high),
+        "io_j": io_joules(profile, (low, high)),
+        "response_s": response,
+        "realtime_with_io": None if period is None else in_time(response, period),
+    }
 
 
 def host_fields(census: Census) -> dict[str, Any]:
@@ -103,7 +159,13 @@ def in_time(response: tuple[float, float], period: float) -> str:
 
 
 def static_joules(profile: Profile, chips: int, seconds: float) -> Joules:
-    """Static energy of whole chips over a time, with the band of their static power."""
+    """Return the static energy of whole chips, with the band of their static power.
+
+    Args:
+        profile: The chip.
+        chips: How many.
+        seconds: How long.
+    """
     return Joules(*(chips * power * seconds for power in profile.band("power.static")))
 
 
@@ -121,8 +183,16 @@ def per_decision(census: Census, network: Network) -> dict[str, Any]:
         }
         layers.append(shape | {name: getattr(counts, name) / n for name in names})
     return {
-        "decisions": n, "timesteps": census.timesteps, "chip_steps": census.chip_steps, "synops": census.synops / n, "spikes": census.spikes / n,
-        "messages": census.messages / n, "neuron_updates": census.neuron_updates / n,
-        "idle_spikes": census.idle_spikes / n, "idle_synops": census.idle_synops / n,
-        "macs_per_decision": census.macs_per_decision, "host_macs_per_decision": census.host_macs_per_decision, "layers": layers,
-    }  # fmt: skip
+        "decisions": n,
+        "timesteps": census.timesteps,
+        "chip_steps": census.chip_steps,
+        "synops": census.synops / n,
+        "spikes": census.spikes / n,
+        "messages": census.messages / n,
+        "neuron_updates": census.neuron_updates / n,
+        "idle_spikes": census.idle_spikes / n,
+        "idle_synops": census.idle_synops / n,
+        "macs_per_decision": census.macs_per_decision,
+        "host_macs_per_decision": census.host_macs_per_decision,
+        "layers": layers,
+    }

@@ -1,7 +1,8 @@
-"""Energy as tools count it that know two numbers of a chip: a synop and a neuron update. No time,
-no static power.
+"""Energy as tools count it that know two numbers of a chip: a synop and a neuron update.
 
-E = e_synop * synops + e_neuron * neurons * T      every neuron in every timestep (KerasSpiking)
+    E = e_synop * synops + e_neuron * neurons * T      every neuron in every timestep (KerasSpiking)
+
+No time, no static power.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from spikeport.toolchain.simulation.census import Census
 
 
 def counted_energy(profile: Profile, synops: float, neuron_updates: float) -> dict[str, Joules]:
-    """The two terms, per whatever the counts are of."""
+    """Return the two terms, per whatever the counts are of.
+
+    Args:
+        profile: The two numbers.
+        synops: Counted.
+        neuron_updates: Counted.
+    """
     pairs = (
         ("synops", "energy.synop", synops),
         ("neurons", "energy.neuron_update", neuron_updates),
@@ -31,9 +38,16 @@ def counted_energy(profile: Profile, synops: float, neuron_updates: float) -> di
 def counts_estimate(
     census: Census, network: Network, profile: Profile, control_period_s: float | None
 ) -> Estimate:
-    """Price a census of `network` by two numbers.
+    """Price a census of a network by two numbers.
 
-    Raises CheckFailed where the chip's limits are known and exceeded.
+    Args:
+        census: What was counted.
+        network: Whose decisions these are.
+        profile: The two numbers.
+        control_period_s: Between decisions; None where it is not known.
+
+    Raises:
+        CheckFailed: Where the chip's limits are known and exceeded.
     """
     mapping: Mapping | None = (
         map_network(network, profile) if "limits.words_per_core" in profile else None
@@ -45,9 +59,26 @@ def counts_estimate(
     energy = sum(parts.values(), Joules(0.0, 0.0, 0.0))
     kind, read = profile.grade("energy")
     return Estimate(
-        profile=profile.name, runs=SPIKING, dynamic_j=energy.value, low_j=energy.low, high_j=energy.high, static_inference_j=None,
-        static_period_j=None, latency_s=None, realtime=None, grade=kind, read=read, unpriced=counts_unpriced(network, profile),
-        census=per_decision(census, network), grades={"dynamic_j": Grade(kind, read)}, headline=profile.headline, control_period_s=control_period_s,
-        terms_j={name: part.value for name, part in parts.items()}, cores=mapping and mapping.cores, chips=mapping and mapping.chips,
-        **host_fields(census), not_expressible=not_expressible(network, profile), notes=profile.notes,
-    )  # fmt: skip
+        profile=profile.name,
+        runs=SPIKING,
+        dynamic_j=energy.value,
+        low_j=energy.low,
+        high_j=energy.high,
+        static_inference_j=None,
+        static_period_j=None,
+        latency_s=None,
+        realtime=None,
+        grade=kind,
+        read=read,
+        unpriced=counts_unpriced(network, profile),
+        census=per_decision(census, network),
+        grades={"dynamic_j": Grade(kind, read)},
+        headline=profile.headline,
+        control_period_s=control_period_s,
+        terms_j={name: part.value for name, part in parts.items()},
+        cores=mapping and mapping.cores,
+        chips=mapping and mapping.chips,
+        **host_fields(census),
+        not_expressible=not_expressible(network, profile),
+        notes=profile.notes,
+    )

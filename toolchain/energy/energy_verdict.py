@@ -42,11 +42,18 @@ class Verdict:
     sentence: str
 
     def as_json(self) -> dict[str, Any]:
+        """Return the verdict as JSON data."""
         return asdict(self)
 
 
 def compare(low: float, high: float, other: Estimate) -> str:
-    """Whole bands apart, or open."""
+    """Return PAYS or NOT where whole bands lie apart, else OPEN.
+
+    Args:
+        low: Of the chip, J.
+        high: Of the chip, J.
+        other: What it is compared with.
+    """
     if high < other.low_j:
         return PAYS
     if low > other.high_j:
@@ -57,7 +64,15 @@ def compare(low: float, high: float, other: Estimate) -> str:
 def judge(
     estimates: Sequence[Estimate], baselines: Sequence[Estimate], placed: Sequence[Placement]
 ) -> list[Verdict]:
-    """All verdicts, what was asked for first: what does not fit, chips, equal silicon, the rest."""
+    """Return all verdicts, what was asked for first.
+
+    First what does not fit, then chips, equal silicon, the rest.
+
+    Args:
+        estimates: Of the chips that were asked for.
+        baselines: Of the source policy.
+        placed: What fits where.
+    """
     found = [_unfit(placement) for placement in placed if placement.violations]
     dense = [
         other
@@ -107,78 +122,77 @@ def _chip(chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate]) -> 
         f"the dense int8 policy on {cheapest.profile} takes {joules(cheapest.dynamic_j)} all-in"
         f" ({cheapest.grades['dynamic_j']})"
     )
-    if cheapest.static_period_j is not None:
-        asleep = ""
-    else:
+    asleep = ""
+    if cheapest.static_period_j is None:
         asleep = ", its sleep between decisions not priced"
+    aside = ""
     if chip.not_expressible:
         aside = f" (priced as if it could do what it cannot: {', '.join(chip.not_expressible)})"
-    else:
-        aside = ""
     fit = policies_that_fit(chip) or 1
     single = always_on(chip)
     shared = always_on(chip, fit)
     if single is None or shared is None or chip.control_period_s is None:
-        static = chip.static_inference_j or 0.0
-        band = chip.static_inference_band_j or (static, static)
-        low = chip.low_j + band[0]
-        high = chip.high_j + band[1]
-        answer = compare(low, high, cheapest)
-        what = (
-            "over the decision alone, no control period being known,"
-            f" {joules(chip.dynamic_j + static)} ({joules(low)} to {joules(high)})"
-        )
-        yield Verdict(
-            chip.profile,
-            "decision alone",
-            answer,
-            f"{_begin(answer)} on {chip.profile}{aside}: {what}; {other}.",
-        )
+        yield _decision_alone(chip, cheapest, aside, other)
         return
     rate = f"{1 / chip.control_period_s:.4g} decisions per second"
     for question, (value, low, high), policies in (
         ("one policy per chip", single, 1),
         ("full chip", shared, fit),
     ):
+        static = value - chip.dynamic_j
         if too_late(chip, policies):
             answer = LATE
+            why = _lateness(chip, policies)
         else:
             answer = compare(low, high, cheapest)
-        static = value - chip.dynamic_j
+            why = _cause(answer, chip.dynamic_j, static)
         if policies == 1:
-            who = "with one policy per chip"
+            who = f"{aside} with one policy per chip"
         else:
-            who = f"with the chip full ({policies} policies)"
+            who = f" with the chip full ({policies} policies)"
         text = (
-            f"{_begin(answer)} on {chip.profile}{aside if policies == 1 else ''} {who}: always on"
-            f" at {rate} a decision takes "
-        )
-        text += (
-            f"{joules(value)} ({joules(low)} to {joules(high)}; {chip.grade}, {chip.read}),"
-            f" {joules(static)} of it static power; {other}{asleep}."
-        )
-        text += (
-            " Why:"
-            f" {_lateness(chip, policies) if answer == LATE else _cause(answer, chip.dynamic_j, static)}."
+            f"{_begin(answer)} on {chip.profile}{who}: always on at {rate} a decision takes"
+            f" {joules(value)} ({joules(low)} to {joules(high)}; {chip.grade}, {chip.read}),"
+            f" {joules(static)} of it static power; {other}{asleep}. Why: {why}."
         )
         yield Verdict(chip.profile, question, answer, text)
+    yield _dynamic_alone(chip, cheapest, baselines, other)
+
+
+def _decision_alone(chip: Estimate, cheapest: Estimate, aside: str, other: str) -> Verdict:
+    """Compare the decision alone, where no control period is known."""
+    static = chip.static_inference_j or 0.0
+    band = chip.static_inference_band_j or (static, static)
+    low = chip.low_j + band[0]
+    high = chip.high_j + band[1]
+    answer = compare(low, high, cheapest)
+    what = (
+        "over the decision alone, no control period being known,"
+        f" {joules(chip.dynamic_j + static)} ({joules(low)} to {joules(high)})"
+    )
+    sentence = f"{_begin(answer)} on {chip.profile}{aside}: {what}; {other}."
+    return Verdict(chip.profile, "decision alone", answer, sentence)
+
+
+def _dynamic_alone(
+    chip: Estimate, cheapest: Estimate, baselines: Sequence[Estimate], other: str
+) -> Verdict:
+    """Compare dynamic energy alone, with what the baseline takes at best."""
     answer = compare(chip.low_j, chip.high_j, cheapest)
-    why = "It counts only where static power is paid for by something else."
+    takes = {PAYS: "takes less", NOT: "takes more"}.get(answer, "is not told apart")
     text = (
-        f"On dynamic energy alone {chip.profile}"
-        f" {'takes less' if answer == PAYS else 'takes more' if answer == NOT else 'is not told apart'}: "
+        f"On dynamic energy alone {chip.profile} {takes}: {joules(chip.dynamic_j)}"
+        f" ({joules(chip.low_j)} to {joules(chip.high_j)}; {chip.grades['dynamic_j']})"
+        f" where {other}"
     )
-    text += (
-        f"{joules(chip.dynamic_j)} ({joules(chip.low_j)} to {joules(chip.high_j)};"
-        f" {chip.grades['dynamic_j']}) where {other}"
-    )
-    bounds = [e for e in baselines if e.profile == cheapest.profile and e.runs in (SPARSE, DELTA)]
-    text += "".join(
-        f"; {e.runs.removeprefix('source policy, int8, ')} at best {joules(e.dynamic_j)} there"
-        for e in bounds
-    )
-    why += " It comes too late for this control period all the same." if too_late(chip) else ""
-    yield Verdict(chip.profile, "dynamic energy alone", answer, f"{text}. {why}")
+    for bound in baselines:
+        if bound.profile == cheapest.profile and bound.runs in (SPARSE, DELTA):
+            runs = bound.runs.removeprefix("source policy, int8, ")
+            text += f"; {runs} at best {joules(bound.dynamic_j)} there"
+    text += ". It counts only where static power is paid for by something else."
+    if too_late(chip):
+        text += " It comes too late for this control period all the same."
+    return Verdict(chip.profile, "dynamic energy alone", answer, text)
 
 
 def _equal_silicon(estimate: Estimate, same: Sequence[Estimate]) -> Iterator[Verdict]:

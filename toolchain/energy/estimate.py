@@ -27,12 +27,21 @@ def estimate_energy(
     names: Sequence[str] = DEFAULT_PROFILES,
     control_period_s: float | None = None,
 ) -> list[Estimate]:
-    """Price the decisions that `census` counted on each profile; a pure function, nothing is run.
+    """Price the decisions that a census counted on each profile; a pure function, nothing is run.
 
     A chip's profile prices the artifact's spiking network, a microcontroller's the source policy as
-    a dense int8 network. Raises InputError for an unknown profile, one that prices nothing, a
-    census of another network, an empty one, and a control period that is not positive; CheckFailed,
-    naming every limit of every chip at once, where the network does not fit.
+    a dense int8 network.
+
+    Args:
+        census: What was counted.
+        artifact: Whose decisions these are.
+        names: Profiles.
+        control_period_s: Between decisions; the environment's by default.
+
+    Raises:
+        InputError: For an unknown profile, one that prices nothing, a census of another network, an
+            empty one, and a control period that is not positive.
+        CheckFailed: Naming every limit of every chip at once, where the network does not fit.
     """
     check_period(control_period_s)
     check_census(census, artifact.network)

@@ -17,9 +17,7 @@ ANN = (DENSE, SPARSE, DELTA)
 
 @dataclass(frozen=True)
 class Grade:
-    """The worst kind and the worst read among the numbers behind a result
-    (spikeport.hardware_profiles.schema).
-    """
+    """The worst kind and the worst read of the numbers behind a result, as profiles grade them."""
 
     kind: str
     read: str

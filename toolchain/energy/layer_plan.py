@@ -1,7 +1,7 @@
 """One layer on as few cores as hold it.
 
-    cores = max( ceil(k * N_out / neurons), ceil(N_in / axons_in), ceil(N_out * fan_dest /
-    axons_out), ceil(words / memory) )
+    cores = max(ceil(k * N_out / neurons), ceil(N_in / axons_in),
+                ceil(N_out * fan_dest / axons_out), ceil(words / memory))
 
 k = 2 compartments per soft-reset neuron where the chip's compartments reset hard, else 1; fan_dest
 is the number of cores of the next layer, each of which takes one output slot per neuron. Slices
@@ -45,8 +45,18 @@ def plan_layer(
     destinations: int = 0,
     encoding: str | None = None,
 ) -> LayerPlan | list[Violation]:
-    """Fewest cores for weights [out, in] whose neurons send to `destinations` cores, or every limit
-    that no number of cores mends.
+    """Put a layer on the fewest cores.
+
+    Args:
+        profile: The chip.
+        weights: Integers [out, in].
+        place: The layer's name, for violations.
+        per_neuron: Compartments of one neuron.
+        destinations: Cores of the next layer, to each of which every neuron sends.
+        encoding: How synapses are stored; the cheapest way by default.
+
+    Returns:
+        The plan, or every limit that no number of cores keeps.
     """
     outputs, inputs = weights.shape
     bits = weight_code(profile, int(np.abs(weights.astype(np.int64)).max(initial=0)))
@@ -54,45 +64,13 @@ def plan_layer(
         return [Violation(profile.name, place, "weight_bits", bits, profile.limit("weight_bits"))]
     running = np.zeros((inputs, outputs + 1), np.int32)
     np.cumsum(weights.T != 0, axis=1, out=running[:, 1:])
+    least = 1
     if "limits.axons_in" in profile:
         least = -(-inputs // profile.limit("axons_in"))
-    else:
-        least = 1
-
-    def attempt(cores: int) -> tuple[tuple[int, ...], Packing, list[Violation]]:
-        slices = tuple(len(part) for part in np.array_split(np.arange(outputs), cores))
-        bounds = np.cumsum((0, *slices))
-        packings = [
-            pack(
-                profile,
-                (running[:, end] - running[:, start]).astype(np.int64),
-                int(end - start),
-                bits,
-                encoding,
-            )
-            for start, end in zip(bounds[:-1], bounds[1:], strict=True)
-        ]
-        fullest = max(packings, key=lambda packing: packing.words)
-        neurons = max(slices)
-        needs = {
-            "neurons_per_core": per_neuron * neurons,
-            "axons_out": neurons * destinations,
-            "words_per_axon": max(packing.largest_axon for packing in packings),
-            "words_per_core": fullest.words,
-        }
-        return slices, fullest, _exceeded(profile, place, needs)
-
     if least > outputs:
-        return [
-            Violation(
-                profile.name,
-                place,
-                "axons_in",
-                inputs,
-                outputs * profile.limit("axons_in"),
-                "even with one neuron per core",
-            )
-        ]
+        most = outputs * profile.limit("axons_in")
+        why = "even with one neuron per core"
+        return [Violation(profile.name, place, "axons_in", inputs, most, why)]
     alone = _alone(profile, weights, place, bits, per_neuron, destinations, encoding)
     if alone:
         return alone
@@ -103,16 +81,44 @@ def plan_layer(
     if "limits.neurons_per_core" in profile:
         starts["neurons_per_core"] = -(-per_neuron * outputs // profile.limit("neurons_per_core"))
     cores = max(starts.values())
-    if cores > 1:
-        binding = tuple(name for name, needed in starts.items() if needed == cores)
-    else:
-        binding = ()
+    binding = tuple(name for name, needed in starts.items() if needed == cores > 1)
     while True:
-        slices, packing, found = attempt(cores)
+        slices, packings = _packed(profile, running, cores, bits, encoding)
+        fullest = max(packings, key=lambda packing: packing.words)
+        needs = {
+            "neurons_per_core": per_neuron * max(slices),
+            "axons_out": max(slices) * destinations,
+            "words_per_axon": max(packing.largest_axon for packing in packings),
+            "words_per_core": fullest.words,
+        }
+        found = _exceeded(profile, place, needs)
         if not found:
-            return LayerPlan(slices, packing, binding)
+            return LayerPlan(slices, fullest, binding)
         binding = tuple(violation.limit for violation in found)
         cores += 1
+
+
+def _packed(
+    profile: Profile, running: NDArray[np.int32], cores: int, bits: int, encoding: str | None
+) -> tuple[tuple[int, ...], list[Packing]]:
+    """Return neurons per core and the storage of each core's synapses.
+
+    `running` [in, out + 1] counts the non-zero weights of the neurons before each.
+    """
+    outputs = running.shape[1] - 1
+    slices = tuple(len(part) for part in np.array_split(np.arange(outputs), cores))
+    bounds = np.cumsum((0, *slices))
+    packings = [
+        pack(
+            profile,
+            (running[:, end] - running[:, start]).astype(np.int64),
+            int(end - start),
+            bits,
+            encoding,
+        )
+        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+    return slices, packings
 
 
 def _alone(

@@ -1,7 +1,4 @@
-"""What does not fit.
-
-Each violated limit with its number and the ways out, all of them in one answer.
-"""
+"""What does not fit: each violated limit with its number and the ways out, all in one answer."""
 
 from __future__ import annotations
 
@@ -58,6 +55,7 @@ class Violation:
         )
 
     def as_json(self) -> dict[str, Any]:
+        """Return the violation and its ways out as JSON data."""
         return {**self.__dict__, "ways_out": list(WAYS_OUT[self.limit])}
 
 

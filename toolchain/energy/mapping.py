@@ -1,5 +1,4 @@
-"""From layers to cores and tiles: one layer per group of cores, groups in order, so many cores to a
-tile.
+"""From layers to cores and tiles: one layer per group of cores, groups in order, on tiles in order.
 
 Layers never share a core. The limits and their sources are in the profile; `layer_plan.py` decides
 how many cores a layer takes.
@@ -31,10 +30,12 @@ class LayerCores:
 
     @property
     def cores(self) -> int:
+        """Cores of the layer."""
         return len(self.slices)
 
     @property
     def neurons(self) -> int:
+        """Neurons of the layer."""
         return sum(self.slices)
 
     @property
@@ -60,10 +61,10 @@ class Mapping:
         return column, row
 
     def hops(self, layer: int) -> tuple[float, float]:
-        """Tile hops east-west and north-south that one payload into `layer` makes, over all its
-        destination cores.
+        """Return the tile hops east-west and north-south that one payload into a layer makes.
 
-        Averaged over the neurons that send it; the input enters at the first tile.
+        They are over all its destination cores, averaged over the neurons that send it; the input
+        enters at the first tile.
         """
         if layer:
             source = self.layers[layer - 1]
@@ -111,9 +112,9 @@ def _limit(profile: Profile, name: str, default: int) -> int:
 
 
 def compartments(profile: Profile, traits: Traits) -> int:
-    """Compartments that one neuron takes:
+    """Return the compartments that one neuron takes.
 
-    2 for soft reset where a compartment resets hard, else 1.
+    They are 2 for soft reset where a compartment resets hard, else 1.
     """
     if traits.soft_reset:
         return _limit(profile, "soft_reset_compartments", 1)
@@ -121,9 +122,7 @@ def compartments(profile: Profile, traits: Traits) -> int:
 
 
 def place_network(network: Network, profile: Profile) -> Mapping | list[Violation]:
-    """Place every layer of `network` on the chip that `profile` describes, or every limit that it
-    exceeds.
-    """
+    """Place every layer of a network on a chip, or return every limit that it exceeds."""
     plans: list[tuple[LayerPlan, int, int]] = []
     problems: list[Violation] = []
     destinations = 0  # the readout is read by the host
@@ -184,10 +183,7 @@ def _why_so_many(network: Network, plans: list[tuple[LayerPlan, int, int]]) -> s
 def _spread(
     network: Network, profile: Profile, plans: list[tuple[LayerPlan, int, int]]
 ) -> list[Violation]:
-    """What one core lacks for the layers that fill the chip.
-
-    The limits behind the number of cores.
-    """
+    """Return the limits behind the number of cores of the layers that fill the chip."""
     found = []
     for index, (layer, (plan, _, _)) in enumerate(zip(network.layers, plans, strict=True)):
         if "words_per_core" in plan.binding:

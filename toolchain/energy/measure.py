@@ -23,9 +23,16 @@ def measure_ann_work(
     seed: int = 1000,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> AnnWork:
-    """What the source policy does as an int8 network.
+    """Count what the source policy does as an int8 network.
 
-    Only its dense work where the artifact has no source ANN inside.
+    It is only its dense work where the artifact has no source ANN inside.
+
+    Args:
+        artifact: With the source policy.
+        env: Where it decides; the artifact's own environment, else the probe, by default.
+        episodes: EPISODES by default.
+        seed: Of the first episode.
+        progress: Called with the number of episodes that are finished.
     """
     from spikeport.toolchain.energy.ann_work import CountingActor, countable, dense_work, probe_work
     from spikeport.toolchain.simulation.closed_loop import environment_of
@@ -53,10 +60,17 @@ def measure_census(
     seed: int = 1000,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Census:
-    """Counts of closed-loop episodes (10), or of the probe without its end where there is no
-    environment.
+    """Count closed-loop episodes, or the probe without its end where there is no environment.
 
-    Raises InputError for `episodes` that are given without an environment to count them in.
+    Args:
+        artifact: What decides.
+        env: Where it decides; the artifact's own environment by default.
+        episodes: EPISODES by default.
+        seed: Of the first episode.
+        progress: Called with the number of episodes that are finished.
+
+    Raises:
+        InputError: For `episodes` that are given without an environment to count them in.
     """
     if episodes is not None and episodes < 1:
         raise InputError(
@@ -77,15 +91,20 @@ def measure_census(
             "the artifact names no environment",
             got=episodes,
             why=why,
-            fix=("--env ID", "leave --episodes away"),
+            fix=("--env ID", "omit --episodes"),
         )
     return probe_census(artifact)
 
 
 def counted_on(artifact: Artifact, census: Census, env: str | None = None) -> str:
-    """What `measure_census` counted, in words.
+    """Say what `measure_census` counted.
 
-    Decisions in an environment, or recorded or synthetic ones of the probe.
+    These are decisions in an environment, or recorded or synthetic ones of the probe.
+
+    Args:
+        artifact: What decided.
+        census: What was counted.
+        env: As it was given.
     """
     if env is not None:
         identifier = env
@@ -112,12 +131,18 @@ def probe_census(artifact: Artifact) -> Census:
 
 
 def modelled_latency(artifact: Artifact, profile: str, io: str = "floor") -> float:
-    """Seconds from an observation to its action on `profile`, by the counts of the recorded part of
-    the probe.
+    """Return seconds from an observation to its action, by the counts of the probe's recorded part.
 
-    `io` adds host input and output where the profile has them: `floor` or `system`, the ends of
-    their band. On a microcontroller it is the dense source policy's. Raises InputError for a
-    profile without times.
+    On a microcontroller they are the dense source policy's.
+
+    Args:
+        artifact: What decides.
+        profile: The chip or microcontroller.
+        io: Adds host input and output where the profile has them: `floor` or `system`, the ends of
+            their band.
+
+    Raises:
+        InputError: For a profile without times.
     """
     estimate = price(probe_census(artifact), artifact, (profile,), None)[0]
     if estimate.latency_s is None:

@@ -1,7 +1,4 @@
-"""Where a network sits on a chip and how full each core is.
-
-What a person asks before anything is priced.
-"""
+"""Where a network sits on a chip and how full each core is, before anything is priced."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ from spikeport.toolchain.network.integer_network import Network
 
 @dataclass(frozen=True)
 class CoreUse:
-    """One core.
+    """What one core holds, and which share of each limit that is.
 
-    What it holds and which share of each limit that is (None where the chip has no such limit).
+    A share is None where the chip has no such limit.
     """
 
     core: int
@@ -55,6 +52,7 @@ class Placement:
     )
 
     def as_json(self) -> dict[str, Any]:
+        """Return the placement as JSON data."""
         return {
             "profile": self.profile,
             "fits": not self.violations,
@@ -65,10 +63,7 @@ class Placement:
 
 
 def place(network: Network, profile: Profile) -> Placement | None:
-    """The placement on `profile`.
-
-    None where the profile has no limits that a network could exceed.
-    """
+    """Return the placement on a profile; None where it has no limits that could be exceeded."""
     if profile.kind == "convolution":
         found = convolution_violations(network, profile)
         return Placement(
@@ -127,7 +122,16 @@ def core_uses(mapping: Mapping, profile: Profile) -> list[CoreUse]:
 def _one_layer_per_core(network: Network, profile: Profile) -> tuple[CoreUse, ...]:
     cores = assign_cores(network, profile) or []
     return tuple(
-        CoreUse(core, index, layer.outputs, "dense", profile.limit("weight_bits"), layer.outputs / profile.limit(f"neuron_memory_{core}"),
-                kernel_words(layer.inputs, layer.outputs) / profile.limit(f"kernel_memory_{core}"), None, None)
+        CoreUse(
+            core,
+            index,
+            layer.outputs,
+            "dense",
+            profile.limit("weight_bits"),
+            layer.outputs / profile.limit(f"neuron_memory_{core}"),
+            kernel_words(layer.inputs, layer.outputs) / profile.limit(f"kernel_memory_{core}"),
+            None,
+            None,
+        )
         for index, (layer, core) in enumerate(zip(network.layers, cores, strict=True))
-    )  # fmt: skip
+    )

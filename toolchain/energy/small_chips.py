@@ -1,5 +1,6 @@
-"""Chips that take a network whole or not at all: one layer per core (Speck), one pool of neurons
-(Xylo).
+"""Chips that take a network whole or not at all.
+
+One layer per core (Speck), one pool of neurons (Xylo).
 
     kernel words of a dense layer = inputs * 2^ceil(log2 outputs)      a 1 x 1 convolution
     neuron words                  = outputs

@@ -50,7 +50,7 @@ class Packing:
 
 
 def weight_code(profile: Profile, largest: int) -> int:
-    """Bits, sign included, of the narrowest weight code that holds integers of magnitude `largest`."""
+    """Return the bits, sign included, of the narrowest weight code that holds a magnitude."""
     widest = profile.limit("weight_bits")
     if "limits.weight_bits_least" not in profile:
         return widest
@@ -63,7 +63,13 @@ def weight_code(profile: Profile, largest: int) -> int:
 
 
 def index_bits(profile: Profile, encoding: str, neurons: int) -> int:
-    """Bits of the index that a synapse onto one of `neurons` carries."""
+    """Return the bits of the index that a synapse carries.
+
+    Args:
+        profile: The chip.
+        encoding: How synapses are stored.
+        neurons: Of the core that it leads to.
+    """
     if encoding != SPARSE:
         return profile.limit("index_bits")
     return max(profile.limit("sparse_index_least"), (neurons - 1).bit_length())
@@ -79,7 +85,13 @@ def encodings(profile: Profile) -> tuple[str, ...]:
 
 
 def axon_words(profile: Profile, synapses: Int, bits: int) -> Int:
-    """Words of axons with `synapses` stored synapses of `bits` each: the sum over entries."""
+    """Return the words of axons, the sum over entries.
+
+    Args:
+        profile: The chip.
+        synapses: Stored synapses of each axon.
+        bits: Of each synapse.
+    """
     word = profile.limit("word_bits")
     header = profile.limit("header_bits")
     if "limits.block_synapses" in profile:
@@ -93,7 +105,14 @@ def axon_words(profile: Profile, synapses: Int, bits: int) -> Int:
 
 
 def nxtf_words(synapses: Int, weight_bits: int, index: int, encoding: str) -> Int:
-    """The same by NxTF's formula; `index` is what a sparse synapse or a dense entry carries."""
+    """Return the same by NxTF's formula.
+
+    Args:
+        synapses: Stored synapses of each axon.
+        weight_bits: Of each synapse.
+        index: Bits that a sparse synapse or a dense entry carries.
+        encoding: How synapses are stored.
+    """
     per_synapse, per_entry = (
         (weight_bits, NXTF_HEADER + index)
         if encoding == DENSE
@@ -111,10 +130,14 @@ def pack(
     weight_bits: int | None = None,
     encoding: str | None = None,
 ) -> Packing:
-    """The cheapest storage of axons with `nonzero` [inputs] non-zero weights onto `neurons` neurons
-    of one core.
+    """Return the cheapest storage of axons onto the neurons of one core.
 
-    `encoding` forces one; `weight_bits` defaults to the widest code.
+    Args:
+        profile: The chip.
+        nonzero: [inputs], weights of each that are not zero.
+        neurons: Of the core.
+        weight_bits: The widest code by default.
+        encoding: The cheapest by default.
     """
     if weight_bits is None:
         weight = profile.limit("weight_bits")
@@ -142,5 +165,12 @@ def pack(
 def synaptic_words(
     profile: Profile, inputs: int, neurons: int, weight_bits: int | None = None
 ) -> int:
-    """Words for `inputs` axons with no zero weight onto `neurons` neurons of one core."""
+    """Return the words for axons with no zero weight onto the neurons of one core.
+
+    Args:
+        profile: The chip.
+        inputs: Axons.
+        neurons: Of the core.
+        weight_bits: The widest code by default.
+    """
     return pack(profile, np.full(inputs, neurons, np.int64), neurons, weight_bits).words

@@ -19,8 +19,9 @@ from spikeport.toolchain.simulation.census import Census
 
 
 def barrier_seconds(profile: Profile, tiles: int) -> float:
-    """Barrier between two steps in s, linear between the published numbers of tiles, constant
-    beyond them.
+    """Return the barrier between two steps in s.
+
+    It is linear between the published numbers of tiles and constant beyond them.
     """
     points = sorted(
         (int(key[8:]), profile[key]) for key in profile.numbers if key.startswith("barrier.")
@@ -37,9 +38,15 @@ def core_seconds(
     received: float = 0.0,
     sent: float = 0.0,
 ) -> float:
-    """One step of one core in s.
+    """Return one step of one core in s.
 
-    `received` and `sent` are messages, charged where the profile has a time for them.
+    Args:
+        profile: The chip.
+        synops: In this step.
+        active: Neurons that fire.
+        inactive: Neurons that do not.
+        received: Messages, charged where the profile has a time for them.
+        sent: Messages, charged where the profile has a time for them.
     """
     messages = sum(
         profile[key] * number
@@ -57,9 +64,14 @@ def core_seconds(
 def layer_seconds(
     census: Census, mapping: Mapping, profile: Profile, layer: int, *, window: bool = True
 ) -> float:
-    """One step of the busiest core of `layer` in s.
+    """Return one step of the busiest core of a layer in s.
 
-    A mean timestep of its window, or a step outside it.
+    Args:
+        census: What was counted.
+        mapping: Where the layers lie.
+        profile: The chip.
+        layer: Its number.
+        window: Whether it is a mean timestep of its window, else a step outside it.
     """
     counts = census.layers[layer]
     place = mapping.layers[layer]
@@ -97,14 +109,26 @@ def step_overhead(mapping: Mapping, profile: Profile) -> float:
 
 
 def step_seconds(census: Census, mapping: Mapping, profile: Profile) -> float:
-    """t_step in s."""
+    """Return t_step in s.
+
+    Args:
+        census: What was counted.
+        mapping: Where the layers lie.
+        profile: The chip.
+    """
     return max(
         layer_seconds(census, mapping, profile, layer) for layer in range(len(mapping.layers))
     ) + step_overhead(mapping, profile)
 
 
 def scheduled_latency(census: Census, mapping: Mapping, profile: Profile) -> float:
-    """A decision in s when layer l works in steps l + 1 .. l + T only and is idle in the others."""
+    """Return a decision in s where layer l works in steps l + 1 .. l + T and is idle in the others.
+
+    Args:
+        census: What was counted.
+        mapping: Where the layers lie.
+        profile: The chip.
+    """
     layers = range(len(mapping.layers))
     busy = [layer_seconds(census, mapping, profile, layer) for layer in layers]
     idle = [layer_seconds(census, mapping, profile, layer, window=False) for layer in layers]

@@ -1,0 +1,1 @@
+"""Environments: what is recorded of them, and the bridge to Gymnasium."""

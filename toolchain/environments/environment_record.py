@@ -1,7 +1,4 @@
-"""What the caller knows about the environment a policy acts in.
-
-The readers import no environment.
-"""
+"""What the caller knows about a policy's environment, which the readers never import."""
 
 from __future__ import annotations
 
@@ -97,8 +94,7 @@ class EnvironmentFacts:
 
 
 def environment_fix(hints: tuple[str, ...], environment: EnvironmentFacts) -> str:
-    """What to try when shapes do not fit: the environment ids that `hints` (file names, texts)
-    mention.
+    """Return what to try when shapes do not fit: the environment ids that texts mention.
 
     Gymnasium removed the MuJoCo ids before v4; v4 keeps their observations, v5 in some families
     only.
@@ -128,7 +124,14 @@ def environment_fix(hints: tuple[str, ...], environment: EnvironmentFacts) -> st
 
 
 def flat_bounds(value: object, size: int, where: str, option: str) -> Float:
-    """A number or [size] numbers as [size] positive finite float64; InputError otherwise."""
+    """Return a number or [size] numbers as [size] positive finite float64; InputError otherwise.
+
+    Args:
+        value: What was given.
+        size: Channels.
+        where: The file, for errors.
+        option: That gave it, for errors.
+    """
     try:
         limit = np.atleast_1d(np.asarray(value, np.float64))
     except (TypeError, ValueError):

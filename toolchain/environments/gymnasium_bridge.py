@@ -35,10 +35,11 @@ def silent() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silent, and one BLAS thread: the products of a policy are so small that a second one costs
-    more than it brings.
+    """Keep everything silent, on one BLAS thread.
 
-    Finding the libraries takes milliseconds; who only makes an environment is better off `silent`.
+    The products of a policy are so small that a second thread costs more than it brings. Finding
+    the libraries takes milliseconds; code that only makes an environment is better off with
+    `silent`.
     """
     with silent(), threadpool_limits(1, user_api="blas"):
         yield
@@ -56,7 +57,7 @@ def _silence_mujoco() -> None:
 
 
 def _registered() -> list[str]:
-    """The ids that can be made:
+    """Return the ids that can be made.
 
     Gymnasium keeps those of its old MuJoCo environments, only to refuse them.
     """
@@ -72,12 +73,18 @@ def make(
     kwargs: dict[str, Any] | None = None,
     render_mode: str | None = None,
 ) -> Any:
-    """The environment `identifier`. `trusted` says that a user typed it, so that `module:Id` may
-    import code.
+    """Make an environment.
 
-    Raises InputError for an unknown id (with a suggestion), for a colon in an id that is not
-    trusted, and when the environment cannot be built or is not Box in and Box or Discrete (counted
-    from 0) out.
+    Args:
+        identifier: A Gymnasium id.
+        trusted: Whether a user typed it, so that `module:Id` may import code.
+        kwargs: For the environment.
+        render_mode: For the environment.
+
+    Raises:
+        InputError: For an unknown id (with a suggestion), for a colon in an id that is not trusted,
+            and when the environment cannot be built or is not Box in and Box or Discrete (counted
+            from 0) out.
     """
     import gymnasium
 
@@ -91,15 +98,14 @@ def make(
         )
     if ":" not in identifier and identifier not in gymnasium.registry:
         raise _unknown(identifier, trusted)
-    options: dict[str, Any] = dict(kwargs or {}) | (
-        {"render_mode": render_mode} if render_mode else {}
-    )
+    options = dict(kwargs or {})
+    if render_mode:
+        options["render_mode"] = render_mode
     with silent():
         try:
             env = gymnasium.make(identifier, **options)
-        except (
-            Exception
-        ) as error:  # a user's module and an environment's constructor raise whatever they like
+        # a user's module and an environment's constructor raise whatever they like
+        except Exception as error:
             fix = _successors(identifier) or (
                 "check the id and its keyword arguments",
                 "install what the environment needs",
@@ -109,31 +115,36 @@ def make(
                 f"cannot be made: {type(error).__name__} {str(error).rstrip('.')}",
                 fix=fix,
             ) from None
+    _check_spaces(env, identifier)
+    return env
+
+
+def _check_spaces(env: Any, identifier: str) -> None:
+    import gymnasium
+
     box = gymnasium.spaces.Box
     discrete = gymnasium.spaces.Discrete
-    for name, space, known in (
-        ("observation", env.observation_space, (box,)),
-        ("action", env.action_space, (box, discrete)),
+    for name, space, known, limit in (
+        ("observation", env.observation_space, (box,), "Box"),
+        ("action", env.action_space, (box, discrete), "Box or Discrete counted from 0"),
     ):
         if not isinstance(space, known) or (isinstance(space, discrete) and space.start != 0):
             raise InputError(
                 f"environment {identifier}",
                 f"its {name} space is not supported",
                 got=space if isinstance(space, discrete) else type(space).__name__,
-                limit=" or ".join(kind.__name__ for kind in known)
-                + (" counted from 0" if discrete in known else ""),
+                limit=limit,
                 fix=(
                     "use an environment with flat continuous observations, and continuous actions"
                     " or one choice of n"
                 ),
             )
-    return env
 
 
 def typed_action(action: np.ndarray, space: Any) -> Any:
-    """An action [channels] as the environment's `step` takes it.
+    """Return an action [channels] as the environment's `step` takes it.
 
-    An array of the space's shape, or a NumPy integer.
+    It is an array of the space's shape, or a NumPy integer.
     """
     return action.astype(space.dtype).reshape(space.shape)[()]
 
@@ -158,10 +169,7 @@ def _unknown(identifier: str, trusted: bool) -> InputError:
 
 
 def _successors(identifier: str) -> str:
-    """What replaces a -v2 or -v3 id of MuJoCo, which Gymnasium gave up.
-
-    Empty for every other id.
-    """
+    """Return what replaces a -v2 or -v3 id of MuJoCo, which Gymnasium gave up; empty for others."""
     import gymnasium
 
     name, _, version = identifier.partition("-v")
@@ -205,7 +213,14 @@ def check_fit(
     action: ActionContract,
     fix: str = "use the environment that the policy was trained in",
 ) -> None:
-    """Raise InputError where an environment's channels are not those of a policy."""
+    """Raise InputError where an environment's channels are not those of a policy.
+
+    Args:
+        found: The environment.
+        observation_size: The policy's channels.
+        action: The policy's action.
+        fix: What to do.
+    """
     problems = []
     if found.observation_size != observation_size:
         problems.append(
@@ -240,7 +255,7 @@ def control_period(env: Any) -> float | None:
 
 
 def record(env: Any, identifier: str) -> EnvironmentRecord:
-    """What the artifact keeps of the environment.
+    """Return what an artifact keeps of the environment.
 
     The part of `module:Id` that imports code is left out.
     """
@@ -270,7 +285,14 @@ def environment_facts(
     action_high: Any = None,
     observation_size: int | None = None,
 ) -> EnvironmentFacts:
-    """What is known of the environment, from its id or from the options that replace it."""
+    """Return what is known of the environment, from its id or from the options that replace it.
+
+    Args:
+        env: An id that a user typed.
+        action_low: A number or one per channel.
+        action_high: A number or one per channel.
+        observation_size: Channels.
+    """
     if env is None:
         low, high = (
             None if bound is None else np.atleast_1d(np.asarray(bound, np.float64))

@@ -45,12 +45,8 @@ def _refuse_special(target: Path) -> None:
     if special or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
         if link:
             reason = "it is a symbolic link"
-        elif target.is_dir():
-            reason = "it is a folder"
-        else:
-            reason = "it is no file"
-        if special:
-            reason = reason
+        elif special:
+            reason = "it is a folder" if target.is_dir() else "it is no file"
         elif target.parent.is_dir():
             reason = "its folder is read-only"
         else:

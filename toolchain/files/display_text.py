@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 
 def printable(value: object, length: int = 80) -> str:
-    """A value as ASCII text, control characters escaped, at most `length` characters.
+    """Return a value as ASCII text, control characters escaped, at most `length` characters.
 
-    Of a container its type alone.
+    Of a container it is its type alone.
     """
     if isinstance(value, (dict, list, tuple)):  # its repr could be huge or deeper than the stack
         return f"a {type(value).__name__}"

@@ -1,5 +1,4 @@
-"""What an HDF5 file holds, as nested dicts of plain arrays and texts, read from bytes and within
-limits.
+"""What an HDF5 file holds, as nested dicts of plain arrays and texts, read within limits.
 
 HDF5 can point outside itself (external links, external and virtual storage), back into itself
 (links that make a cycle) and at code (filter plugins). None of that is followed: hard links,
@@ -45,23 +44,22 @@ class Budget:
 
 
 def read_hdf5(data: bytes, where: str) -> Tree:
-    """The content of the HDF5 file `data`.
+    """Return the content of an HDF5 file.
 
     Raises InputError that names the object at fault; `where` is the file's name.
     """
 
     def everything(file: Any) -> Tree:
         h5py = hdf5_library(where)
-        _group(
-            h5py, file, where, "", Budget(reading=False), 0
-        )  # what is declared, added up before anything is read
+        # what is declared is added up before anything is read
+        _group(h5py, file, where, "", Budget(reading=False), 0)
         return _group(h5py, file, where, "", Budget(reading=True), 0)
 
     return _apart(data, where, everything)
 
 
 def top_level(data: bytes, where: str) -> tuple[str, ...]:
-    """The names of the outermost entries; nothing is opened.
+    """Return the names of the outermost entries; nothing is opened.
 
     Raises InputError for a damaged file.
     """
@@ -69,15 +67,21 @@ def top_level(data: bytes, where: str) -> tuple[str, ...]:
 
 
 def has_attribute(data: bytes, name: str, where: str) -> bool:
-    """Whether the file has an attribute of that name; it is not read.
+    """Tell whether a file has an attribute; it is not read.
 
-    Raises InputError for a damaged file.
+    Args:
+        data: The file.
+        name: Of the attribute.
+        where: The file's name, for errors.
+
+    Raises:
+        InputError: For a damaged file.
     """
     return _apart(data, where, lambda file: name in file.attrs)
 
 
 def _apart(data: bytes, where: str, look: Callable[[Any], Any]) -> Any:
-    """What `look` finds in the open file, in a process of its own.
+    """Return what `look` finds in the open file, in a process of its own.
 
     On a damaged file the library may hang or crash.
     """
@@ -132,7 +136,7 @@ def _answer(sender: Any, data: bytes, where: str, look: Callable[[Any], Any]) ->
 
 
 def hdf5_library(where: str) -> Any:
-    """h5py, imported when it is needed."""
+    """Import h5py, which takes time, when it is needed."""
     try:
         import h5py
     except ImportError:
@@ -257,9 +261,7 @@ def _texts(dataset: Any, place: str, budget: Budget) -> NDArray[Any] | str:
     found = np.empty(dataset.shape, object)
     for index in np.ndindex(dataset.shape):  # one by one: many entries may share one large text
         value = dataset[index]
-        if isinstance(value, bytes):
-            value = value
-        else:
+        if not isinstance(value, bytes):
             value = bytes(value)
         budget.bytes -= len(value)
         if budget.bytes < 0:

@@ -1,6 +1,6 @@
-"""Opening what a user named.
+"""Opening what a user named: regular files only.
 
-Regular files only, so that a pipe never blocks and a device is never touched.
+A pipe never blocks and a device is never touched.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from spikeport.toolchain.errors import InputError
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """The file for reading.
+    """Open a file for reading.
 
     OSError for everything that is not a regular file, without waiting for a pipe's other end.
     """
-    _refuse_others(
-        os.stat(path).st_mode
-    )  # before opening: for some devices that alone does something
+    _refuse_others(os.stat(path).st_mode)  # first: for some devices opening does something
     handle = os.open(
         path,
         os.O_RDONLY
@@ -59,13 +57,23 @@ class FileContent:
 
     @property
     def name(self) -> str:
+        """The file's name without its folder."""
         return self.path.name
 
 
 def read_content(
     path: str | os.PathLike[str], what: str = "checkpoint", limit: int = CHECKPOINT_LIMIT
 ) -> FileContent:
-    """The bytes of a regular, non-empty file of at most `limit` bytes; InputError otherwise."""
+    """Read a regular, non-empty file.
+
+    Args:
+        path: Of the file.
+        what: It is, for errors.
+        limit: Bytes at most.
+
+    Raises:
+        InputError: For anything else.
+    """
     file = Path(path)
     name = file.name or str(path)
     try:

@@ -1,7 +1,4 @@
-"""Zip archives from strangers.
-
-No duplicates, nothing encrypted, nothing that unpacks beyond a limit.
-"""
+"""Zip archives from strangers: no duplicates, nothing encrypted, nothing larger than a limit."""
 
 from __future__ import annotations
 
@@ -15,11 +12,17 @@ COPY_AGAIN = "copy or download the file again"
 
 
 def open_archive(data: bytes, where: str, limit: int) -> zipfile.ZipFile:
-    """The archive in `data`, its directory checked; InputError on damage, duplicates, encryption or
-    size.
+    """Open an archive and check its directory.
 
-    `limit` bounds the unpacked size of all members together, as the directory declares it; reading
-    stops at the declared size, so a directory that lies is caught by the checksum.
+    Reading stops at the declared size, so a directory that lies is caught by the checksum.
+
+    Args:
+        data: The archive.
+        where: Its name, for errors.
+        limit: Of the unpacked bytes of all members together, as the directory declares them.
+
+    Raises:
+        InputError: On damage, duplicates, encryption or size.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -57,7 +60,17 @@ def open_archive(data: bytes, where: str, limit: int) -> zipfile.ZipFile:
 
 
 def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -> bytes:
-    """A member's bytes, checksum verified, at most `limit`; InputError otherwise."""
+    """Read a member's bytes, checksum verified.
+
+    Args:
+        archive: An open one.
+        member: Its name.
+        where: The archive's name, for errors.
+        limit: Bytes at most.
+
+    Raises:
+        InputError: For a missing, damaged or larger member.
+    """
     try:
         size = archive.getinfo(member).file_size
     except KeyError:
@@ -77,9 +90,8 @@ def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -
         )
     try:
         return archive.read(member)
-    except (
-        Exception
-    ) as error:  # zlib, zipfile and struct errors of a damaged member; none may escape
+    # zlib, zipfile and struct errors of a damaged member; none may escape
+    except Exception as error:
         raise InputError(
             f"{where} ({printable(member)})",
             "the member is damaged",
@@ -89,9 +101,15 @@ def read_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -
 
 
 def verify_members(archive: zipfile.ZipFile, where: str, limit: int) -> None:
-    """Check every member's checksum; torch.load does not.
+    """Check every member's checksum, which torch.load does not.
 
-    InputError names the first damaged one.
+    Args:
+        archive: An open one.
+        where: Its name, for errors.
+        limit: Bytes of a member at most.
+
+    Raises:
+        InputError: Naming the first damaged one.
     """
     for member in archive.namelist():
         read_member(archive, member, where, limit)

@@ -1,0 +1,1 @@
+"""The host's side of a decision, the only floating-point arithmetic at run time."""

@@ -15,8 +15,18 @@ Mask = NDArray[np.bool_]
 
 
 def checked_observations(artifact: Artifact, observations: Float, rows: int | None = None) -> Float:
-    """Observations as contiguous float64 [rows, obs], or an InputError that names what does not
-    fit.
+    """Return observations as contiguous float64 [rows, obs].
+
+    Args:
+        artifact: Its observation contract gives the channels.
+        observations: Anything that NumPy makes an array of.
+        rows: How many there must be; any number for None.
+
+    Returns:
+        The same numbers.
+
+    Raises:
+        InputError: For a shape that does not fit.
     """
     values = np.ascontiguousarray(observations, np.float64)
     size = artifact.observation.size
@@ -36,7 +46,7 @@ def checked_observations(artifact: Artifact, observations: Float, rows: int | No
 
 
 def checked_mask(mask: Mask, rows: int) -> Mask:
-    """A mask as contiguous bool [rows], or an InputError.
+    """Return a mask as contiguous bool [rows], or raise InputError.
 
     Numbers would be read as row numbers by some, as flags by others.
     """
@@ -54,7 +64,9 @@ def checked_mask(mask: Mask, rows: int) -> Mask:
 
 def non_finite(decision: int, channel: int, value: float, row: int | None = None) -> InputError:
     """The error of a NaN or infinity in an observation."""
-    place = f"observation of decision {decision}" + ("" if row is None else f", row {row}")
+    place = f"observation of decision {decision}"
+    if row is not None:
+        place += f", row {row}"
     return InputError(
         place,
         f"channel {channel} is not finite",

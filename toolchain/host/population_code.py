@@ -1,5 +1,4 @@
-"""Encode and decode of a spiking network: what `host.py` is for the others. One function for every
-backend.
+"""Encode and decode of a spike code, one function each for every backend.
 
 float64, no fast-math; the equations stand in toolchain/network/codes.py. The encoder's neurons
 integrate integers, so the network's input of a decision is one integer per input neuron here as
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.compilation import njit
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
+from spikeport.toolchain.host.value_code import remaining_time_scale
 from spikeport.toolchain.network.integer_network import Network
 
 Float = NDArray[np.float64]
@@ -59,16 +59,13 @@ def spike_host(
     """Collect what encode and decode need from the parts of an artifact with a spike coding."""
     coding = network.spike_coding
     assert coding is not None
-    time = observation.time_feature
     flags = (
         HAS_CLIP * (observation.clip is not None)
         | TANH_INPUT * (coding.transform == "tanh")
         | POPULATION * (coding.mean is not None)
-    )
-    flags |= (
-        SQUASH_TANH * (action.squash == "tanh")
+        | SQUASH_TANH * (action.squash == "tanh")
         | CLIP_ACTION * (action.low is not None)
-        | HAS_TIME * (time is not None)
+        | HAS_TIME * (observation.time_feature is not None)
     )
     nothing = np.zeros(action.size)
     nobody = np.zeros((observation.features, 1))
@@ -90,7 +87,7 @@ def spike_host(
         low=array(nothing if action.low is None else action.low),
         high=array(nothing if action.high is None else action.high),
         clip=0.0 if observation.clip is None else float(observation.clip),
-        max_steps=math.inf if time is None or time.test_mode else float(time.max_steps),
+        max_steps=remaining_time_scale(observation),
         timesteps=float(network.timesteps),
         flags=int(flags),
     )

@@ -1,9 +1,8 @@
-"""Encode and decode: the only floating-point arithmetic at run time, one function for every
-backend.
+"""Encode and decode of a value code, one function each for every backend.
 
-The functions are compiled so that the fast kernels can call them row by row; the other backends
-call the very same ones. float64, no fast-math, so every backend gets the same bits (contract
-section 1.3).
+They are the only floating-point arithmetic at run time. They are compiled so that the fast kernels
+can call them row by row; the other backends call the very same ones. float64, no fast-math, so
+every backend gets the same bits (contract section 1.3).
 """
 
 from __future__ import annotations
@@ -53,18 +52,14 @@ def host_constants(
     network: Network, observation: ObservationContract, action: ActionContract
 ) -> HostConstants:
     """Collect what encode and decode need from an artifact's parts."""
+    time = observation.time_feature
     flags = (
-        HAS_CLIP * (observation.clip is not None)
+        HAS_TIME * (time is not None)
+        | HAS_CLIP * (observation.clip is not None)
         | SQUASH_TANH * (action.squash == "tanh")
         | CLIP_ACTION * (action.low is not None)
+        | ARGMAX * action.discrete
     )
-    flags |= ARGMAX * action.discrete
-    time = observation.time_feature
-    flags |= HAS_TIME * (time is not None)
-    if time is None or time.test_mode:
-        max_steps = math.inf
-    else:
-        max_steps = float(time.max_steps)
     nothing = np.zeros(action.size)
 
     def array(values: NDArray[Any]) -> Float:
@@ -81,10 +76,18 @@ def host_constants(
         low=array(nothing if action.low is None else action.low),
         high=array(nothing if action.high is None else action.high),
         clip=0.0 if observation.clip is None else float(observation.clip),
-        time_scale=max_steps,
+        time_scale=remaining_time_scale(observation),
         divisor=float(network.divisor),
         flags=int(flags),
     )
+
+
+def remaining_time_scale(observation: ObservationContract) -> float:
+    """Decisions over which the time feature falls from 1 to 0; infinite where it stays 1."""
+    time = observation.time_feature
+    if time is None or time.test_mode:
+        return math.inf
+    return float(time.max_steps)
 
 
 @njit(inline="never", boundscheck=False)
@@ -105,9 +108,8 @@ def encode_row(host, observation, decision, q):
         value = (value - host.shift[i]) / host.observation_divisor[i]
         if host.flags & 2:
             value = min(max(value, -host.clip), host.clip)
-        value = np.floor(
-            value / host.scale[i] + 0.5
-        )  # stays a float: math.floor would make an integer, and 1e20 is none
+        # stays a float: math.floor would make an integer, and 1e20 has no place in one
+        value = np.floor(value / host.scale[i] + 0.5)
         if value > host.limit[i]:
             value = host.limit[i]
             saturated += 1
@@ -120,9 +122,9 @@ def encode_row(host, observation, decision, q):
 
 @njit(inline="never", boundscheck=False)
 def decode_row(host, accumulator, action):
-    """Action (float64) of a readout accumulator [act] (int32).
+    """Action (float64) of a readout accumulator [act] (int32): [act], or [1] where it is discrete.
 
-    [act], or [1], the number of the largest output.
+    A discrete action is the number of the largest output.
     """
     best = 0
     largest = -math.inf

@@ -1,0 +1,1 @@
+"""The integer network as data: layers, synapses, parameters, codes."""

@@ -1,5 +1,4 @@
-"""The integer network: everything a backend executes between the encoded observation and the
-readout.
+"""The integer network: everything that is executed between encoded observation and readout.
 
     encode -> layer 0 -> ... -> layer L-1 (readout) -> decode
 
@@ -13,13 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.codes import SpikeCoding
+from spikeport.toolchain.network.codes import Code, SpikeCoding, code_of
 from spikeport.toolchain.network.parameters import ActivationTable, Dynamics, Float, Int, Leak
+from spikeport.toolchain.network.synapses import Synapses
 
 READOUT = "readout@1"
 
@@ -43,11 +43,10 @@ def denominator(timesteps: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature; scale [features], limit
-    [features].
+    """q0 = clip(floor(x / scale + 0.5), -limit, limit) per feature.
 
-    With a SpikeCoding x are the activations of its input neurons, [inputs] then, and q0 what these
-    integrate.
+    scale and limit [features]. With a SpikeCoding x are the activations of its input neurons,
+    [inputs] then, and q0 what these integrate.
     """
 
     scale: Float
@@ -56,20 +55,30 @@ class Encoder:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One weight layer and the neurons behind it, all in the row's integer units.
+    """Synapses and the neurons behind them, all in the row's integer units.
 
-    weights [out, in]; bias, threshold, payload_low, payload_high, row_scale, unit [out].
-    `threshold` is theta (if, snm, sdn) or lambda (mt, dc); 0 where the neuron has none.
-    `payload_low`..`payload_high` is the declared range of what a neuron announces: q of sdn, the
-    spike of if. `unit` is the real value of one unit of payload; it is folded into the next layer's
-    columns already. `leak` belongs to leaky, whose bias and threshold count 1 / 2^shift of the
-    row's units. `dynamics` belongs to lif: one row scale and one threshold for the whole layer, the
-    bias as Dynamics says. `extra` are the integer arrays [out] that its neuron has beyond these,
-    by name.
+    Attributes:
+        neuron: Versioned id.
+        synapses: From the payloads that arrive to a sum for each neuron.
+        bias: [out].
+        row_scale: Real value of one unit of the row, [out].
+        threshold: theta (if, snm, sdn) or lambda (mt, dc), [out]; 0 where the neuron has none.
+        payload_low: Least value that a neuron announces, [out]: q of sdn, the spike of if.
+        payload_high: Largest value that it announces, [out].
+        unit: Real value of one unit of payload, [out]; folded into the next layer's columns
+            already.
+        activation: What the source policy had here.
+        table: Of sdn, for activations other than relu and identity.
+        trigger: Of sdn: the smallest change that is sent.
+        hold_input: Whether the sum of the window's first timestep is added in each of them.
+        dynamics: Of lif, which has one row scale and one threshold for the whole layer; they say
+            what the bias is added to.
+        leak: Of leaky, whose bias and threshold count 1 / 2^shift of the row's units.
+        extra: Integer arrays [out] that the neuron has beyond these, by name.
     """
 
     neuron: str
-    weights: NDArray[np.int8]
+    synapses: Synapses
     bias: Int
     row_scale: Float
     threshold: Int
@@ -85,17 +94,24 @@ class Layer:
     extra: Mapping[str, Int] = field(default_factory=dict)
 
     @property
+    def weights(self) -> NDArray[Any]:
+        """The synapses as one matrix [out, in]."""
+        return self.synapses.matrix
+
+    @property
     def inputs(self) -> int:
-        return self.weights.shape[1]
+        """Payloads that arrive."""
+        return self.synapses.inputs
 
     @property
     def outputs(self) -> int:
-        return self.weights.shape[0]
+        """Neurons."""
+        return self.synapses.outputs
 
-    @cached_property
+    @property
     def fan_out(self) -> NDArray[np.int64]:
         """Non-zero weights per input, [in]: the synops that one non-zero payload causes."""
-        return np.count_nonzero(self.weights, axis=0).astype(np.int64)
+        return self.synapses.fan_out
 
     @property
     def always_on(self) -> int:
@@ -127,8 +143,13 @@ class Network:
         return self.layers[0].neuron
 
     @property
+    def code(self) -> Code:
+        """What its input carries and what the host decodes."""
+        return code_of(self.spike_coding)
+
+    @property
     def across_decisions(self) -> bool:
-        """Whether payloads are changes against the last decision (sdn), not the values themselves."""
+        """Whether payloads are changes since the last decision (sdn), not the values themselves."""
         return self.coding == Coding.ACROSS
 
     @property
@@ -148,4 +169,5 @@ class Network:
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Inputs, then the neurons of each layer."""
         return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))

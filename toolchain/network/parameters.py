@@ -1,4 +1,4 @@
-"""The parameters of neurons beyond threshold and bias: tables, leaks, dynamics, and their limits."""
+"""Parameters of neurons beyond threshold and bias: tables, leaks, dynamics, and their limits."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.network.integer_network import READOUT, Coding, Network, denominator
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Synapses
 
 Long = NDArray[np.int64]
 
@@ -77,11 +78,13 @@ def arriving_units(timesteps: int) -> int:
     return sum(denominator(timesteps) // t for t in range(1, timesteps + 1))
 
 
-def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: RowKind) -> LayerProof:
+def bound_rows(
+    synapses: Synapses, bias: NDArray[np.integer], low: Long, high: Long, kind: RowKind
+) -> LayerProof:
     """Worst cases of a layer's rows over all inputs within their ranges.
 
     Args:
-        weights: Integers [out, in].
+        synapses: Of the layer.
         bias: Integers [out].
         low: Least value that each input announces, [in].
         high: Largest value that each input announces, [in].
@@ -90,28 +93,22 @@ def bound_rows(weights: NDArray, bias: NDArray, low: Long, high: Long, kind: Row
     Returns:
         Magnitudes in the row's units, of dc in 1/D of them.
     """
-    w = weights.astype(np.int64)
     b = bias.astype(np.int64)
     timesteps = kind.timesteps
     if kind.coding == Coding.ACROSS:
-        largest_payload = high - low
+        largest_payload = high - low  # a payload is the change from one value to another
     else:
         largest_payload = np.maximum(np.abs(low), np.abs(high))
-    synaptic = np.abs(w) @ largest_payload
+    synaptic = synapses.bound(-largest_payload, largest_payload)[1]
     if kind.coding == Coding.DIFFERENTIAL:
         units = denominator(timesteps)
-        if kind.first:
-            arriving = units
-        else:
-            arriving = arriving_units(timesteps)
+        arriving = units if kind.first else arriving_units(timesteps)
         return LayerProof(units * synaptic, units * np.abs(b) + arriving * synaptic)
     if kind.coding == Coding.ACROSS:
-        top = b + np.maximum(w, 0) @ high + np.minimum(w, 0) @ low
-        bottom = b + np.maximum(w, 0) @ low + np.minimum(w, 0) @ high
-        accumulator = np.maximum(np.abs(top), np.abs(bottom))
+        bottom, top = synapses.bound(low, high)
+        accumulator = np.maximum(np.abs(b + top), np.abs(b + bottom))
         return LayerProof(synaptic, np.maximum(accumulator, np.abs(b)))
+    accumulator = np.zeros_like(synaptic)
     if kind.readout:
         accumulator = timesteps * (synaptic + np.abs(b))
-    else:
-        accumulator = np.zeros_like(synaptic)
     return LayerProof(synaptic + np.abs(b), accumulator)

@@ -1,11 +1,10 @@
-"""`dc@1`: differential coding on the multi-threshold neuron; a payload p at timestep t changes the
-running mean by p lambda / t.
+"""`dc@1`: differential coding on the multi-threshold neuron.
 
-All state is in units of 1/D, D = lcm(1..T); theta = 8 D lambda in these units.
+A payload p at timestep t changes the running mean by p lambda / t. All state is in units of 1/D,
+D = lcm(1..T); theta = 8 D lambda in these units.
 
     at a window's start   ein = D b,  eout = 0,  c = 0
-    t = 1..T              v <- sat(v + D W x + ein - eout)          the host's input comes at t = 1
-        only
+    t = 1..T              v <- sat(v + D W x + ein - eout)    the host's input comes at t = 1 only
                           c <- c + eout
                           p = the largest of {1, 2, 4, 8} with 4 v >= 3 p D lambda;
                               else the largest with 4 v <= -3 p D lambda and c >= p D lambda,
@@ -25,12 +24,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.network.integer_network import (
-    Coding,
-    Layer,
-    Network,
-    denominator,
-)
+from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
 from spikeport.toolchain.neurons.bounds import LayerProof, arriving_units
 from spikeport.toolchain.neurons.multi_threshold import largest_payload
 from spikeport.toolchain.neurons.neuron import (
@@ -49,6 +43,8 @@ ALLOWED_TIMESTEPS = (2, 3, 4, 5, 6, 8)  # lcm(1..T) must leave room in 24 bits
 
 @final
 class DifferentialCoding(Neuron):
+    """See the equations above."""
+
     id = "dc@1"
     traits = Traits(
         "dc",
@@ -66,10 +62,12 @@ class DifferentialCoding(Neuron):
     )
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         names = ("v", "v_start", "ein", "eout", "c", "timesteps", "elapsed", "saturations")
         return {name: np.zeros((rows, layer.outputs), np.int64) for name in names}
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Start at v_init or at the residual, with the bias as the running mean."""
         units = denominator(timesteps)
         half = 4 * units * layer.threshold.astype(np.int64)
         v_init = np.zeros_like(half)
@@ -90,6 +88,7 @@ class DifferentialCoding(Neuron):
         state["timesteps"][:] = timesteps
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Add the running means' difference, fire, and move both means."""
         rows = active[:, None]
         units = denominator(int(state["timesteps"].flat[0]))
         unit = units * layer.threshold.astype(np.int64)
@@ -107,6 +106,7 @@ class DifferentialCoding(Neuron):
         return payloads
 
     def observed(self, state: State) -> Long:
+        """Return the membrane."""
         return state["v"]
 
     def bound(self, network: Network, index: int) -> LayerProof:

@@ -23,6 +23,8 @@ from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 @final
 class IntegrateAndFire(WindowedNeuron):
+    """See the equations above."""
+
     id = "if@1"
     traits = Traits(
         "if",
@@ -34,8 +36,10 @@ class IntegrateAndFire(WindowedNeuron):
     )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
+        """Return theta // 2 within [0, theta]."""
         theta = layer.threshold.astype(np.int64)
         return theta // 2, np.zeros_like(theta), theta
 
     def fire(self, layer: Layer, v: Long, net: Long) -> Long:
+        """Return 1 above theta."""
         return (v > layer.threshold).astype(np.int64)

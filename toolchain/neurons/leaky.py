@@ -1,8 +1,8 @@
-"""`leaky@1`: the leaky integrate-and-fire neuron of snnTorch (`Leaky`), one timestep per decision,
-state over the whole episode.
+"""`leaky@1`: the leaky integrate-and-fire neuron of snnTorch (`Leaky`).
 
-    r = [v > theta]                                     the spike of the decision before: its reset
-        comes one step late
+One timestep per decision, state over the whole episode.
+
+    r = [v > theta]       the spike of the decision before: its reset comes one step late
     v <- sat(decay(v, keep) + (W x << shift) + b - theta r)
     spike if v > theta (strict)
     v = 0 at an episode's start or a resync
@@ -42,6 +42,8 @@ def leak_of(layer: Layer) -> Leak:
 
 @final
 class Leaky(Neuron):
+    """See the equations above."""
+
     id = "leaky@1"
     traits = Traits(
         "leaky",
@@ -55,12 +57,15 @@ class Leaky(Neuron):
     parameters = ("leak",)
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {name: np.zeros((rows, layer.outputs), np.int64) for name in ("v", "saturations")}
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Clear the membrane where an episode starts."""
         state["v"] = np.where((control == START)[:, None], 0, state["v"])
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Decay, integrate, subtract the last spike's reset, fire."""
         rows = active[:, None]
         leak = leak_of(layer)
         theta = layer.threshold.astype(np.int64)
@@ -74,6 +79,7 @@ class Leaky(Neuron):
         return ((v > theta) & rows).astype(np.int64)
 
     def observed(self, state: State) -> Long:
+        """Return the membrane."""
         return state["v"]
 
     def problems(self, layer: Layer, network: Network) -> list[str]:

@@ -1,9 +1,10 @@
-"""`lif@1`: Loihi's current-based leaky integrate-and-fire with hard reset, as Lava's
-PyLifModelBitAcc computes it.
+"""`lif@1`: Loihi's current-based leaky integrate-and-fire with hard reset.
 
-    a  = (W x [+ b]) << weight_exponent           the bias here with bias_in_current
+As Lava's PyLifModelBitAcc computes it:
+
+    a  = (W x [+ b]) << weight_exponent             the bias here with bias_in_current
     u <- decay(u, 4095 - current_decay) + (a << 6)
-    v <- decay(v, 4096 - voltage_decay) + u [+ b]           the bias here without
+    v <- decay(v, 4096 - voltage_decay) + u [+ b]   the bias here without
     spike if v > threshold << 6 (strict);  v <- 0 where it spiked, u goes on
     u = v = 0 at each window's start
 
@@ -30,6 +31,7 @@ from spikeport.toolchain.network.parameters import (
     bias_exponent,
     decay,
 )
+from spikeport.toolchain.network.synapses import Synapses
 from spikeport.toolchain.neurons.bounds import LayerProof
 from spikeport.toolchain.neurons.layer_rules import payload_problems
 from spikeport.toolchain.neurons.neuron import INACTIVE, Long, Neuron, State
@@ -44,6 +46,8 @@ def dynamics_of(layer: Layer) -> Dynamics:
 
 @final
 class LeakyIntegrateAndFire(Neuron):
+    """See the equations above."""
+
     id = "lif@1"
     traits = Traits(
         "lif",
@@ -55,16 +59,19 @@ class LeakyIntegrateAndFire(Neuron):
     parameters = ("dynamics",)
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {
             name: np.zeros((rows, layer.outputs), np.int64) for name in ("u", "v", "saturations")
         }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Clear current and membrane."""
         active = (control != INACTIVE)[:, None]
         for name in ("u", "v"):
             state[name] = np.where(active, 0, state[name])
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Decay both, integrate, fire, reset to 0."""
         rows = active[:, None]
         dynamics = dynamics_of(layer)
         if dynamics.bias_in_current:
@@ -85,6 +92,7 @@ class LeakyIntegrateAndFire(Neuron):
         return spikes.astype(np.int64)
 
     def observed(self, state: State) -> Long:
+        """Return the membrane."""
         return state["v"]
 
     def problems(self, layer: Layer, network: Network) -> list[str]:
@@ -104,7 +112,7 @@ class LeakyIntegrateAndFire(Neuron):
         """Bound |u| and |v| over the T + L steps between two resets."""
         layer = network.layers[index]
         dynamics = dynamics_of(layer)
-        u, v = bound_membrane(layer.weights, layer.bias, dynamics, network.chip_steps)
+        u, v = bound_membrane(layer.synapses, layer.bias, dynamics, network.chip_steps)
         return LayerProof(u, v)
 
 
@@ -147,24 +155,30 @@ def register_problems(layer: Layer, dynamics: Dynamics) -> list[str]:
 
 
 def bound_membrane(
-    weights: NDArray, bias: NDArray, dynamics: Dynamics, steps: int
+    synapses: Synapses, bias: NDArray[np.integer], dynamics: Dynamics, steps: int
 ) -> tuple[Long, Long]:
-    """Largest |u| and |v| per row [out], in 1/64 of weight units, `steps` steps after a reset."""
-    w = weights.astype(np.int64)
+    """Largest |u| and |v| of each neuron, [out] each, in 1/64 of weight units.
+
+    Args:
+        synapses: Of the layer, which spikes reach.
+        bias: Integers [out].
+        dynamics: Of the layer.
+        steps: How many follow a reset at most.
+    """
     b = bias.astype(np.int64)
     shift = dynamics.weight_exponent + ACT_SHIFT
-    in_current, in_voltage = (
-        (b, np.zeros_like(b)) if dynamics.bias_in_current else (np.zeros_like(b), b)
-    )
+    in_current = b if dynamics.bias_in_current else np.zeros_like(b)
+    in_voltage = b - in_current
+    silent = np.zeros(synapses.inputs, np.int64)
     largest_u = largest_v = np.zeros_like(b)
-    for pick in (np.maximum, np.minimum):
-        arriving = (pick(w, 0).sum(1) + in_current) << shift
+    ends = synapses.bound(silent, silent + 1)
+    for pick, arriving in zip((np.minimum, np.maximum), ends, strict=True):
+        current = (arriving + in_current) << shift
         u = v = np.zeros_like(b)
         for _ in range(steps):
-            u = decay(u, 4095 - dynamics.current_decay) + arriving
-            v = pick(
-                decay(v, 4096 - dynamics.voltage_decay) + u + in_voltage, 0
-            )  # a reset may stand anywhere
+            u = decay(u, 4095 - dynamics.current_decay) + current
+            v = decay(v, 4096 - dynamics.voltage_decay) + u + in_voltage
+            v = pick(v, 0)  # a reset may stand anywhere
             largest_u = np.maximum(largest_u, np.abs(u))
             largest_v = np.maximum(largest_v, np.abs(v))
     return largest_u, largest_v

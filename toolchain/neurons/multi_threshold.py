@@ -27,8 +27,12 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
-    """P of the equations for membranes `v`, thresholds `unit` (lambda) and units `sent` (c),
-    signed.
+    """Signed p of the equations.
+
+    Args:
+        v: Membranes.
+        unit: lambda, in units of the membrane.
+        sent: c, units sent so far in this decision.
     """
     payload = np.zeros_like(v)
     for p in PAYLOADS:  # each larger one that qualifies replaces the smaller
@@ -40,6 +44,8 @@ def largest_payload(v: Long, unit: Long, sent: Long) -> Long:
 
 @final
 class MultiThreshold(WindowedNeuron):
+    """See the equations above."""
+
     id = "mt@1"
     traits = Traits(
         "mt",
@@ -56,8 +62,10 @@ class MultiThreshold(WindowedNeuron):
     )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
+        """Return 0 within half of theta either way."""
         half = 4 * layer.threshold.astype(np.int64)
         return np.zeros_like(half), -half, half
 
     def fire(self, layer: Layer, v: Long, net: Long) -> Long:
+        """Return the largest payload that the membrane allows."""
         return largest_payload(v, layer.threshold.astype(np.int64), net)

@@ -59,17 +59,28 @@ class Neuron(ABC):
 
     @abstractmethod
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
-        """Open the window of a decision.
+        """Open the window of a decision: re-initialise `state` in place for the active rows.
 
-        Re-initialise `state` in place for the rows that are active.
+        Args:
+            layer: Its integers.
+            state: Changed in place.
+            control: INACTIVE, CARRY or START for each row, [rows].
+            timesteps: T.
+            alpha: The residual's share that is carried over, in 64ths.
         """
 
     @abstractmethod
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
-        """One timestep: synaptic sums [rows, neurons] (without bias) in, payloads [rows, neurons]
-        out.
+        """Run one timestep.
 
-        Rows that are not active keep their state and return 0.
+        Args:
+            layer: Its integers.
+            state: Changed in place.
+            synaptic: Sums [rows, neurons] without the bias.
+            active: Rows [rows]; the others keep their state and send 0.
+
+        Returns:
+            Payloads [rows, neurons].
         """
 
     @abstractmethod
@@ -101,7 +112,7 @@ class Neuron(ABC):
         """
         layer = network.layers[index]
         low, high = payload_ranges(network)[index]
-        return bound_rows(layer.weights, layer.bias, low, high, RowKind.of(network, index))
+        return bound_rows(layer.synapses, layer.bias, low, high, RowKind.of(network, index))
 
 
 def saturate(value: Long, layer_state: State, active: NDArray[np.bool_]) -> Long:

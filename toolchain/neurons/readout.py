@@ -24,19 +24,24 @@ from spikeport.toolchain.neurons.traits import Traits
 
 @final
 class Readout(Neuron):
+    """See the equations above."""
+
     id = "readout@1"
 
     def __init__(self, coding: Coding) -> None:
+        """Read payloads of this coding."""
         self.coding = coding
         self.traits = Traits("readout", coding)
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {
             name: np.zeros((rows, layer.outputs), np.int64)
             for name in ("acc", "latch", "timesteps", "elapsed", "saturations")
         }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Start from the bias: in each decision, or for sdn once per episode."""
         fresh = (control == START if self.coding == Coding.ACROSS else control != INACTIVE)[:, None]
         if self.coding == Coding.DIFFERENTIAL:
             times = denominator(timesteps)
@@ -47,6 +52,7 @@ class Readout(Neuron):
         state["timesteps"][:] = timesteps
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Accumulate; nothing is sent."""
         rows = active[:, None]
         if layer.hold_input:
             state["latch"] = np.where(rows & (state["elapsed"] == 0), synaptic, state["latch"])
@@ -60,6 +66,7 @@ class Readout(Neuron):
         return np.zeros_like(synaptic)
 
     def observed(self, state: State) -> Long:
+        """Return the accumulator."""
         return state["acc"]
 
     def problems(self, layer: Layer, network: Network) -> list[str]:

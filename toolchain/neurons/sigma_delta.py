@@ -1,5 +1,6 @@
-"""`sdn@1`: sigma-delta across decisions. One timestep per decision, state never cleared inside an
-episode.
+"""`sdn@1`: sigma-delta across decisions.
+
+One timestep per decision, state never cleared inside an episode.
 
     at an episode's start or a resync:  acc = b, ref = 0
     acc <- acc + sum_i w_i d_i
@@ -44,6 +45,8 @@ def quantised_activation(layer: Layer, accumulator: Long) -> Long:
 
 @final
 class SigmaDelta(Neuron):
+    """See the equations above."""
+
     id = "sdn@1"
     traits = Traits(
         "sdn",
@@ -58,17 +61,20 @@ class SigmaDelta(Neuron):
     parameters = ("table",)
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {
             name: np.zeros((rows, layer.outputs), np.int64)
             for name in ("acc", "ref", "saturations")
         }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Start from the bias where an episode starts."""
         fresh = (control == START)[:, None]
         state["acc"] = np.where(fresh, layer.bias, state["acc"])
         state["ref"] = np.where(fresh, 0, state["ref"])
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Accumulate, quantise, send the change."""
         rows = active[:, None]
         state["acc"] = np.where(rows, state["acc"] + synaptic, state["acc"])
         unclipped = quantised_activation(layer, state["acc"])
@@ -80,6 +86,7 @@ class SigmaDelta(Neuron):
         return np.where(send, change, 0)
 
     def observed(self, state: State) -> Long:
+        """Return the accumulator."""
         return state["acc"]
 
     def problems(self, layer: Layer, network: Network) -> list[str]:

@@ -1,5 +1,6 @@
-"""`snm@1`: signed integrate-and-fire with memory of what it emitted, soft reset and residual
-carry-over.
+"""`snm@1`: signed integrate-and-fire with memory of what it emitted.
+
+Soft reset and residual carry-over.
 
     I = W x + b
     v <- sat(v + I)
@@ -26,6 +27,8 @@ from spikeport.toolchain.neurons.windowed import WindowedNeuron
 
 @final
 class SignedMemory(WindowedNeuron):
+    """See the equations above."""
+
     id = "snm@1"
     traits = Traits(
         "snm",
@@ -39,9 +42,11 @@ class SignedMemory(WindowedNeuron):
     )
 
     def range(self, layer: Layer, timesteps: int) -> tuple[Long, Long, Long]:
+        """Return theta // 2 within [0, theta]."""
         theta = layer.threshold.astype(np.int64)
         return theta // 2, np.zeros_like(theta), theta
 
     def fire(self, layer: Layer, v: Long, net: Long) -> Long:
+        """Return 1 at theta, -1 below 0 where a spike can be taken back."""
         theta = layer.threshold.astype(np.int64)
         return np.where(v >= theta, 1, np.where((v < 0) & (net >= 1), -1, 0))

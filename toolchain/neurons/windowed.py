@@ -1,7 +1,4 @@
-"""What `if`, `snm` and `mt` share.
-
-A membrane that integrates over a window, soft reset, residual carry-over.
-"""
+"""What `if`, `snm` and `mt` share: a membrane over a window, soft reset, residual carry-over."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from spikeport.toolchain.neurons.neuron import (
 
 
 class WindowedNeuron(Neuron):
-    """Abstract.
+    """Abstract: integrates over a window and subtracts what it fires.
 
     `net` counts what a neuron announced in this decision, in payload units of one threshold each.
     """
@@ -37,12 +34,14 @@ class WindowedNeuron(Neuron):
         """Payloads of membranes `v` [rows, neurons] after integration."""
 
     def initial(self, layer: Layer, rows: int) -> State:
+        """Return zeros."""
         return {
             name: np.zeros((rows, layer.outputs), np.int64)
             for name in ("v", "v_start", "net", "latch", "elapsed", "saturations")
         }
 
     def begin(self, layer: Layer, state: State, control: Long, timesteps: int, alpha: int) -> None:
+        """Carry the residual over, or start at v_init; forget what was sent."""
         v_init, low, high = self.range(layer, timesteps)
         carried = carry_residual(
             v_init, state["v_start"], state["v"], state["net"] * layer.threshold, low, high, alpha
@@ -55,6 +54,7 @@ class WindowedNeuron(Neuron):
             state[name] = np.where(active, 0, state[name])
 
     def step(self, layer: Layer, state: State, synaptic: Long, active: NDArray[np.bool_]) -> Long:
+        """Integrate, fire, reset by what was fired."""
         rows = active[:, None]
         if layer.hold_input:
             state["latch"] = np.where(rows & (state["elapsed"] == 0), synaptic, state["latch"])
@@ -67,4 +67,5 @@ class WindowedNeuron(Neuron):
         return payloads
 
     def observed(self, state: State) -> Long:
+        """Return the membrane."""
         return state["v"]

@@ -13,8 +13,8 @@ from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import did_you_mean, violations
 from spikeport.toolchain.policies.layers import DenseLayer as DenseLayer
-from spikeport.toolchain.policies.policy import AnyPolicy, MemorylessPolicy
-from spikeport.toolchain.policies.policy import Provenance as Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, MemorylessPolicy
+from spikeport.toolchain.policies.policy_interface import Provenance as Provenance
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.contracts import ActionContract, ObservationContract
-from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, Provenance
 
 
 def describe(policy: AnyPolicy) -> dict[str, object]:

@@ -24,7 +24,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
 from spikeport.toolchain.policies.actor import Memory
 from spikeport.toolchain.policies.layers import AnyLayer, DenseLayer
-from spikeport.toolchain.policies.policy import AnyPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import AnyPolicy, Provenance
 
 Float = NDArray[np.float32]
 

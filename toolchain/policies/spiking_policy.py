@@ -30,7 +30,7 @@ from spikeport.toolchain.contracts import ActionContract, ObservationContract
 from spikeport.toolchain.errors import violations
 from spikeport.toolchain.network.codes import ENCODER_THRESHOLD, TRANSFORMS
 from spikeport.toolchain.policies.layers import AnyLayer
-from spikeport.toolchain.policies.policy import MemorylessPolicy, Provenance
+from spikeport.toolchain.policies.policy_interface import MemorylessPolicy, Provenance
 
 Float = NDArray[np.float32]
 Real = NDArray[np.floating]

@@ -1,0 +1,1 @@
+"""Real weights to integers, arithmetic only."""

@@ -75,10 +75,10 @@ def build_table(activation: str, row_scale: Float, unit: Float) -> ActivationTab
 
 
 def _on_integers(activation: str, unit: Float) -> Float:
-    """Knots moved a little, [neurons, knots], to where f / unit is next to an integer: offsets then
-    round nothing away.
+    """Knots [neurons, knots], moved a little to where f / unit is next to an integer.
 
-    The outermost knots move outwards only, for the asymptotes begin there.
+    Offsets then round nothing away. The outermost knots move outwards only, for the asymptotes
+    begin there.
     """
     base = np.array(knots(activation))
     if len(base) == 1:

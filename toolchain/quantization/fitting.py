@@ -14,9 +14,13 @@ from spikeport.toolchain.quantization.rounding import Float, Long, augmented_mom
 
 @dataclass(frozen=True, eq=False)
 class StateMoments:
-    """Of integer inputs x [N, in] and wanted outputs y [N, out], states weighed: `inputs` = E [x
-    1]^T [x 1], `cross` = E [x 1]^T y, `wanted` = E y^2 [out]; `reach` [in] is the largest (x - E
-    x)^2.
+    """Moments of integer inputs x [N, in] and wanted outputs y [N, out], states weighed.
+
+    Attributes:
+        inputs: E [x 1]^T [x 1].
+        cross: E [x 1]^T y.
+        wanted: E y^2, [out].
+        reach: The largest (x - E x)^2, [in].
     """
 
     inputs: Float
@@ -26,7 +30,7 @@ class StateMoments:
 
     @classmethod
     def of(cls, values: Float | Long, wanted: Float, importance: Float) -> StateMoments:
-        """`importance` [N, 1] weighs the states."""
+        """The moments of these states; `importance` [N, 1] weighs them."""
         inputs = np.asarray(values, np.float64)
         weighed = (importance / importance.sum()).reshape(-1, 1) * wanted
         moments = augmented_moments(inputs, importance)
@@ -51,11 +55,17 @@ class StateMoments:
 def compensated_rows(
     folded: Float, values: Float | Long, wanted: Float, importance: Float, ridge: float
 ) -> tuple[Float, Float]:
-    """Weights [out, in] and biases [out] for integer inputs `values` [N, in] and pre-activations
-    `wanted` [N, out].
+    """Weights [out, in] and biases [out] that fit integer inputs to pre-activations.
 
-    `folded` [out, in] are the float layer's rows times the units of the inputs. The expected
-    squared error on the states never exceeds that of `folded` with the bias that keeps the mean.
+    The expected squared error on the states never exceeds that of `folded` with the bias that
+    keeps the mean.
+
+    Args:
+        folded: The float layer's rows times the units of the inputs, [out, in].
+        values: Integer inputs [N, in].
+        wanted: Pre-activations [N, out].
+        importance: Weighs the states, [N, 1].
+        ridge: Holds weights of inputs that hardly move near `folded`.
     """
     return fitted_rows(folded, StateMoments.of(values, wanted, importance), ridge)
 

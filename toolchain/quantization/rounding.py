@@ -1,6 +1,6 @@
-"""Real rows to symmetric integers: GPTQ-style rounding with the bias as one more column, a scale
-per row.
+"""Real rows to symmetric integers with a scale per row.
 
+GPTQ-style rounding with the bias as one more column.
 Source of the rounding: Frantar et al. 2023 (arXiv 2210.17323): round column by column in order of
 decreasing input power and feed each column's error into the columns not yet rounded, through the
 inverse second moment. The bias is the column of a constant input 1: its rounding error, which a
@@ -88,11 +88,11 @@ def quantise_rows(
 
 
 def natural_scale(largest: Float, bias: Float, limit: int) -> Float:
-    """The scale [out] at which a row's largest weight just fits `limit`, floored so that its bias
-    fits an integer as well.
+    """The scale [out] at which a row's largest weight just fits `limit`.
 
-    Beside a bias of usual size, weights of 1e-20 would ask for biases of 10^20; such rows fail the
-    range proof at the floor too and become coarser, so their weights round to 0.
+    It is floored so that the row's bias fits an integer as well. Beside a bias of usual size,
+    weights of 1e-20 would ask for biases of 10^20; such rows fail the range proof at the floor too
+    and become coarser, so their weights round to 0.
     """
     return np.maximum(
         np.maximum(largest / limit, np.abs(bias) / LARGEST_BIAS), np.finfo(np.float64).tiny
@@ -108,9 +108,19 @@ def refined(
     least_scale: Float,
     left_out: NDArray[np.bool_] | None = None,
 ) -> tuple[Long, Float]:
-    """Better integers and scales for `rows`, never worse: the best scale for the integers, then the
-    best integer for each column in turn, given all others, some rounds of both. Weights that are
-    `left_out` stay 0.
+    """Better integers and scales for rows, never worse.
+
+    The best scale for the integers, then the best integer for each column in turn, given all
+    others; some rounds of both.
+
+    Args:
+        integers: What to start from, [out, in + 1], the bias last.
+        scale: Of the rows, [out].
+        rows: Real rows [out, in + 1].
+        moments: Second moment of the inputs and a constant 1, [in + 1, in + 1].
+        limit: Largest magnitude of a weight.
+        least_scale: The finest scale that each row may take, [out].
+        left_out: Weights [out, in] that stay 0.
     """
     best = integers.astype(np.float64)
     power = np.diag(moments)
@@ -145,11 +155,13 @@ class Rounding:
         self.upper = np.ascontiguousarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
 
     def apply(self, rows: Float, limit: int, price: Float | None = None) -> Long:
-        """Integers near `rows` [out, in + 1] (in row units) that keep the rows' outputs; weights
-        clipped to +-limit.
+        """Integers near real rows that keep the rows' outputs.
 
-        A weight whose removal adds less than `price` [out, in] to the squared error (in row units)
-        becomes 0.
+        Args:
+            rows: [out, in + 1] in row units, the bias last.
+            limit: Weights are clipped to +-limit.
+            price: [out, in]; a weight whose removal adds less than that to the squared error, in
+                row units, becomes 0.
         """
         result = np.zeros(rows.shape, np.int64)
         if price is None:

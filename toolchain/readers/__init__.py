@@ -1,0 +1,1 @@
+"""Checkpoints read as policies, one reader per format."""

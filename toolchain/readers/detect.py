@@ -1,143 +1,119 @@
-"""A file's bytes, read once and within a limit, and what they are (by content, never by name)."""
+"""Which checkpoint format a file has, by its content and never by its name.
+
+The formats are those of the table `checkpoint_readers` (toolchain/plugins.py), asked in its order.
+"""
 
 from __future__ import annotations
 
+import functools
+
+from spikeport.toolchain import plugins
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.display_text import shorten
-from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT, FileContent
-from spikeport.toolchain.files.zip_archive import open_archive
-
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of NIR and netx
-ONNX_FIELDS = (
-    0x12,
-    0x1A,
-    0x22,
-    0x28,
-    0x32,
-    0x3A,
-    0x42,
-    0x72,
-)  # protobuf keys of a ModelProto behind its ir_version
-# pickle of the magic number of torch.save before 1.6
-LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-ACCEPTED = (
-    "a torch state_dict or checkpoint, a safetensors file, a Stable-Baselines3 zip, an ONNX graph,"
-    " a torch.export program, a TorchScript archive, a NIR or a netx file"
+from spikeport.toolchain.files.regular_file import FileContent
+from spikeport.toolchain.readers.containers import (
+    HDF5_SIGNATURE,
+    SAVE_AGAIN,
+    ZIP_STARTS,
+    hdf5_groups,
+    zip_members,
 )
+from spikeport.toolchain.readers.reader import Reader
+
+TABLE = "checkpoint_readers"
 FLAX_FIX = (
-    (
-        "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel"
-        " transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu"
-    ),
+    "restore it with flax, then save a torch state dict with `<layer>.weight` = kernel"
+    " transposed and `<layer>.bias`, layers named fc1, fc2, fc_mu",
     "train the script without _jax",
 )
 HDF5_FIX = (
     "give a file of nir.write",
     "one that every block's export_hdf5 wrote to layer/<i> (lava-dl)",
 )
-SAVE_AGAIN = "torch.save(actor.state_dict(), FILE) in the training environment"
+
+
+def reader(name: str) -> Reader:
+    """Return the reader of a format; InputError for a name that is not in the table."""
+    return plugins.find(
+        TABLE, name, where="format", what="unknown checkpoint format", usual="one of the known ones"
+    )
+
+
+def formats() -> dict[str, str]:
+    """Return the name and the title of every checkpoint format that is read, by name."""
+    return {name: reader(name).title for name in plugins.names(TABLE)}
 
 
 def detect_format(content: FileContent) -> str:
-    """`torch`, `safetensors`, `stable-baselines3`, `onnx`, `torch.export`, `torchscript`, `nir` or
-    `netx`; InputError naming what else it is.
-    """
+    """Return the name of the file's format; InputError that says what else the file is."""
+    for name in plugins.names(TABLE):
+        if reader(name).recognises(content):
+            return name
+    raise _not_read(content)
+
+
+def _not_read(content: FileContent) -> InputError:
+    """Return the error of a file that no reader recognises."""
     data = content.data
-    name = content.name
+    refused = functools.partial(InputError, content.name)
     if data.startswith(HDF5_SIGNATURE):
-        return hdf5_kind(data, name)
-    if data.startswith(LEGACY_TORCH):
-        return "torch"
-    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _zip_format(content)
-    if len(data) > 9 and int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{":
-        return "safetensors"
-    if (
-        len(data) > 1 and 0x81 <= data[0] <= 0x8F and (0xA0 <= data[1] <= 0xBF or data[1] == 0xD9)
-    ):  # MessagePack: a map whose first key is text
-        raise InputError(
-            name,
+        return refused(
+            "an HDF5 file, but neither a NIR graph nor a netx network",
+            got=f"entries {shorten(hdf5_groups(content), 5) or 'none'}",
+            limit="node (NIR) or layer (netx)",
+            fix=HDF5_FIX,
+        )
+    if data.startswith(ZIP_STARTS):
+        return _zip_not_read(content)
+    # MessagePack: a map of at most 15 entries whose first key is text
+    if len(data) > 1 and 0x81 <= data[0] <= 0x8F and (0xA0 <= data[1] <= 0xBF or data[1] == 0xD9):
+        return refused(
             "a Flax (JAX) checkpoint is not read",
             got=(
                 "MessagePack, as flax.serialization.to_bytes and CleanRL's *_jax.py scripts"
                 " write it"
             ),
-            limit=ACCEPTED,
+            limit=_accepted(),
             fix=FLAX_FIX,
         )
-    if looks_like_onnx(data):
-        return "onnx"
+    # PROTO, then the protocol
     if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise InputError(
-            name,
+        return refused(
             "a raw pickle is never loaded as a checkpoint",
             got="a pickle",
-            limit=ACCEPTED,
+            limit=_accepted(),
             why="unpickling runs whatever code the file names",
             fix=(SAVE_AGAIN, "give a VecNormalize pickle as --normalizer"),
         )
-    raise InputError(
-        name,
+    return refused(
         "unknown content",
         got=f"a file that starts with {data[:8].hex(' ')}",
-        limit=ACCEPTED,
+        limit=_accepted(),
         fix=SAVE_AGAIN,
     )
 
 
-def hdf5_kind(data: bytes, where: str) -> str:
-    """`nir` or `netx`, by the groups of an HDF5 file; InputError for another one."""
-    from spikeport.toolchain.files.hdf5 import top_level
-
-    names = top_level(data, where)
-    kinds = [kind for kind, group in (("nir", "node"), ("netx", "layer")) if group in names]
-    if len(kinds) != 1:
-        got = f"entries {shorten(names, 5) or 'none'}"
-        raise InputError(
-            where,
-            "an HDF5 file, but neither a NIR graph nor a netx network",
-            got=got,
-            limit="node (NIR) or layer (netx)",
-            fix=HDF5_FIX,
-        )
-    return kinds[0]
-
-
-def looks_like_onnx(data: bytes) -> bool:
-    """Whether the bytes begin like a serialized ModelProto.
-
-    A small ir_version, then another of its fields.
-    """
-    return len(data) > 2 and data[0] == 0x08 and 0 < data[1] < 0x40 and data[2] in ONNX_FIELDS
-
-
-def _zip_format(content: FileContent) -> str:
-    with open_archive(content.data, content.name, CHECKPOINT_LIMIT) as archive:
-        names = archive.namelist()
-    tops = {member.split("/")[-1] for member in names if member.count("/") == 1}
-    if "constants.pkl" in tops and any("/code/" in member for member in names):
-        return "torchscript"
-    if "archive_format" in tops or "serialized_exported_program.json" in names:
-        return "torch.export"
-    if "data.pkl" in tops:
-        return "torch"
-    if "data" in names and ("parameters" in names or "parameter_list" in names):
-        raise InputError(
+def _zip_not_read(content: FileContent) -> InputError:
+    members = zip_members(content)
+    if "data" in members and ("parameters" in members or "parameter_list" in members):
+        return InputError(
             content.name,
             "saved by Stable-Baselines 2 (TensorFlow)",
             got="a Stable-Baselines 2 zip",
-            limit=ACCEPTED,
+            limit=_accepted(),
             fix="train or export it with Stable-Baselines3",
         )
-    if "policy.pth" in names or "data" in names:
-        return "stable-baselines3"
-    shown = shorten(sorted(names), 5) or "nothing"
-    raise InputError(
+    return InputError(
         content.name,
         "a zip without a policy",
-        got=f"members {shown}",
+        got=f"members {shorten(sorted(members), 5) or 'nothing'}",
         limit=(
             "the members data and policy.pth of a Stable-Baselines3 zip, or data.pkl of torch.save"
         ),
         fix="give the model's own zip, unpacked from any outer archive",
     )
+
+
+def _accepted() -> str:
+    *others, last = formats().values()
+    return f"{', '.join(others)} or {last}"

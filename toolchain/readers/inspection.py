@@ -10,10 +10,18 @@ import numpy as np
 
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
 from spikeport.toolchain.errors import InputError
+from spikeport.toolchain.files.regular_file import FileContent, read_content
 from spikeport.toolchain.policies.describe import describe
-from spikeport.toolchain.readers.load import GRAPHS, load_options
-from spikeport.toolchain.readers.missing_facts import ACTIVATION, BOUNDS, LIMIT, NORMALIZER, SQUASH
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.detect import detect_format, reader
+from spikeport.toolchain.readers.load import read_policy
+from spikeport.toolchain.readers.reading_options import (
+    ACTIVATION,
+    BOUNDS,
+    LIMIT,
+    NORMALIZER,
+    SQUASH,
+    ReadOptions,
+)
 
 # What stands in for a missing fact while the rest of the file is read; it is never shown.
 _STAND_INS: dict[str, dict[str, Any]] = {
@@ -25,15 +33,24 @@ _STAND_INS: dict[str, dict[str, Any]] = {
 
 
 def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> dict[str, object]:
-    """`describe` of the policy, null where a fact is not known, and `missing`: the facts and the
-    options that give them.
+    """Describe the policy in a checkpoint.
 
-    Raises InputError for every file that cannot be converted whatever is said about it.
+    Args:
+        path: The checkpoint.
+        options: What is known beside the file.
+
+    Returns:
+        `describe` of the policy with null where a fact is not known, and `missing`: these facts and
+        the options that give them.
+
+    Raises:
+        InputError: For every file that cannot be converted whatever is said about it.
     """
+    content = read_content(path)
     missing: dict[str, str] = {}
     while True:
         try:
-            policy = load_options(path, options)
+            policy = read_policy(content, options)
             break
         except InputError as error:
             if not error.missing or missing.keys() & set(error.missing):
@@ -42,28 +59,26 @@ def inspect_checkpoint(path: str | os.PathLike[str], options: ReadOptions) -> di
             for fact in error.missing:
                 options = dataclasses.replace(options, **_stand_in(fact, options))
     if LIMIT not in missing:
-        missing |= _asked_for_with_an_environment(path, options, policy.provenance.format)
+        missing |= _asked_for_with_an_environment(content, options)
     facts = describe(policy)
     _forget(facts, missing.keys())
     return facts | {"missing": [{"fact": fact, "give": give} for fact, give in missing.items()]}
 
 
-def _asked_for_with_an_environment(
-    path: str | os.PathLike[str], options: ReadOptions, kind: str
-) -> dict[str, str]:
-    """The action limit, where a graph ends in a bare tanh.
+def _asked_for_with_an_environment(content: FileContent, options: ReadOptions) -> dict[str, str]:
+    """Return the action limit, where a graph ends in a bare tanh.
 
-    Nothing else than -1 and 1 is known until an environment has other bounds.
+    Nothing but -1 and 1 is known until an environment has other bounds.
     """
     if (
-        kind not in GRAPHS
+        not reader(detect_format(content)).graph
         or options.environment.bounds is not None
         or options.environment.choices is not None
     ):
         return {}
     others = dataclasses.replace(options, environment=_bounded(options.environment, 2.0))
     try:
-        load_options(path, others)
+        read_policy(content, others)
     except InputError as error:
         return dict.fromkeys(set(error.missing) & {LIMIT}, error.fix)
     return {}
@@ -86,7 +101,7 @@ def _stand_in(fact: str, options: ReadOptions) -> dict[str, Any]:
 
 
 def _forget(facts: dict[str, Any], missing: Any) -> None:
-    """Null where a stand-in would show."""
+    """Put null where a stand-in would show."""
     action = facts["action"]
     layers = facts["layers"]
     if ACTIVATION in missing:

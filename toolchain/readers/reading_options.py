@@ -1,15 +1,22 @@
-"""What the caller says about a checkpoint, checked once before any reader runs."""
+"""What the caller says about a checkpoint, and the error for what nobody says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spikeport.toolchain.activations import ACTIVATIONS
 from spikeport.toolchain.environments.environment_record import EnvironmentFacts
-from spikeport.toolchain.errors import did_you_mean, violations
+from spikeport.toolchain.errors import InputError, did_you_mean, violations
 
 SQUASHES = ("tanh", "clip", "none", "argmax")
+# Facts that neither a file, nor its documented family, nor the caller gives.
+ACTIVATION = "activation"
+SQUASH = "squash"
+BOUNDS = "action bounds"
+LIMIT = "action limit"
+NORMALIZER = "normaliser"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +52,17 @@ class ReadOptions:
             raise violations(
                 "options", problems, fix="--activation and --squash with one of the known names"
             )
+
+
+def missing_fact(facts: tuple[str, ...], where: str, what: str, **parts: Any) -> InputError:
+    """Return the error of an option that must be given.
+
+    Args:
+        facts: What is not known, of the names above.
+        where: The file.
+        what: The problem.
+        **parts: Of the InputError.
+    """
+    error = InputError(where, what, **parts)
+    error.missing = facts
+    return error

@@ -1,7 +1,4 @@
-"""What a person reads.
-
-Plain-text summaries of conversions, verifications, simulations and diagnoses.
-"""
+"""What a person reads: summaries of conversions, verifications, simulations and diagnoses."""
 
 from spikeport.toolchain.report.diagnosis_text import diagnosis_text as diagnosis_text
 from spikeport.toolchain.report.summary_text import artifact_text as artifact_text

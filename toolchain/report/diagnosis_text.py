@@ -1,7 +1,4 @@
-"""A diagnosis as a person reads it.
-
-The verdict and what to do first, the numbers behind it after.
-"""
+"""A diagnosis as text: the verdict and what to do first, then the numbers behind it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""An assessment as a picture.
-
-Energies with their bands, and energy per decision against the control rate.
-"""
+"""An assessment as a picture: energies with their bands, and energy against the control rate."""
 
 from __future__ import annotations
 
@@ -65,9 +62,9 @@ def plot_assessment(found: Assessment, path: Path) -> None:
 
 
 def _energies(axis: Any, found: Assessment) -> None:
-    """Dynamic or all-in energy with its band.
+    """Draw dynamic or all-in energy with its band.
 
-    A cross where static power is paid for the whole control period.
+    A cross stands where static power is paid for the whole control period.
     """
     shown = [
         e for e in (*found.estimates, *found.baselines) if e.headline and e.runs in (SPIKING, DENSE)

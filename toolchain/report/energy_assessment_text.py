@@ -1,7 +1,4 @@
-"""An assessment as plain text.
-
-The verdict first, then fit, time, energies, break-evens and what is not priced.
-"""
+"""An assessment as text: the verdict first, then fit, time, energies, break-evens and caveats."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ SILENT = "Who wins is not said: it takes a chip with energies of its own and a d
 
 
 def headline(estimates: Sequence[Estimate], baselines: Sequence[Estimate]) -> str:
-    """The first chip with energies of its own against all dense baselines; inherited ones never
-    appear.
+    """Say how the first chip with energies of its own compares with all dense baselines.
 
-    Less or more is said only where the whole bands are apart. No ratio is given: the grades differ.
+    Inherited energies never appear. Less or more is said only where the whole bands are apart. No
+    ratio is given: the grades differ.
     """
     spiking = next(
         (

@@ -1,7 +1,4 @@
-"""Estimates as plain text.
-
-One row per profile, what is unpriced, and one sentence that says who wins.
-"""
+"""Estimates as text: one row per profile, what is unpriced, and a sentence that says who wins."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ INHERITED = (
 
 
 def render_table(estimates: Sequence[Estimate], baselines: Sequence[Estimate] = ()) -> str:
-    """A table of all estimates per decision, the unpriced terms of each profile, and the sentence."""
+    """Show all estimates per decision, the unpriced terms of each profile, and the sentence."""
     baselines = [
         baseline
         for baseline in baselines

@@ -77,66 +77,60 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
 
 
 def artifact_text(artifact: Artifact) -> str:
-    """A few lines about what was built and what is proven."""
+    """Show in a few lines what was built and what is proven."""
     facts = describe_artifact(artifact)
-    lines = []
-    time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision" + (
-        f", alpha {artifact.network.alpha}/64" if artifact.network.alpha else ""
-    )
-    lines.append(
-        f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})"
-    )
-    for index, layer in enumerate(facts["layers"]):
-        if layer["neuron"] == READOUT:
-            payloads = ""
-        else:
-            payloads = f", payloads to {layer['largest_payload']}"
-        if layer["dynamics"]:
-            payloads = ", bias in the " + (
-                "current" if layer["dynamics"]["bias_in_current"] else "membrane"
-            )
-        if layer["table_error_bound"] is None:
-            bound = ""
-        else:
-            bound = f", activation within {layer['table_error_bound']:.2f} payload units"
-        lines.append(
-            f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']}"
-            f" {layer['activation']}, {layer['synapses']} synapses{payloads}, proven within"
-            f" {layer['proven_bits']} of {STATE_LIMIT.bit_length() + 1} bits{bound}"
-        )
+    time = f"T={facts['timesteps']}, {facts['chip_steps']} chip steps a decision"
+    if artifact.network.alpha:
+        time += f", alpha {artifact.network.alpha}/64"
+    lines = [f"{facts['family']} policy {facts['file']} -> {facts['layers'][0]['neuron']} ({time})"]
+    lines += [_layer_line(index, layer) for index, layer in enumerate(facts["layers"])]
     calibration = facts["calibration"]
-    error = calibration.get("action_error")
-    if artifact.action.discrete:
-        unit = "units of the outputs"
-    else:
-        unit = "half ranges"
-    lines.append(
+    calibrated = (
         f"  {calibration.get('weight_bits')}-bit weights; calibrated on {calibration.get('steps')}"
         f" states ({calibration.get('source')})"
-        + (f"; action error wanted {error:g}" if error else "")
-        + (
-            f", measured {calibration['measured_action_error']:.3f} RMS in {unit}"
-            if "measured_action_error" in calibration
-            else ""
-        )
     )
+    error = calibration.get("action_error")
+    if error:
+        calibrated += f"; action error wanted {error:g}"
+    if "measured_action_error" in calibration:
+        unit = "units of the outputs" if artifact.action.discrete else "half ranges"
+        calibrated += f", measured {calibration['measured_action_error']:.3f} RMS in {unit}"
+    lines.append(calibrated)
     silent = calibration.get("silent_neurons", [])
     if any(silent):
-        share = (calibration.get("threshold_shares") or [1.0])[
-            0
-        ]  # what a silent neuron of differential coding gets
-        kept = (
-            f" (kept with {'' if share == 1 else f'{share:g} of '}their layer's median threshold)"
-        )
-        if calibration.get("pruned"):
-            note = " (pruned)"
-        elif trained_as_spiking(artifact.network):
-            note = ""
-        else:
-            note = kept
+        note = _silent_note(artifact, calibration)
         lines.append(f"  neurons that never fired in calibration, per layer: {silent}{note}")
     lines += [f"  {assumption}" for assumption in facts["assumptions"]]
     return "\n".join(lines)
+
+
+def _layer_line(index: int, layer: dict[str, Any]) -> str:
+    payloads = ""
+    if layer["dynamics"]:
+        place = "current" if layer["dynamics"]["bias_in_current"] else "membrane"
+        payloads = f", bias in the {place}"
+    elif layer["neuron"] != READOUT:
+        payloads = f", payloads to {layer['largest_payload']}"
+    bound = ""
+    if layer["table_error_bound"] is not None:
+        bound = f", activation within {layer['table_error_bound']:.2f} payload units"
+    return (
+        f"  layer {index}: {layer['inputs']} -> {layer['outputs']} {layer['neuron']}"
+        f" {layer['activation']}, {layer['synapses']} synapses{payloads}, proven within"
+        f" {layer['proven_bits']} of {STATE_LIMIT.bit_length() + 1} bits{bound}"
+    )
+
+
+def _silent_note(artifact: Artifact, calibration: dict[str, Any]) -> str:
+    """Say what became of neurons that never fired in calibration."""
+    if calibration.get("pruned"):
+        return " (pruned)"
+    if trained_as_spiking(artifact.network):
+        return ""
+    # what a silent neuron of differential coding gets
+    share = (calibration.get("threshold_shares") or [1.0])[0]
+    of = "" if share == 1 else f"{share:g} of "
+    return f" (kept with {of}their layer's median threshold)"
 
 
 def verification_text(result: Verification) -> str:
@@ -163,54 +157,20 @@ def verification_text(result: Verification) -> str:
 
 
 def simulation_text(simulation: Simulation) -> str:
-    """Return next to the source policy's, failures, work per decision, speed."""
+    """Show the return next to the source policy's, failures, work per decision and speed."""
     facts = simulation.to_json()
-
-    def interval(values: list[float] | None, digits: int) -> str:
-        if values is None:
-            return ""
-        return f" [{values[0]:.{digits}f}, {values[1]:.{digits}f}]"
-
-    def value(number: float | None) -> str:
-        if number is None:
-            return "not a number"
-        return f"{number:.1f}"
-
     lines = [
         f"{facts['env']}, {facts['episodes']} episodes from seed {facts['seed']}, backend"
-        f" {facts['backend']}"
+        f" {facts['backend']}",
+        f"  spiking return  {_value(facts['mean_return'])}{_interval(facts['ci95'], 1)}, minimum"
+        f" {_value(facts['min_return'])}",
     ]
-    lines.append(
-        f"  spiking return  {value(facts['mean_return'])}{interval(facts['ci95'], 1)}, minimum"
-        f" {value(facts['min_return'])}"
-    )
     if simulation.ann is not None:
-        lines.append(
-            f"  source return   {value(facts['ann_mean_return'])}, minimum"
-            f" {value(facts['ann_min_return'])}"
-        )
-        if np.isfinite([*simulation.returns, *simulation.ann.returns]).all():
-            why = "source return is about 0"
-        else:
-            why = "a return is not a number"
-        if facts["return_ratio"] is None:
-            ratio = f"none ({why})"
-        else:
-            ratio = f"{facts['return_ratio']:.4f}{interval(facts['ratio_ci95'], 4)}"
-        lines.append(
-            f"  return ratio    {ratio}; failed episodes {facts['failed_episodes']} against"
-            f" {facts['ann_failed_episodes']}"
-        )
-        if facts["chatter_ratio"] is not None:
-            lines.append(
-                f"  action chatter  {facts['chatter']:.4f} per decision,"
-                f" {facts['chatter_ratio']:.3f} of the source policy's"
-            )
+        lines += _comparison_lines(simulation, facts)
     if simulation.delay is not None:
+        coarse = ""
         if facts["latency_applied_s"] > 2 * facts["latency_s"] > 0:
             coarse = " (whole substeps: the loss is overstated)"
-        else:
-            coarse = ""
         late = facts["latency_s"] * 1e3
         applied = facts["latency_applied_s"] * 1e3
         lines.append(
@@ -223,9 +183,8 @@ def simulation_text(simulation: Simulation) -> str:
         f" decision ({share:.3f} per MAC)"
     )
     lines.append(f"  work            {work}; host {facts['host_macs_per_decision']} MACs")
-    if facts["decisions_per_second"] is None:
-        speed = "-"
-    else:
+    speed = "-"
+    if facts["decisions_per_second"] is not None:
         speed = f"{facts['decisions_per_second']:.0f}"
     seconds = f"environment {facts['env_seconds']:.2f} s, policy {facts['policy_seconds']:.2f} s"
     lines.append(
@@ -234,3 +193,38 @@ def simulation_text(simulation: Simulation) -> str:
     if np.isnan(simulation.returns).any():
         lines.append("  some returns are not numbers: the environment diverged")
     return "\n".join(lines)
+
+
+def _comparison_lines(simulation: Simulation, facts: dict[str, Any]) -> list[str]:
+    """Show the source policy's return and how the two compare."""
+    assert simulation.ann is not None
+    if facts["return_ratio"] is not None:
+        ratio = f"{facts['return_ratio']:.4f}{_interval(facts['ratio_ci95'], 4)}"
+    elif np.isfinite([*simulation.returns, *simulation.ann.returns]).all():
+        ratio = "none (source return is about 0)"
+    else:
+        ratio = "none (a return is not a number)"
+    lines = [
+        f"  source return   {_value(facts['ann_mean_return'])}, minimum"
+        f" {_value(facts['ann_min_return'])}",
+        f"  return ratio    {ratio}; failed episodes {facts['failed_episodes']} against"
+        f" {facts['ann_failed_episodes']}",
+    ]
+    if facts["chatter_ratio"] is not None:
+        lines.append(
+            f"  action chatter  {facts['chatter']:.4f} per decision,"
+            f" {facts['chatter_ratio']:.3f} of the source policy's"
+        )
+    return lines
+
+
+def _interval(values: list[float] | None, digits: int) -> str:
+    if values is None:
+        return ""
+    return f" [{values[0]:.{digits}f}, {values[1]:.{digits}f}]"
+
+
+def _value(number: float | None) -> str:
+    if number is None:
+        return "not a number"
+    return f"{number:.1f}"

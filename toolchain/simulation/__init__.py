@@ -1,0 +1,1 @@
+"""Everything that executes artifacts, and what runs them in environments."""

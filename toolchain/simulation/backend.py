@@ -19,7 +19,7 @@ from spikeport.toolchain.simulation.census import Census
 
 @dataclass(frozen=True, eq=False)
 class LayerTrace:
-    """Payloads sent and states after each timestep of each window, int32 [decisions, T, neurons]."""
+    """What one layer sent in each timestep and its state after it, [decisions, T, neurons] each."""
 
     payloads: NDArray[np.int32]
     states: NDArray[np.int32]
@@ -40,15 +40,20 @@ class Backend(ABC):
 
     `reset` announces an episode's start, `resync` a restart of all state inside an episode; both
     take effect in the next decision of the rows in `mask` (all rows if None).
+
+    Attributes:
+        name: The backend's name.
+        max_rows: The most environments at once; any number for None.
+        counterparts: Ids of the neurons that it runs; every one for None.
     """
 
     name: str
-    max_rows: int | None = None  # None: any number
-    counterparts: Collection[str] | None = None  # neuron ids that it runs; None: every one
+    max_rows: int | None = None
+    counterparts: Collection[str] | None = None
 
     @classmethod
     def missing(cls) -> str:
-        """Why this backend cannot run here, with the command that mends it; empty where it can."""
+        """Why this backend cannot run here, with the command that fixes it; empty where it can."""
         return ""
 
     @classmethod
@@ -62,7 +67,27 @@ class Backend(ABC):
             if name not in cls.counterparts
         ]
 
+    @classmethod
+    def refuse_foreign(cls, network: Network) -> None:
+        """Raise InputError that names the neurons which this backend has no counterpart for."""
+        if foreign := cls.foreign(network):
+            raise InputError(
+                f"backend {cls.name}",
+                "has no counterpart for the artifact's neurons",
+                got=", ".join(foreign),
+                fix="--backend reference" if cls.name == "fast" else "--backend fast",
+            )
+
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        """Refuse what this backend cannot run, and start at rest.
+
+        Args:
+            artifact: What to execute.
+            rows: Environments.
+
+        Raises:
+            InputError: For too many rows or a neuron that has no counterpart here.
+        """
         if rows < 1 or (self.max_rows is not None and rows > self.max_rows):
             raise InputError(
                 f"backend {self.name}",
@@ -71,13 +96,7 @@ class Backend(ABC):
                 limit=f"1 to {self.max_rows or 'any'}",
                 fix=f"use rows={self.max_rows or 1} or the fast backend",
             )
-        if foreign := self.foreign(artifact.network):
-            raise InputError(
-                f"backend {self.name}",
-                "has no counterpart for the artifact's neurons",
-                got=", ".join(foreign),
-                fix="--backend fast",
-            )
+        self.refuse_foreign(artifact.network)
         self.artifact = artifact
         self.network = artifact.network
         self.rows = rows
@@ -93,18 +112,30 @@ class Backend(ABC):
 
     @abstractmethod
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
-        """Actions [rows, act] for observations [rows, obs], [rows, 1] where they are discrete.
+        """Decide for every active row.
 
-        NaN for rows that are not active.
+        Args:
+            observations: [rows, obs].
+            active: Which rows decide, bool [rows]; all for None.
+
+        Returns:
+            Actions [rows, act], [rows, 1] where they are discrete; NaN in rows that are not active.
+
+        Raises:
+            InputError: For a wrong shape or a channel that is not finite; nothing has changed then.
         """
 
     @abstractmethod
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
-        """Run one stream of observations [decisions, obs] from rest, apart from this backend's own
-        rows.
+        """Run one stream of decisions from rest, apart from this backend's own rows.
 
-        flags [decisions]: 0 carry, 1 episode start, 2 resync; the first decision starts an episode
-        in any case.
+        Args:
+            observations: [decisions, obs].
+            flags: [decisions]: 0 carry, 1 episode start, 2 resync; the first decision starts an
+                episode in any case.
+
+        Returns:
+            Every payload and state of the stream.
         """
 
     @abstractmethod
@@ -115,6 +146,7 @@ class Backend(ABC):
         """Release what the backend holds; it cannot be used afterwards."""
 
     def __enter__(self) -> Backend:
+        """Use the backend in a `with` statement."""
         return self
 
     def __exit__(
@@ -123,4 +155,5 @@ class Backend(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close it."""
         self.close()

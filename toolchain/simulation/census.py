@@ -1,7 +1,4 @@
-"""The census of a run.
-
-What happened, counted; pricing it is the energy room's work (contract section 5).
-"""
+"""The census of a run: what happened, counted (contract section 5). `energy` prices it."""
 
 from __future__ import annotations
 
@@ -31,9 +28,9 @@ class LayerCensus:
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of a run.
+    """Counts of the windows of a run.
 
-    Windows only; equal on every backend, but for the idle activity, which `windows` leaves out.
+    They are equal on every backend, apart from the idle activity, which `windows` omits.
     """
 
     decisions: int
@@ -47,11 +44,12 @@ class Census:
     idle_synops: int = 0
 
     def windows(self) -> Census:
-        """What backends are compared on."""
+        """The part that backends are compared on."""
         return replace(self, idle_spikes=0, idle_synops=0)
 
     @property
     def synops(self) -> int:
+        """Synaptic operations of all layers."""
         return sum(layer.synops for layer in self.layers)
 
     @property
@@ -66,18 +64,22 @@ class Census:
 
     @property
     def neuron_updates(self) -> int:
+        """Updates of all neurons, in the steps of a chip."""
         return sum(layer.neuron_updates for layer in self.layers)
 
     @property
     def saturations(self) -> int:
+        """How often the encoder or a neuron saturated."""
         return self.encode_saturations + sum(layer.saturations for layer in self.layers)
 
     @property
     def synops_per_decision(self) -> float:
+        """Synaptic operations of a decision; 0 where none was made."""
         return self.synops / max(self.decisions, 1)
 
     @property
     def synops_per_mac(self) -> float:
+        """Synaptic operations per multiply-add of the source ANN."""
         return self.synops_per_decision / self.macs_per_decision
 
 
@@ -96,34 +98,22 @@ def combined(runs: Sequence[Census]) -> Census:
 
 
 def host_macs(artifact: Artifact) -> int:
-    """Multiply-adds of encode and decode: normalise (if any) and scale each feature, scale each
-    output (twice, unless it is only compared).
+    """Multiply-adds of encode and decode per decision.
 
-    A population encoder: three per input neuron (distance, square, exponential) and one per
-    timestep (integrate); a rate encoder that last one only; a count decoder: one per output neuron.
+    Each feature is normalised (if at all) and scaled, each output scaled twice (once where it is
+    only compared); the rest is the code's.
     """
     observation = artifact.observation
     action = artifact.action
     network = artifact.network
-    macs = (
-        observation.features * (2 if observation.mean is not None else 1)
-        + (1 if action.discrete else 2) * action.size
-    )
-    coding = network.spike_coding
-    if coding is not None:
-        macs += (
-            network.widths[0] * (network.timesteps + (3 if coding.mean is not None else 0))
-            + coding.decoded
-        )
-    return macs
+    macs = observation.features * (2 if observation.mean is not None else 1)
+    macs += action.size if action.discrete else 2 * action.size
+    return macs + network.code.macs(network.widths[0], network.timesteps)
 
 
 @dataclass(eq=False)
 class Counters:
-    """What a backend counts while it runs, per weight layer [L].
-
-    `census` turns it into the record.
-    """
+    """What a backend counts while it runs, per weight layer [L]."""
 
     messages: NDArray[np.int64]
     synops: NDArray[np.int64]
@@ -136,18 +126,27 @@ class Counters:
 
     @classmethod
     def empty(cls, layers: int) -> Counters:
-        return cls(
-            np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(layers, np.int64)
-        )
+        """Nothing counted yet."""
+        messages, synops, saturations = np.zeros((3, layers), np.int64)
+        return cls(messages, synops, saturations)
 
     def census(self, network: Network, macs: int, host_macs_per_decision: int) -> Census:
-        sent = [
-            *self.messages[1:],
-            self.output_spikes,
-        ]  # what layer l sends is what layer l + 1 receives
+        """The record of what was counted.
+
+        Args:
+            network: What ran.
+            macs: Multiply-adds of the source ANN per decision.
+            host_macs_per_decision: Those of encode and decode.
+
+        Returns:
+            The census; always-on neurons spike and cost in each timestep of a window.
+        """
+        # what layer l sends is what layer l + 1 receives
+        sent = [*self.messages[1:], self.output_spikes]
+        # spikes of the always-on neurons
         on = [
             network.timesteps * self.decisions * (layer.always_on > 0) for layer in network.layers
-        ]  # spikes of the always-on neurons
+        ]
         layers = tuple(
             LayerCensus(
                 layer.outputs,
@@ -161,7 +160,6 @@ class Counters:
             )
             for index, layer in enumerate(network.layers)
         )
-        idle = (self.idle_spikes, self.idle_synops)
         return Census(
             self.decisions,
             network.timesteps,
@@ -170,5 +168,6 @@ class Counters:
             self.encode_saturations,
             macs,
             host_macs_per_decision,
-            *idle,
+            self.idle_spikes,
+            self.idle_synops,
         )

@@ -1,7 +1,4 @@
-"""`simulate`.
-
-The artifact's return in its environment, next to the source policy's on the same seeds.
-"""
+"""`simulate`: the artifact's return in its environment, next to the source policy's."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.simulation import return_statistics as statistics
 from spikeport.toolchain.simulation.backends import backend_class, open_backend
 from spikeport.toolchain.simulation.census import Census
@@ -33,7 +30,14 @@ MAX_EPISODES = 100_000
 class Simulation:
     """A finished closed-loop run.
 
-    `to_json` has the fields of contract section 8; what is not a number is None.
+    Attributes:
+        backend: What executed the artifact.
+        environment: The environment's id.
+        seed: Of episode 0; episode i had seed + i.
+        spiking: The artifact's episodes.
+        census: What these cost.
+        ann: The source policy's episodes, where they were asked for.
+        delay: Of the spiking policy's actions; the source policy's are never late.
     """
 
     backend: str
@@ -42,61 +46,23 @@ class Simulation:
     spiking: Rollout
     census: Census
     ann: Rollout | None = None
-    delay: Delay | None = (
-        None  # of the spiking policy's actions; the source policy's are never late
-    )
+    delay: Delay | None = None
 
     @property
     def returns(self) -> NDArray[np.float64]:
+        """The artifact's returns, [episodes]."""
         return self.spiking.returns
 
     def to_json(self) -> dict[str, Any]:
+        """The fields of contract section 8; what is not a number is None."""
         spiking = self.spiking
-        ann = self.ann
         census = self.census
-        finite = all(
-            np.isfinite(run.returns).all() for run in (spiking, ann) if run is not None
-        )  # an environment may diverge
-        if finite:
+        compared: dict[str, Any] = dict.fromkeys(COMPARED)
+        if self.ann is not None:
+            compared = _compared(spiking, self.ann)
+        interval = None
+        if _finite(spiking, self.ann):
             interval = statistics.confidence_interval(spiking.returns)
-        else:
-            interval = None
-        compared: dict[str, Any] = dict.fromkeys(
-            (
-                "failed_episodes",
-                "ann_failed_episodes",
-                "ann_returns",
-                "ann_mean_return",
-                "ann_min_return",
-                "return_ratio",
-                "ratio_ci95",
-                "return_difference",
-                "ann_chatter",
-                "chatter_ratio",
-            )
-        )
-        if ann is not None:
-            if finite:
-                ratio_interval = statistics.ratio_interval(spiking.returns, ann.returns)
-            else:
-                ratio_interval = None
-            counted = np.nan_to_num(
-                spiking.returns, nan=-np.inf
-            )  # an episode whose return is not a number has failed
-            compared = {
-                "failed_episodes": statistics.failed_episodes(counted, ann.returns),
-                "ann_failed_episodes": statistics.failed_episodes(ann.returns, ann.returns),
-                "ann_returns": ann.returns.tolist(),
-                "ann_mean_return": float(ann.returns.mean()),
-                "ann_min_return": float(ann.returns.min()),
-                "return_ratio": statistics.return_ratio(spiking.returns, ann.returns)
-                if finite
-                else None,
-                "ratio_ci95": None if ratio_interval is None else list(ratio_interval),
-                "return_difference": float(spiking.returns.mean() - ann.returns.mean()),
-                "ann_chatter": ann.chatter,
-                "chatter_ratio": spiking.chatter / ann.chatter if ann.chatter > 0 else None,
-            }
         facts = {
             "backend": self.backend,
             "env": self.environment,
@@ -105,7 +71,7 @@ class Simulation:
             "returns": spiking.returns.tolist(),
             "mean_return": float(spiking.returns.mean()),
             "min_return": float(spiking.returns.min()),
-            "ci95": None if interval is None else list(interval),
+            "ci95": interval and list(interval),
             **compared,
             "chatter": spiking.chatter,
             "decisions": spiking.decisions,
@@ -120,6 +86,49 @@ class Simulation:
             "latency_applied_s": self.delay and self.delay.applied_s,
         }
         return {name: _numbers_or_none(value) for name, value in facts.items()}
+
+
+COMPARED = (
+    "failed_episodes",
+    "ann_failed_episodes",
+    "ann_returns",
+    "ann_mean_return",
+    "ann_min_return",
+    "return_ratio",
+    "ratio_ci95",
+    "return_difference",
+    "ann_chatter",
+    "chatter_ratio",
+)
+
+
+def _finite(*runs: Rollout | None) -> bool:
+    """Whether every return is a number: an environment may diverge."""
+    return all(np.isfinite(run.returns).all() for run in runs if run is not None)
+
+
+def _compared(spiking: Rollout, ann: Rollout) -> dict[str, Any]:
+    """The fields of COMPARED."""
+    ratio = None
+    interval = None
+    if _finite(spiking, ann):
+        ratio = statistics.return_ratio(spiking.returns, ann.returns)
+        interval = statistics.ratio_interval(spiking.returns, ann.returns)
+    # an episode whose return is not a number has failed
+    counted = np.nan_to_num(spiking.returns, nan=-np.inf)
+    values = (
+        statistics.failed_episodes(counted, ann.returns),
+        statistics.failed_episodes(ann.returns, ann.returns),
+        ann.returns.tolist(),
+        float(ann.returns.mean()),
+        float(ann.returns.min()),
+        ratio,
+        interval and list(interval),
+        float(spiking.returns.mean() - ann.returns.mean()),
+        ann.chatter,
+        spiking.chatter / ann.chatter if ann.chatter > 0 else None,
+    )
+    return dict(zip(COMPARED, values, strict=True))
 
 
 def _numbers_or_none(value: Any) -> Any:
@@ -144,38 +153,75 @@ def simulate(
     latency_s: float | None = None,
     progress: Callable[[int], None] = lambda finished: None,
 ) -> Simulation:
-    """Run `episodes` episodes, episode i from reset(seed=seed+i).
+    """Run episodes in the environment, episode i from reset(seed=seed+i).
 
-    `environment` is trusted as typed by the user (it may be `module:Id`); without it the artifact's
-    own is used. `compare` also runs the source policy: the one given, or the one inside the
-    artifact. With `latency_s` the spiking policy's actions reach the environment that much later
-    (latency.py), the source policy's at once. Raises InputError for seeds that calibration used,
-    shapes that do not fit, or a source that is not there.
+    Args:
+        artifact: What decides.
+        environment: Gymnasium id, trusted as typed (it may be `module:Id`); None takes the
+            artifact's own.
+        backend: A backend's name.
+        episodes: How many.
+        seed: Of episode 0.
+        compare: Whether the source policy runs on the same seeds, too.
+        source: That policy; None takes the one inside the artifact.
+        video: Episode 0 is filmed into this file, .mp4 or .gif.
+        latency_s: Seconds that the spiking policy's actions reach the environment later
+            (latency.py); the source policy's reach it at once.
+        progress: Called with the number of episodes that have just ended.
+
+    Returns:
+        Returns, counts and times.
+
+    Raises:
+        InputError: For seeds that calibration used, shapes that do not fit, a missing source.
     """
     check_episodes(episodes)
+    _check_seed(artifact, seed, episodes)
+    make_env, identifier = environment_of(artifact, environment)
+    policy = _source(artifact, source) if compare else None
+    delay = None if latency_s is None else _delay(make_env, identifier, latency_s)
+    recorder = None if video is None else Video(Path(video))
+
+    def late_env(index: int) -> Any:
+        env = make_env("rgb_array" if recorder and index == 0 else None)
+        return env if delay is None else Delayed(env, delay)
+
+    seeds = range(seed, seed + episodes)
+    rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
+    with open_backend(backend, artifact, rows) as actor:
+        spiking = roll_out(actor, late_env, seeds, progress, recorder and recorder.frame)
+        census = actor.census()
+    if recorder is not None:
+        recorder.save(artifact.environment and artifact.environment.control_period_s)
+    ann = None
+    if policy is not None:
+        own = policy.actor(min(episodes, MAX_ROWS))
+        ann = roll_out(own, lambda index: make_env(None), seeds, progress)
+    return Simulation(backend, identifier, seed, spiking, census, ann, delay)
+
+
+def _check_seed(artifact: Artifact, seed: int, episodes: int) -> None:
     if seed < 0:
         raise InputError(
             "--seed", "a seed is never negative", got=seed, limit="0 or more", fix="--seed 1000"
         )
     refuse_calibration_seeds(artifact, seed, episodes)
-    make_env, identifier = environment_of(artifact, environment)
+
+
+def _source(artifact: Artifact, source: AnyPolicy | None) -> AnyPolicy:
+    """The policy to compare with; it must have the artifact's channels."""
     policy = source or artifact.source
-    if compare and policy is None:
+    if policy is None:
         raise InputError(
             "--compare",
             "the artifact was converted with --no-source",
             fix=("--source CHECKPOINT", "reconvert without --no-source"),
         )
-    if (
-        compare
-        and policy is not None
-        and (policy.observation.size, policy.action.size)
-        != (artifact.observation.size, artifact.action.size)
-    ):
-        got, limit = (
-            f"{p.observation.size} observation and {p.action.size} action channels"
-            for p in (policy, artifact)
-        )
+    got, limit = (
+        f"{p.observation.size} observation and {p.action.size} action channels"
+        for p in (policy, artifact)
+    )
+    if got != limit:
         raise InputError(
             "--source",
             "the source policy does not fit the artifact",
@@ -183,43 +229,7 @@ def simulate(
             limit=limit,
             fix="give the policy that the artifact was converted from",
         )
-    if latency_s is None:
-        delay = None
-    else:
-        delay = _delay(make_env, identifier, latency_s)
-
-    def late_env(render_mode: str | None) -> Any:
-        env = make_env(render_mode)
-        if delay is None:
-            return env
-        return Delayed(env, delay)
-
-    seeds = range(seed, seed + episodes)
-    if video is not None:
-        recorder = Video(Path(video))
-    else:
-        recorder = None
-    rows = min(episodes, backend_class(backend).max_rows or MAX_ROWS)
-    with open_backend(backend, artifact, rows) as actor:
-        spiking = roll_out(
-            actor,
-            lambda index: late_env("rgb_array" if recorder and index == 0 else None),
-            seeds,
-            progress,
-            recorder and recorder.frame,
-        )
-        census = actor.census()
-    if recorder is not None:
-        recorder.save(artifact.environment.control_period_s if artifact.environment else None)
-    ann = None
-    if compare and policy is not None:
-        ann = roll_out(
-            policy.actor(min(episodes, MAX_ROWS)),
-            lambda index: make_env(None),
-            seeds,
-            progress,
-        )
-    return Simulation(backend, identifier, seed, spiking, census, ann, delay)
+    return policy
 
 
 def check_episodes(episodes: int) -> None:
@@ -273,8 +283,9 @@ def refuse_calibration_seeds(artifact: Artifact, seed: int, episodes: int) -> No
 def environment_of(
     artifact: Artifact, environment: str | None
 ) -> tuple[Callable[[str | None], Any], str]:
-    """A maker of environments (render mode in, environment out) that fit the artifact, and their
-    id.
+    """A maker of environments that fit the artifact (render mode in), and their id.
+
+    Raises InputError where there is no environment or its spaces do not fit.
     """
     recorded = artifact.environment
     if environment is None and recorded is None:
@@ -283,16 +294,9 @@ def environment_of(
             "the artifact was calibrated on recorded observations and names no environment",
             fix="--env ID",
         )
-    if environment is not None:
-        identifier = environment
-    elif recorded:
-        identifier = recorded.id
-    else:
-        identifier = ""
-    if recorded is not None and recorded.id == identifier:
-        kwargs = recorded.kwargs
-    else:
-        kwargs = {}
+    own = recorded.id if recorded else ""
+    identifier = own if environment is None else environment
+    kwargs = recorded.kwargs if recorded and identifier == own else {}
 
     def make(render_mode: str | None) -> Any:
         return gymnasium_bridge.make(
@@ -302,9 +306,6 @@ def environment_of(
     probe = make(None)
     facts = gymnasium_bridge.facts(probe, identifier)
     probe.close()
-    if recorded:
-        fix = f"--env {recorded.id}"
-    else:
-        fix = "use the environment that the policy was trained in"
+    fix = f"--env {own}" if recorded else "use the environment that the policy was trained in"
     gymnasium_bridge.check_fit(facts, artifact.observation.size, artifact.action, fix)
     return make, identifier

@@ -1,7 +1,4 @@
-"""An artifact in the user's own loop.
-
-One observation in, one action out, or Stable-Baselines3's `predict`.
-"""
+"""An artifact in the user's own loop: one observation in, one action out, or SB3's `predict`."""
 
 from __future__ import annotations
 
@@ -35,17 +32,20 @@ class Controller:
         self._backend.reset()
 
     def resync(self) -> None:
-        """The next decision restarts all state inside the episode.
-
-        Lost events are healed, one dense decision.
-        """
+        """Restart all state with the next decision, inside the episode: lost events are healed."""
         self._backend.resync()
 
     def decide(self, observation: NDArray[Any]) -> Any:
-        """Action [act] for one observation [obs], float64; a NumPy integer where the action is
-        discrete.
+        """Decide for one observation.
 
-        Raises InputError for a wrong shape or a non-finite channel; nothing has changed then.
+        Args:
+            observation: [obs], as the raw environment gives it.
+
+        Returns:
+            The action [act], float64, or a NumPy integer where it is discrete.
+
+        Raises:
+            InputError: For a wrong shape or a channel that is not finite; nothing has changed then.
         """
         values = as_numbers("decide", observation)
         if values.shape != (self.artifact.observation.size,):
@@ -70,13 +70,19 @@ class Controller:
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[Any], None]:
-        """Actions [n, act] (or [act]) and the state, which the controller keeps itself (None);
-        discrete ones as int64 [n].
+        """Decide as Stable-Baselines3's policies do.
 
-        observation [n, obs] or [obs]; `episode_start` [n] marks rows that start an episode. Another
-        n than before starts an episode in every row. `deterministic=False` is refused: the artifact
-        holds the deterministic policy. Raises InputError for shapes that do not fit and non-finite
-        channels.
+        Args:
+            observation: [n, obs] or [obs]. Another n than before starts an episode in every row.
+            state: Ignored: the controller keeps it.
+            episode_start: [n], marks rows that start an episode.
+            deterministic: The artifact holds the deterministic policy, so False is refused.
+
+        Returns:
+            Actions [n, act] (or [act]), discrete ones int64 [n]; and None for the state.
+
+        Raises:
+            InputError: For shapes that do not fit and channels that are not finite.
         """
         if not deterministic:
             raise InputError(
@@ -98,18 +104,7 @@ class Controller:
                 limit=f"({size},) or (n, {size})",
                 fix="pass flat observations of the raw environments, one row each",
             )
-        if episode_start is None:
-            starts = None
-        else:
-            starts = np.asarray(episode_start, bool).reshape(-1)
-        if starts is not None and len(starts) != len(values):
-            raise InputError(
-                "predict",
-                "episode_start does not fit the observations",
-                got=len(starts),
-                limit=len(values),
-                fix="give one flag per environment",
-            )
+        starts = None if episode_start is None else _starts(episode_start, len(values))
         if len(values) != self._backend.rows:
             self._resize(len(values))
         if starts is not None:
@@ -146,8 +141,21 @@ class Controller:
         self.close()
 
 
+def _starts(episode_start: NDArray[Any], rows: int) -> NDArray[np.bool_]:
+    starts = np.asarray(episode_start, bool).reshape(-1)
+    if len(starts) != rows:
+        raise InputError(
+            "predict",
+            "episode_start does not fit the observations",
+            got=len(starts),
+            limit=rows,
+            fix="give one flag per environment",
+        )
+    return starts
+
+
 def as_numbers(where: str, observation: Any) -> NDArray[np.float64]:
-    """What a user passed as float64, or an InputError; text is no number, whatever it spells."""
+    """What a user passed as float64, or an InputError; text is not a number, whatever it spells."""
     try:
         values = np.asarray(observation)
     except (TypeError, ValueError) as error:

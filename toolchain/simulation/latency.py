@@ -25,9 +25,14 @@ TOLERANCE = 1e-9  # of a substep: a latency of exactly n substeps is n
 
 @dataclass(frozen=True)
 class Delay:
-    """`late` whole control steps, and `part` of `parts` substeps more (parts = 1.
+    """A latency in an environment's steps.
 
-    Whole steps only).
+    Attributes:
+        latency_s: What was asked for.
+        period_s: The control period.
+        late: Whole control steps.
+        part: Substeps besides, of `parts`.
+        parts: Substeps per control step; 1 where only whole steps can be driven.
     """
 
     latency_s: float
@@ -43,9 +48,9 @@ class Delay:
 
 
 def delay_of(latency_s: float, period_s: float, substeps: int) -> Delay:
-    """The delay of a latency in an environment of `substeps` per control period.
+    """The delay of a latency, rounded up to whole substeps.
 
-    Raises InputError for no time.
+    Raises InputError for what is not a time.
     """
     if not (math.isfinite(latency_s) and latency_s >= 0):
         raise InputError(

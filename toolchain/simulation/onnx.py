@@ -1,8 +1,7 @@
-"""`onnx`: what `spikeport export --to onnx` writes, run by onnxruntime; encode and decode are the
-host's, as everywhere.
+"""The backend `onnx`: onnxruntime runs what `spikeport export --to onnx` writes.
 
-Decisions run the exported graph itself, which counts for the census. A trace runs the same graph
-with more outputs.
+Encode and decode are the host's, as everywhere. Decisions run the exported graph itself, which
+counts for the census. A trace runs the same graph with more outputs.
 """
 
 from __future__ import annotations
@@ -19,32 +18,39 @@ from spikeport.export.onnx.neurons import NEURON_GRAPHS
 from spikeport.export.onnx.requirement import install_command, onnx_problem
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError
-from spikeport.toolchain.host.observations import Float, Mask, checked_mask, checked_observations
-from spikeport.toolchain.neurons import START
+from spikeport.toolchain.host.observations import Float, Mask, checked_observations
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 Long = NDArray[np.int64]
+Arrays = dict[str, NDArray[Any]]
+# Of graphs that end with their window and whose last layer is a readout.
+NONE_PUT_OUT: Arrays = {
+    "idle_counts": np.zeros((1, 2), np.int64),
+    "spike_counts": np.zeros((1, 1), np.int64),
+}
 
 
 @final
 class OnnxBackend(RecordedBackend):
     """Any number of environments.
 
-    Raises BackendError where onnx or onnxruntime is missing, InputError for a neuron without a
-    graph.
+    Raises:
+        BackendError: Where onnx or onnxruntime is missing.
+        InputError: For a neuron without a graph.
     """
 
     name = "onnx"
     counterparts = NEURON_GRAPHS
+    takes_q0 = True  # the graph forms the changes of sdn itself
 
     @classmethod
     def missing(cls) -> str:
+        """Which package is not installed, and the command that installs it."""
         problem = onnx_problem()
-        if problem:
-            return f"{problem}; {install_command()}"
-        return ""
+        return f"{problem}; {install_command()}" if problem else ""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        """Check what is installed; graphs are loaded when first run."""
         super().__init__(artifact, rows)
         if problem := onnx_problem():
             raise BackendError(
@@ -53,7 +59,6 @@ class OnnxBackend(RecordedBackend):
                 why="onnxruntime runs the exported graph",
                 fix=f"`{install_command()}`",
             )
-        self.announced = np.zeros((rows, artifact.observation.features), np.int64)
 
     @cached_property
     def decisions(self) -> GraphSession:
@@ -66,57 +71,46 @@ class OnnxBackend(RecordedBackend):
         return GraphSession(self.artifact, self.rows, trace=True)
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        """Run the exported graph, which counts for the census."""
         values = checked_observations(self.artifact, observations, self.rows)
-        if active is None:
-            active = np.ones(self.rows, bool)
-        else:
-            active = checked_mask(active, self.rows)
-        control, payloads = self.host.encode(values, active)
-        outputs = self.decisions.run(self.encoded(payloads, control), control)
+        active = self.checked_active(active)
+        control, q = self.host.quantise(values, active)
+        outputs = self.decisions.run(q, control)
         messages, synops, saturations = outputs["counts"].sum(0).T
         self.counters.messages += messages
         self.counters.synops += synops
         self.counters.saturations += saturations
         self.counters.decisions += int(active.sum())
         self.counters.encode_saturations = self.host.saturations
-        if self.network.spike_coding is None:
-            return self.host.decode(outputs["accumulator"], active)
         idle_spikes, idle_synops = outputs["idle_counts"].sum(0).tolist()
         self.counters.idle_spikes += idle_spikes
         self.counters.idle_synops += idle_synops
         self.counters.output_spikes += int(outputs["spike_counts"].sum())
-        return self.host.decode(outputs["spike_counts"], active)
+        return self.host.decode(outputs[self.network.code.decoded_output], active)
 
     def run_window(self, payloads: Long, control: Long) -> Window:
-        outputs = self.traced.run(self.encoded(payloads, control), control)
+        """Run the graph with more outputs, from q0 [rows, inputs]."""
+        outputs = self.traced.run(payloads, control)
         states = [outputs[f"states_{index}"] for index in range(len(self.network.layers))]
         sent = [
             outputs.get(f"payloads_{index}", np.zeros_like(state))
             for index, state in enumerate(states)
         ]  # a readout sends nothing
-        if self.network.spike_coding is not None:
-            idle = outputs["idle_counts"].sum(0).tolist()
-        else:
-            idle = (0, 0)
+        idle = outputs["idle_counts"].sum(0).tolist()
         return Window(sent, states, outputs["counts"][..., 2].sum(0), *idle)
-
-    def encoded(self, payloads: Long, control: Long) -> Long:
-        """q0 of the input's payloads: the graph takes q0 and forms the changes of sdn itself."""
-        if not self.network.across_decisions:
-            return payloads
-        self.announced = np.where((control == START)[:, None], payloads, self.announced + payloads)
-        return self.announced
-
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class GraphSession:
-    """The graph of an artifact for `rows` environments, in the state in which a first decision
-    finds it.
-    """
+    """The graph of an artifact, and its state, which a first decision finds as zeros."""
 
     def __init__(self, artifact: Artifact, rows: int, trace: bool) -> None:
+        """Load the graph.
+
+        Args:
+            artifact: What to run.
+            rows: Environments.
+            trace: Whether every payload and state is put out.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -134,12 +128,15 @@ class GraphSession:
         }
 
     def run(self, encoded: NDArray[np.int64], control: NDArray[np.int64]) -> Arrays:
-        """Outputs by name for q0 [rows, features] and control words [rows]; the state moves on."""
+        """Outputs by name for q0 [rows, inputs] and control words [rows]; the state moves on.
+
+        Graphs without idle activity and spike counts have put out none.
+        """
         fed = {
             "encoded": encoded.astype(np.int32),
             "control": control.astype(np.int32),
         } | self.state
         values: Sequence[Any] = self.session.run(None, fed)
-        outputs: Arrays = dict(zip(self.names, values, strict=True))
+        outputs: Arrays = NONE_PUT_OUT | dict(zip(self.names, values, strict=True))
         self.state = {name: outputs[f"next_{name}"] for name in self.state}
         return outputs

@@ -12,81 +12,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.network.codes import SpikeCoding, encoder_spikes
-from spikeport.toolchain.neurons import INACTIVE, neuron_of
-from spikeport.toolchain.neurons.neuron import Long
+from spikeport.toolchain.neurons import neuron_of
+from spikeport.toolchain.neurons.neuron import INACTIVE
+from spikeport.toolchain.simulation.backend import Trace
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
+
+
+def probe_trace(artifact: Artifact) -> Trace:
+    """The reference's trace of an artifact's recorded probe."""
+    with ReferenceBackend(artifact) as backend:
+        return backend.trace(artifact.probe.observations, artifact.probe.flags)
 
 
 @final
 class ReferenceBackend(RecordedBackend):
+    """Any number of environments; every neuron that this version knows."""
+
     name = "reference"
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        """Take each layer's neuron and its state at rest."""
         network = artifact.network
         self.neurons = [neuron_of(network, layer) for layer in network.layers]
         self.states = [
             neuron.initial(layer, rows)
             for neuron, layer in zip(self.neurons, network.layers, strict=True)
         ]
-        self.weights = [layer.weights.astype(np.int64).T for layer in network.layers]
         super().__init__(artifact, rows)
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
+        """Run the window, and behind it the steps in which neurons run on until their reset."""
         network = self.network
+        layers = network.layers
         active = control != INACTIVE
-        for neuron, layer, state in zip(self.neurons, network.layers, self.states, strict=True):
+        rows = int(active.sum())
+        for neuron, layer, state in zip(self.neurons, layers, self.states, strict=True):
             neuron.begin(layer, state, control, network.timesteps, network.alpha)
             state["saturations"][:] = 0
-        shape = [(self.rows, network.timesteps, layer.outputs) for layer in network.layers]
-        sent = [np.zeros(s, np.int64) for s in shape]
-        states = [np.zeros(s, np.int64) for s in shape]
-        if network.spike_coding is not None:
-            return self._spiking_window(payloads, network.spike_coding, active, sent, states)
-        for timestep in range(network.timesteps):
-            if timestep == 0:
-                arriving = payloads
-            else:
-                arriving = np.zeros_like(payloads)
-            for index, (neuron, layer, state) in enumerate(
-                zip(self.neurons, network.layers, self.states, strict=True)
-            ):
-                arriving = neuron.step(layer, state, arriving @ self.weights[index], active)
-                sent[index][:, timestep] = arriving
-                states[index][:, timestep] = neuron.observed(state)
-        return Window(sent, states, np.array([state["saturations"].sum() for state in self.states]))
-
-    def _spiking_window(
-        self,
-        payloads: Long,
-        coding: SpikeCoding,
-        active: NDArray[np.bool_],
-        sent: list[Long],
-        states: list[Long],
-    ) -> Window:
-        """The window and the L steps after it, in which a stock LIF runs on until its next reset."""
-        network = self.network
-        last = len(self.network.layers) - 1
-        spikes = encoder_spikes(payloads, coding.threshold, network.timesteps)
+        shapes = [(self.rows, network.timesteps, layer.outputs) for layer in layers]
+        sent = [np.zeros(shape, np.int64) for shape in shapes]
+        states = [np.zeros(shape, np.int64) for shape in shapes]
+        received = network.code.arriving(payloads, network.timesteps)
+        silence = np.zeros_like(payloads)
+        idle = network.code.idle_steps(len(layers))
         idle_spikes = 0
         idle_synops = 0
-        for step in range(network.chip_steps):
-            inside = step < network.timesteps
-            if inside:
-                arriving = spikes[:, step]
-            else:
-                arriving = np.zeros_like(payloads)
+        for timestep in range(network.timesteps + idle):
+            arriving = received[:, timestep] if timestep < received.shape[1] else silence
             for index, (neuron, layer, state) in enumerate(
-                zip(self.neurons, network.layers, self.states, strict=True)
+                zip(self.neurons, layers, self.states, strict=True)
             ):
-                arriving = neuron.step(
-                    layer, state, np.matmul(arriving, self.weights[index]), active
-                )
-                if inside:
-                    sent[index][:, step], states[index][:, step] = arriving, neuron.observed(state)
+                arriving = neuron.step(layer, state, layer.synapses.sum(arriving), active)
+                if timestep < network.timesteps:
+                    sent[index][:, timestep] = arriving
+                    states[index][:, timestep] = neuron.observed(state)
                     continue
-                idle_spikes += int(arriving.sum()) + int(active.sum()) * (layer.always_on > 0)
-                idle_synops += int(active.sum()) * layer.always_on + (
-                    int((arriving @ network.layers[index + 1].fan_out).sum()) if index < last else 0
-                )
-        return Window(sent, states, np.zeros(last + 1, np.int64), idle_spikes, idle_synops)
+                idle_spikes += int(arriving.sum()) + rows * (layer.always_on > 0)
+                idle_synops += rows * layer.always_on
+                if index + 1 < len(layers):
+                    idle_synops += int((arriving @ layers[index + 1].fan_out).sum())
+        saturations = np.array([state["saturations"].sum() for state in self.states])
+        return Window(sent, states, saturations, idle_spikes, idle_synops)

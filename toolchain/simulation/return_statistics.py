@@ -1,7 +1,4 @@
-"""What may be said about returns (contract section 7).
-
-Intervals, ratios, failures, holding a target.
-"""
+"""What may be said about returns (contract section 7): intervals, ratios, failures, a target."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Closed-loop rollouts.
-
-One environment per episode, episode i starts with reset(seed=S+i), no autoreset.
-"""
+"""Closed-loop rollouts: one environment per episode, each reset with its own seed, no autoreset."""
 
 from __future__ import annotations
 
@@ -19,10 +16,17 @@ from spikeport.toolchain.policies.actor import Actor, Float
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """Episodes in seed order.
+    """Episodes in the order of their seeds.
 
-    `chatter` is mean |change of action| per channel and decision, of a discrete action how often it
-    changes.
+    Attributes:
+        returns: [episodes].
+        lengths: Decisions, [episodes].
+        chatter: Mean |change of action| per channel and decision; of a discrete action how often it
+            changes.
+        decisions: Of all episodes.
+        env_seconds: In the environments' steps.
+        policy_seconds: In the actor.
+        wall_seconds: Of the stepping loop.
     """
 
     returns: Float
@@ -35,7 +39,7 @@ class Rollout:
 
     @property
     def decisions_per_second(self) -> float:
-        """Of the stepping loop after the warm-up decision."""
+        """Speed of the stepping loop, the first decision apart."""
         if self.wall_seconds > 0:
             return self.decisions / self.wall_seconds
         return float("nan")
@@ -49,25 +53,28 @@ def roll_out(
     on_step: Callable[[Any], None] | None = None,
     longest: int | None = None,
 ) -> Rollout:
-    """Run one episode per seed, `actor.rows` at a time, each at most `longest` decisions.
+    """Run one episode per seed, `actor.rows` at a time.
 
-    `on_step(env)` sees episode 0's environment after each decision.
+    Args:
+        actor: Decides for all rows at once.
+        make_env: Makes the environment of episode i.
+        seeds: Reset seeds, one per episode.
+        progress: Called with the number of episodes that have just ended.
+        on_step: Sees episode 0's environment after each decision.
+        longest: Decisions after which an episode is broken off.
+
+    Returns:
+        The episodes in the order of their seeds.
     """
-    parts = [
-        _batch(
-            actor,
-            [make_env(index) for index in range(first, min(first + actor.rows, len(seeds)))],
-            seeds[first : first + actor.rows],
-            progress,
-            on_step if first == 0 else None,
-            longest,
-        )
-        for first in range(0, len(seeds), actor.rows)
-    ]
+    parts = []
+    for first in range(0, len(seeds), actor.rows):
+        some = seeds[first : first + actor.rows]
+        envs = [make_env(first + index) for index in range(len(some))]
+        batch = _Batch(actor, envs, some)
+        parts.append(batch.run(progress, None if first else on_step, longest))
     decisions = sum(part.decisions for part in parts)
-    moved = sum(
-        part.chatter * (part.decisions - len(part.lengths)) for part in parts
-    )  # an episode's first action changed nothing
+    # an episode's first action changed nothing
+    moved = sum(part.chatter * (part.decisions - len(part.lengths)) for part in parts)
     return Rollout(
         np.concatenate([part.returns for part in parts]),
         np.concatenate([part.lengths for part in parts]),
@@ -79,97 +86,131 @@ def roll_out(
     )
 
 
-def _batch(
-    actor: Actor,
-    envs: list[Any],
-    seeds: Sequence[int],
-    progress: Callable[[int], None],
-    on_step: Callable[[Any], None] | None,
-    longest: int | None,
-) -> Rollout:
-    """All episodes at once.
+class _Batch:
+    """Episodes that run at once. Its loop is lean: next to a fast environment microseconds show."""
 
-    The loop is lean on purpose: next to a fast environment every microsecond shows.
-    """
-    count = len(envs)
-    clock = time.perf_counter
-    space = envs[0].action_space
-    observations = np.zeros((actor.rows, int(np.prod(envs[0].observation_space.shape))))
-    totals = [0.0] * count
-    lengths = [0] * count
-    active = np.arange(actor.rows) < count
-    chatter = Chatter(not space.shape)
-    if count == actor.rows:
-        mask = None
-    else:
-        mask = active
-    reshape = len(space.shape) != 1
-    one_dimensional = len(envs[0].observation_space.shape) == 1
-    whole = np.issubdtype(
-        space.dtype, np.integer
-    )  # a discrete action: rows that do not act are NaN, which no integer is
-    decisions = warm_decisions = number = 0
-    env_seconds = policy_seconds = wall = 0.0
-    try:
-        with quiet():
-            for row, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
-                observations[row] = flat(env.reset(seed=int(seed))[0])
-            actor.reset()
-            running = [(row, env.step, observations[row]) for row, env in enumerate(envs)]
-            while running:
-                start = clock()
-                ended = []
-                actions = actor.decide(observations, mask)
-                decided = clock()
-                typed = (np.nan_to_num(actions) if whole else actions).astype(space.dtype)
-                if reshape:
-                    typed = typed.reshape(-1, *space.shape)
-                stepping = clock()
-                for row, step, view in running:
-                    observation, reward, terminated, truncated, _ = step(typed[row])
-                    if one_dimensional:
-                        view[:] = observation
-                    else:
-                        view[:] = np.asarray(observation).reshape(-1)
-                    totals[row] += float(reward)
-                    if terminated or truncated:
-                        ended.append(row)
-                stepped = clock()
-                chatter.add(actions)
-                number += 1
-                decisions += len(running)
-                if number == longest:
-                    ended = [row for row, _, _ in running]
-                if ended:
-                    for row in ended:
-                        lengths[row] = number
-                    running = [entry for entry in running if entry[0] not in ended]
-                    active[ended] = False
-                    mask = active
-                    progress(len(ended))
-                if on_step is not None and running and running[0][0] == 0:
-                    on_step(envs[0])
-                if number > 1:
-                    env_seconds = env_seconds + stepped - stepping
-                    policy_seconds = policy_seconds + decided - start
-                    wall = wall + clock() - start
-                else:
-                    warm_decisions = decisions
-    finally:
-        for env in envs:
-            env.close()
-    scaled = (
-        wall * decisions / max(decisions - warm_decisions, 1)
-    )  # as if the warm-up decision had taken what the others took
-    return Rollout(
-        np.array(totals),
-        np.array(lengths),
-        chatter.mean(),
-        decisions,
-        env_seconds,
-        policy_seconds,
-        scaled,
-    )
+    def __init__(self, actor: Actor, envs: list[Any], seeds: Sequence[int]) -> None:
+        space = envs[0].action_space
+        shape = envs[0].observation_space.shape
+        self.actor = actor
+        self.envs = envs
+        self.seeds = seeds
+        self.kind = space.dtype
+        self.whole = np.issubdtype(space.dtype, np.integer)
+        self.action_shape = None if len(space.shape) == 1 else space.shape
+        self.one_dimensional = len(shape) == 1
+        self.observations = np.zeros((actor.rows, int(np.prod(shape))))
+        self.totals = [0.0] * len(envs)
+        self.lengths = [0] * len(envs)
+        self.chatter = Chatter(not space.shape)
+        self.clocks = _Clocks()
+
+    def run(
+        self,
+        progress: Callable[[int], None],
+        on_step: Callable[[Any], None] | None,
+        longest: int | None,
+    ) -> Rollout:
+        """Run all episodes to their end and close the environments."""
+        try:
+            with quiet():
+                self._run(progress, on_step, longest)
+        finally:
+            for env in self.envs:
+                env.close()
+        clocks = self.clocks
+        return Rollout(
+            np.array(self.totals),
+            np.array(self.lengths),
+            self.chatter.mean(),
+            clocks.decisions,
+            clocks.env,
+            clocks.policy,
+            clocks.scaled_wall(),
+        )
+
+    def _run(
+        self,
+        progress: Callable[[int], None],
+        on_step: Callable[[Any], None] | None,
+        longest: int | None,
+    ) -> None:
+        clock = time.perf_counter
+        observations = self.observations
+        active = np.arange(self.actor.rows) < len(self.envs)
+        mask = None if active.all() else active
+        for row, (env, seed) in enumerate(zip(self.envs, self.seeds, strict=True)):
+            observations[row] = flat(env.reset(seed=int(seed))[0])
+        self.actor.reset()
+        running = [(row, env.step, observations[row]) for row, env in enumerate(self.envs)]
+        number = 0
+        while running:
+            start = clock()
+            actions = self.actor.decide(observations, mask)
+            decided = clock()
+            typed = self._typed(actions)
+            stepping = clock()
+            ended = self._step(running, typed)
+            stepped = clock()
+            self.chatter.add(actions)
+            number += 1
+            stepped_episodes = len(running)
+            if number == longest:
+                ended = [row for row, _, _ in running]
+            if ended:
+                for row in ended:
+                    self.lengths[row] = number
+                running = [entry for entry in running if entry[0] not in ended]
+                active[ended] = False
+                mask = active
+                progress(len(ended))
+            if on_step is not None and running and running[0][0] == 0:
+                on_step(self.envs[0])
+            self.clocks.add(stepped_episodes, decided - start, stepped - stepping, clock() - start)
+
+    def _typed(self, actions: Float) -> NDArray[Any]:
+        """Actions as the environments take them; rows that wait are NaN, which no integer is."""
+        typed = (np.nan_to_num(actions) if self.whole else actions).astype(self.kind)
+        return typed if self.action_shape is None else typed.reshape(-1, *self.action_shape)
+
+    def _step(self, running: list[Any], typed: NDArray[Any]) -> list[int]:
+        """Step every running episode; returns the rows that ended."""
+        ended = []
+        for row, step, view in running:
+            observation, reward, terminated, truncated, _ = step(typed[row])
+            if self.one_dimensional:
+                view[:] = observation
+            else:
+                view[:] = np.asarray(observation).reshape(-1)
+            self.totals[row] += float(reward)
+            if terminated or truncated:
+                ended.append(row)
+        return ended
+
+
+class _Clocks:
+    """Seconds of a batch's decisions; those of the first one, which warms up, are not counted."""
+
+    def __init__(self) -> None:
+        self.decisions = 0
+        self.warm_decisions = 0
+        self.env = 0.0
+        self.policy = 0.0
+        self.wall = 0.0
+
+    def add(self, decisions: int, policy: float, env: float, wall: float) -> None:
+        """Add one decision of all running episodes."""
+        self.decisions += decisions
+        if not self.warm_decisions:
+            self.warm_decisions = decisions
+            return
+        self.policy += policy
+        self.env += env
+        self.wall += wall
+
+    def scaled_wall(self) -> float:
+        """Seconds as if the first decision had taken what the others took."""
+        return self.wall * self.decisions / max(self.decisions - self.warm_decisions, 1)
 
 
 class Chatter:
@@ -181,30 +222,26 @@ class Chatter:
     BLOCK = 512  # decisions kept before they are summed
 
     def __init__(self, discrete: bool = False) -> None:
+        """Nothing was added yet."""
         self._kept: list[Float] = []
-        if discrete:
-            self._most = 1.0
-        else:
-            self._most = np.inf
+        self._most = 1.0 if discrete else np.inf
         self._sum = 0.0
         self._count = 0
 
     def add(self, actions: Float) -> None:
-        """Actions [rows, act] of the next decision."""
+        """Add the actions [rows, act] of the next decision."""
         self._kept.append(actions)
         if len(self._kept) > self.BLOCK:
             self._flush()
 
     def _flush(self) -> None:
         moved = np.minimum(np.abs(np.diff(np.stack(self._kept), axis=0)), self._most)
-        self._sum, self._count = (
-            self._sum + float(np.nansum(moved)),
-            self._count + int(np.isfinite(moved).sum()),
-        )
+        self._sum += float(np.nansum(moved))
+        self._count += int(np.isfinite(moved).sum())
         del self._kept[:-1]
 
     def mean(self) -> float:
-        """0.0 where no episode had two decisions."""
+        """The mean so far; 0.0 where no episode had two decisions."""
         if len(self._kept) > 1:
             self._flush()
         return self._sum / max(self._count, 1)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.toolchain.artifact.artifact import Artifact
+from spikeport.toolchain.artifact.artifact import Artifact, Probe
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.simulation.backend import Trace
+from spikeport.toolchain.simulation.backend import Backend, Trace
 from spikeport.toolchain.simulation.backends import BACKENDS, backend_class, open_backend
 from spikeport.toolchain.simulation.closed_loop import environment_of
 
@@ -21,14 +21,24 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True)
 class BackendResult:
-    """How many integers (and actions) a backend was compared on and how many differed.
+    """What comparing a backend with the reference found.
 
-    `missing` says why not.
+    Attributes:
+        mismatches: Integers and actions that differed.
+        compared: How many were compared.
+        missing: Why the backend could not run; empty where it did.
     """
 
     mismatches: int
     compared: int
     missing: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, and `missing` where there is a reason."""
+        facts: dict[str, Any] = {"mismatches": self.mismatches, "compared": self.compared}
+        if self.missing:
+            facts["missing"] = self.missing
+        return facts
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class Verification:
 
     @property
     def exact(self) -> bool:
-        """Every requested backend was there, compared something and never differed."""
+        """Whether every requested backend ran, compared something and never differed."""
         return bool(self.backends) and all(
             result.compared > 0 and result.mismatches == 0 and not result.missing
             for result in self.backends.values()
@@ -49,15 +59,10 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The fields of contract section 8."""
-        backends = {
-            name: {"mismatches": r.mismatches, "compared": r.compared}
-            | ({"missing": r.missing} if r.missing else {})
-            for name, r in self.backends.items()
-        }
         return {
             "exact": self.exact,
             "decisions": self.decisions,
-            "backends": backends,
+            "backends": {name: result.to_json() for name, result in self.backends.items()},
             "first_mismatch": self.first_mismatch,
         }
 
@@ -70,13 +75,25 @@ def verify(
     environment: str | None = None,
     progress: Callable[[str], None] = lambda backend: None,
 ) -> Verification:
-    """Trace the artifact's probe (and, beyond 256 decisions, states of its environment) on every
-    backend.
+    """Trace one stream of decisions on every backend and compare each integer.
 
-    The stream always holds two episode starts or more, and the whole probe a resync too. A backend
-    that is not installed is reported as missing and makes the result not exact. Raises InputError
-    for unknown names and, before anything runs, backends without the artifact's neurons;
-    BackendError for a backend that dies.
+    The stream is the artifact's probe and, beyond its length, states of the environment. It always
+    holds two episode starts or more, and the whole probe a resync too.
+
+    Args:
+        artifact: What to execute.
+        backends: Their names. One that is not installed is reported as missing, and the result is
+            not exact.
+        decisions: The length of the stream.
+        environment: Gymnasium id; None takes the artifact's own.
+        progress: Called with the name of each backend before it runs.
+
+    Returns:
+        What was compared, and the first difference in time.
+
+    Raises:
+        InputError: For unknown names and backends without the artifact's neurons.
+        BackendError: For a backend that dies.
     """
     if decisions < 2:
         raise InputError(
@@ -86,27 +103,7 @@ def verify(
             limit="2 or more",
             fix="--decisions 256",
         )
-    if not backends:
-        raise InputError(
-            "--backends",
-            "no backend named",
-            limit=", ".join(BACKENDS),
-            fix="--backends reference,fast",
-        )
-    classes = {name: backend_class(name) for name in backends}
-    if foreign := {
-        name: neurons
-        for name, kind in classes.items()
-        if (neurons := kind.foreign(artifact.network))
-    }:  # before anything runs
-        listed = "; ".join(f"{name}: {', '.join(neurons)}" for name, neurons in foreign.items())
-        able = ",".join(name for name in classes if name not in foreign) or "reference,fast"
-        raise InputError(
-            "--backends",
-            "have no counterpart for the artifact's neurons",
-            got=listed,
-            fix=f"--backends {able}",
-        )
+    classes = _classes(artifact, backends)
     observations, flags = stream(artifact, decisions, environment)
     progress(REFERENCE)
     with open_backend(REFERENCE, artifact) as reference:
@@ -117,32 +114,50 @@ def verify(
         if name == REFERENCE:
             continue
         progress(name)
-        missing = kind.missing()
-        if missing:
+        if missing := kind.missing():
             results[name] = BackendResult(0, 0, missing)
             continue
         with kind(artifact) as backend:
             results[name], difference = compare(expected, backend.trace(observations, flags))
         if difference is not None and first is None:
             first = {"backend": name} | difference
-    if (
-        REFERENCE in classes
-    ):  # what the others were held to; alone it has been compared with nothing
-        results = {
-            REFERENCE: BackendResult(
-                0, max((result.compared for result in results.values()), default=0)
-            )
-        } | results
+    if REFERENCE in classes:
+        # what the others were held to; alone it has been compared with nothing
+        compared = max((result.compared for result in results.values()), default=0)
+        results = {REFERENCE: BackendResult(0, compared)} | results
     return Verification(len(observations), results, first)
+
+
+def _classes(artifact: Artifact, backends: Sequence[str]) -> dict[str, type[Backend]]:
+    """The backends' classes; all of them run the artifact's neurons."""
+    if not backends:
+        raise InputError(
+            "--backends",
+            "no backend named",
+            limit=", ".join(BACKENDS),
+            fix="--backends reference,fast",
+        )
+    classes = {name: backend_class(name) for name in backends}
+    foreign = {name: kind.foreign(artifact.network) for name, kind in classes.items()}
+    listed = [f"{name}: {', '.join(neurons)}" for name, neurons in foreign.items() if neurons]
+    if listed:
+        able = ",".join(name for name, neurons in foreign.items() if not neurons)
+        raise InputError(
+            "--backends",
+            "have no counterpart for the artifact's neurons",
+            got="; ".join(listed),
+            fix=f"--backends {able or 'reference,fast'}",
+        )
+    return classes
 
 
 def stream(
     artifact: Artifact, decisions: int, environment: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Observations and flags: the probe, shortened to keep two episode starts, or lengthened in the
-    environment.
+    """Observations and flags to verify on.
 
-    Without an environment the probe is repeated with a little noise.
+    The probe is shortened so that two episode starts are kept, or lengthened in the environment;
+    without one it is repeated with a little noise.
     """
     probe = artifact.probe
     second = int(np.flatnonzero(probe.flags == 1)[1])
@@ -150,19 +165,25 @@ def stream(
         first = min(decisions // 2, second)
         keep = np.r_[0:first, second : min(second + decisions - first, len(probe.flags))]
         return probe.observations[keep], probe.flags[keep]
-    missing = max(decisions - len(probe.flags), 1)
     if environment is None and artifact.environment is None:
-        repeats = -(-decisions // len(probe.flags))
-        recorded = probe.observations[: len(probe.flags) - 32 if len(probe.flags) > 32 else None]
-        noise = np.random.default_rng(0).normal(
-            scale=0.01, size=(decisions, probe.observations.shape[1])
-        ) * recorded.std(0)
-        noise[: len(probe.flags)] = 0.0  # first the probe as it is
-        return np.tile(probe.observations, (repeats, 1))[:decisions] + noise, np.tile(
-            probe.flags, repeats
-        )[:decisions]
+        return _repeated(probe, decisions)
+    missing = max(decisions - len(probe.flags), 1)
     states, starts = _closed_loop_states(artifact, missing, environment)
     return np.concatenate([probe.observations, states]), np.concatenate([probe.flags, starts])
+
+
+def _repeated(probe: Probe, decisions: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The probe as it is, then again and again with noise."""
+    length = len(probe.flags)
+    repeats = -(-decisions // length)
+    # the last 32 decisions of a probe are synthetic
+    recorded = probe.observations[: length - 32 if length > 32 else None]
+    noise = np.random.default_rng(0).normal(
+        scale=0.01, size=(decisions, probe.observations.shape[1])
+    ) * recorded.std(0)
+    noise[:length] = 0.0
+    observations = np.tile(probe.observations, (repeats, 1))[:decisions] + noise
+    return observations, np.tile(probe.flags, repeats)[:decisions]
 
 
 def _closed_loop_states(
@@ -195,9 +216,13 @@ def _closed_loop_states(
 
 
 def compare(expected: Trace, got: Trace) -> tuple[BackendResult, dict[str, Any] | None]:
-    """Count differences between two traces of one stream.
+    """Count the differences between two traces of one stream.
 
-    Also the first one in time, None where all are equal.
+    Returns:
+        The counts, and the first difference in time, None where all is equal.
+
+    Raises:
+        BackendError: For a trace of another shape.
     """
     parts: list[tuple[str, NDArray[Any], NDArray[Any]]] = [
         ("input payload", expected.inputs, got.inputs)
@@ -221,8 +246,8 @@ def compare(expected: Trace, got: Trace) -> tuple[BackendResult, dict[str, Any] 
                 fix="report this backend",
             )
         different = np.argwhere(ours != theirs)
-        mismatches = mismatches + len(different)
-        compared = compared + ours.size
+        mismatches += len(different)
+        compared += ours.size
         if len(different) and (earliest is None or different[0][0] < earliest["decision"]):
             place = tuple(int(i) for i in different[0])
             earliest = {

@@ -25,10 +25,10 @@ class Video:
                 fix="--video episode.mp4",
             )
         if path.is_dir() or not path.parent.is_dir():
+            reason = "it is a folder" if path.is_dir() else "its folder does not exist"
             raise InputError(
                 "--video",
-                "cannot be written: "
-                + ("it is a folder" if path.is_dir() else "its folder does not exist"),
+                f"cannot be written: {reason}",
                 got=path,
                 fix="--video episode.gif",
             )
@@ -45,7 +45,8 @@ class Video:
                 why="an .mp4 file needs it",
                 fix=("pip install imageio-ffmpeg", "--video episode.gif"),
             )
-        self.path, self._frames = path, list[Any]()
+        self.path = path
+        self._frames: list[Any] = []
 
     def frame(self, env: Any) -> None:
         """Render the environment as it is now."""
@@ -57,7 +58,7 @@ class Video:
                 f"the environment cannot be rendered here: {type(error).__name__} {error}",
                 fix=(
                     "set MUJOCO_GL=egl or MUJOCO_GL=osmesa and install that library",
-                    "leave --video away",
+                    "omit --video",
                 ),
             ) from None
 
@@ -69,14 +70,12 @@ class Video:
             raise InputError(
                 "--video",
                 "there is nothing to film: the episode ended with its first decision",
-                fix="leave --video away",
+                fix="omit --video",
             )
         rate = 1.0 / (control_period_s or 1 / 30)
-        options: dict[str, Any] = (
-            {"duration": 1000.0 / rate, "loop": 0}
-            if self.path.suffix == ".gif"
-            else {"fps": rate, "macro_block_size": 2}
-        )
+        options: dict[str, Any] = {"fps": rate, "macro_block_size": 2}
+        if self.path.suffix == ".gif":
+            options = {"duration": 1000.0 / rate, "loop": 0}
 
         def write(temporary: Path) -> None:
             try:

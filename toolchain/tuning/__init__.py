@@ -1,7 +1,6 @@
-"""`tune`.
+"""`tune`: search for the cheapest conversion that still holds its policy's return.
 
-Search for the cheapest conversion that still holds its policy's return, judged on seeds of their
-own.
+What it finds is judged on seeds of their own.
 """
 
 from spikeport.toolchain.tuning.tuner import tune as tune

@@ -15,10 +15,10 @@ NEAREST = 6  # failures that are looked at
 
 
 def between(safe: Point, failed: Point) -> Point | None:
-    """The middle of two sdn points of one rule and width; None where they are of different kinds or
-    hardly differ.
+    """The middle of two sdn points of one rule and width.
 
-    Geometric for action error, thrift and shares; triggers are rounded towards the safe point.
+    None where they are of different kinds or hardly differ. Geometric for action error, thrift and
+    shares; triggers are rounded towards the safe point.
     """
     if safe.neuron != "sdn" or (safe.neuron, safe.weight_bits, safe.allocation) != (
         failed.neuron,
@@ -52,8 +52,9 @@ def between(safe: Point, failed: Point) -> Point | None:
 
 
 def bisections(tried: Sequence[tuple[Point, Evidence]]) -> list[Point]:
-    """Middles between the cheapest safe point and cheaper ones that a gate shut out, the nearest to
-    its cost first; none where nothing is safe.
+    """Middles between the cheapest safe point and cheaper ones that a gate shut out.
+
+    The nearest to its cost comes first; there are none where nothing is safe.
     """
     held = [pair for pair in tried if pair[1].safe]
     if not held:

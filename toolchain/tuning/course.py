@@ -22,7 +22,7 @@ from spikeport.toolchain.tuning.tuning_options import TuningOptions
 RUNGS = (4, 12, 36, 108)  # episodes
 SHARE_OF_TIME = 1 / 4  # of the minutes, that one candidate may take on the whole course
 CHEAPER = 0.99  # of the incumbent's cost: below it a candidate is worth the next rung
-EARLY_CHATTER = 1.05  # room over the limit while few episodes have been run
+EARLY_CHATTER = 1.05  # of the limit, while few episodes have been run
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,21 @@ class Course:
     def assess(self, artifact: Artifact, spiking: Episodes, ann: Episodes, last: bool) -> Evidence:
         """What a candidate's episodes say after a rung.
 
-        `last` is the one after which it is safe or not.
+        Args:
+            artifact: The candidate, converted.
+            spiking: Its episodes.
+            ann: The source policy's, at least as many on the same seeds.
+            last: Whether it is the rung after which a candidate is safe or not.
+
+        Returns:
+            The evidence, with a reason if it is out.
         """
         found = gather(artifact, spiking, ann, self.options)
         target = self.options.target
-        chatter = self.options.chatter
+        most = self.options.chatter * (1.0 if last else EARLY_CHATTER)
         source = ann.returns[: spiking.count]
         reason = hopeless(spiking.returns, source, target)
-        if not reason and found.chatter_ratio > chatter * (1.0 if last else EARLY_CHATTER):
+        if not reason and found.chatter_ratio > most:
             reason = f"chatter {found.chatter_ratio:.2f}"
         if reason or not last:
             return dataclasses.replace(found, reason=reason, failed=bool(reason))

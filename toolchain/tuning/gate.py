@@ -20,17 +20,15 @@ from spikeport.toolchain.simulation.return_statistics import (
 )
 
 Float = NDArray[np.float64]
-WEAK = (
-    0.1  # below the source's median by this share of it: an episode that a steady policy has lost
-)
+# below the source's median by this share of it: an episode that a steady policy has lost
+WEAK = 0.1
 OFTEN = 0.05  # share of weak episodes from which on a source counts as bimodal
 # share of episodes that may fail beyond a bimodal source's own; for a steady one no weak episode
 # more
 EXTRA_FAILED = 0.02
-LIKELY_WEAK = (
-    0.01  # the share that weak episodes must contradict for a candidate to be dropped early
-)
-# probabilities
+# the share that weak episodes must contradict for a candidate to be dropped early
+LIKELY_WEAK = 0.01
+# probabilities below which the episodes so far speak against a candidate
 HOPELESS = 0.05
 HOPELESSLY_WEAK = 0.02
 
@@ -67,8 +65,9 @@ def extra_weak(spiking: Float, ann: Float) -> int:
 
 
 def safe(spiking: Float, ann: Float, target: float) -> Verdict:
-    """Whether returns [n] on the seeds of `ann` [n] hold the target with the margin that a choice
-    needs.
+    """Whether returns [n] hold the target with the margin that a choice among many needs.
+
+    `ann` [n] are the source's on the same seeds.
     """
     if not np.isfinite(spiking).all():
         return Verdict(False, "a return is not a number")
@@ -84,16 +83,10 @@ def safe(spiking: Float, ann: Float, target: float) -> Verdict:
     failed = failed_episodes(spiking, ann)
     ann_failed = failed_episodes(ann, ann)
     median = median_ratio(spiking, ann)
-    holds = (
-        verdict.holds or failed < ann_failed
-    )  # fewer failures than the source's are no reason to refuse
-    return Verdict(
-        holds
-        and median is not None
-        and median >= target
-        and failed <= ann_failed + EXTRA_FAILED * n,
-        verdict.reason,
-    )
+    # fewer failures than the source's are no reason to refuse
+    holds = verdict.holds or failed < ann_failed
+    kept = median is not None and median >= target
+    return Verdict(holds and kept and failed <= ann_failed + EXTRA_FAILED * n, verdict.reason)
 
 
 def hopeless(spiking: Float, ann: Float, target: float) -> str:
@@ -108,21 +101,15 @@ def hopeless(spiking: Float, ann: Float, target: float) -> str:
         return f"ratio {ratio:.3f} +- {spread:.3f}"
     if steady(ann):
         weak = extra_weak(spiking, ann)
-        unlikely = (
-            float(np.asarray(stats.binom.sf(weak - 1, n, LIKELY_WEAK))) < HOPELESSLY_WEAK
-        )  # as many or more, were the share allowed
-        if weak > 0 and unlikely:
+        # as many or more, were the share allowed
+        probability = float(np.asarray(stats.binom.sf(weak - 1, n, LIKELY_WEAK)))
+        if weak > 0 and probability < HOPELESSLY_WEAK:
             return f"{weak} weak episodes of {n}"
         return ""
     failed = failed_episodes(spiking, ann)
     ann_failed = failed_episodes(ann, ann)
-    p = float(
-        np.asarray(
-            stats.fisher_exact(
-                [[failed, n - failed], [ann_failed, n - ann_failed]], alternative="greater"
-            )
-        )[1]
-    )
-    if p < HOPELESS:
+    table = [[failed, n - failed], [ann_failed, n - ann_failed]]
+    probability = float(np.asarray(stats.fisher_exact(table, alternative="greater"))[1])
+    if probability < HOPELESS:
         return f"failed {failed} against {ann_failed} of {n}"
     return ""

@@ -44,13 +44,18 @@ def dominated(found: Sequence[Evidence]) -> list[int]:
 
 
 def promoted(found: Sequence[Evidence], rungs: Sequence[int], rung: int) -> list[int]:
-    """Who runs rung number `rung` next, cheapest first: all newcomers on the first, then as many as
-    there are places, the cheapest or, while nothing is safe, evenly from all.
+    """Choose who runs a rung next.
+
+    Args:
+        found: What is known of every candidate.
+        rungs: Numbers of episodes.
+        rung: Index of the rung to be run.
+
+    Returns:
+        Numbers of candidates: all newcomers on the first rung; then as many as there are places,
+        cheapest first, or while nothing is safe evenly from all.
     """
-    if rung:
-        before = rungs[rung - 1]
-    else:
-        before = 0
+    before = rungs[rung - 1] if rung else 0
     out = set(dominated(found))
     waiting = [
         number

@@ -14,13 +14,8 @@ ERRORS = (0.01, 1.0)
 THRIFTS = (1e-3, 100.0)
 SHARES = (1 / 16, 16.0)
 TRIGGERS = (1, 8)
-PLAIN = (
-    0.1,
-    0.05,
-    0.2,
-    0.025,
-    0.0125,
-)  # action errors of plain sdn; the finest are for policies that forgive little
+# action errors of plain sdn; the finest are for policies that forgive little
+PLAIN = (0.1, 0.05, 0.2, 0.025, 0.0125)
 # rule, action error, trigger, thrift: along the directions that saved most, what saved most first
 THRIFTY = (
     *(
@@ -55,6 +50,7 @@ class Point:
     triggers: tuple[int, ...] = ()
 
     def options(self, keep_source: bool = True) -> ConversionOptions:
+        """The options of `convert` that make it."""
         return ConversionOptions(**dataclasses.asdict(self), keep_source=keep_source)
 
     def facts(self) -> dict[str, Any]:
@@ -73,16 +69,9 @@ class Point:
         """The options of `convert` that make it."""
         words = []
         for name, value in self.facts().items():
-            if isinstance(value, list):
-                listed = value
-            else:
-                listed = [value]
-            words.append(
-                f"--{name.replace('_', '-')} "
-                + ",".join(
-                    f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed
-                )
-            )
+            listed = value if isinstance(value, list) else [value]
+            texts = (f"{item:.4g}" if isinstance(item, float) else str(item) for item in listed)
+            words.append(f"--{name.replace('_', '-')} {','.join(texts)}")
         return " ".join(words)
 
     def parameters(self) -> dict[str, Any]:
@@ -106,7 +95,17 @@ class Point:
 
 
 def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) -> Point:
-    """Ask an Optuna trial for a point with these neurons, of a network with `hidden` hidden layers."""
+    """Ask an Optuna trial for a point.
+
+    Args:
+        trial: Optuna's.
+        neuron: Short name of the point's neurons.
+        weight_bits: Widths to choose from.
+        hidden: Number of hidden layers.
+
+    Returns:
+        The point.
+    """
     bits = trial.suggest_categorical(f"{neuron}_weight_bits", weight_bits)
     if neuron != "sdn":
         steps = trial.suggest_categorical(
@@ -119,18 +118,14 @@ def suggest(trial: Any, neuron: str, weight_bits: tuple[int, ...], hidden: int) 
     triggers = tuple(
         trial.suggest_int(f"sdn_trigger_{index}", *TRIGGERS, log=True) for index in range(hidden)
     )
+    thrift = 0.0
     if trial.suggest_categorical("sdn_thrifty", (True, False)):
         thrift = trial.suggest_float("sdn_thrift", *THRIFTS, log=True)
-    else:
-        thrift = 0.0
     split = trial.suggest_categorical("sdn_split", (False, True))
-    if split:
-        shares = tuple(
-            trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True)
-            for index in range(hidden + 1)
-        )
-    else:
-        shares = ()
+    shares = tuple(
+        trial.suggest_float(f"sdn_share_{index}", *SHARES, log=True)
+        for index in range(hidden + 1 if split else 0)
+    )
     return Point(
         neuron,
         bits,
@@ -147,8 +142,8 @@ def first_points(
 ) -> list[Point]:
     """Where a search begins.
 
-    The plain conversion, thrifty sdn, then finer and coarser plain ones and the other neurons'
-    defaults.
+    It is the plain conversion, thrifty sdn, then finer and coarser plain ones and the other
+    neurons' defaults.
     """
     most = max(weight_bits)
     points = list[Point]()

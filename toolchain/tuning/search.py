@@ -1,6 +1,6 @@
-"""The search.
+"""The search: generations of candidates, each over the rungs.
 
-Generations of candidates, each over the rungs, and what they showed decides the next.
+What a generation showed decides who is in the next.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Search:
     def __post_init__(self) -> None:
         self.runners = [Runner(*known) for known in self.study.recall()]
         self.course = self.workers.course
-        self._began, self._before = time.monotonic(), self.study.spent()
+        self._began = time.monotonic()
+        self._before = self.study.spent()
 
     @property
     def tried(self) -> list[tuple[Point, Evidence]]:
@@ -82,9 +83,10 @@ class Search:
 
     @property
     def reserve(self) -> list[tuple[Point, Evidence]]:
-        """Whom to judge, cheapest first: the safe ones, and those under way or left behind that
-        have kept every episode so far; cheaper than the cheapest safe one only with the third
-        rung's episodes.
+        """Candidates that may be judged, cheapest first.
+
+        They are the safe ones, and those under way or left behind that have kept every episode so
+        far; cheaper than the cheapest safe one only with the third rung's episodes.
         """
         target = self.course.options.target
         least = incumbent([evidence for _, evidence in self.tried])
@@ -112,15 +114,19 @@ class Search:
                 return
 
     def _rung(self, rung: int, deadline: float) -> bool:
-        """Run one rung with those whose turn it is; whether there was anyone. On the last the
-        cheapest goes first and alone: once it is safe, the dearer ones need not run.
+        """Run one rung with those whose turn it is; whether there was anyone.
+
+        On the last rung the cheapest goes first and alone: once it is safe, the dearer ones need
+        not run.
         """
         chosen = [
             self.runners[number]
             for number in promoted([runner.evidence for runner in self.runners], self.rungs, rung)
         ]
-        one_by_one = rung == len(self.rungs) - 1
-        for group in [[runner] for runner in chosen] if one_by_one else [chosen]:
+        groups = [chosen]
+        if rung == len(self.rungs) - 1:
+            groups = [[runner] for runner in chosen]
+        for group in groups:
             self._send([runner for runner in group if alive(runner.evidence)], rung, deadline)
             self._settle_dominated()
         return bool(chosen)
@@ -186,10 +192,7 @@ class Search:
         self.report(sum(one.settled for one in self.runners), runner.point, runner.evidence)
 
     def _ask(self, most: int) -> None:
-        """The next generation.
-
-        Middles, what is left of the ladder, moves, and what the optimiser suggests.
-        """
+        """Start at most `most` candidates of the next generation."""
         options = self.course.options
         hidden = len(self.course.policy.layers) - 1
         for point in self._generation(hidden)[:most]:
@@ -201,7 +204,10 @@ class Search:
             self.runners.append(runner)
 
     def _generation(self, hidden: int) -> list[Point | None]:
-        """Points that were not tried; None stands for a suggestion of the optimiser."""
+        """Points that were not tried: middles, what is left of the ladder, and moves.
+
+        None stands for a suggestion of the optimiser.
+        """
         bits = self.course.options.weight_bits
         seen = {runner.point for runner in self.runners}
         safe = [point for point, _ in self.safe]
@@ -222,7 +228,7 @@ class Search:
         return chosen + [None] * (GENERATION - len(chosen))
 
     def _neuron(self) -> str:
-        """Whose turn it is.
+        """The neuron of the next suggestion.
 
         Neurons that have been within reach of the cheapest safe cost take turns.
         """

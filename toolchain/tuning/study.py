@@ -21,6 +21,8 @@ from spikeport.toolchain.tuning.tuning_options import TuningOptions
 NAME = "spikeport-tune"
 STARTUP = 16  # trials before TPE has a model
 SECONDS = "seconds"
+# What Optuna's reader raises for a journal that is not one.
+UNREADABLE = (AssertionError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @contextmanager
@@ -43,8 +45,10 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Candidates that were asked for, by their numbers. A candidate's episodes are written after
-    each of its rungs; Optuna is told its cost once it is out or safe.
+    """Candidates that were asked for, by their numbers.
+
+    A candidate's episodes are written after each of its rungs; Optuna is told its cost once it is
+    out or safe.
     """
 
     optuna: Any
@@ -53,9 +57,16 @@ class Study:
     def ask(
         self, point: Point | None, neuron: str, weight_bits: tuple[int, ...], hidden: int
     ) -> tuple[int, Point]:
-        """A candidate's number and point.
+        """Start a candidate.
 
-        The given one, or with None what the optimiser suggests for `neuron`.
+        Args:
+            point: The candidate, or None for one that the optimiser suggests.
+            neuron: Short name of the suggestion's neurons.
+            weight_bits: Widths that may be suggested.
+            hidden: Number of hidden layers.
+
+        Returns:
+            The candidate's number and point.
         """
         if point is not None:
             self.optuna.enqueue_trial(point.parameters())
@@ -89,6 +100,7 @@ class Study:
         self.optuna.set_user_attr(SECONDS, seconds)
 
     def spent(self) -> float:
+        """Seconds that the search has taken in all."""
         return float(self.optuna.user_attrs.get(SECONDS, 0.0))
 
     def recall(self) -> list[tuple[int, Point, Episodes, Evidence, bool]]:
@@ -104,29 +116,23 @@ class Study:
             facts = kept.get(_key(trial.number))
             running = trial.state == optuna.trial.TrialState.RUNNING
             if facts is not None:
-                point: dict[str, Any] = {
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in facts["point"].items()
-                }
-                evidence: dict[str, Any] = {
-                    name: np.inf if value is None else value
-                    for name, value in facts["evidence"].items()
-                }
-                batches = tuple(Batch.from_json(batch) for batch in facts["episodes"])
-                found.append(
-                    (
-                        trial.number,
-                        Point(**point),
-                        Episodes(batches),
-                        Evidence(**evidence),
-                        not running,
-                    )
-                )
-            elif running:
-                self.optuna.tell(
-                    trial.number, state=optuna.trial.TrialState.FAIL
-                )  # interrupted before it was written down
+                found.append((trial.number, *_known(facts), not running))
+            elif running:  # interrupted before it was written down
+                self.optuna.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         return found
+
+
+def _known(facts: dict[str, Any]) -> tuple[Point, Episodes, Evidence]:
+    """What `Study.remember` wrote of a candidate."""
+    point: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in facts["point"].items()
+    }
+    evidence: dict[str, Any] = {
+        name: np.inf if value is None else value for name, value in facts["evidence"].items()
+    }
+    batches = tuple(Batch.from_json(batch) for batch in facts["episodes"])
+    return Point(**point), Episodes(batches), Evidence(**evidence)
 
 
 def _key(number: int) -> str:
@@ -136,23 +142,21 @@ def _key(number: int) -> str:
 def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptions) -> Study:
     """A new study, or the one in `path`.
 
-    Raises InputError for another search's study and for any other file.
+    Args:
+        path: The study's file; None keeps it in memory.
+        identity: What two searches must share to continue one another.
+        options: Of the search.
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: For another search's study and for any other file.
     """
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
-    if path is not None and not path.parent.is_dir():
-        raise InputError(
-            "--study", "the folder is not there", got=path.parent, fix="create it first"
-        )
-    if path is not None and path.exists() and not _is_journal(path):
-        raise InputError(
-            "--study",
-            "not a study file",
-            got=path.name,
-            fix="name a file that is not there yet, or one that `spikeport tune --study` wrote",
-        )
+    if path is not None:
+        _refuse_unusable(path)
     shortfalls: dict[int, float] = {}
     sampler = optuna.samplers.TPESampler(
         seed=options.seed,
@@ -161,45 +165,64 @@ def open_study(path: Path | None, identity: dict[str, Any], options: TuningOptio
         n_startup_trials=STARTUP,
         constraints_func=lambda trial: (shortfalls.get(trial.number, 1.0),),
     )
+    study = _create(path, sampler)
+    known = study.user_attrs.get("identity")
+    if known is None:
+        study.set_user_attr("identity", identity)
+    elif known != identity:
+        raise _other_search(path, known, identity)
+    return Study(study, shortfalls)
+
+
+def _refuse_unusable(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InputError(
+            "--study", "the folder is not there", got=path.parent, fix="create it first"
+        )
+    if path.exists() and not _is_journal(path):
+        raise InputError(
+            "--study",
+            "not a study file",
+            got=path.name,
+            fix="name a file that is not there yet, or one that `spikeport tune --study` wrote",
+        )
+
+
+def _create(path: Path | None, sampler: Any) -> Any:
+    """Optuna's study, in memory or in a journal."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if path is None:
+        return optuna.create_study(sampler=sampler, study_name=NAME, load_if_exists=True)
     try:
-        if path is None:
-            storage = None
-        else:
-            storage = JournalStorage(JournalFileBackend(str(path)))
-        study = optuna.create_study(
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        return optuna.create_study(
             storage=storage, sampler=sampler, study_name=NAME, load_if_exists=True
         )
-    except (
-        AssertionError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # what Optuna's reader does with a journal that is none
-        if path is None:
-            raise
+    except UNREADABLE as error:
         raise InputError(
             "--study",
             f"not a study file: {type(error).__name__} {error}".rstrip(),
             got=path.name,
             fix="name a file that is not there yet",
         ) from None
-    known = study.user_attrs.get("identity")
-    if known is None:
-        study.set_user_attr("identity", identity)
-    elif known != identity:
-        different = ", ".join(
-            f"{name} {known.get(name)}, now {value}"
-            for name, value in identity.items()
-            if known.get(name) != value
-        )
-        raise InputError(
-            "--study",
-            f"the study belongs to another search ({different})",
-            got=path.name if path else None,
-            fix="name a new study file",
-        )
-    return Study(study, shortfalls)
+
+
+def _other_search(path: Path | None, known: Any, identity: dict[str, Any]) -> InputError:
+    """The error for a study of another search."""
+    different = ", ".join(
+        f"{name} {known.get(name)}, now {value}"
+        for name, value in identity.items()
+        if known.get(name) != value
+    )
+    return InputError(
+        "--study",
+        f"the study belongs to another search ({different})",
+        got=path.name if path else None,
+        fix="name a new study file",
+    )
 
 
 def _is_journal(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import Policy, is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.tuning.course import RUNGS, Course, affordable_rungs
 from spikeport.toolchain.tuning.point import Point
@@ -34,7 +35,31 @@ JUDGED = (24, 216)  # episodes of a judgement, at least and at most
 JUDGEMENTS = 2  # that time is kept for
 DEARER = 1.1  # times the cost of one that did not hold: who is asked next
 MOST_KEPT = 0.4  # of the minutes, for judging
+LATE = 5  # seconds that the last candidate of a search may be late
 DEFAULTS = TuningOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What the judgement chose."""
+
+    chosen: Candidate
+    plain: Candidate  # the best plain conversion, or the chosen one if it is plain
+    judged: int  # candidates that were judged
+
+    @property
+    def cheaper(self) -> bool:
+        """Whether something other than the plain conversion was chosen."""
+        return self.chosen[0] != self.plain[0]
+
+    @property
+    def verdict(self) -> str:
+        """Why the chosen candidate holds or not, in words."""
+        reason = self.chosen[1].reason
+        if self.cheaper:
+            return reason
+        holds = "holds" if self.chosen[1].safe else "does not hold"
+        return f"nothing cheaper was safe; this is the plain conversion, which {holds}: {reason}"
 
 
 def tune(
@@ -46,13 +71,21 @@ def tune(
     report: Report = lambda number, point, evidence: None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Tuned:
-    """Search for the cheapest conversion that holds `options.target` in `environment` (an id that
-    the user typed).
+    """Search for the cheapest conversion that holds `options.target` in an environment.
 
-    `study` is a file that an interrupted search goes on from; `report(number, point, evidence)` is
-    called after each candidate, `note(text)` for what else a user should know. Where nothing holds,
-    the artifact is the plain conversion and `holds` is False. Raises InputError where the policy,
-    the environment and the options do not fit.
+    Args:
+        policy: A feed-forward ANN.
+        environment: A Gymnasium id that the user typed, perhaps `module:Id`.
+        options: What is searched, and for how long.
+        study: A file that an interrupted search goes on from.
+        report: Is called with number, point and evidence after each candidate.
+        note: Is called with what else a user should know.
+
+    Returns:
+        What was found; where nothing holds, the plain conversion with `holds` False.
+
+    Raises:
+        InputError: Where the policy, the environment and the options do not fit.
     """
     started = time.monotonic()
     if not is_feed_forward(policy):
@@ -69,66 +102,83 @@ def tune(
         )
         search = Search(workers, opened, neurons, ann, rungs, report)
         deadline = started - opened.spent() + 60 * options.minutes
-        most = MOST_KEPT * 60 * options.minutes
-        count = int(
-            np.clip(most / (2.0 * JUDGEMENTS * seconds), *JUDGED)
-        )  # twice: the source runs them as well
-        kept = min(2.0 * JUDGEMENTS * count * seconds + 5, most)
+        count, kept = judging_time(seconds, options)
         search.run(deadline - kept)
-        if not search.tried:
-            raise InputError(
-                "--minutes",
-                "no candidate could be run in this time",
-                got=options.minutes,
-                fix=f"--minutes {max(2.0, 10 * options.minutes):g}",
-            )
-        plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
-        nothing = (Point(weight_bits=max(options.weight_bits), neuron=neurons[0]), nothing_known())
-        best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
-        chosen, judged = judge(search, count, deadline, note)
-        if chosen is None or chosen[1].cost > best_plain[1].cost > 0:
-            unaided = fall_back(workers, best_plain[0], count, note)
-            if chosen is None or unaided[1].safe:
-                chosen = unaided
-            else:
-                chosen = chosen
-        held = chosen[0] != best_plain[0]
-        if held:
-            best_plain = best_plain
-        else:
-            best_plain = chosen
-    holds = chosen[1].safe
-    plainly = (
-        "nothing cheaper was safe; this is the plain conversion, which"
-        f" {'holds' if holds else 'does not hold'}"
-    )
-    seeds = (*search_seeds(options.seed, rungs[-1]), *judging_seeds(options.seed, count))
-    recorded = dataclasses.replace(
-        course,
-        calibration=dataclasses.replace(
-            course.calibration, seeds=(*course.calibration.seeds, *seeds)
-        ),
-    )
+        choice = choose(search, count, deadline, note)
     tuned = Tuned(
-        artifact=recorded.build(chosen[0]),
-        holds=holds,
-        verdict=chosen[1].reason if held else f"{plainly}: {chosen[1].reason}",
-        chosen=chosen,
-        plain=(
-            min((c for c in plain if c[1].safe), key=lambda c: c[1].cost, default=best_plain)
-            if held
-            else best_plain
-        ),
+        artifact=recording_seeds(course, rungs, count).build(choice.chosen[0]),
+        holds=choice.chosen[1].safe,
+        verdict=choice.verdict,
+        chosen=choice.chosen,
+        plain=cheapest_safe_plain(search, choice.plain) if choice.cheaper else choice.plain,
         pareto=pareto_front(search.tried, rungs[1]),
         trials=len(search.runners),
         safe=len(search.safe),
         rungs=rungs,
-        judged=judged,
+        judged=choice.judged,
         judging_episodes=count,
         seconds=time.monotonic() - started,
         options=options,
     )
     return dataclasses.replace(tuned, artifact=with_record(tuned, course))
+
+
+def judging_time(seconds: float, options: TuningOptions) -> tuple[int, float]:
+    """Episodes of a judgement, and the seconds that are kept for judging.
+
+    `seconds` are those of one episode, all workers at it.
+    """
+    most = MOST_KEPT * 60 * options.minutes
+    both = 2.0 * seconds  # the source runs every episode as well
+    count = int(np.clip(most / (JUDGEMENTS * both), *JUDGED))
+    return count, min(JUDGEMENTS * count * both + LATE, most)
+
+
+def choose(search: Search, count: int, deadline: float, note: Callable[[str], None]) -> Choice:
+    """Judge on `count` fresh episodes; the plain conversion where nothing cheaper holds."""
+    course = search.course
+    if not search.tried:
+        minutes = course.options.minutes
+        raise InputError(
+            "--minutes",
+            "no candidate could be run in this time",
+            got=minutes,
+            fix=f"--minutes {max(2.0, 10 * minutes):g}",
+        )
+    plain = [candidate for candidate in search.tried if is_plain(candidate[0])]
+    untried = Point(weight_bits=max(course.options.weight_bits), neuron=search.neurons[0])
+    nothing = (untried, nothing_known())
+    best_plain = max(plain, key=lambda candidate: candidate[1].ratio, default=nothing)
+    chosen, judged = judge(search, count, deadline, note)
+    if chosen is None or chosen[1].cost > best_plain[1].cost > 0:
+        unaided = fall_back(search.workers, best_plain[0], count, note)
+        if chosen is None or unaided[1].safe:
+            chosen = unaided
+    if chosen[0] == best_plain[0]:
+        best_plain = chosen  # with the judgement on fresh seeds
+    return Choice(chosen, best_plain, judged)
+
+
+def cheapest_safe_plain(search: Search, best: Candidate) -> Candidate:
+    """The cheapest plain conversion that is safe, else `best`."""
+    safe = [candidate for candidate in search.safe if is_plain(candidate[0])]
+    return min(safe, key=lambda candidate: candidate[1].cost, default=best)
+
+
+def recording_seeds(course: Course, rungs: tuple[int, ...], count: int) -> Course:
+    """The course with the seeds of search and judgement in its calibration.
+
+    The artifact lists them, so that no reported return is of a seed that it was chosen on.
+    """
+    seed = course.options.seed
+    seeds = (
+        *course.calibration.seeds,
+        *search_seeds(seed, rungs[-1]),
+        *judging_seeds(seed, count),
+    )
+    return dataclasses.replace(
+        course, calibration=dataclasses.replace(course.calibration, seeds=seeds)
+    )
 
 
 def _nothing_to_tune(policy: AnyPolicy) -> InputError:
@@ -170,7 +220,7 @@ def usable_neurons(
 
 
 def prepare(policy: Policy, environment: str, options: TuningOptions) -> Course:
-    """Calibrate."""
+    """Calibrate the policy in the environment; what all candidates share."""
     env = gymnasium_bridge.make(environment, trusted=True)
     try:
         gymnasium_bridge.check_fit(
@@ -191,8 +241,10 @@ def prepare(policy: Policy, environment: str, options: TuningOptions) -> Course:
 
 
 def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]:
-    """The source policy's episodes on the search seeds, the rungs that there is time for, and
-    seconds per episode, all workers at it.
+    """Run the source policy on the search seeds.
+
+    Returns its episodes, the rungs that there is time for, and seconds per episode with all
+    workers at it.
     """
     options = workers.course.options
     seeds = search_seeds(options.seed, RUNGS[-1])
@@ -218,9 +270,16 @@ def source_episodes(workers: Workers) -> tuple[Episodes, tuple[int, ...], float]
 def judge(
     search: Search, count: int, deadline: float, note: Callable[[str], None]
 ) -> tuple[Candidate | None, int]:
-    """The cheapest candidate in reserve that also holds on fresh seeds, if any.
+    """Run the candidates in reserve on fresh seeds, the cheapest first, until one holds.
 
-    How many had to be asked.
+    Args:
+        search: A finished search.
+        count: Episodes of a judgement.
+        deadline: After which no further judgement begins, of time.monotonic.
+        note: Is called with a sentence after each judgement.
+
+    Returns:
+        The candidate that holds, with this evidence, or None; and how many were judged.
     """
     workers = search.workers
     course = search.course
@@ -234,9 +293,8 @@ def judge(
         left = deadline - time.monotonic()
         if judged and left < longest:
             break
-        if known.cost < DEARER * refused or (
-            judged and left < 2 * longest and not known.safe
-        ):  # the last turn is a safe one's
+        last = judged and left < 2 * longest  # the last turn is a safe one's
+        if known.cost < DEARER * refused or (last and not known.safe):
             continue
         started = time.monotonic()
         spiking = Episodes()
@@ -252,10 +310,11 @@ def judge(
             if evidence.failed:
                 break
         longest = max(longest, time.monotonic() - started)
-        judged = judged + 1
+        judged += 1
+        holds = "holds" if evidence.safe else "does not hold"
         note(
-            f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g},"
-            f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
+            f"judged on {evidence.episodes} fresh episodes: cost {evidence.cost:.4g}, {holds},"
+            f" {evidence.reason}"
         )
         if evidence.safe:
             return (point, evidence), judged
@@ -273,10 +332,8 @@ def fall_back(workers: Workers, plain: Point, count: int, note: Callable[[str], 
     ann = Episodes(tuple(workers.episodes(seeds)))
     spiking = Episodes(tuple(workers.episodes(seeds, artifact=artifact)))
     evidence = workers.course.holds(artifact, spiking, ann)
-    note(
-        f"the plain conversion on {evidence.episodes} fresh episodes:"
-        f" {'holds' if evidence.safe else 'does not hold'}, {evidence.reason}"
-    )
+    holds = "holds" if evidence.safe else "does not hold"
+    note(f"the plain conversion on {evidence.episodes} fresh episodes: {holds}, {evidence.reason}")
     return plain, evidence
 
 
@@ -292,6 +349,7 @@ def is_plain(point: Point) -> bool:
 
 
 def nothing_known() -> Evidence:
+    """The evidence of a candidate that never ran."""
     return Evidence(0, 0.0, 0.0, 0.0, 0.0, False, "not tried")
 
 

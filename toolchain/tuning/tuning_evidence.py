@@ -1,6 +1,6 @@
-"""What is known of a candidate.
+"""What is known of a candidate: its closed-loop episodes so far.
 
-Its closed-loop episodes so far, next to the source policy's on the same seeds.
+They stand next to the source policy's on the same seeds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from spikeport.toolchain.simulation.rollout import Rollout
 from spikeport.toolchain.tuning.tuning_options import TuningOptions
 
 Float = NDArray[np.float64]
+LEAST_SHORTFALL = 0.01  # of a candidate whose mean return is right but which loses episodes
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,18 @@ class Batch:
 
     @classmethod
     def of(cls, rollout: Rollout, census: Census | None) -> Batch:
+        """The episodes of a rollout."""
         moves = max(rollout.decisions - len(rollout.returns), 0)
         return cls(tuple(rollout.returns.tolist()), rollout.chatter * moves, moves, census)
 
     @classmethod
     def from_json(cls, facts: dict[str, Any]) -> Batch:
         """The inverse of dataclasses.asdict."""
-        census = facts["census"]
-        if census:
-            layers = tuple(LayerCensus(**layer) for layer in census["layers"])
-        else:
-            layers = ()
-        return cls(
-            tuple(facts["returns"]),
-            facts["moved"],
-            facts["moves"],
-            Census(**census | {"layers": layers}) if census else None,
-        )
+        census = None
+        if facts["census"]:
+            layers = tuple(LayerCensus(**layer) for layer in facts["census"]["layers"])
+            census = Census(**facts["census"] | {"layers": layers})
+        return cls(tuple(facts["returns"]), facts["moved"], facts["moves"], census)
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,12 @@ class Episodes:
 
     @property
     def returns(self) -> Float:
+        """Returns [episodes]."""
         return np.array([value for batch in self.batches for value in batch.returns])
 
     @property
     def count(self) -> int:
+        """Number of episodes."""
         return sum(len(batch.returns) for batch in self.batches)
 
     def __add__(self, more: list[Batch]) -> Episodes:
@@ -85,40 +83,32 @@ class Episodes:
         return moved / max(moves, 1)
 
     def census(self) -> Census:
+        """The work of all batches together."""
         return combined([batch.census for batch in self.batches if batch.census is not None])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers of one candidate. `cost` is in the unit of the search; `safe` says that it held with
-    a margin on all rungs, `failed` that a gate has shut it out; `reason` is empty while it may go
-    on.
-    """
+    """Numbers of one candidate."""
 
     episodes: int
-    ratio: float
+    ratio: float  # of the mean return to the source's
     chatter_ratio: float
-    cost: float
+    cost: float  # in the unit of the search
     synops_per_mac: float
-    safe: bool
-    reason: str
-    failed: bool = False
+    safe: bool  # it held with a margin on all rungs
+    reason: str  # empty while it may go on
+    failed: bool = False  # a gate has shut it out
 
     def shortfall(self, target: float, chatter: float) -> float:
-        """How far from admissible.
+        """How far from admissible it is, for an optimiser that knows constraints.
 
-        0 where no gate objects, for an optimiser that knows constraints.
+        0 where no gate objects.
         """
-        if self.failed:
-            return (
-                max(target - self.ratio, 0.0)
-                + max(self.chatter_ratio - chatter, 0.0)
-                + LEAST_SHORTFALL
-            )
-        return 0.0
-
-
-LEAST_SHORTFALL = 0.01  # of a candidate whose mean return is right but which loses episodes
+        if not self.failed:
+            return 0.0
+        missing = max(target - self.ratio, 0.0)
+        return missing + max(self.chatter_ratio - chatter, 0.0) + LEAST_SHORTFALL
 
 
 def gather(
@@ -128,20 +118,22 @@ def gather(
     returns = spiking.returns
     count = spiking.count
     census = spiking.census()
+    ratio = 0.0
+    if np.isfinite(returns).all():
+        ratio = float(return_ratio(returns, ann.returns[:count]) or 0.0)
     return Evidence(
-        count,
-        float(return_ratio(returns, ann.returns[:count]) or 0.0)
-        if np.isfinite(returns).all()
-        else 0.0,
-        spiking.chatter(count) / max(ann.chatter(count), 1e-12),
-        price(census, artifact, options),
-        census.synops_per_mac,
-        False,
-        "",
+        episodes=count,
+        ratio=ratio,
+        chatter_ratio=spiking.chatter(count) / max(ann.chatter(count), 1e-12),
+        cost=price(census, artifact, options),
+        synops_per_mac=census.synops_per_mac,
+        safe=False,
+        reason="",
     )
 
 
 def not_convertible(problem: str) -> Evidence:
+    """The evidence of a point that `convert` refuses."""
     return Evidence(0, 0.0, 0.0, np.inf, np.inf, False, f"not convertible: {problem}", True)
 
 

@@ -16,16 +16,13 @@ Candidate = tuple[Point, Evidence]
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """A finished search.
-
-    `chosen` carries the judgement on seeds that the search never saw; `plain` what `convert` does.
-    """
+    """A finished search."""
 
     artifact: Artifact
     holds: bool
     verdict: str
-    chosen: Candidate
-    plain: Candidate | None
+    chosen: Candidate  # with the judgement on seeds that the search never saw
+    plain: Candidate | None  # what `convert` does
     pareto: tuple[Candidate, ...]
     trials: int
     safe: int
@@ -36,6 +33,7 @@ class Tuned:
     options: TuningOptions
 
     def to_json(self) -> dict[str, Any]:
+        """Everything but the artifact as JSON-able facts."""
         return {
             "holds": self.holds,
             "verdict": self.verdict,
@@ -60,14 +58,13 @@ def candidate_facts(candidate: Candidate) -> dict[str, Any]:
 
 
 def pareto_front(tried: list[Candidate], episodes: int) -> tuple[Candidate, ...]:
-    """Of the candidates with at least `episodes` episodes, those that no other beats in cost and
-    ratio; cheapest first.
+    """Candidates that no other beats in cost and ratio, cheapest first.
+
+    Those with less than `episodes` episodes are left out.
     """
     front: list[Candidate] = []
-    for candidate in sorted(
-        (pair for pair in tried if pair[1].episodes >= episodes),
-        key=lambda pair: (pair[1].cost, -pair[1].ratio),
-    ):
+    known = [pair for pair in tried if pair[1].episodes >= episodes]
+    for candidate in sorted(known, key=lambda pair: (pair[1].cost, -pair[1].ratio)):
         if not front or candidate[1].ratio > front[-1][1].ratio:
             front.append(candidate)
     return tuple(front)

@@ -1,9 +1,8 @@
-"""Candidates side by side: one process per core converts and runs episodes, the search waits for
-what they found.
+"""Candidates side by side: one process per core converts and runs episodes.
 
-A rollout spends its time in the environment's Python and in MuJoCo, one core at a time; processes
-share nothing but what was there when they began. Where processes cannot be forked, or one core is
-all there is, the work is done here.
+The search waits for what they found. A rollout spends its time in the environment's Python and in
+MuJoCo, one core at a time; processes share nothing but what was there when they began. Where
+processes cannot be forked, or one core is all there is, the work is done here.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from types import TracebackType
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.fast import FastBackend
-from spikeport.toolchain.simulation.rollout import roll_out
+from spikeport.toolchain.policies.actor import Actor
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
+from spikeport.toolchain.simulation.rollout import Rollout, roll_out
 from spikeport.toolchain.tuning.course import Course
 from spikeport.toolchain.tuning.point import Point
 from spikeport.toolchain.tuning.tuning_evidence import Batch
@@ -31,10 +31,7 @@ SMALLEST_PART = 4  # episodes
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Episodes to run.
-
-    Of `artifact`, else of what `point` is converted to, else of the source policy.
-    """
+    """Episodes to run: of `artifact`, of what `point` is converted to, or of the source policy."""
 
     seeds: Sequence[int]
     point: Point | None = None
@@ -61,15 +58,17 @@ def perform(course: Course, task: Task) -> Outcome:
             artifact = course.build(task.point)
         except InputError as error:
             return Outcome(None, None, time.monotonic() - started, error.what)
+
+    def run(actor: Actor) -> Rollout:
+        return roll_out(actor, lambda index: course.make_env(), task.seeds)
+
     if artifact is None:
-        backend = None
+        batch = Batch.of(run(course.policy.actor(rows)), None)
     else:
         backend = FastBackend(artifact, rows)
-    rollout = roll_out(
-        backend or course.policy.actor(rows), lambda index: course.make_env(), task.seeds
-    )
-    batch = Batch.of(rollout, None if backend is None else backend.census())
-    return Outcome(batch, artifact if task.artifact is None else None, time.monotonic() - started)
+        batch = Batch.of(run(backend), backend.census())
+    made = artifact if task.artifact is None else None
+    return Outcome(batch, made, time.monotonic() - started)
 
 
 _course: Course | None = None  # of a worker process
@@ -102,9 +101,8 @@ class Workers:
         self.count = count
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
         if count > 1:
-            context = multiprocessing.get_context(
-                "fork"
-            )  # the calibration is large and need not be copied
+            # the calibration is large and need not be copied
+            context = multiprocessing.get_context("fork")
             self._pool = concurrent.futures.ProcessPoolExecutor(count, context, _begin, (course,))
 
     def run(
@@ -112,7 +110,7 @@ class Workers:
     ) -> Iterator[tuple[int, Outcome]]:
         """(number of the task, outcome) as they come in.
 
-        What has not begun at `deadline` (time.monotonic) is left.
+        What has not begun at `deadline` (time.monotonic) is omitted.
         """
         if self._pool is None:
             for number, task in enumerate(tasks):
@@ -122,9 +120,8 @@ class Workers:
         waiting = list(enumerate(tasks))[::-1]
         running = dict[concurrent.futures.Future[Outcome], int]()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # newer Pythons warn of forks beside threads
+            # newer Pythons warn of forks beside threads
+            warnings.simplefilter("ignore", DeprecationWarning)
             while waiting or running:
                 while waiting and len(running) < self.count and time.monotonic() < deadline:
                     number, task = waiting.pop()
@@ -157,6 +154,7 @@ class Workers:
         return [seeds[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
     def close(self) -> None:
+        """End the processes."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

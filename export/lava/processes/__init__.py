@@ -1,0 +1,1 @@
+"""The processes of exported networks: sources, neurons, readout and recorder."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import clip_long, floor_division, shift_right
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import clip_long, floor_division, shift_right
 from spikeport.toolchain.network.integer_network import Layer
 from spikeport.toolchain.network.parameters import ActivationTable
 
@@ -13,7 +13,7 @@ BEYOND = 2**30  # above every payload's range, so what is cut here still counts 
 
 
 def quantised_activation(graph: Graph, layer: Layer, accumulator: str) -> str:
-    """int32 [n, 1, neurons] of accumulators [n, 1, neurons]."""
+    """Add q, int32 [n, 1, neurons], of accumulators of the same shape."""
     if layer.table is not None:
         return table_value(graph, layer.table, accumulator)
     theta = layer.threshold.astype(np.int32)
@@ -24,11 +24,11 @@ def quantised_activation(graph: Graph, layer: Layer, accumulator: str) -> str:
 
 
 def table_value(graph: Graph, table: ActivationTable, accumulator: str) -> str:
-    """offset + (((acc - start) * multiplier + 2^(shift - 1)) >> shift) of the last segment with
-    start <= acc.
+    """Add the piecewise-linear map of a table.
 
-    A product of 24 by 15 bits needs 64, and so may q, until it is cut to what no payload reaches.
-    The tables are stored flat, [neuron, segment].
+    offset + (((acc - start) * multiplier + 2^(shift - 1)) >> shift) of the last segment with start
+    <= acc. A product of 24 by 15 bits needs 64, and so may q, until it is cut to what no payload
+    reaches. The tables are stored flat, [neuron, segment].
     """
     neurons, segments = table.start.shape
     reached = graph.node(

@@ -1,6 +1,6 @@
 """`dc@1` in units of 1/D, D = lcm(1..T).
 
-`ein` and `eout` live inside a window, only v, v_start and c are handed on.
+`ein` and `eout` live inside a window; only v, v_start and c are handed on.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.carry_over import Range, window_start
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.export.onnx.neurons.multi_threshold import largest_payload
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.toolchain.network.integer_network import Layer, Network, denominator
 
 
 @final
 class DifferentialCodingGraph(NeuronGraph):
+    """The equations of toolchain/neurons/differential_coding.py."""
+
     state = ("v", "v_start", "c")
 
     def window(
@@ -31,14 +33,14 @@ class DifferentialCodingGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         d = denominator(network.timesteps)
         threshold = layer.threshold.astype(np.int64)
         unit = d * threshold
         one = np.ones_like(threshold)
         span = Range(0 * unit, -4 * unit, 4 * unit)
-        start = window_start(
-            graph, control, span, state["v"], state["v_start"], state["c"], one, network.alpha
-        )
+        residual = Residual(state["v"], state["v_start"], state["c"], one)
+        start = window_start(graph, control, span, residual, network.alpha)
         synaptic = graph.split(sums.tensor, sums.count)
         nothing = graph.node("Sub", start, start)
         v = start

@@ -1,18 +1,18 @@
 """The encoder's neurons of a spiking network.
 
-V <- v + q, spike if v > threshold, v <- v - threshold; v = 0 at a decision's start.
+v <- v + q;  spike if v > threshold;  v <- v - threshold;  v = 0 at a decision's start
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 
 
 def encoder_spikes(graph: Graph, encoded: str, inputs: int, threshold: int, timesteps: int) -> str:
-    """Spikes int32 [n, T, inputs] of activations q [n, 1, inputs]."""
+    """Add the spikes int32 [n, T, inputs] of activations q [n, 1, inputs]."""
     theta = np.array(threshold, np.int32)
 
     def step(graph: Graph, state: list[str], q: str) -> tuple[list[str], list[str]]:

@@ -1,7 +1,7 @@
-"""`leaky@1`.
+"""`leaky@1`, one timestep per decision.
 
-V <- sat(decay(v, keep) + (W x << shift) + b - theta [v > theta]); spike if v > theta; v = 0 at a
-start.
+v <- sat(decay(v, keep) + (W x << shift) + b - theta [v > theta]);  spike if v > theta
+v = 0 at a start
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, decay, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, decay, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.neurons.leaky import leak_of
 
 
 @final
 class LeakyGraph(NeuronGraph):
+    """The equations of toolchain/neurons/leaky.py."""
+
     state = ("v",)
 
     def window(
@@ -31,6 +33,7 @@ class LeakyGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         leak = leak_of(layer)
         theta = layer.threshold.astype(np.int32)
         zero = np.array(0, np.int32)

@@ -1,5 +1,6 @@
-"""`lif@1`: u <- decay(u) + (a << 6), v <- decay(v) + u, spike if v > threshold << 6, v <- 0; u = v
-= 0 at each window's start.
+"""`lif@1`, hard reset, u = v = 0 at each window's start.
+
+    u <- decay(u) + (a << 6);  v <- decay(v) + u;  spike if v > threshold << 6;  v <- 0
 
 Nothing is handed on to the next decision. As a stock LIF runs on until its next reset, L steps
 follow the window, for the counts of idle activity alone. The range proof keeps all of it within 24
@@ -13,10 +14,10 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import decay
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import decay
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 from spikeport.toolchain.network.integer_network import Layer, Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
@@ -24,6 +25,8 @@ from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
 @final
 class LeakyIntegrateAndFireGraph(NeuronGraph):
+    """The equations of toolchain/neurons/leaky_integrate_and_fire.py."""
+
     state = ()
 
     def window(
@@ -35,6 +38,7 @@ class LeakyIntegrateAndFireGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         dynamics = dynamics_of(layer)
         steps = len(network.layers)
         kept_u, kept_v = (

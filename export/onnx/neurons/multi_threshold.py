@@ -1,7 +1,7 @@
-"""`mt@1`.
+"""`mt@1`: payloads of 1, 2, 4 and 8.
 
-The largest p of {1, 2, 4, 8} with 4 v >= 3 p lambda, else the largest with 4 v <= -3 p lambda and c
->= p, negative.
+The largest p of these with 4 v >= 3 p lambda, else the largest with 4 v <= -3 p lambda and c >= p,
+negative.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeport.export.onnx.carry_over import Range
+from spikeport.export.onnx.graph.carry_over import Range
+from spikeport.export.onnx.graph.onnx_graph import Graph
 from spikeport.export.onnx.neurons.windowed_graph import WindowedGraph
-from spikeport.export.onnx.onnx_graph import Graph
 from spikeport.toolchain.network.integer_network import Layer
 
 PAYLOADS = np.array([1, 2, 4, 8], np.int64)
@@ -22,11 +22,20 @@ PAYLOADS = np.array([1, 2, 4, 8], np.int64)
 def largest_payload(
     graph: Graph, v: str, unit: NDArray[np.int64], sent: str, enough: NDArray[np.int64]
 ) -> str:
-    """p for membranes `v` [n, 1, neurons], thresholds `unit` (lambda) and what was `sent`; p needs
-    sent >= p * enough.
+    """Add the payload p of membranes.
 
-    4 v >= 3 p lambda where v >= ceil(3 p lambda / 4). Who passes the threshold of p passes the
+    4 v >= 3 p lambda where v >= ceil(3 p lambda / 4). Whatever passes the threshold of p passes the
     smaller ones too, so p is the sum of its distances from the next smaller one: 1, 1, 2, 4.
+
+    Args:
+        graph: Takes the nodes.
+        v: Membranes, [n, 1, neurons].
+        unit: The thresholds lambda, [neurons].
+        sent: What was sent so far.
+        enough: A negative p needs sent >= p * enough, [neurons].
+
+    Returns:
+        p, int32 [n, 1, neurons].
     """
     p = PAYLOADS[:, None]
     reached = (-(-3 * p * unit // 4)).astype(np.int32)
@@ -46,10 +55,14 @@ def largest_payload(
 
 @final
 class MultiThresholdGraph(WindowedGraph):
+    """The equations of toolchain/neurons/multi_threshold.py."""
+
     def range(self, layer: Layer) -> Range:
+        """Where the membrane starts, and its limits when carried over."""
         half = 4 * layer.threshold.astype(np.int64)
         return Range(np.zeros_like(half), -half, half)
 
     def fire(self, graph: Graph, layer: Layer, v: str, net: str) -> str:
+        """Add the payloads of integrated membranes."""
         unit = layer.threshold.astype(np.int64)
         return largest_payload(graph, v, unit, net, np.ones_like(unit))

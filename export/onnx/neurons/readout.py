@@ -1,7 +1,6 @@
-"""`readout@1`.
+"""`readout@1`: an accumulator.
 
-An accumulator that starts at T b (if, snm, mt) or D b (dc) in each window, at b in each episode
-(sdn).
+It starts at T b (if, snm, mt) or D b (dc) in each window, at b in each episode (sdn).
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ from typing import final
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 from spikeport.toolchain.network.integer_network import Coding, Layer, Network, denominator
 
 
 @final
 class ReadoutGraph(NeuronGraph):
+    """The equations of toolchain/neurons/readout.py."""
+
     state = ("acc",)
 
     def window(
@@ -30,6 +31,7 @@ class ReadoutGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         differential = network.coding == Coding.DIFFERENTIAL
         timesteps = network.timesteps
         if network.coding == Coding.ACROSS:

@@ -1,6 +1,7 @@
-"""`sdn@1`.
+"""`sdn@1`: changes of a quantised activation.
 
-Acc <- acc + W d; q = clip(f(acc)); d = q - ref, sent if d != 0 and (|d| >= trigger or q = 0).
+acc <- acc + W d;  q = clip(f(acc));  d = q - ref
+sent if d != 0 and (|d| >= trigger or q = 0)
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from typing import final
 
 import numpy as np
 
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import clip
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.export.onnx.neurons.activation import quantised_activation
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import clip
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
 from spikeport.toolchain.network.integer_network import Layer, Network
 
 
 @final
 class SigmaDeltaGraph(NeuronGraph):
+    """The equations of toolchain/neurons/sigma_delta.py."""
+
     state = ("acc", "ref")
 
     def window(
@@ -30,6 +33,7 @@ class SigmaDeltaGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         zero = np.array(0, np.int32)
         before = graph.node("Where", control.start, layer.bias.astype(np.int32), state["acc"])
         reference = graph.node("Where", control.start, zero, state["ref"])

@@ -1,6 +1,6 @@
-"""What `if`, `snm` and `mt` share:
+"""What `if`, `snm` and `mt` share.
 
-I = W x + b, v <- sat(v + I), fire, v <- v - p theta, n <- n + p.
+I = W x + b;  v <- sat(v + I);  fire;  v <- v - p theta;  n <- n + p
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spikeport.export.onnx.carry_over import Range, window_start
-from spikeport.export.onnx.onnx_graph import Graph
-from spikeport.export.onnx.onnx_integers import beyond_limit, saturate
-from spikeport.export.onnx.onnx_window import Control, NeuronGraph, Sums, Window
-from spikeport.export.onnx.timesteps import Size, run_timesteps
+from spikeport.export.onnx.graph.carry_over import Range, Residual, window_start
+from spikeport.export.onnx.graph.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_integers import beyond_limit, saturate
+from spikeport.export.onnx.graph.onnx_window import Control, NeuronGraph, Sums, Window
+from spikeport.export.onnx.graph.timesteps import Size, run_timesteps
 from spikeport.toolchain.network.integer_network import Layer, Network
 
 
 class WindowedGraph(NeuronGraph):
-    """Abstract.
-
-    `net` counts what was sent in this decision, in payload units of one threshold each.
-    """
+    """Abstract; `net` counts what was sent in this decision, in units of one threshold each."""
 
     state = ("v", "v_start", "net")
 
@@ -43,17 +40,10 @@ class WindowedGraph(NeuronGraph):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
+        """Add the nodes of one window."""
         theta = layer.threshold.astype(np.int32)
-        start = window_start(
-            graph,
-            control,
-            self.range(layer),
-            state["v"],
-            state["v_start"],
-            state["net"],
-            theta.astype(np.int64),
-            network.alpha,
-        )
+        residual = Residual(state["v"], state["v_start"], state["net"], theta.astype(np.int64))
+        start = window_start(graph, control, self.range(layer), residual, network.alpha)
 
         def step(graph: Graph, state: list[str], current: str) -> tuple[list[str], list[str]]:
             v, net = state

@@ -10,7 +10,7 @@ from spikeport.toolchain.conversion.calibration.signal_statistics import PolicyS
 from spikeport.toolchain.conversion.calibration.states import Calibration
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 P = TypeVar("P", bound=AnyPolicy)
 

@@ -15,7 +15,7 @@ from spikeport.toolchain.conversion.calibration.states import from_arrays, from_
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 Progress = Callable[[str, int, int], None]  # is called with a stage, what is done of it, its total
 

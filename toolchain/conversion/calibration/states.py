@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spikeport.toolchain.conversion.calibration.reset_seeds import calibration_seed
 from spikeport.toolchain.environments.gymnasium_bridge import flat, quiet, typed_action
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 Float = NDArray[np.float64]
 LEAST = 100  # states: fewer say nothing about a signal's range

@@ -9,6 +9,7 @@ import numpy as np
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons.bounds import RowKind, bound_rows, payload_ranges
 from spikeport.toolchain.quantization.activation_table import build_table
 from spikeport.toolchain.quantization.rounding import Float, Long
@@ -34,7 +35,7 @@ def integer_network(trained: FakeQuantised) -> Network:
             scales[index],
         )
         changes: dict[str, object] = {
-            "weights": integers.astype(np.int8),
+            "synapses": Dense(integers.astype(np.int8)),
             "bias": bias.astype(np.int32),
             "row_scale": scale,
             "unit": scale,
@@ -57,7 +58,7 @@ def _proven_rows(
     while True:
         integers = np.rint(real / scale[:, None]).astype(np.int64)
         integer_bias = np.rint(bias / scale).astype(np.int64)
-        proof = bound_rows(integers, integer_bias, low, high, RowKind.of(network, index))
+        proof = bound_rows(Dense(integers), integer_bias, low, high, RowKind.of(network, index))
         excess = np.maximum(proof.synaptic, proof.accumulator) / STATE_LIMIT
         if (excess <= 1).all():
             return integers, integer_bias, scale

@@ -14,7 +14,7 @@ from spikeport.toolchain.conversion.distillation.distillation_training import tr
 from spikeport.toolchain.conversion.distillation.distilled_integers import integer_network
 from spikeport.toolchain.conversion.distillation.fake_quantised import FakeQuantised
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 ROUNDS = 3
 STEPS = 2000  # per round

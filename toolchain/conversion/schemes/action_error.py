@@ -9,8 +9,8 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.calibration.signal_statistics import centred, unit
 from spikeport.toolchain.conversion.calibration.states import Calibration
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.policy import AnyPolicy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 Float = NDArray[np.float64]
 STATES = 2000  # in order, where decisions depend on one another

@@ -19,7 +19,7 @@ from spikeport.toolchain.conversion.schemes.scheme import Scheme
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, is_feed_forward
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 Silent = list[NDArray[np.bool_]]  # per hidden layer, [out]
 

@@ -18,6 +18,7 @@ from spikeport.toolchain.conversion.schemes.thresholds import usual_where_silent
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT, Leak
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import Leaky, network_of
 from spikeport.toolchain.neurons.leaky import KEEP_UNITS, LARGEST_SHIFT
 from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
@@ -121,7 +122,7 @@ def _hidden(
     rows = len(weights)
     return Layer(
         neuron=Leaky.id,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=scale,
         threshold=threshold.astype(np.int32),

@@ -24,6 +24,7 @@ from spikeport.toolchain.network.parameters import (
     STATE_LIMIT,
     Dynamics,
 )
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import LeakyIntegrateAndFire, network_of
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import bound_membrane
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
@@ -140,7 +141,7 @@ def quantise_layer(layer: SpikingLayer, bits: int, steps: int, where: str) -> La
             bias = _voltage_bias(layer.bias.astype(np.float64) / unit * 2**ACT_SHIFT)
         if bias is None or threshold > most:
             continue
-        u, v = bound_membrane(weights, bias, dynamics, steps)
+        u, v = bound_membrane(Dense(weights), bias, dynamics, steps)
         if max(u.max(), v.max()) <= STATE_LIMIT:
             return _layer(weights, bias, scale, threshold, dynamics)
     raise _does_not_fit(layer, values, where)
@@ -201,7 +202,7 @@ def _layer(
     rows = len(weights)
     return Layer(
         neuron=LeakyIntegrateAndFire.id,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=bias.astype(np.int32),
         row_scale=np.full(rows, scale),
         threshold=np.full(rows, threshold, np.int32),

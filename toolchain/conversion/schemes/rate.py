@@ -17,7 +17,7 @@ from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.neurons import BY_NAME
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 
 class RateScheme(AnnScheme):

@@ -30,6 +30,7 @@ from spikeport.toolchain.conversion.schemes.thresholds import (
 )
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import BY_NAME, network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.traits import Traits
@@ -178,7 +179,7 @@ def _hidden_layer(rows: IntegerRows, code: RateCode, threshold: Float, hold_inpu
     outputs = len(rows.bias)
     layer = Layer(
         neuron=BY_NAME[code.neuron].id,
-        weights=rows.weights.astype(np.int8),
+        synapses=Dense(rows.weights.astype(np.int8)),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=np.zeros(outputs, np.int32),

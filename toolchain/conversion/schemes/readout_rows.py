@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.network.integer_network import READOUT, Layer
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.quantization.layer_rounding import IntegerRows
 
 
@@ -17,7 +18,7 @@ def readout_layer(rows: IntegerRows, hold_input: bool = False) -> Layer:
     nothing = np.zeros(len(rows.bias), np.int32)
     return Layer(
         neuron=READOUT,
-        weights=rows.weights.astype(np.int8),
+        synapses=Dense(rows.weights.astype(np.int8)),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=nothing,

@@ -21,7 +21,7 @@ from spikeport.toolchain.conversion.schemes.conversion_choices import (
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.neurons import BY_NAME
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 Choices = TypeVar("Choices", bound=ConversionChoices)
 LARGEST_TIMESTEPS = 1024

@@ -9,7 +9,7 @@ from spikeport.toolchain.conversion.schemes.scheme import Scheme
 from spikeport.toolchain.conversion.schemes.sigma_delta import SigmaDeltaScheme
 from spikeport.toolchain.conversion.schemes.trained_leaky import TrainedLeakyScheme
 from spikeport.toolchain.conversion.schemes.trained_lif import TrainedLifScheme
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 SCHEMES: dict[str, Scheme[Any]] = {
     scheme.neuron: scheme

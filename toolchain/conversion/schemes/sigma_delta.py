@@ -24,7 +24,7 @@ from spikeport.toolchain.conversion.schemes.thresholds import (
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 ALLOCATIONS = ("sensitivity", "events")
 ERRORS = (

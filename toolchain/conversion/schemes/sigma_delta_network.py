@@ -27,6 +27,7 @@ from spikeport.toolchain.conversion.schemes.readout_rows import readout_layer
 from spikeport.toolchain.conversion.schemes.thresholds import floored
 from spikeport.toolchain.network.integer_network import Coding, Encoder, Layer, Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import network_of
 from spikeport.toolchain.neurons.bounds import RowKind
 from spikeport.toolchain.neurons.sigma_delta import quantised_activation
@@ -242,7 +243,7 @@ def _hidden_layer(
     )
     return Layer(
         neuron="sdn@1",
-        weights=rows.weights.astype(np.int8),
+        synapses=Dense(rows.weights.astype(np.int8)),
         bias=rows.bias.astype(np.int32),
         row_scale=rows.scale,
         threshold=theta.astype(np.int32),

@@ -14,6 +14,7 @@ from spikeport.toolchain.network.parameters import (
     LARGEST_WEIGHT_EXPONENT,
     Dynamics,
 )
+from spikeport.toolchain.network.synapses import Dense
 from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer
 
@@ -54,7 +55,7 @@ def slayer_layer(layer: SpikingLayer, where: str) -> Layer:
     rows = layer.outputs
     return Layer(
         neuron=LeakyIntegrateAndFire.id,
-        weights=weights.astype(np.int8),
+        synapses=Dense(weights.astype(np.int8)),
         bias=(scaled["bias"].astype(np.int64) << ACT_SHIFT).astype(np.int32),
         row_scale=np.full(rows, 2.0**exponent / SLAYER_SCALE),
         threshold=np.full(rows, int(registers["threshold"]), np.int32),

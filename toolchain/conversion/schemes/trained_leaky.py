@@ -16,7 +16,7 @@ from spikeport.toolchain.conversion.schemes.trained_scheme import ANN_OPTIONS, T
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.leaky_policy import LeakyPolicy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 STATES = 2000  # in order, that spikes and the action error are counted on
 

@@ -21,7 +21,7 @@ from spikeport.toolchain.conversion.schemes.trained_scheme import ANN_OPTIONS, T
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
-from spikeport.toolchain.simulation.fast import FastBackend
+from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 
 STATES = 2000  # spread over the calibration: no decision depends on another
 

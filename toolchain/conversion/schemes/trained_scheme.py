@@ -10,7 +10,7 @@ from spikeport.toolchain.conversion.calibration.calibrated_policy import P
 from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
 from spikeport.toolchain.conversion.schemes.scheme import Scheme
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.policies.policy import AnyPolicy
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 # Options of the conversion of an ANN.
 ANN_OPTIONS = {

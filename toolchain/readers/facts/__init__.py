@@ -1,0 +1,1 @@
+"""What readers of several formats find out: actions, observations, normalisers, sidecars."""

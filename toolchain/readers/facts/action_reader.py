@@ -12,8 +12,7 @@ from spikeport.toolchain.environments.environment_record import (
     flat_bounds,
 )
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.readers.missing_facts import BOUNDS, LIMIT, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import BOUNDS, LIMIT, ReadOptions, missing_fact
 
 Float = NDArray[np.float64]
 Bounds = tuple[Float, Float]
@@ -31,11 +30,20 @@ def plain_action(
     assumptions: list[str],
     where: str,
 ) -> ActionContract:
-    """The contract of a state dict with `size` outputs.
+    """Return the action contract of a state dict.
 
-    `reference` names the family's code (tanh times the environment's bound), empty where nothing
-    may be assumed; `scale` and `bias` are what the file itself carries. InputError where a fact is
-    missing.
+    Args:
+        size: Outputs of the network.
+        options: What the caller says.
+        reference: The family's code, which multiplies a tanh by the environment's bound; empty
+            where nothing may be assumed.
+        scale: [size] or [1], the file's own action_scale.
+        bias: [size] or [1], the file's own action_bias.
+        assumptions: Gets a line for each fact that is assumed.
+        where: The file, for errors.
+
+    Raises:
+        InputError: Where a fact is missing or the file and the options disagree.
     """
     squash = options.squash
     if squash == "argmax":
@@ -71,10 +79,14 @@ def plain_action(
 def bounded_action(
     size: int, squash: str, bounds: Bounds, mean_limit: float | None = None
 ) -> ActionContract:
-    """tanh unscaled to the bounds, or the raw output clipped to them (Stable-Baselines3).
+    """Return the contract of Stable-Baselines3: tanh unscaled to the bounds, or the output clipped.
 
-    `mean_limit` clips the output before tanh, as gSDE does; tanh is monotonic, so clipping after it
-    gives the same action, and that is how the contract says it.
+    Args:
+        size: Action channels.
+        squash: `tanh` or anything else, which is clipped.
+        bounds: (low, high), [size] each.
+        mean_limit: Clips the output before tanh, as gSDE does; tanh is monotonic, so clipping after
+            it gives the same action, and that is how the contract says it.
     """
     low, high = bounds
     if squash != "tanh":
@@ -90,9 +102,16 @@ def bounded_action(
 def discrete_action(
     size: int, options: ReadOptions, where: str, hints: tuple[str, ...] = ()
 ) -> ActionContract:
-    """The number of the largest of `size` outputs.
+    """Return the contract of the number of the largest output.
 
-    InputError where the environment or an option says otherwise.
+    Args:
+        size: Outputs, one per choice.
+        options: What the caller says.
+        where: The file, for errors.
+        hints: Texts that may name the environment, for errors.
+
+    Raises:
+        InputError: Where the environment or an option says otherwise.
     """
     environment = options.environment
     if options.action_limit is not None:
@@ -124,9 +143,16 @@ def discrete_action(
 def environment_bounds(
     size: int, environment: EnvironmentFacts, where: str, hints: tuple[str, ...] = ()
 ) -> Bounds | None:
-    """The environment's (low, high), fitted to `size` channels.
+    """Return the environment's (low, high), [size] each; None where it has none.
 
-    InputError where they do not fit.
+    Args:
+        size: The policy's action channels.
+        environment: What is known of it.
+        where: The file, for errors.
+        hints: Texts that may name the environment, for errors.
+
+    Raises:
+        InputError: Where its action is discrete or has another size.
     """
     bounds = environment.bounds
     if environment.choices is not None:
@@ -162,9 +188,17 @@ def agreed_bounds(
     where: str,
     hints: tuple[str, ...],
 ) -> Bounds:
-    """The bounds that checkpoint and environment agree on.
+    """Return the bounds that checkpoint and environment agree on, [size] each.
 
-    InputError where they differ or neither gives any.
+    Args:
+        size: The policy's action channels.
+        recorded: (low, high) of the checkpoint.
+        environment: What is known of it.
+        where: The file, for errors.
+        hints: Texts that may name the environment, for errors.
+
+    Raises:
+        InputError: Where they differ or neither gives any.
     """
     given = environment_bounds(size, environment, where, hints)
     if recorded is None and given is None:
@@ -192,7 +226,18 @@ def limited_bounds(
     where: str,
     hints: tuple[str, ...] = (),
 ) -> Bounds:
-    """`agreed_bounds`; InputError too where --action-limit differs from them."""
+    """Return `agreed_bounds`, compared with --action-limit too.
+
+    Args:
+        size: The policy's action channels.
+        recorded: (low, high) of the checkpoint.
+        options: What the caller says.
+        where: The file, for errors.
+        hints: Texts that may name the environment, for errors.
+
+    Raises:
+        InputError: As `agreed_bounds`, and where --action-limit differs from the bounds.
+    """
     low, high = agreed_bounds(size, recorded, options.environment, where, hints)
     if options.action_limit is not None:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")
@@ -243,17 +288,9 @@ def _clipped(size: int, options: ReadOptions, where: str) -> ActionContract:
 def _carried(
     size: int, options: ReadOptions, scale: Float | None, bias: Float | None, where: str
 ) -> ActionContract:
-    """tanh(y) * action_scale + action_bias, both buffers of the file."""
-    scale, bias = (
-        (
-            np.zeros(size)
-            if values is None
-            else np.broadcast_to(values, (size,)).copy()
-            if values.size in (1, size)
-            else values
-        )
-        for values in (scale, bias)
-    )
+    """Return the contract of tanh(y) * action_scale + action_bias, both buffers of the file."""
+    scale = _every_channel(scale, size)
+    bias = _every_channel(bias, size)
     if (
         scale.shape != (size,)
         or bias.shape != (size,)
@@ -281,10 +318,22 @@ def _carried(
     return ActionContract(size, "tanh", scale, bias)
 
 
+def _every_channel(values: Float | None, size: int) -> Float:
+    """Return [size] values; those of another size as they are, which is refused afterwards."""
+    if values is None:
+        return np.zeros(size)
+    if values.size not in (1, size):
+        return values
+    return np.broadcast_to(values, (size,)).copy()
+
+
 def _scaled_tanh(
     size: int, options: ReadOptions, reference: str, assumptions: list[str], where: str
 ) -> ActionContract:
-    """tanh(y) * limit; the limit from the options, else one bound that all channels share."""
+    """Return the contract of tanh(y) * limit.
+
+    The limit comes from the options, else it is the one bound that all channels share.
+    """
     bounds = environment_bounds(size, options.environment, where)
     if options.action_limit is not None:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")

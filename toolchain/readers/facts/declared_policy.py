@@ -17,14 +17,17 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.sidecar import Sidecar
+from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation, with_sidecar_limit
 from spikeport.toolchain.readers.reading_options import ReadOptions
-from spikeport.toolchain.readers.torch.population_actor import refuse_activation, with_sidecar_limit
 
 
 def refuse_rates_options(options: ReadOptions, network: str, where: str) -> None:
     """Raise InputError for options that a network of rates has no use for.
 
-    `network` names its kind.
+    Args:
+        options: What the caller says.
+        network: The kind of network, for errors: `NIR`, `netx`.
+        where: The file, for errors.
     """
     refuse_activation(options, where)
     if options.normalizer is not None and str(options.normalizer) != "none":
@@ -44,9 +47,16 @@ def declared_policy(
     kind: tuple[str, str],
     declares: str,
 ) -> SpikingPolicy:
-    """The policy.
+    """Return the policy of a network and what its sidecar declares.
 
-    `decoder` is weight [act, group] and bias [act], `kind` the provenance's format and family.
+    Args:
+        layers: In order.
+        decoder: Weight [act, group of neurons] and bias [act].
+        sidecar: Complete; its reader has checked it.
+        options: What the caller says.
+        content: The checkpoint.
+        kind: Format and family of the provenance.
+        declares: What the sidecar said, for the assumptions.
     """
     weight, bias = decoder
     assumptions = [f"{sidecar.file} declares {declares}"]

@@ -1,6 +1,6 @@
-"""PopSAN's observation normaliser:
+"""PopSAN's observation normaliser `<stem>_mean_var.p`, a pickled list [mean, var].
 
-`<stem>_mean_var.p`, a pickled list [mean, var], read without running anything.
+It is read without running anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A normaliser as plain arrays.
+"""A normaliser as plain arrays: an .npz file with `mean`, `var`, `epsilon` and `clip`.
 
-An .npz file with `mean`, `var`, `epsilon` and `clip` (infinite: no clip).
+An infinite clip is none.
 """
 
 from __future__ import annotations

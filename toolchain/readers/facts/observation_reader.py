@@ -1,7 +1,4 @@
-"""From the environment's observation to the network's inputs.
-
-Normaliser, time feature, sizes that must fit.
-"""
+"""From the environment's observation to the network's inputs: normaliser, time feature, sizes."""
 
 from __future__ import annotations
 
@@ -36,12 +33,20 @@ def read_observation(
     hints: tuple[str, ...] = (),
     own: Normalizer | None = None,
 ) -> tuple[ObservationContract, FileContent | None]:
-    """The observation contract of a network with `inputs` inputs, and the normaliser file that was
-    used.
+    """Return the observation contract of a network and the normaliser file that was used.
 
-    `zoo` (Stable-Baselines3 zips): look for a normaliser beside the file and admit one channel more
-    than the environment's as its remaining time. `own` is the normaliser inside the checkpoint.
-    InputError where sizes do not fit.
+    Args:
+        inputs: Of the network.
+        content: The checkpoint.
+        options: What the caller says.
+        assumptions: Gets a line for each fact that is assumed.
+        zoo: For Stable-Baselines3 zips: look for a normaliser beside the file, and take one input
+            more than the environment's channels as the remaining time.
+        hints: Texts that may name the environment, for errors.
+        own: The normaliser inside the checkpoint.
+
+    Raises:
+        InputError: Where sizes do not fit.
     """
     size, time_feature = _size(
         inputs, content.name, options, assumptions, zoo, (content.name, *hints)
@@ -79,7 +84,7 @@ def _size(
     zoo: bool,
     hints: tuple[str, ...],
 ) -> tuple[int, TimeFeature | None]:
-    """(environment channels, time feature)."""
+    """Return (environment channels, time feature)."""
     environment = options.environment
     size = environment.observation_size
     if size is None or size == inputs:

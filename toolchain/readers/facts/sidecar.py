@@ -8,8 +8,8 @@ One JSON object; every key may be left out:
     observation       normalizer | tanh | none: what happens to an observation before it is encoded
     encoder           population | rate
     environment       Gymnasium id, without a colon
-    nir               what a NIR graph leaves open, an object (toolchain/readers/nir/nir_policy.py)
-    netx              what a netx file leaves open, an object (toolchain/readers/netx/netx_policy.py)
+    nir               what a NIR graph leaves open, an object (readers/nir/nir_policy.py)
+    netx              what a netx file leaves open, an object (readers/netx/netx_policy.py)
 
 Unknown keys are errors. Options of the command line go before the sidecar, the sidecar before the
 family.
@@ -30,22 +30,11 @@ from spikeport.toolchain.policies.spiking_policy import NEURONS
 SIDECAR_LIMIT = 2**16  # bytes
 OBSERVATIONS = ("normalizer", "tanh", "none")
 ENCODERS = ("population", "rate")
-TRAINED = tuple(
-    name for name in NEURONS if name != "cuba"
-)  # neurons that may be said; a netx file carries its own
+# Neurons that a sidecar may name; a netx file carries its own.
+TRAINED = tuple(name for name in NEURONS if name != "cuba")
 PAIR = ("_weights.p", "_bias.p")  # the two files of an SDDPG actor
-SUFFIXES = (
-    ".pt",
-    ".pth",
-    ".p",
-    ".pkl",
-    ".safetensors",
-    ".bin",
-    ".nir",
-    ".net",
-    ".h5",
-    ".hdf5",
-)  # `..._actor` files have none, and dots in their names
+# What ends a checkpoint's name. `..._actor` files have no such end, and dots in their names.
+SUFFIXES = tuple(".pt .pth .p .pkl .safetensors .bin .nir .net .h5 .hdf5".split())
 
 
 @dataclass(frozen=True)
@@ -70,15 +59,16 @@ KEYS = tuple(name for name in Sidecar.__dataclass_fields__ if name != "file")
 
 
 def sidecar_path(checkpoint: Path) -> Path:
-    """`<stem>.spikeport.json`; of SDDPG's two files the stem is what both names begin with."""
-    if checkpoint.suffix in SUFFIXES:
+    """Return `<stem>.spikeport.json`; the stem of SDDPG's two files is their common beginning."""
+    name = checkpoint.name
+    pair = next((end for end in PAIR if name.endswith(end)), None)
+    if pair is not None:
+        stem = name.removesuffix(pair)
+    elif checkpoint.suffix in SUFFIXES:
         stem = checkpoint.stem
     else:
-        stem = checkpoint.name
-    pair = next((end for end in PAIR if checkpoint.name.endswith(end)), None)
-    return checkpoint.with_name(
-        f"{checkpoint.name.removesuffix(pair) if pair else stem}.spikeport.json"
-    )
+        stem = name
+    return checkpoint.with_name(f"{stem}.spikeport.json")
 
 
 def read_sidecar(checkpoint: Path) -> Sidecar:
@@ -130,11 +120,9 @@ def undeclared(sidecar: Sidecar, squash: str | None) -> list[str]:
             f"encoder {sidecar.encoder}, observation {sidecar.observation}: a graph takes"
             " rate-coded observations, as they are or through tanh"
         )
-    return problems + (
-        ["the squash behind the output is not said (--squash tanh, clip or none)"]
-        if squash is None
-        else []
-    )
+    if squash is None:
+        problems.append("the squash behind the output is not said (--squash tanh, clip or none)")
+    return problems
 
 
 def environment_in_sidecar(checkpoint: str | os.PathLike[str]) -> str | None:

@@ -71,9 +71,13 @@ def read_action_space(entry: object, problems: list[str]) -> BoxText | DiscreteT
 def read_space(
     entry: object, name: str, problems: list[str], supported: str = "a flat Box"
 ) -> BoxText | None:
-    """The flat Box in `entry`, the JSON value of observation_space or action_space.
+    """Read the flat Box in an entry; None for none, with a problem for any other space.
 
-    None with a line in `problems` for any other space; None alone where there is no entry at all.
+    Args:
+        entry: The JSON value of observation_space or action_space; None where there is no entry.
+        name: Of the entry.
+        problems: Gets a line for any other space.
+        supported: What is read, for the problem.
     """
     if entry is None:
         return None
@@ -98,11 +102,9 @@ def read_space(
     else:
         kind = text.split("(")[0]
     if kind != "Box" or not isinstance(entry, dict):
-        problems.append(
-            f"{name} is"
-            f" {REFUSED.get(kind, f'of an unknown kind ({printable(text, 60) or type(entry).__name__})')},"
-            f" only {supported} is supported"
-        )
+        unknown = f"of an unknown kind ({printable(text, 60) or type(entry).__name__})"
+        what = REFUSED.get(kind, unknown)
+        problems.append(f"{name} is {what}, only {supported} is supported")
         return None
     shape = entry.get("_shape", entry.get("shape"))
     if (
@@ -141,8 +143,9 @@ def _array(text: object, size: int, dtype: str) -> Float | None:
 
 
 def _numbers(words: list[str], size: int, dtype: str) -> Float | None:
-    """[size] float64 of decimal words, one for all or one each, rounded to float32 first where that
-    is the dtype.
+    """Read decimal words, one for all or one each, as [size] float64.
+
+    They are rounded to float32 first where that is the dtype.
     """
     try:
         values = np.array([float(word) for word in words])

@@ -1,6 +1,6 @@
-"""The observation normaliser of Stable-Baselines3:
+"""The observation normaliser of Stable-Baselines3, `vecnormalize.pkl`.
 
-`vecnormalize.pkl`, read without running anything.
+It is read without running anything.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SAVE_AGAIN = "save the normaliser again with VecNormalize.save()"
 
 @dataclass(frozen=True, eq=False)
 class Normalizer:
-    """x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip).
+    """A normaliser: x = clip((features - mean) / sqrt(variance + epsilon), -clip, clip).
 
-    Mean and variance [features], clip None: none.
+    Mean and variance are [features]; with clip None nothing is clipped.
     """
 
     content: FileContent
@@ -36,10 +36,9 @@ class Normalizer:
 
 
 def find_normalizer(checkpoint: Path) -> Path | None:
-    """The normaliser saved beside a checkpoint, or in the folder of its name as the RL Zoo does;
-    None without one.
+    """Return the normaliser saved beside a checkpoint, or None.
 
-    InputError where several differ.
+    The RL Zoo has it in the folder of the checkpoint's name. InputError where several differ.
     """
     folders = (checkpoint.parent, checkpoint.parent / checkpoint.stem)
     found = [
@@ -119,7 +118,14 @@ def normalizer_problem(
     epsilon: NDArray[np.float64],
     clip: NDArray[np.float64],
 ) -> str:
-    """All reasons why these statistics cannot normalise, empty where they can."""
+    """Return all reasons why these statistics cannot normalise, empty where they can.
+
+    Args:
+        mean: [features].
+        variance: [features].
+        epsilon: One number, added to the variance.
+        clip: One number, the limit of the result.
+    """
     problems = []
     if mean.ndim != 1 or mean.shape != variance.shape or mean.size == 0:
         problems.append(

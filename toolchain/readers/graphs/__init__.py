@@ -1,4 +1,4 @@
-"""Policies stored as graphs of operations:
+"""Policies stored as graphs of operations, read without running them.
 
-ONNX, torch.export programs and TorchScript, read without running them.
+ONNX, torch.export programs and TorchScript.
 """

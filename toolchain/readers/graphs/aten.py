@@ -1,50 +1,36 @@
-"""PyTorch's operators by name, shared by torch.export programs and TorchScript.
-
-Parameters and how each is run.
-"""
+"""PyTorch's operators by name, as torch.export programs and TorchScript call them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.readers.graphs import elementwise, structure
+from spikeport.toolchain.readers.graphs import elementwise, products, structure
 from spikeport.toolchain.readers.graphs.machine import Machine
+from spikeport.toolchain.readers.graphs.number_types import cast
 from spikeport.toolchain.readers.graphs.signal import BATCH, Signal, Unsupported
 
-
-class Dtype(Enum):
-    """What a number type of a file means for values that are kept in float64."""
-
-    FLOAT = "float"  # float32 or float64
-    WHOLE = "integer"
-    BOOL = "bool"
-    OTHER = "a type other than float32 and float64"
-
-
 Run = Callable[..., Any]
-_RECURRENT = (
-    "lstm",
-    "gru",
-    "rnn_tanh",
-    "rnn_relu",
-    "lstm_cell",
-    "gru_cell",
-    "rnn_tanh_cell",
-    "rnn_relu_cell",
-)
+_CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+_RECURRENT = (*_CELLS, *(f"{name}_cell" for name in _CELLS))
 
 
 def call_aten(
     machine: Machine, place: str, name: str, positional: Sequence[Any], named: Mapping[str, Any]
 ) -> Any:
-    """The operator `name` (without namespace, overload and the underscore of in-place forms) on
-    values and numbers.
+    """Run an operator on values and numbers.
 
-    UNKNOWN, the problem noted, for an operator or parameters that are not known.
+    Args:
+        machine: Notes problems.
+        place: Of the call, for problems.
+        name: Without namespace, overload and the underscore of in-place forms.
+        positional: Arguments in order.
+        named: Arguments by name.
+
+    Returns:
+        Its result; UNKNOWN, the problem noted, for an operator or parameters that are not known.
     """
     found = OPERATORS.get(name)
     if found is None:
@@ -72,7 +58,7 @@ def call_aten(
 
 
 def _with(function: Callable[..., Any], *names: str) -> Run:
-    """function(the arguments of these names), those that are missing left out."""
+    """Call a function with the arguments of these names, without those that are missing."""
     return lambda machine, place, given: function(*(given[name] for name in names if name in given))
 
 
@@ -135,11 +121,11 @@ def _fold(name: str) -> Run:
 
 def _addmm(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     alpha, beta = (_number(given.get(name, 1)) for name in ("alpha", "beta"))
-    return structure.gemm(machine, given["mat1"], given["mat2"], given["self"], alpha, beta)
+    return products.gemm(machine, given["mat1"], given["mat2"], given["self"], alpha, beta)
 
 
 def _linear(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    return structure.linear(machine, given["input"], given["weight"], given.get("bias"))
+    return products.linear(machine, given["input"], given["weight"], given.get("bias"))
 
 
 def _swap(machine: Machine, place: str, given: dict[str, Any]) -> Any:
@@ -169,20 +155,6 @@ def _batch_norm(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     )
 
 
-def _to(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    value = given["self"]
-    for kind in given.values():
-        if not isinstance(kind, Dtype) or kind is Dtype.FLOAT:
-            continue
-        if isinstance(value, Signal) or kind is Dtype.OTHER:
-            raise Unsupported(f"to {kind.value}")
-        value = np.asarray(value).astype(np.int64 if kind is Dtype.WHOLE else bool)
-    wanted = any(kind is Dtype.FLOAT for kind in given.values())
-    if isinstance(value, Signal) or not wanted:
-        return value
-    return np.asarray(value, np.float64)
-
-
 def _flatten(machine: Machine, place: str, given: dict[str, Any]) -> Any:
     return structure.flatten(
         given["self"], _whole(given.get("start_dim", 0)), _whole(given.get("end_dim", -1))
@@ -190,7 +162,10 @@ def _flatten(machine: Machine, place: str, given: dict[str, Any]) -> Any:
 
 
 def _squeeze(machine: Machine, place: str, given: dict[str, Any]) -> Any:
-    """torch leaves axes of other sizes as they are; a batch axis is named only where it is 1."""
+    """Drop axes of size 1, as torch does: axes of other sizes stay as they are.
+
+    A batch axis is named only where it is 1.
+    """
     value = given["self"]
     chosen = given.get("dim")
     if chosen is None:
@@ -295,7 +270,7 @@ OPERATORS = _table(
         "addmm": ("self mat1 mat2 beta alpha", _addmm),
         "matmul mm mv": (
             "self other",
-            lambda machine, place, given: structure.matmul(machine, given["self"], given["other"]),
+            lambda machine, place, given: products.matmul(machine, given["self"], given["other"]),
         ),
         "t numpy_T": ("self", _with(structure.transpose, "self")),
         "transpose swapaxes": ("self dim0 dim1", _swap),
@@ -378,7 +353,7 @@ OPERATORS = _table(
         "dim": ("self", lambda machine, place, given: len(given["self"].shape)),
         "to _to_copy": (
             "self a b c d e dtype layout device pin_memory non_blocking copy memory_format",
-            _to,
+            cast,
         ),
         "float double contiguous clone detach alias lift_fresh lift_fresh_copy cpu type_as": (
             "self other memory_format",

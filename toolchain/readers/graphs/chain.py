@@ -1,7 +1,4 @@
-"""From the action's signal back to the observation.
-
-Dense layers, the normaliser before and the squash behind.
-"""
+"""From the action's signal back to the observation: the normaliser, dense layers and the squash."""
 
 from __future__ import annotations
 
@@ -24,9 +21,12 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """layers: (weight [out, in], bias [out], activation) in float64. mean, divisor and clip: the
-    normaliser, None without one. The action is squash(y) * scale + offset, clipped to low and high
-    where these are given."""
+    """Layers, normaliser and action of a policy, in float64.
+
+    `layers` are (weight [out, in], bias [out], activation). `mean`, `divisor` and `clip` are the
+    normaliser, None without one. The action is squash(y) * scale + offset, clipped to `low` and
+    `high` where these are given.
+    """
 
     layers: tuple[tuple[Float, Float, str], ...]
     mean: Float | None
@@ -147,9 +147,7 @@ def _clipped(signal: Signal) -> tuple[Signal, Float, Float]:
 
 
 def _from_observation(signal: Signal) -> bool:
-    """Whether only selections, scales, offsets and clips stand between the observation and the
-    signal.
-    """
+    """Tell whether only selections, scales, offsets and clips stand before a signal."""
     while (
         isinstance(signal.base, Stage)
         and signal.base.kind == "clip"
@@ -212,26 +210,12 @@ def _layers(
 def _first(
     signal: Signal, base: Observation | Stage
 ) -> tuple[Float, Float, tuple[Float | None, Float | None, float | None]]:
-    """The first layer on the observation's channels in their order, and the normaliser before it."""
+    """Return the first layer on the observation's channels in their order, and its normaliser."""
     weight = signal.affine.dense(base.width or 1)
     bias = signal.affine.offset
     if isinstance(base, Observation):
         return weight, bias, (None, None, None)
-    inner = base.before
-    low = base.low
-    high = base.high
-    while isinstance(inner.base, Stage):  # a clip of a clip
-        stage = inner.base
-        affine = inner.affine
-        picked_low = stage.low[affine.index]
-        picked_high = stage.high[affine.index]
-        ends = (
-            np.where(affine.gain == 0, affine.offset, picked_low * affine.gain + affine.offset),
-            picked_high * affine.gain + affine.offset,
-        )
-        low, high = _both(np.fmin(*ends), np.fmax(*ends), low, high)
-        taken = stage.before.taken(affine.index, inner.shape)
-        inner = taken.scaled(affine.gain).shifted(affine.offset)
+    inner, low, high = _one_clip(base)
     affine = inner.affine
     width = inner.base.width or 1
     gain = affine.gain
@@ -245,11 +229,11 @@ def _first(
         high = np.where(constant, reach, high)
     finite = np.isfinite(low) & np.isfinite(high)
     distinct = len(set(index.tolist())) == len(index) and gain.all()
+    middle = np.zeros(len(gain))
+    half = np.ones(len(gain))
     if not finite.any() and not (np.isfinite(low) | np.isfinite(high)).any():
         if not distinct or (not offset.any() and (gain == 1).all()):
             return _spread(weight * gain, index, width), bias + weight @ offset, (None, None, None)
-        middle = np.zeros(len(gain))
-        half = np.ones(len(gain))
         clip = None
     elif not finite.all() or not distinct or not (low < high).all():
         raise Unsupported(
@@ -257,8 +241,6 @@ def _first(
             " is used twice"
         )
     elif (low == -high).all() and (high == high[0]).all():
-        middle = np.zeros(len(gain))
-        half = np.ones(len(gain))
         clip = float(high[0])
     else:  # clip(u, low, high) = middle + half * clip((u - middle) / half, -1, 1)
         middle = (low + high) / 2
@@ -270,8 +252,29 @@ def _first(
     offset = (offset - middle) / half
     mean = np.zeros(width)
     divisor = np.ones(width)
-    mean[index], divisor[index] = -offset / gain, 1.0 / np.abs(gain)
+    mean[index] = -offset / gain
+    divisor[index] = 1.0 / np.abs(gain)
     return _spread(weight, index, width), bias, (mean + 0.0, divisor, clip)
+
+
+def _one_clip(base: Stage) -> tuple[Signal, Float, Float]:
+    """Return the signal before a clip, and its ends [n]; a clip of a clip becomes one."""
+    inner = base.before
+    low = base.low
+    high = base.high
+    while isinstance(inner.base, Stage):
+        stage = inner.base
+        affine = inner.affine
+        picked_low = stage.low[affine.index]
+        picked_high = stage.high[affine.index]
+        ends = (
+            np.where(affine.gain == 0, affine.offset, picked_low * affine.gain + affine.offset),
+            picked_high * affine.gain + affine.offset,
+        )
+        low, high = _both(np.fmin(*ends), np.fmax(*ends), low, high)
+        taken = stage.before.taken(affine.index, inner.shape)
+        inner = taken.scaled(affine.gain).shifted(affine.offset)
+    return inner, low, high
 
 
 def _spread(weight: Float, index: NDArray[np.int64], width: int) -> Float:

@@ -1,7 +1,4 @@
-"""Operations on each entry by itself.
-
-Arithmetic with constants, clips, activations, and the products among them.
-"""
+"""Operations on each entry by itself: arithmetic with constants, clips, activations."""
 
 from __future__ import annotations
 
@@ -31,23 +28,36 @@ Operand = Array | Signal
 ENTRY_LIMIT = 2**23  # entries of one constant
 SQRT2 = float(np.sqrt(2.0))
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power,
-}  # fmt: skip
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "pow": np.power,
+}
 _UNARY: dict[str, Callable[[Any], Any]] = {
-    "sqrt": np.sqrt, "rsqrt": lambda x: 1.0 / np.sqrt(x), "reciprocal": lambda x: 1.0 / x, "exp": np.exp, "log": np.log, "abs": np.abs,
-}  # fmt: skip
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "reciprocal": lambda x: 1.0 / x,
+    "exp": np.exp,
+    "log": np.log,
+    "abs": np.abs,
+}
 
 
 def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
-    """one + factor * other."""
+    """Return one + factor * other.
+
+    Args:
+        one: A signal or a constant.
+        other: A signal or a constant.
+        factor: Of `other`.
+    """
     if not isinstance(other, Signal):
         other = np.asarray(other) * (factor if factor != 1.0 else 1)
         if not isinstance(one, Signal):
             return _fold("add", one, other)
         return _shifted(one, other)
-    if factor == 1.0:
-        other = other
-    else:
+    if factor != 1.0:
         other = other.scaled(np.full(other.width, factor))
     if not isinstance(one, Signal):
         return _shifted(other, one)
@@ -55,14 +65,25 @@ def add(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
 
 
 def subtract(one: Operand, other: Operand, factor: float = 1.0) -> Operand:
-    """one - factor * other."""
+    """Return one - factor * other.
+
+    Args:
+        one: A signal or a constant.
+        other: A signal or a constant.
+        factor: Of `other`.
+    """
     return add(one, other, -factor)
 
 
 def multiply(machine: Machine, one: Operand, other: Operand) -> Operand:
-    """one * other.
+    """Return one * other.
 
     Of two signals only x * sigmoid(x) and x * (1 + erf(x / sqrt 2)), which are silu and gelu.
+
+    Args:
+        machine: Makes the stages.
+        one: A signal or a constant.
+        other: A signal or a constant.
     """
     if isinstance(one, Signal) and isinstance(other, Signal):
         return _product(machine, *_same_shape(one, other))
@@ -74,9 +95,12 @@ def multiply(machine: Machine, one: Operand, other: Operand) -> Operand:
 
 
 def divide(one: Operand, other: Operand, whole_numbers: bool = False) -> Operand:
-    """one / other by constants.
+    """Return one / other, by constants.
 
-    `whole_numbers`: of integers without the fraction, as ONNX divides them.
+    Args:
+        one: A signal or a constant.
+        other: A constant.
+        whole_numbers: Whether integers are divided without the fraction, as ONNX divides them.
     """
     if isinstance(other, Signal):
         raise Unsupported("divides by a value that depends on the observation")
@@ -90,6 +114,7 @@ def divide(one: Operand, other: Operand, whole_numbers: bool = False) -> Operand
 
 
 def power(one: Operand, other: Operand) -> Operand:
+    """Return one ** other, of constants."""
     if isinstance(one, Signal) and not isinstance(other, Signal) and (np.asarray(other) == 1).all():
         return one
     if isinstance(one, Signal) or isinstance(other, Signal):
@@ -98,8 +123,17 @@ def power(one: Operand, other: Operand) -> Operand:
 
 
 def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
-    """A function of constants. Of a signal it becomes a stage, refused where the action depends on
-    it: exporters keep a standard deviation's exp for its shape alone."""
+    """Apply a function of _UNARY.
+
+    Of a signal it becomes a stage, refused where the action depends on it: exporters keep a
+    standard deviation's exp for its shape alone.
+
+    Args:
+        machine: Makes the stage.
+        name: Of the function.
+        value: A signal or a constant.
+        place: Of the call, for problems.
+    """
     if isinstance(value, Signal):
         return whole(machine.stage(name, value, place), value.shape)
     values = np.asarray(value)
@@ -107,13 +141,21 @@ def unary(machine: Machine, name: str, value: Operand, place: str) -> Operand:
 
 
 def negate(value: Operand) -> Operand:
+    """Return -value."""
     if isinstance(value, Signal):
         return value.scaled(np.full(value.width, -1.0))
     return np.negative(value)
 
 
 def activation(machine: Machine, value: Operand, kind: str, place: str) -> Operand:
-    """An activation of toolchain.activations, or `erf`."""
+    """Apply an activation.
+
+    Args:
+        machine: Makes the stage.
+        value: A signal or a constant.
+        kind: One of toolchain.activations, or `erf`.
+        place: Of the call, for problems.
+    """
     if not isinstance(value, Signal):
         values = np.asarray(value, np.float64)
         return np.asarray(erf(values) if kind == "erf" else ACTIVATIONS[kind].value(values))
@@ -121,7 +163,15 @@ def activation(machine: Machine, value: Operand, kind: str, place: str) -> Opera
 
 
 def clip(machine: Machine, value: Operand, low: Any, high: Any, place: str) -> Operand:
-    """min(max(value, low), high); a bound that is None is not there."""
+    """Return min(max(value, low), high).
+
+    Args:
+        machine: Makes the stage.
+        value: A signal or a constant.
+        low: A constant; None for none.
+        high: A constant; None for none.
+        place: Of the call, for problems.
+    """
     low, high = (
         np.asarray(default if bound is None else bound, np.float64)
         for bound, default in ((low, -np.inf), (high, np.inf))
@@ -129,18 +179,25 @@ def clip(machine: Machine, value: Operand, low: Any, high: Any, place: str) -> O
     if not isinstance(value, Signal):
         _room(np.shape(value), low.shape, high.shape)
         return np.minimum(np.maximum(value, low), high)
-    (value, low), (_, high) = _aligned(value, low), _aligned(value, high)
+    aligned, low = _aligned(value, low)
+    _, high = _aligned(value, high)
     if np.isnan([low, high]).any() or not (low <= high).all():
         raise Unsupported(f"has bounds that no value fits ({low.flat[0]:g} to {high.flat[0]:g})")
-    return whole(machine.stage("clip", value, place, low, high), value.shape)
+    return whole(machine.stage("clip", aligned, place, low, high), aligned.shape)
 
 
 def batch_norm(
     value: Operand, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: float
 ) -> Operand:
-    """(value - mean) / sqrt(variance + epsilon) * scale + bias along axis 1, statistics fixed.
+    """Return (value - mean) / sqrt(variance + epsilon) * scale + bias along axis 1.
 
-    Scale, bias may be None.
+    Args:
+        value: A signal or a constant.
+        scale: A constant [features], or None.
+        bias: A constant [features], or None.
+        mean: A constant [features].
+        variance: A constant [features].
+        epsilon: Added to the variance.
     """
     if (
         any(isinstance(part, Signal) for part in (scale, bias, mean, variance))
@@ -164,6 +221,7 @@ def batch_norm(
 
 
 def multiply_constant(value: Operand, factor: Any) -> Operand:
+    """Return value * factor, of a constant factor."""
     if isinstance(value, Signal):
         return _scaled(value, factor)
     return _fold("mul", value, factor)
@@ -185,8 +243,9 @@ def _room(*shapes: tuple[int, ...]) -> None:
 
 
 def _aligned(signal: Signal, constant: Any) -> tuple[Signal, NDArray[np.float64]]:
-    """The signal, with more leading axes where the constant has more, and the constant [n] along
-    its entries.
+    """Return a signal and a constant [n] along its entries.
+
+    The signal has more leading axes where the constant has more.
     """
     values = np.asarray(constant, np.float64)
     if values.ndim > len(signal.shape):
@@ -211,8 +270,9 @@ def _misfit(values: Array, signal: Signal) -> str:
 
 
 def shown(shape: tuple[int, ...]) -> str:
-    """A shape for a message."""
-    return f"[{', '.join('batch' if size == BATCH else '?' if size == UNSIZED else str(size) for size in shape)}]"
+    """Return a shape as a message shows it."""
+    named = {BATCH: "batch", UNSIZED: "?"}
+    return f"[{', '.join(named.get(size, str(size)) for size in shape)}]"
 
 
 def _shifted(signal: Signal, constant: Any) -> Signal:
@@ -238,7 +298,7 @@ def _same_shape(one: Signal, other: Signal) -> tuple[Signal, Signal]:
 
 
 def _product(machine: Machine, one: Signal, other: Signal) -> Signal:
-    """x * sigmoid(k x) = silu(k x) / k and x * (1 + erf(x / sqrt 2)) = 2 gelu(x)."""
+    """Return x * sigmoid(k x) = silu(k x) / k or x * (1 + erf(x / sqrt 2)) = 2 gelu(x)."""
     for gate, value in ((one, other), (other, one)):
         stage = gate.base
         if (

@@ -1,8 +1,7 @@
-"""Reader of torch.export programs (.pt2): the graph is JSON and the weights are raw bytes, PyTorch
-is not needed.
+"""Reader of torch.export programs (.pt2), which does not need PyTorch.
 
-Facts of the layout: torch/_export/serde/schema.py and torch/export/pt2_archive/constants.py of
-PyTorch 2.8 and later.
+The graph is JSON and the weights are raw bytes. Facts of the layout:
+torch/_export/serde/schema.py and torch/export/pt2_archive/constants.py of PyTorch 2.8 and later.
 """
 
 from __future__ import annotations
@@ -17,19 +16,22 @@ from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.readers.graphs.assemble import (
+from spikeport.toolchain.readers.containers import below_top, zip_members
+from spikeport.toolchain.readers.graphs.aten import call_aten
+from spikeport.toolchain.readers.graphs.graph_policy import (
     Input,
     build_policy,
     choose_output,
     finish,
     input_signals,
 )
-from spikeport.toolchain.readers.graphs.aten import Dtype, call_aten
 from spikeport.toolchain.readers.graphs.machine import FIX, NODE_LIMIT, UNKNOWN, Machine
+from spikeport.toolchain.readers.graphs.number_types import Dtype
 from spikeport.toolchain.readers.graphs.onnx_file import GRAPH_LIMIT, check_size
 from spikeport.toolchain.readers.graphs.overwritten import Overwritten
 from spikeport.toolchain.readers.graphs.signal import BATCH
 from spikeport.toolchain.readers.graphs.storage import strided
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 JSON_LIMIT = 32 * 2**20
@@ -368,3 +370,12 @@ def _names(entry: Any) -> list[str]:
         for item in items
         if isinstance(item, dict) and ("name" in item or "as_name" in item)
     ]
+
+
+def is_exported(content: FileContent) -> bool:
+    """Tell whether torch.export.save wrote a file, in its layout since PyTorch 2.8 or before."""
+    members = zip_members(content)
+    return "archive_format" in below_top(members) or "serialized_exported_program.json" in members
+
+
+READER = Reader("a torch.export program", is_exported, read_exported, graph=True)

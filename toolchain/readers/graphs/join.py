@@ -57,7 +57,7 @@ def join(parts: Sequence[Signal]) -> Signal:
 
 
 def add(one: Signal, other: Signal) -> Signal:
-    """one + other, of the same width; Unsupported where they do not share their base."""
+    """Return one + other, of the same width; Unsupported where they do not share their base."""
     if one.base is not other.base:
         raise Unsupported(DIFFERENT, one)
     a = one.affine

@@ -1,7 +1,4 @@
-"""The bookkeeping while a graph is read.
-
-What could not be, what it has cost, and which stages exist.
-"""
+"""The bookkeeping while a graph is read: problems, what it has cost, and which stages exist."""
 
 from __future__ import annotations
 
@@ -51,6 +48,7 @@ class Machine:
         self._stages: dict[object, Stage] = {}
 
     def problem(self, text: str) -> Unknown:
+        """Note a problem; the value is not known."""
         self._problems.append(text)
         return UNKNOWN
 
@@ -62,9 +60,17 @@ class Machine:
         *operands: Any,
         **attributes: Any,
     ) -> Any:
-        """operation(machine-free values).
+        """Run an operation on values without the machine.
 
-        Its result, or UNKNOWN with the problem noted as `place: label ...`.
+        Args:
+            place: Of the call, for problems.
+            label: Of the operation, for problems.
+            operation: What is run.
+            *operands: Its values; UNKNOWN ones make the result UNKNOWN.
+            **attributes: Its parameters.
+
+        Returns:
+            Its result, or UNKNOWN with the problem noted as `place: label ...`.
         """
         self._nodes += 1
         if self._nodes > NODE_LIMIT:
@@ -96,11 +102,9 @@ class Machine:
             ArithmeticError,
         ) as error:
             # operands of shapes and kinds that the operation does not take
-            return self.problem(
-                f"{place}: {label} cannot be read ({type(error).__name__}: {printable(error, 160)})".replace(
-                    ":  ", ": "
-                )
-            )
+            reason = f"{type(error).__name__}: {printable(error, 160)}"
+            text = f"{place}: {label} cannot be read ({reason})"
+            return self.problem(text.replace(":  ", ": "))  # where the label is empty
         self._charge(result)
         return result
 
@@ -112,9 +116,17 @@ class Machine:
         low: NDArray[np.float64] | None = None,
         high: NDArray[np.float64] | None = None,
     ) -> Stage:
-        """The stage.
+        """Return the stage of a function of a signal.
 
-        The same one for the same function of the same signal, so that branches can meet again.
+        It is the same one for the same function of the same signal, so that branches can meet
+        again.
+
+        Args:
+            kind: The function.
+            before: The signal.
+            place: Of the call, for problems.
+            low: [n], of a clip.
+            high: [n], of a clip.
         """
         low, high = (np.zeros(0) if bound is None else bound for bound in (low, high))
         key = (kind, id(before), low.tobytes(), high.tobytes())

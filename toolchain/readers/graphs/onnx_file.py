@@ -1,5 +1,6 @@
-"""An ONNX file as a checked protobuf message, its external data read from the file's own folder and
-nowhere else.
+"""An ONNX file as a checked protobuf message.
+
+Its external data is read from the file's own folder and nowhere else.
 """
 
 from __future__ import annotations
@@ -55,9 +56,8 @@ def load_model(content: FileContent, assumptions: list[str]) -> Any:
     _bring_in(model, onnx, content, assumptions)
     try:
         onnx.checker.check_model(model)
-    except (
-        Exception
-    ) as error:  # ValidationError, TypeError, ValueError and more for what is not a valid model
+    # ValidationError, TypeError, ValueError and more for what is not a valid model
+    except Exception as error:
         raise InputError(
             where,
             "not a valid ONNX model",
@@ -68,6 +68,7 @@ def load_model(content: FileContent, assumptions: list[str]) -> Any:
 
 
 def check_size(size: int, where: str) -> None:
+    """Raise InputError for a graph of more bytes than a policy's."""
     if size > GRAPH_LIMIT:
         raise InputError(
             where,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spikeport.toolchain.readers.graphs import elementwise, structure
+from spikeport.toolchain.readers.graphs import elementwise, products, structure
 from spikeport.toolchain.readers.graphs.machine import Machine
 from spikeport.toolchain.readers.graphs.signal import BATCH, Signal, Unsupported
 
@@ -30,10 +30,7 @@ CONVOLUTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operator.
-
-    Its inputs (None where left out), attributes, opset version and number of outputs.
-    """
+    """One operator: its inputs (None where left out), attributes, opset version and outputs."""
 
     machine: Machine
     place: str
@@ -43,21 +40,24 @@ class Call:
     outputs: int
 
     def input(self, place: int) -> Any:
+        """Return an input, None where it is left out."""
         if place < len(self.inputs):
             return self.inputs[place]
         return None
 
     def needed(self, place: int) -> Any:
+        """Return an input; Unsupported where it is left out."""
         value = self.input(place)
         if value is None:
             raise Unsupported(f"lacks input {place}")
         return value
 
     def attribute(self, name: str, default: Any = None) -> Any:
+        """Return an attribute or its default."""
         return self.attributes.get(name, default)
 
     def setting(self, name: str, place: int) -> Any:
-        """An attribute of older opsets that became an input."""
+        """Return an attribute of older opsets that became an input."""
         if name in self.attributes:
             return np.asarray(self.attributes[name])
         return self.input(place)
@@ -142,13 +142,14 @@ def _clip(call: Call) -> Any:
 
 
 def _gemm(call: Call) -> Any:
-    facts = (
-        call.attribute("alpha", 1.0),
-        call.attribute("beta", 1.0),
-        bool(call.attribute("transA", 0)),
-        bool(call.attribute("transB", 0)),
-    )
-    return structure.gemm(call.machine, call.needed(0), call.needed(1), call.input(2), *facts)
+    a = call.needed(0)
+    b = call.needed(1)
+    if call.attribute("transA", 0):
+        a = structure.transpose(a)
+    if call.attribute("transB", 0):
+        b = structure.transpose(b)
+    factors = (call.attribute("alpha", 1.0), call.attribute("beta", 1.0))
+    return products.gemm(call.machine, a, b, call.input(2), *factors)
 
 
 def _batch_norm(call: Call) -> Any:
@@ -303,7 +304,7 @@ OPERATORS: dict[str, Callable[[Call], Any]] = {
     "LeakyRelu": _fixed("leaky_relu", "alpha", 0.01, 0.01),
     "Swish": _fixed("silu", "alpha", 1.0, 1.0),
     "Clip": _clip,
-    "MatMul": lambda call: structure.matmul(call.machine, call.needed(0), call.needed(1)),
+    "MatMul": lambda call: products.matmul(call.machine, call.needed(0), call.needed(1)),
     "Gemm": _gemm,
     "BatchNormalization": _batch_norm,
     "Dropout": _dropout,

@@ -1,7 +1,4 @@
-"""Reader of ONNX policies.
-
-The nodes behind the action output, run on signals instead of numbers.
-"""
+"""Reader of ONNX policies: the nodes behind the action, run on signals instead of numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.readers.graphs.assemble import (
+from spikeport.toolchain.readers.graphs.graph_policy import (
     Input,
     build_policy,
     choose_output,
@@ -28,7 +25,11 @@ from spikeport.toolchain.readers.graphs.onnx_ops import (
 )
 from spikeport.toolchain.readers.graphs.onnx_tensor import read_tensor
 from spikeport.toolchain.readers.graphs.signal import BATCH, WidthNeeded
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
+
+# Protobuf keys of a ModelProto that may follow its ir_version.
+FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
 
 
 def read_onnx(content: FileContent, options: ReadOptions) -> Policy:
@@ -148,55 +149,53 @@ def _run(
         )
     for number, node in nodes:
         place = f"node {number}{f' ({printable(node.name, 60)})' if node.name else ''}"
-        label = printable(node.op_type, 40)
-        result: Any = UNKNOWN
-        if node.domain not in DOMAINS:
-            machine.problem(
-                f"{place}: {label} of the domain {printable(node.domain, 40)} is not a standard"
-                " operator"
-            )
-        elif node.op_type not in OPERATORS:
-            machine.problem(f"{place}: {label} {why_unsupported(node.op_type)}")
-        else:
-            try:
-                operands = tuple(values[name] if name else None for name in node.input)
-            except KeyError as error:
-                raise InputError(
-                    machine.where,
-                    f"{place} reads a value that nothing makes",
-                    got=printable(error, 60),
-                    fix=FIX,
-                ) from None
-            attributes = machine.run(place, label, _attributes, node, onnx)
-            if attributes is not UNKNOWN:
-                result = machine.run(
-                    place,
-                    label,
-                    _call,
-                    operands,
-                    OPERATORS[node.op_type],
-                    machine,
-                    place,
-                    attributes,
-                    opset,
-                    len(node.output),
-                )
-        if isinstance(result, list):
-            results = result
-        else:
-            results = [result]
+        result = _result(node, values, machine, place, opset)
+        results = result if isinstance(result, list) else [result]
         for index, name in enumerate(node.output):
             if index < len(results):
                 values[name] = results[index]
             else:
                 values[name] = UNKNOWN
             if name in used and index >= len(results) and result is not UNKNOWN:
+                label = printable(node.op_type, 40)
                 machine.problem(f"{place}: output {index} of {label} is not supported")
     if output not in values:
         raise InputError(
             machine.where, f"nothing makes the output {printable(output, 60)}", fix=FIX
         )
     return values[output]
+
+
+def _result(node: Any, values: dict[str, Any], machine: Machine, place: str, opset: int) -> Any:
+    """Return what a node makes, a list where it has several outputs.
+
+    UNKNOWN, the problem noted, for a node that cannot be read.
+    """
+    label = printable(node.op_type, 40)
+    if node.domain not in DOMAINS:
+        return machine.problem(
+            f"{place}: {label} of the domain {printable(node.domain, 40)} is not a standard"
+            " operator"
+        )
+    if node.op_type not in OPERATORS:
+        return machine.problem(f"{place}: {label} {why_unsupported(node.op_type)}")
+    try:
+        operands = tuple(values[name] if name else None for name in node.input)
+    except KeyError as error:
+        raise InputError(
+            machine.where,
+            f"{place} reads a value that nothing makes",
+            got=printable(error, 60),
+            fix=FIX,
+        ) from None
+    attributes = machine.run(place, label, _attributes, node, import_onnx(machine.where))
+    if attributes is UNKNOWN:
+        return UNKNOWN
+    operator = OPERATORS[node.op_type]
+    outputs = len(node.output)
+    return machine.run(
+        place, label, _call, operands, operator, machine, place, attributes, opset, outputs
+    )
 
 
 def _call(
@@ -233,3 +232,15 @@ def _attributes(node: Any, onnx: Any) -> dict[str, Any]:
         else:
             raise ValueError(f"attribute {attribute.name} of kind {kind}")
     return found
+
+
+def is_onnx(content: FileContent) -> bool:
+    """Tell whether the bytes begin like a serialized ModelProto.
+
+    A small ir_version comes first, then another of its fields.
+    """
+    data = content.data
+    return len(data) > 2 and data[0] == 0x08 and 0 < data[1] < 0x40 and data[2] in FIELDS
+
+
+READER = Reader("an ONNX graph", is_onnx, read_onnx, graph=True)

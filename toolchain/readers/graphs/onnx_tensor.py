@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 ENTRY_LIMIT = 2**23
 # TensorProto.DataType by number: numpy type of raw_data, field of typed data.
 _TYPES = {
-    1: ("<f4", "float_data"), 2: ("u1", "int32_data"), 3: ("i1", "int32_data"), 4: ("<u2", "int32_data"), 5: ("<i2", "int32_data"), 6: ("<i4", "int32_data"),
-    7: ("<i8", "int64_data"), 9: ("?", "int32_data"), 10: ("<f2", "int32_data"), 11: ("<f8", "double_data"), 12: ("<u4", "uint64_data"),
+    1: ("<f4", "float_data"),
+    2: ("u1", "int32_data"),
+    3: ("i1", "int32_data"),
+    4: ("<u2", "int32_data"),
+    5: ("<i2", "int32_data"),
+    6: ("<i4", "int32_data"),
+    7: ("<i8", "int64_data"),
+    9: ("?", "int32_data"),
+    10: ("<f2", "int32_data"),
+    11: ("<f8", "double_data"),
+    12: ("<u4", "uint64_data"),
     16: ("<u2", "int32_data"),
-}  # fmt: skip
+}
 _HALF = 10
 _BFLOAT = 16
 
@@ -39,7 +48,7 @@ def byte_size(tensor: Any, onnx: Any) -> int:
 
 
 def read_tensor(tensor: Any, onnx: Any) -> NDArray[Any]:
-    """float64, int64 or bool; ValueError where type, shape and data do not fit."""
+    """Read a tensor as float64, int64 or bool; ValueError where type, shape and data do not fit."""
     size = byte_size(tensor, onnx)
     kind, field = _TYPES[tensor.data_type]
     count = math.prod(tensor.dims)

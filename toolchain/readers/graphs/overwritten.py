@@ -24,8 +24,15 @@ class Overwritten:
         named: Mapping[str, Any],
         run: Callable[..., Any],
     ) -> Any:
-        """run(machine, place, the name without its underscore, ...), the first operand noted where
-        the name ends in one.
+        """Run an operator, and note its first operand where the name ends in an underscore.
+
+        Args:
+            place: Of the call, for problems.
+            name: Of the operator.
+            positional: Arguments in order.
+            named: Arguments by name.
+            run: Called with the machine, the place, the name without its underscore, and the
+                arguments.
         """
         operands = [*positional, *named.values()]
         for value in operands + [

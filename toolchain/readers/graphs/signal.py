@@ -33,7 +33,7 @@ class Unsupported(Exception):
 
 
 class WidthNeeded(Exception):
-    """The file does not say how wide an input is, and an operation just told:
+    """An operation told how wide an input is, which the file does not say.
 
     `name` has `width` features.
     """
@@ -57,10 +57,10 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """kind(before), elementwise: an activation of toolchain.activations, `erf`, or `clip` to [low,
-    high], each [n].
+    """An elementwise function of a signal: kind(before).
 
-    A clip without finite bounds is the identity and marks where the normaliser ends. `place` says
+    The kind is an activation of toolchain.activations, `erf`, or `clip` to [low, high], each [n]. A
+    clip without finite bounds is the identity and marks where the normaliser ends. `place` says
     which node.
     """
 
@@ -72,12 +72,16 @@ class Stage:
 
     @property
     def width(self) -> int:
+        """Entries, as many as before it."""
         return self.before.width
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """weight @ base + offset; or, where weight is None, gain * base[index] + offset. All [n]."""
+    """An affine map of a base: weight @ base + offset, all [n].
+
+    Where weight is None it is gain * base[index] + offset.
+    """
 
     offset: Float
     gain: Float = field(default_factory=lambda: np.zeros(0))
@@ -85,17 +89,19 @@ class Affine:
     weight: Float | None = None
 
     def scaled(self, factor: Float) -> Affine:
+        """Return the map times a factor [n]."""
         if self.weight is not None:
             return Affine(self.offset * factor, weight=self.weight * factor[:, None])
         return Affine(self.offset * factor, self.gain * factor, self.index)
 
     def taken(self, rows: Index) -> Affine:
+        """Return the map of these entries."""
         if self.weight is not None:
             return Affine(self.offset[rows], weight=self.weight[rows])
         return Affine(self.offset[rows], self.gain[rows], self.index[rows])
 
     def dense(self, width: int) -> Float:
-        """The weight matrix [n, width]."""
+        """Return the weight matrix [n, width]."""
         if self.weight is not None:
             return self.weight
         weight = np.zeros(checked_size(len(self.index), width))
@@ -105,7 +111,7 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """`affine` of `base`.
+    """An affine map of a base.
 
     Its entries in C order fill the axes of `shape`, one of which may be BATCH.
     """
@@ -116,10 +122,12 @@ class Signal:
 
     @property
     def width(self) -> int:
+        """Entries, the batch counted as 1."""
         return len(self.affine.offset)
 
     @property
     def root(self) -> Observation:
+        """The observation that it depends on."""
         base = self.base
         while isinstance(base, Stage):
             base = base.before.base
@@ -143,19 +151,23 @@ class Signal:
         )
 
     def shaped(self, shape: tuple[int, ...]) -> Signal:
+        """Return the signal with other axes."""
         return replace(self, shape=shape)
 
     def scaled(self, factor: Float) -> Signal:
+        """Return the signal times a factor [n]."""
         return replace(self, affine=self.affine.scaled(factor))
 
     def shifted(self, amount: Float) -> Signal:
+        """Return the signal plus an amount [n]."""
         return replace(self, affine=replace(self.affine, offset=self.affine.offset + amount))
 
     def taken(self, rows: Index, shape: tuple[int, ...]) -> Signal:
+        """Return the signal of these entries in a shape."""
         return Signal(self.base, self.affine.taken(rows), shape)
 
     def mapped(self, weight: Float, shape: tuple[int, ...]) -> Signal:
-        """weight @ signal, weight [m, n]."""
+        """Return weight @ signal in a shape; the weight is [m, n]."""
         base_width = self.base.width or 1
         checked_size(weight.shape[0], base_width)
         checked_work(
@@ -181,7 +193,13 @@ def checked_size(rows: int, columns: int) -> tuple[int, int]:
 
 
 def checked_work(rows: int, inner: int, columns: int) -> None:
-    """Unsupported for a product of matrices that would take all day."""
+    """Raise Unsupported for a product of matrices that would take all day.
+
+    Args:
+        rows: Of the first.
+        inner: Columns of the first, rows of the second.
+        columns: Of the second.
+    """
     if rows * inner * columns > WORK_LIMIT:
         raise Unsupported(
             f"needs a product of matrices of {rows} x {inner} x {columns}, the limit is"

@@ -15,10 +15,17 @@ ENTRY_LIMIT = 2**23
 def strided(
     data: bytes, kind: str, offset: int, shape: Sequence[int], strides: Sequence[int]
 ) -> NDArray[Any]:
-    """The tensor as float64, int64 or bool; `kind` is a numpy type or `bfloat16`, offset and
-    strides count entries.
+    """Read a tensor as float64, int64 or bool.
 
-    ValueError where shape, strides and bytes do not fit.
+    Args:
+        data: The bytes of its storage.
+        kind: A numpy type or `bfloat16`.
+        offset: In entries.
+        shape: Of the tensor.
+        strides: In entries, one per axis.
+
+    Raises:
+        ValueError: Where shape, strides and bytes do not fit.
     """
     if (
         not all(type(size) is int for size in (offset, *shape, *strides))

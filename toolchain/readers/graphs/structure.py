@@ -1,4 +1,4 @@
-"""Operations that move entries: reshapes, concatenation, selection, and matrix products."""
+"""Operations that move entries: reshapes, concatenation and selection."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeport.toolchain.readers.graphs import join
-from spikeport.toolchain.readers.graphs.elementwise import ENTRY_LIMIT, Operand, add, shown
-from spikeport.toolchain.readers.graphs.machine import Machine
+from spikeport.toolchain.readers.graphs.elementwise import ENTRY_LIMIT, Operand, shown
 from spikeport.toolchain.readers.graphs.signal import (
     BATCH,
     UNSIZED,
-    Observation,
     Signal,
     Unsupported,
     WidthNeeded,
-    checked_work,
-    whole,
 )
 
 UNKNOWN_WIDTH = "needs the width of the input, which the file does not say"
@@ -37,9 +33,12 @@ def whole_numbers(value: Any) -> list[int]:
 
 
 def reshape(value: Operand, target: Any, zero_copies: bool = True) -> Operand:
-    """The value with the axes of `target`.
+    """Return a value with other axes.
 
-    -1 is inferred, 0 copied (where `zero_copies`), BATCH the batch.
+    Args:
+        value: A signal or a constant.
+        target: The sizes: -1 is inferred, BATCH the batch.
+        zero_copies: Whether 0 stands for the size that the axis had.
     """
     if np.size(target):
         sizes = whole_numbers(target)
@@ -112,7 +111,13 @@ def _inferred(sizes: Sequence[int], width: int) -> tuple[int, ...] | None:
 
 
 def flatten(value: Operand, first: int, last: int = -1) -> Operand:
-    """Axes first..last as one."""
+    """Return a value with some axes as one.
+
+    Args:
+        value: A signal or a constant.
+        first: The first of these axes.
+        last: The last of them.
+    """
     shape = tuple(value.shape)
     first, last = (_axis(place, max(len(shape), 1)) for place in (first, last))
     if not shape:
@@ -134,8 +139,6 @@ def flatten_to_matrix(value: Operand, axis: int) -> Operand:
     shape = tuple(value.shape)
     if axis < 0:
         axis = axis + len(shape)
-    else:
-        axis = axis
     if not 0 <= axis <= len(shape):
         raise Unsupported(f"has axis {axis} of a value of shape {shown(shape)}")
     if isinstance(value, Signal):
@@ -165,6 +168,7 @@ def squeeze(value: Operand, axes: Any = None) -> Operand:
 
 
 def unsqueeze(value: Operand, axes: Any) -> Operand:
+    """Return a value with more axes of size 1."""
     shape = tuple(value.shape)
     places = whole_numbers(axes)
     rank = len(shape) + len(places)
@@ -177,6 +181,7 @@ def unsqueeze(value: Operand, axes: Any) -> Operand:
 
 
 def transpose(value: Operand, order: Sequence[int] | None = None) -> Operand:
+    """Return a value with its axes in another order, reversed by default."""
     rank = len(value.shape)
     if order is not None:
         order = [_axis(place, rank) for place in order]
@@ -193,6 +198,7 @@ def transpose(value: Operand, order: Sequence[int] | None = None) -> Operand:
 
 
 def concatenate(values: Sequence[Operand], axis: int) -> Operand:
+    """Return values in a row along an axis."""
     if not any(isinstance(value, Signal) for value in values):
         if sum(math.prod(value.shape) for value in values) > ENTRY_LIMIT:
             raise Unsupported(f"makes a constant of more than {ENTRY_LIMIT} entries")
@@ -224,7 +230,13 @@ def concatenate(values: Sequence[Operand], axis: int) -> Operand:
 
 
 def select(value: Operand, axis: int, places: slice | NDArray[np.int64] | int) -> Operand:
-    """Entries `places` along `axis`; a number drops the axis, a slice or an array keeps it."""
+    """Return some entries along an axis.
+
+    Args:
+        value: A signal or a constant.
+        axis: May be negative.
+        places: A number drops the axis, a slice or an array keeps it.
+    """
     shape = tuple(value.shape)
     axis = _axis(axis, len(shape))
     if not isinstance(value, Signal):
@@ -253,6 +265,7 @@ def select(value: Operand, axis: int, places: slice | NDArray[np.int64] | int) -
 
 
 def split(value: Operand, axis: int, sizes: Sequence[int]) -> list[Operand]:
+    """Return parts of these sizes along an axis."""
     axis = _axis(axis, len(value.shape))
     if sum(sizes) != value.shape[axis] or any(size < 1 for size in sizes) or len(sizes) > 64:
         raise Unsupported(f"into {list(sizes)[:8]} of a value of shape {shown(tuple(value.shape))}")
@@ -264,6 +277,7 @@ def split(value: Operand, axis: int, sizes: Sequence[int]) -> list[Operand]:
 
 
 def expand(value: Operand, target: Any) -> Operand:
+    """Return a value broadcast to a shape; -1 keeps an axis."""
     sizes = whole_numbers(target)
     if isinstance(value, Signal):
         wanted = [
@@ -313,132 +327,10 @@ def full(sizes: Any, number: Any) -> NDArray[Any]:
 
 
 def sizes_of(value: Operand) -> NDArray[np.int64]:
+    """Return a value's shape; Unsupported where the file does not say it."""
     if isinstance(value, Signal) and value.unsized:
         raise Unsupported(UNKNOWN_WIDTH)
     return np.array(value.shape, np.int64)
-
-
-def matmul(machine: Machine, one: Operand, other: Operand) -> Operand:
-    """The matrix product of a signal and a constant matrix, on either side."""
-    one = _normalized(machine, one)
-    other = _normalized(machine, other)
-    if isinstance(one, Signal) and isinstance(other, Signal):
-        raise Unsupported(
-            "multiplies two values that depend on the observation (as attention does)"
-        )
-    if not isinstance(one, Signal) and not isinstance(other, Signal):
-        a = np.asarray(one, np.float64)
-        b = np.asarray(other, np.float64)
-        if a.ndim == 0 or b.ndim == 0 or a.ndim > 2 or b.ndim > 2:
-            raise Unsupported("of constants is known for matrices alone")
-        checked_work(
-            a.size // a.shape[-1] if a.size else 0,
-            a.shape[-1],
-            b.size // b.shape[0] if b.size else 0,
-        )
-        return a @ b
-    if isinstance(one, Signal):
-        weight = _matrix(other)
-        shape = one.shape
-        if one.unsized:
-            raise WidthNeeded(one.root.name, weight.shape[0])
-        _contracted(shape[-1:], shape[:-1], weight.shape[0], one)
-        return one.mapped(
-            weight.T, (*shape[:-1], weight.shape[1]) if len(other.shape) > 1 else shape[:-1]
-        )
-    assert isinstance(other, Signal)
-    weight = _matrix(one, column=False)
-    shape = other.shape
-    if other.unsized:
-        raise WidthNeeded(other.root.name, weight.shape[1])
-    if len(shape) == 1:
-        _contracted(shape, (), weight.shape[1], other)
-        return other.mapped(weight, (weight.shape[0],))
-    _contracted(shape[-2:-1], (*shape[:-2], shape[-1]), weight.shape[1], other)
-    return other.mapped(weight, (*shape[:-2], weight.shape[0], shape[-1]))
-
-
-def linear(machine: Machine, value: Operand, weight: Any, bias: Any = None) -> Operand:
-    """value @ weight.T + bias."""
-    if isinstance(weight, Signal) or isinstance(bias, Signal):
-        raise Unsupported("has weights that depend on the observation")
-    result = matmul(machine, value, np.transpose(weight))
-    if bias is None:
-        return result
-    return add(result, bias)
-
-
-def gemm(
-    machine: Machine,
-    a: Operand,
-    b: Operand,
-    c: Any,
-    alpha: float = 1.0,
-    beta: float = 1.0,
-    transpose_a: bool = False,
-    transpose_b: bool = False,
-) -> Operand:
-    """alpha * A' B' + beta * C; C may be None."""
-    if transpose_a:
-        a = transpose(a)
-    else:
-        a = a
-    if transpose_b:
-        b = transpose(b)
-    else:
-        b = b
-    result = matmul(machine, a, b)
-    if alpha != 1.0:
-        if isinstance(result, Signal):
-            result = result.scaled(np.full(result.width, alpha))
-        else:
-            result = result * alpha
-    if c is None:
-        return result
-    return add(result, c, beta)
-
-
-def _normalized(machine: Machine, value: Operand) -> Operand:
-    """A scaled or shifted observation as a stage of its own.
-
-    What the first dense layer sees is the normaliser's.
-    """
-    if (
-        not isinstance(value, Signal)
-        or not isinstance(value.base, Observation)
-        or value.unsized
-        or value.affine.weight is not None
-    ):
-        return value
-    if (value.affine.gain == 1).all() and not value.affine.offset.any():
-        return value
-    return whole(
-        machine.stage(
-            "clip", value, "", np.full(value.width, -np.inf), np.full(value.width, np.inf)
-        ),
-        value.shape,
-    )
-
-
-def _matrix(value: Any, column: bool = True) -> NDArray[np.float64]:
-    weight = np.asarray(value, np.float64)
-    while weight.ndim > 2 and weight.shape[0] == 1:
-        weight = weight[0]
-    if weight.ndim == 1:
-        if column:
-            weight = weight[:, None]
-        else:
-            weight = weight[None]
-    if weight.ndim != 2 or 0 in weight.shape:
-        raise Unsupported(f"has a weight of shape {shown(weight.shape)}, a matrix is needed")
-    return weight
-
-
-def _contracted(
-    axis: tuple[int, ...], others: tuple[int, ...], inputs: int, signal: Signal
-) -> None:
-    if axis != (inputs,) or any(size not in (1, BATCH) for size in others):
-        raise Unsupported(f"takes {inputs} inputs from a value of shape {shown(signal.shape)}")
 
 
 def _entries(signal: Signal) -> NDArray[np.int64]:

@@ -1,7 +1,4 @@
-"""A TorchScript archive as data.
-
-Its modules as inert records, its tensors as arrays, its code as text.
-"""
+"""A TorchScript archive as data: modules as inert records, tensors as arrays, code as text."""
 
 from __future__ import annotations
 
@@ -26,18 +23,23 @@ TAGGED = ("torch.jit._pickle.restore_type_tag",) + tuple(
     f"torch.jit._pickle.build_{kind}list" for kind in ("int", "double", "bool", "tensor")
 )
 STORAGES = {
-    "torch.FloatStorage": "<f4", "torch.DoubleStorage": "<f8", "torch.HalfStorage": "<f2", "torch.BFloat16Storage": "bfloat16", "torch.LongStorage": "<i8",
-    "torch.IntStorage": "<i4", "torch.ShortStorage": "<i2", "torch.CharStorage": "<i1", "torch.ByteStorage": "<u1", "torch.BoolStorage": "?",
-}  # fmt: skip
+    "torch.FloatStorage": "<f4",
+    "torch.DoubleStorage": "<f8",
+    "torch.HalfStorage": "<f2",
+    "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "<i8",
+    "torch.IntStorage": "<i4",
+    "torch.ShortStorage": "<i2",
+    "torch.CharStorage": "<i1",
+    "torch.ByteStorage": "<u1",
+    "torch.BoolStorage": "?",
+}
 _PLAIN = (REBUILD, *TAGGED, *STORAGES, "collections.OrderedDict")
 EXPORT = ("export the policy to ONNX", "torch.save(actor.state_dict(), FILE)")
 
 
 class Storage:
-    """The place of a tensor's bytes.
-
-    What a pickle calls ("storage", type, key, device, entries).
-    """
+    """Where a tensor's bytes are: a pickle's ("storage", type, key, device, entries)."""
 
     def __init__(self, identity: object) -> None:
         self.identity = identity
@@ -101,6 +103,7 @@ class Archive:
         self.constants = self._pickle("constants")
 
     def close(self) -> None:
+        """Close the zip archive."""
         self._zip.close()
 
     def code(self, module: str) -> str | None:

@@ -1,43 +1,37 @@
-"""The code in a TorchScript archive, walked as a syntax tree on signals: it is parsed, never
-executed.
+"""The code in a TorchScript archive, walked as a syntax tree on signals.
 
-Only what a feed-forward policy needs is known: assignments, calls of the archive's own functions
-and of torch's operators, and branches whose condition is a constant.
+It is parsed, never executed. Only what a feed-forward policy needs is known: assignments, calls of
+the archive's own functions and of torch's operators, and branches whose condition is a constant.
 """
 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.display_text import printable
-from spikeport.toolchain.readers.graphs.aten import Dtype, call_aten
+from spikeport.toolchain.readers.graphs.aten import call_aten
 from spikeport.toolchain.readers.graphs.machine import FIX, UNKNOWN, Machine
 from spikeport.toolchain.readers.graphs.overwritten import Overwritten
 from spikeport.toolchain.readers.graphs.signal import BATCH, Signal
 from spikeport.toolchain.readers.graphs.torchscript_archive import EXPORT, Archive
+from spikeport.toolchain.readers.graphs.torchscript_values import (
+    NO_VALUES,
+    SAME_VALUE,
+    SCALARS,
+    UNCHANGED,
+    assigned_names,
+    dtype_of,
+    path_of,
+)
 from spikeport.toolchain.readers.pickles.restricted_pickle import Record
 
 STEP_LIMIT = 100_000
 DEPTH_LIMIT = 60
 LINE_LIMIT = 20_000
-# c10::ScalarType
-_FLOATS = (6, 7)
-_BOOL = 11
-_WHOLE = (0, 1, 2, 3, 4)
-_SCALARS: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "floordiv": operator.floordiv, "remainder": operator.mod,
-    "neg": operator.neg, "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
-    "__not__": operator.not_, "__and__": lambda a, b: a and b, "__or__": lambda a, b: a or b,
-}  # fmt: skip
-_UNCHANGED = ("annotate", "unchecked_cast")  # (type, value)
-_NO_VALUES = ("warn", "format", "_assert", "len", "device")
-_SAME_VALUE = ("data", "unchecked_unwrap_optional", "NumToTensor")
 
 
 class Interpreter:
@@ -64,7 +58,13 @@ class Interpreter:
         )
 
     def call(self, function: ast.FunctionDef, positional: list[Any], named: dict[str, Any]) -> Any:
-        """What the function returns."""
+        """Return what a function of the archive returns.
+
+        Args:
+            function: Its syntax tree.
+            positional: Arguments in order.
+            named: Arguments by name.
+        """
         parameters = [parameter.arg for parameter in function.args.args]
         scope: dict[str, Any] = {}
         defaults = function.args.defaults
@@ -114,7 +114,7 @@ class Interpreter:
                 condition = self._evaluate(statement.test, scope, here)
                 chosen = self._truth(condition, here)
                 if chosen is None:
-                    scope |= dict.fromkeys(_assigned(statement), UNKNOWN)
+                    scope |= dict.fromkeys(assigned_names(statement), UNKNOWN)
                     if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
                         return True, UNKNOWN
                     continue
@@ -128,7 +128,7 @@ class Interpreter:
                     f"{here}: {type(statement).__name__} is control flow or a statement that is not"
                     " supported"
                 )
-                scope |= dict.fromkeys(_assigned(statement), UNKNOWN)
+                scope |= dict.fromkeys(assigned_names(statement), UNKNOWN)
         return False, None
 
     def _truth(self, condition: Any, here: str) -> bool | None:
@@ -219,7 +219,7 @@ class Interpreter:
         return value
 
     def _attribute(self, node: ast.Attribute, scope: dict[str, Any], here: str) -> Any:
-        path = _path(node)
+        path = path_of(node)
         if path.startswith("CONSTANTS.c") and path[11:].isdigit():
             constants = self._archive.constants
             number = int(path[11:][:9])
@@ -253,8 +253,8 @@ class Interpreter:
         return self._fields[key]
 
     def _call(self, node: ast.Call, scope: dict[str, Any], here: str) -> Any:
-        path = _path(node.func)
-        if path in _UNCHANGED and len(node.args) == 2:
+        path = path_of(node.func)
+        if path in UNCHANGED and len(node.args) == 2:
             return self._evaluate(node.args[1], scope, here)
         if path == "uninitialized":
             return UNKNOWN
@@ -297,7 +297,7 @@ class Interpreter:
             value = None
         if value is UNKNOWN:
             return UNKNOWN
-        if name in _SAME_VALUE:
+        if name in SAME_VALUE:
             return value
         if name in ("device", "layout"):
             return None
@@ -322,7 +322,7 @@ class Interpreter:
     def _operator(self, name: str, positional: list[Any], named: dict[str, Any], here: str) -> Any:
         """A torch operator; on plain numbers Python's own."""
         if any(value is UNKNOWN for value in (*positional, *named.values())):
-            plain = name in _SCALARS or name.startswith("__") or name in _NO_VALUES
+            plain = name in SCALARS or name.startswith("__") or name in NO_VALUES
             if plain:
                 return UNKNOWN
             return self._overwritten.call(here, name, positional, named, call_aten)
@@ -332,10 +332,10 @@ class Interpreter:
             return len(positional[0])
         if name == "device":
             return None
-        if name in _NO_VALUES:
+        if name in NO_VALUES:
             return self._machine.problem(f"{here}: {name} is not supported")
         if (
-            name in _SCALARS
+            name in SCALARS
             and not named
             and all(isinstance(value, (bool, int, float, str)) for value in positional)
         ):
@@ -343,11 +343,11 @@ class Interpreter:
                 return self._machine.problem(
                     f"{here}: {name} of the size of the batch is not supported"
                 )
-            return self._machine.run(here, name, _SCALARS[name], *positional)
+            return self._machine.run(here, name, SCALARS[name], *positional)
         if name == "to":
-            positional = positional[:1] + [_dtype(value) for value in positional[1:]]
+            positional = positional[:1] + [dtype_of(value) for value in positional[1:]]
         if "dtype" in named:
-            named = named | {"dtype": _dtype(named["dtype"])}
+            named = named | {"dtype": dtype_of(named["dtype"])}
         return self._overwritten.call(here, name, positional, named, call_aten)
 
     def _definition(self, path: str) -> ast.stmt | None:
@@ -391,36 +391,3 @@ class Interpreter:
             limit=limit,
             fix=FIX,
         )
-
-
-def _dtype(value: Any) -> Any:
-    """The number of a type as such; device, flags and formats are left as they are."""
-    if type(value) is not int:
-        return value
-    if value in _FLOATS:
-        return Dtype.FLOAT
-    if value == _BOOL:
-        return Dtype.BOOL
-    if value in _WHOLE:
-        return Dtype.WHOLE
-    return Dtype.OTHER
-
-
-def _path(node: ast.expr) -> str:
-    """`a.b.c` as text, empty for anything else."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        return ".".join([node.id, *reversed(parts)])
-    return ""
-
-
-def _assigned(statement: ast.stmt) -> set[str]:
-    """Names that a statement may assign."""
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }

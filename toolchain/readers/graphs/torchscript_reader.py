@@ -1,8 +1,8 @@
-"""Reader of TorchScript archives (torch.jit.save): code is parsed as text and tensors are read as
-bytes.
+"""Reader of TorchScript archives (torch.jit.save).
 
-torch.jit.load is not used: its loader compiles what the archive says, and PyTorch's own advice is
-to load such files from trusted sources alone.
+Code is parsed as text and tensors are read as bytes. torch.jit.load is not used: its loader
+compiles what the archive says, and PyTorch's own advice is to load such files from trusted sources
+alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import Policy
-from spikeport.toolchain.readers.graphs.assemble import (
+from spikeport.toolchain.readers.containers import below_top, zip_members
+from spikeport.toolchain.readers.graphs.graph_policy import (
     Input,
     build_policy,
     choose_output,
@@ -28,6 +29,7 @@ from spikeport.toolchain.readers.graphs.signal import WidthNeeded
 from spikeport.toolchain.readers.graphs.torchscript_archive import EXPORT, Archive
 from spikeport.toolchain.readers.graphs.torchscript_code import Interpreter
 from spikeport.toolchain.readers.pickles.restricted_pickle import Record
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 
@@ -122,3 +124,12 @@ def _run(
     signals = input_signals(tuple(inputs), widths)
     named = {parameter.arg: signals.get(parameter.arg, UNKNOWN) for parameter in required}
     return interpreter.call(function, [archive.root], named), tuple(inputs)
+
+
+def is_torchscript(content: FileContent) -> bool:
+    """Tell whether a file is an archive of torch.jit.save: constants and code."""
+    members = zip_members(content)
+    return "constants.pkl" in below_top(members) and any("/code/" in name for name in members)
+
+
+READER = Reader("a TorchScript archive", is_torchscript, read_torchscript, graph=True)

@@ -1,0 +1,1 @@
+"""Networks that lava-dl exported (netx)."""

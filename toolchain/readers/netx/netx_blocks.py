@@ -1,5 +1,6 @@
-"""The blocks of a netx file, as lava-dl's `block.export_hdf5` writes them; everything but dense
-CUBA blocks is refused by name.
+"""The blocks of a netx file, as lava-dl's `block.export_hdf5` writes them.
+
+Everything but dense CUBA blocks is refused by name.
 
     layer/<i>/type      input (without neurons) | flatten (before the first dense) | dense
              /shape, inFeatures, outFeatures, weight [out, in], bias [out] (mantissas), delay
@@ -41,7 +42,7 @@ Long = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class CubaBlock:
-    """weights [out, in], bias mantissas [out] and registers in the file's integers.
+    """Weights [out, in], bias mantissas [out] and registers in the file's integers.
 
     Du of the LIF is current_decay - 1.
     """
@@ -55,19 +56,60 @@ class CubaBlock:
 
 @dataclass(frozen=True, eq=False)
 class NetxNetwork:
-    """The spiking blocks in order, and the weights [out, in] of an affine block behind them, None
-    where there is none.
-    """
+    """The spiking blocks in order, and the weights [out, in] of an affine block behind them."""
 
     blocks: tuple[CubaBlock, ...]
     affine: Long | None
 
 
 def network_of(tree: Tree, where: str) -> NetxNetwork:
-    """The blocks of a file.
+    """Return the blocks of a file.
 
-    Raises InputError that lists everything in it that is no dense CUBA block.
+    Raises InputError that lists everything in it that is not a dense CUBA block.
     """
+    layers = _numbered_layers(tree, where)
+    problems: list[str] = []
+    blocks: list[CubaBlock] = []
+    affine: Long | None = None
+    width: int | None = None
+    for index in range(len(layers)):
+        found: list[str] = []
+        layer = layers[str(index)] if isinstance(layers[str(index)], dict) else {}
+        kind = _text(layer.get("type"))
+        if kind not in KINDS:
+            found.append(
+                f"type {printable(kind or 'missing', 30)} is not read, {', '.join(KINDS)} are"
+            )
+        elif kind == "dense":
+            if affine is not None:
+                found.append("stands behind a block without neurons")
+            weights = _weights(layer, found)
+            if weights is not None:
+                if width is not None and weights.shape[1] != width:
+                    found.append(f"takes {weights.shape[1]} inputs where {width} arrive")
+                width = len(weights)
+            if "neuron" not in layer:
+                affine = np.zeros((0, 0), np.int64) if weights is None else weights
+                found += [
+                    f"{name} has no place behind the last neurons"
+                    for name in ("bias", "delay")
+                    if name in layer
+                ]
+            else:
+                block = _block(layer, weights, found)
+                blocks += [block] if block is not None else []
+        else:
+            width = _passed(layer, kind, index, bool(blocks), width, found)
+        problems += [f"layer/{index}: {problem}" for problem in found]
+    if not problems and not blocks:
+        problems.append("no block has neurons")
+    if problems:
+        raise violations(where, problems, why=WHY, fix=FIX)
+    return NetxNetwork(tuple(blocks), affine)
+
+
+def _numbered_layers(tree: Tree, where: str) -> Tree:
+    """Return the entries of the group `layer`, numbered from 0 without gaps."""
     layers = tree.get("layer")
     if not isinstance(layers, dict) or not layers:
         raise InputError(
@@ -85,50 +127,7 @@ def network_of(tree: Tree, where: str) -> NetxNetwork:
             limit="layer/0, layer/1, ...",
             fix=FIX,
         )
-    problems: list[str] = []
-    blocks: list[CubaBlock] = []
-    affine: Long | None = None
-    width: int | None = None
-    for index in range(len(layers)):
-        found: list[str] = []
-        if isinstance(layers[str(index)], dict):
-            layer = layers[str(index)]
-        else:
-            layer = {}
-        kind = _text(layer.get("type"))
-        if kind not in KINDS:
-            found.append(
-                f"type {printable(kind or 'missing', 30)} is not read, {', '.join(KINDS)} are"
-            )
-        elif kind == "dense":
-            if affine is not None:
-                found.append("stands behind a block without neurons")
-            weights = _weights(layer, found)
-            if weights is not None:
-                if width is not None and weights.shape[1] != width:
-                    found.append(f"takes {weights.shape[1]} inputs where {width} arrive")
-                width = len(weights)
-            if "neuron" not in layer:
-                if weights is not None:
-                    affine = weights
-                else:
-                    affine = np.zeros((0, 0), np.int64)
-                found += [
-                    f"{name} has no place behind the last neurons"
-                    for name in ("bias", "delay")
-                    if name in layer
-                ]
-            else:
-                block = _block(layer, weights, found)
-                blocks += [block] if block is not None else []
-        else:
-            width = _passed(layer, kind, index, bool(blocks), width, found)
-        problems += [f"layer/{index}: {problem}" for problem in found]
-    if not problems and not blocks:
-        problems.append("no block has neurons")
-    if problems:
-        raise violations(where, problems, why=WHY, fix=FIX)
-    return NetxNetwork(tuple(blocks), affine)
+    return layers
 
 
 def _passed(
@@ -151,23 +150,18 @@ def _passed(
         return width
     count = math.prod(shape.ravel().tolist())
     if count < 1 or (width is not None and count != width):
-        problems.append(
-            "has shape"
-            f" {shorten(map(str, shape.ravel().tolist()), 4)}{'' if width is None else f' where {width} arrive'}"
-        )
+        arrive = "" if width is None else f" where {width} arrive"
+        problems.append(f"has shape {shorten(map(str, shape.ravel().tolist()), 4)}{arrive}")
     return count
 
 
 def _weights(layer: Tree, problems: list[str]) -> Long | None:
-    problems += [
-        (
-            f"unknown entry {printable(name, 30)} {did_you_mean(name[:30], ENTRIES)}".rstrip()
-            if name != "weight_rec"
-            else "recurrent weights"
-        )
-        for name in layer
-        if name not in ENTRIES
-    ]
+    for name in layer:
+        if name == "weight_rec":
+            problems.append("recurrent weights")
+        elif name not in ENTRIES:
+            suggestion = did_you_mean(name[:30], ENTRIES)
+            problems.append(f"unknown entry {printable(name, 30)} {suggestion}".rstrip())
     if isinstance(layer.get("weight"), dict):
         problems.append("complex weights")
         return None

@@ -33,6 +33,7 @@ from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.hdf5 import has_attribute, read_hdf5
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.spiking_policy import SLAYER_SCALE, SpikingLayer, SpikingPolicy
+from spikeport.toolchain.readers.containers import hdf5_groups
 from spikeport.toolchain.readers.facts.declared_policy import declared_policy, refuse_rates_options
 from spikeport.toolchain.readers.facts.sidecar import (
     Sidecar,
@@ -46,6 +47,7 @@ from spikeport.toolchain.readers.netx.netx_blocks import (
     NetxNetwork,
     network_of,
 )
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -53,9 +55,9 @@ DECLARED = ("state", "decoder")
 
 
 def read_netx_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy:
-    """The policy of a netx file.
+    """Read the policy of a netx file.
 
-    Raises InputError for blocks that are no dense CUBA neurons and, all at once, for what nobody
+    Raises InputError for blocks that are not dense CUBA neurons and, all at once, for what nobody
     declared.
     """
     where = content.name
@@ -96,7 +98,7 @@ def _layer(block: CubaBlock) -> SpikingLayer:
 def _declared(
     network: NetxNetwork, sidecar: Sidecar, options: ReadOptions, content: FileContent
 ) -> tuple[Float, Float]:
-    """The decoder, or an InputError that lists everything that is missing or cannot be run."""
+    """Return the decoder, or raise InputError with all that is missing or cannot be run."""
     facts = dict(sidecar.netx or {})
     neurons = len(network.blocks[-1].weights)
     problems = [
@@ -120,8 +122,11 @@ def _declared(
             f" ({'affine' if network.affine is not None else 'rate, or {weight, bias}'})"
         )
     elif (decoder == "affine") != (network.affine is not None):
-        problems.append("netx.decoder is not affine, but the file ends in a block without neurons" if decoder != "affine" else
-                        "netx.decoder is affine, but the file ends in neurons")  # fmt: skip
+        problems.append(
+            "netx.decoder is not affine, but the file ends in a block without neurons"
+            if decoder != "affine"
+            else "netx.decoder is affine, but the file ends in neurons"
+        )
     elif decoder == "rate":
         found = np.ones((neurons, 1)), np.zeros(neurons)
     else:
@@ -193,3 +198,12 @@ def _numbers(values: Any) -> TypeGuard[list[float]]:
         and bool(values)
         and all(type(value) in (int, float) and abs(value) < 1e9 for value in values)
     )
+
+
+def is_netx(content: FileContent) -> bool:
+    """Tell whether an HDF5 file has the group of a netx network and not that of a NIR graph."""
+    groups = hdf5_groups(content)
+    return "layer" in groups and "node" not in groups
+
+
+READER = Reader("a netx network", is_netx, read_netx_policy)

@@ -32,8 +32,9 @@ def weights_problem(weights: Long) -> str:
 
 
 def netx_weights(weights: Long) -> Long:
-    """The weights with which spikes are summed, for a matrix within a synapse's range that is not
-    all zero.
+    """Return the weights with which spikes are summed.
+
+    They are for a matrix within a synapse's range that is not all zero.
     """
     high = int(weights.max())
     low = int(weights.min())

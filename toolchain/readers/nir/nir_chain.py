@@ -1,6 +1,6 @@
 """The nodes of a NIR file in the order in which a signal passes them.
 
-Everything that is no plain chain is refused by name.
+Everything that is not a plain chain is refused by name.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ChainNode:
-    """A node's name, the name of its type, and its parameters, float64.
+    """A node's name, the name of its type, and its parameters in float64.
 
-    V_reset is among a neuron's, 0 where the file has none.
+    `v_reset` is among a neuron's, 0 where the file has none.
     """
 
     name: str
@@ -73,9 +73,9 @@ def metadata_entry(graph: Tree, name: str) -> Tree | None:
 
 
 def chain_of(graph: Tree, where: str) -> tuple[ChainNode, ...]:
-    """The nodes between Input and Output.
+    """Return the nodes between Input and Output.
 
-    Raises InputError listing all nodes and edges that make it no chain.
+    Raises InputError that lists all nodes and edges because of which they are not a chain.
     """
     nodes = {name: node for name, node in graph["nodes"].items() if isinstance(node, dict)}
     kinds = {
@@ -150,7 +150,7 @@ def _order(edges: object, kinds: dict[str, str], where: str) -> list[str]:
             got = f"{shorten(missed)} not on it"
         else:
             got = f"it ends in {printable(order[-1])}"
-        raise InputError(where, "the edges are no chain from Input to Output", got=got, fix=FIX)
+        raise InputError(where, "the edges are not a chain from Input to Output", got=got, fix=FIX)
     return order
 
 

@@ -36,6 +36,7 @@ from spikeport.toolchain.errors import InputError, did_you_mean, violations
 from spikeport.toolchain.files.hdf5 import read_hdf5
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
+from spikeport.toolchain.readers.containers import hdf5_groups
 from spikeport.toolchain.readers.facts.declared_policy import declared_policy, refuse_rates_options
 from spikeport.toolchain.readers.facts.sidecar import (
     Sidecar,
@@ -51,6 +52,7 @@ from spikeport.toolchain.readers.nir.nir_chain import (
     graph_of,
     metadata_entry,
 )
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 
 Float = NDArray[np.float64]
@@ -65,8 +67,11 @@ ONE_K = 1e-6  # decays of one layer that differ by less are one: float32 time co
 
 
 def read_nir_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy:
-    """The policy of a NIR file. Raises InputError for nodes, edges and shapes that are no chain of
-    dense layers and neurons, and, all at once, for what nobody declared."""
+    """Read the policy of a NIR file.
+
+    Raises InputError for nodes, edges and shapes that are not a chain of dense layers and neurons,
+    and, all at once, for what nobody declared.
+    """
     where = content.name
     graph = graph_of(read_hdf5(content.data, where), where)
     if metadata_entry(graph, "spikeport") is not None:
@@ -105,9 +110,7 @@ def read_nir_policy(content: FileContent, options: ReadOptions) -> SpikingPolicy
 def _declared(
     chain: tuple[ChainNode, ...], sidecar: Sidecar, options: ReadOptions, content: FileContent
 ) -> dict[str, Any]:
-    """The sidecar's `nir`, complete, or an InputError that lists everything that is missing or
-    cannot be run.
-    """
+    """Return the sidecar's `nir`, or raise InputError with all that is missing or cannot be run."""
     facts = dict(sidecar.nir or {})
     wanted = {
         name: choices
@@ -150,9 +153,7 @@ def _declared(
 def _layers(
     chain: tuple[ChainNode, ...], where: str
 ) -> tuple[list[tuple[ChainNode, ChainNode]], ChainNode | None]:
-    """Dense layers with the neurons behind them, and the dense layer that follows the last neurons,
-    if there is one.
-    """
+    """Return dense layers with the neurons behind them, and the dense layer at the end, or None."""
     kinds = [node.kind in LINEAR_KINDS for node in chain]
     problems = [
         f"{b.name} ({b.kind}) follows {a.name} ({a.kind})"
@@ -235,9 +236,9 @@ def _spiking_layer(
 
 
 def _decoder(linear: ChainNode | None, last: ChainNode, where: str) -> tuple[Float, Float]:
-    """Decoder weights [act, P] and bias [act].
+    """Return decoder weights [act, P] and bias [act].
 
-    The rates themselves, or a dense layer that reads one group of P neurons per action.
+    They are the rates themselves, or a dense layer that reads one group of P neurons per action.
     """
     neurons = len(last.parameters["v_threshold"])
     if linear is None:
@@ -261,3 +262,12 @@ def _decoder(linear: ChainNode | None, last: ChainNode, where: str) -> tuple[Flo
             ),
         )
     return blocks[np.arange(actions), np.arange(actions)], linear.parameters["bias"]
+
+
+def is_nir(content: FileContent) -> bool:
+    """Tell whether an HDF5 file has the group of a NIR graph and not that of a netx network."""
+    groups = hdf5_groups(content)
+    return "node" in groups and "layer" not in groups
+
+
+READER = Reader("a NIR graph", is_nir, read_nir_policy)

@@ -1,0 +1,1 @@
+"""Pickles and tensors, read without running anything."""

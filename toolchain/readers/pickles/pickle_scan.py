@@ -1,9 +1,9 @@
-"""A look at a pickle's opcodes before anything builds objects from them: lengths, counts and
-sharing stay small.
+"""A look at a pickle's opcodes before anything builds objects from them.
 
-Refusing names keeps code from running; this keeps a few hostile bytes from taking all memory or
-time: memo numbers and lengths that ask for gigabytes, tuples nested until hashing one overflows the
-stack, tuples that contain each other twice so that hashing one takes years.
+Lengths, counts and sharing stay small. Refusing names keeps code from running; this keeps a few
+hostile bytes from taking all memory or time: memo numbers and lengths that ask for gigabytes,
+tuples nested until hashing one overflows the stack, tuples that contain each other twice so that
+hashing one takes years.
 """
 
 from __future__ import annotations
@@ -49,9 +49,15 @@ _NO_TUPLE = (
 
 
 def scan_pickle(data: bytes, where: str, start: int = 0) -> int:
-    """Where the pickle that begins at `start` ends.
+    """Return where a pickle ends.
 
-    InputError for a damaged or disproportionate one.
+    Args:
+        data: Bytes that hold the pickle and perhaps more.
+        where: The file, for errors.
+        start: Where the pickle begins.
+
+    Raises:
+        InputError: For a damaged or disproportionate pickle.
     """
     stream = io.BytesIO(data)
     stream.seek(start)

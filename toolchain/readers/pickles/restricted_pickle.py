@@ -1,10 +1,9 @@
-"""Pickles read as data: every class they name becomes an inert record, and only named classes are
-admitted.
+"""Pickles read as data: every class that they name becomes an inert record.
 
-The classes are those that VecNormalize pickles of Stable-Baselines3 contain, in old and new
-versions of it, of gym, gymnasium and numpy. None of them is imported and nothing of theirs runs: a
-record keeps the arguments and the state that the pickle gives it. Arrays are rebuilt from their
-bytes, numeric types only.
+Only named classes are admitted: those that VecNormalize pickles of Stable-Baselines3 contain, in
+old and new versions of it, of gym, gymnasium and numpy. None of them is imported and nothing of
+theirs runs: a record keeps the arguments and the state that the pickle gives it. Arrays are rebuilt
+from their bytes, numeric types only.
 """
 
 from __future__ import annotations
@@ -86,10 +85,7 @@ VEC_NORMALIZE_PICKLE = PickleKind(
 
 
 class Record:
-    """An inert stand-in for an object of the class `path`.
-
-    Constructor arguments and state, both as data.
-    """
+    """An inert stand-in for an object of the class `path`: its arguments and its state, as data."""
 
     path = ""
 
@@ -97,6 +93,7 @@ class Record:
     state: object
 
     def __new__(cls, *arguments: object) -> Record:
+        """Make the record; a pickle may not call __init__."""
         record = super().__new__(cls)
         record.arguments = arguments
         record.state = None
@@ -106,6 +103,7 @@ class Record:
         """Nothing: a pickle may create an object without it."""
 
     def __setstate__(self, state: object) -> None:
+        """Keep the state as it is."""
         self.state = state
 
     def __setitem__(self, key: object, value: object) -> None:
@@ -142,9 +140,15 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_records(data: bytes, where: str, kind: PickleKind = VEC_NORMALIZE_PICKLE) -> object:
-    """The pickle's top object, built of records, numbers, text and plain containers.
+    """Read a pickle's top object, built of records, numbers, text and plain containers.
 
-    InputError otherwise.
+    Args:
+        data: The pickle.
+        where: The file, for errors.
+        kind: Which classes are admitted, and what the file should be, for errors.
+
+    Raises:
+        InputError: For a damaged pickle and every class that is not admitted.
     """
     scan_pickle(data, where)
     try:
@@ -168,9 +172,16 @@ def to_float64(
     what: str,
     fix: str = "save the normaliser again with VecNormalize.save()",
 ) -> NDArray[np.float64]:
-    """A numeric array or number of the pickle as float64.
+    """Return a numeric array or number of a pickle as float64.
 
-    InputError for any other type or a size that lies.
+    Args:
+        value: What `load_records` built.
+        where: The file, for errors.
+        what: Names the value, for errors.
+        fix: What to do about errors.
+
+    Raises:
+        InputError: For any other type, or a size that is not that of its bytes.
     """
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
         return np.asarray(float(value))
@@ -203,9 +214,7 @@ def to_float64(
 
 
 def _array_parts(value: object) -> tuple[np.dtype, tuple[int, ...], bool, bytes] | None:
-    """(dtype, shape, Fortran order, bytes) of a pickled ndarray or numpy scalar, None for anything
-    else.
-    """
+    """Return (dtype, shape, Fortran order, bytes) of a pickled array or numpy scalar, else None."""
     if not isinstance(value, Record):
         return None
     if value.path in RECONSTRUCT and isinstance(value.state, tuple) and len(value.state) == 5:

@@ -16,7 +16,7 @@ from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, short_reason
 from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT
 from spikeport.toolchain.files.zip_archive import COPY_AGAIN, open_archive, verify_members
-from spikeport.toolchain.readers.detect import LEGACY_TORCH, SAVE_AGAIN
+from spikeport.toolchain.readers.containers import LEGACY_TORCH, SAVE_AGAIN
 from spikeport.toolchain.readers.pickles.pickle_scan import scan_pickle
 
 FLOATS = ("torch.float32", "torch.float64", "torch.float16", "torch.bfloat16")
@@ -47,8 +47,9 @@ class NumpyValue:
 
 
 def load_torch(data: bytes, where: str) -> object:
-    """What torch.save stored, tensors on the CPU and plain containers only (NumpyValue for
-    NumPy's); InputError otherwise.
+    """Read what torch.save stored: tensors on the CPU and plain containers only.
+
+    NumPy's numbers and arrays become NumpyValue. InputError for everything else.
     """
     if data[:4] == b"PK\x03\x04":
         with open_archive(data, where, CHECKPOINT_LIMIT) as archive:
@@ -116,9 +117,8 @@ def load_safetensors(data: bytes, where: str) -> Mapping[str, object]:
         ) from None
     try:
         return load(data)
-    except (
-        Exception
-    ) as error:  # the Rust parser's own exception type and torch's shape errors; none may escape
+    # the Rust parser's own exception type and torch's shape errors; none may escape
+    except Exception as error:
         raise InputError(
             where, "the safetensors file is damaged", why=short_reason(error), fix=COPY_AGAIN
         ) from None
@@ -178,7 +178,7 @@ def to_float32(tensors: Mapping[str, object], where: str) -> dict[str, NDArray[n
 
 
 def _refusal(error: Exception, where: str) -> InputError:
-    """torch's exception in one line.
+    """Return an exception of torch in one line.
 
     A forbidden class is named, advice to switch the safety off is dropped.
     """

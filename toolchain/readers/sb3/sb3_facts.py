@@ -1,15 +1,17 @@
-"""The readable part of a Stable-Baselines3 zip's `data`:
+"""The readable part of a Stable-Baselines3 zip's `data`.
 
-JSON text only, its pickled fields are never decoded.
+It is JSON text; its pickled fields are never decoded.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, short_reason, words
@@ -98,28 +100,11 @@ class Sb3Facts:
 
 
 def read_facts(data: bytes, where: str) -> Sb3Facts:
-    """Facts of the zip's member `data`, and everything in it that is not supported.
+    """Read the zip's member `data`, and everything in it that is not supported.
 
-    InputError for text that is no JSON.
+    InputError for text that is not JSON.
     """
-    place = f"{where} (data)"
-    try:
-        saved = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            place,
-            "not the JSON of a Stable-Baselines3 model",
-            why=short_reason(error),
-            fix="save the model again with model.save()",
-        ) from None
-    if not isinstance(saved, dict):
-        raise InputError(
-            place,
-            "not the JSON of a Stable-Baselines3 model",
-            got=f"a {type(saved).__name__}",
-            limit="an object",
-            fix="save the model again with model.save()",
-        )
+    saved = _json(data, f"{where} (data)")
     problems: list[str] = []
     module = _module(saved.get("policy_class"), problems)
     arguments = saved.get("policy_kwargs")
@@ -162,9 +147,29 @@ def read_facts(data: bytes, where: str) -> Sb3Facts:
     return dataclasses.replace(facts, problems=tuple(problems))
 
 
+def _json(data: bytes, place: str) -> dict[str, Any]:
+    refused = functools.partial(
+        InputError,
+        place,
+        "not the JSON of a Stable-Baselines3 model",
+        fix="save the model again with model.save()",
+    )
+    try:
+        saved = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise refused(why=short_reason(error)) from None
+    if not isinstance(saved, dict):
+        raise refused(got=f"a {type(saved).__name__}", limit="an object")
+    return saved
+
+
 def refuse(facts: Sb3Facts, parts: Iterable[str], where: str) -> None:
-    """Raise InputError that lists everything unsupported in `data` and the unsupported `parts` of
-    policy.pth.
+    """Raise InputError that lists everything unsupported in a model.
+
+    Args:
+        facts: What `data` says.
+        parts: What is not supported in policy.pth.
+        where: The file, for errors.
     """
     problems = [*facts.problems, *(f"{name} is not supported" for name in parts)]
     if problems:

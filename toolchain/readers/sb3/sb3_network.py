@@ -1,6 +1,4 @@
-"""Which tensors of a Stable-Baselines3 policy are its deterministic actor, and which algorithm
-trained it.
-"""
+"""Which tensors of a Stable-Baselines3 policy are its actor, and which algorithm trained it."""
 
 from __future__ import annotations
 
@@ -23,7 +21,8 @@ from spikeport.toolchain.readers.torch.families import layer, numbered_layers
 _UNUSED = {
     "on": re.compile(r"(mlp_extractor\.)?value_net\..*|log_std|sde_features_extractor\..*"),
     "off": re.compile(
-        r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?|actor\.sde_features_extractor\..*"
+        r"(actor_target|critic|critic_target)\..*|actor\.log_std(\.(weight|bias))?"
+        r"|actor\.sde_features_extractor\..*"
     ),
     "values": re.compile(r"(q_net_target|quantile_net_target)\..*"),
 }
@@ -41,8 +40,7 @@ NamedLayer = tuple[str, NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Sb3Network:
-    """The actor's linear layers in order as (name, weight [out, in], bias [out]); the last one is
-    the output.
+    """The actor's linear layers in order, as (name, weight [out, in], bias [out]).
 
     `clips_mean`: gSDE clips the output to +-clip_mean before its tanh.
     """
@@ -61,9 +59,15 @@ def unsupported_parts(saved: Mapping[str, object], facts: Sb3Facts) -> list[str]
 
 
 def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb3Network:
-    """The actor in `saved`, the names and tensors of policy.pth.
+    """Return the actor among the tensors of policy.pth.
 
-    InputError for keys that are not understood or missing.
+    Args:
+        saved: The names and tensors of policy.pth.
+        facts: What the zip's `data` says.
+        where: The file, for errors.
+
+    Raises:
+        InputError: For keys that are not understood or missing.
     """
     place = f"{where} (policy.pth)"
     if facts.module in ON_POLICY:
@@ -106,9 +110,11 @@ def read_network(saved: Mapping[str, object], facts: Sb3Facts, where: str) -> Sb
             why=f"the tensors are not those of {facts.module}",
             fix="save the model again with model.save(), without changes to its policy class",
         )
+    # a missing bias is among the problems
+    complete = [(name, weight, bias) for name, weight, bias in layers if bias is not None]
     if facts.module in VALUES and isinstance(facts.action, DiscreteText):
-        layers[-1] = _mean_of_quantiles(layers[-1], facts.action.size, place)  # type: ignore[arg-type]  # a missing bias is a problem above
-    return Sb3Network(_algorithm(facts), tuple(layers), clips_mean)  # type: ignore[arg-type]  # a missing bias is a problem above
+        complete[-1] = _mean_of_quantiles(complete[-1], facts.action.size, place)
+    return Sb3Network(_algorithm(facts), tuple(complete), clips_mean)
 
 
 def _mean_of_quantiles(layer: NamedLayer, choices: int, place: str) -> NamedLayer:

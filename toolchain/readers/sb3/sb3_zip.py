@@ -1,10 +1,10 @@
-"""Reader of Stable-Baselines3 and sb3-contrib models: TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN,
-QR-DQN.
+"""Reader of Stable-Baselines3 and sb3-contrib models.
 
-The deterministic action is that of `model.predict(observation, deterministic=True)`: TD3 and DDPG,
-SAC and TQC unscale a tanh to the action bounds; PPO, A2C and TRPO clip the output to them (or
-unscale a tanh with gSDE's squash_output). In a Discrete space PPO, A2C and TRPO choose the largest
-logit, DQN the largest value, QR-DQN the largest mean of its quantiles.
+They are TD3, DDPG, SAC, TQC, PPO, A2C, TRPO, DQN and QR-DQN. The deterministic action is that of
+`model.predict(observation, deterministic=True)`: TD3 and DDPG, SAC and TQC unscale a tanh to the
+action bounds; PPO, A2C and TRPO clip the output to them (or unscale a tanh with gSDE's
+squash_output). In a Discrete space PPO, A2C and TRPO choose the largest logit, DQN the largest
+value, QR-DQN the largest mean of its quantiles.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from spikeport.toolchain.files.regular_file import CHECKPOINT_LIMIT, FileContent
 from spikeport.toolchain.files.zip_archive import open_archive, read_member
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingPolicy
+from spikeport.toolchain.readers.containers import zip_members
 from spikeport.toolchain.readers.facts.action_reader import (
     Bounds,
     bounded_action,
@@ -26,6 +27,7 @@ from spikeport.toolchain.readers.facts.action_reader import (
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.space_text import BoxText, DiscreteText
 from spikeport.toolchain.readers.pickles.tensors import load_torch
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.sb3.sb3_facts import (
     GSDE_CLIP,
@@ -42,7 +44,7 @@ DATA_LIMIT = 64 * 2**20  # bytes of JSON text
 
 
 def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | SpikingPolicy:
-    """The policy of a model zip; a spiking one where it has a `spiking_policy.json`.
+    """Read the policy of a model zip; a spiking one where it has a `spiking_policy.json`.
 
     Raises InputError for damaged or unsupported models, and where file, options and environment
     disagree.
@@ -51,24 +53,13 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
     with open_archive(content.data, where, CHECKPOINT_LIMIT) as archive:
         data = read_member(archive, "data", where, DATA_LIMIT)
         weights = read_member(archive, "policy.pth", where, CHECKPOINT_LIMIT)
+        spiking = None
         if MEMBER in archive.namelist():
             spiking = read_member(archive, MEMBER, where, MEMBER_LIMIT)
-        else:
-            spiking = None
     if spiking is not None:
         return read_spiking_zip(content, spiking, weights, options)
     facts = read_facts(data, where)
-    saved = load_torch(weights, f"{where} (policy.pth)")
-    if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
-        raise InputError(
-            f"{where} (policy.pth)",
-            "not a state_dict",
-            got=f"a {type(saved).__name__}",
-            limit="names and tensors",
-            fix="save the model again with model.save()",
-        )
-    refuse(facts, unsupported_parts(saved, facts), where)
-    network = read_network(saved, facts, where)
+    network = _network(weights, facts, where)
     assumptions: list[str] = []
     activation = _activation(network, facts, options, assumptions, where)
     last = len(network.layers) - 1
@@ -86,13 +77,11 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         )
     squash = _squash(facts, options, where)
     outputs = layers[-1].outputs
+    bounds = None
+    action = None
     if squash == "argmax":
         action = _choice(outputs, facts, options, where)
-    else:
-        action = None
-    if action:
-        bounds = None
-    else:
+    if not action:
         bounds = _bounds(outputs, facts, options, where)
     observation, normalizer = read_observation(
         layers[0].inputs, content, options, assumptions, zoo=True, hints=facts.hints
@@ -101,10 +90,30 @@ def read_sb3_zip(content: FileContent, options: ReadOptions) -> Policy | Spiking
         action = bounded_action(outputs, squash, bounds, _mean_limit(network, facts, assumptions))
     assert action is not None
     provenance = Provenance(
-        where, content.sha256, "stable-baselines3", network.algorithm, tuple(assumptions),
-        normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
-    )  # fmt: skip
+        where,
+        content.sha256,
+        "stable-baselines3",
+        network.algorithm,
+        tuple(assumptions),
+        normalizer.name if normalizer else "",
+        normalizer.sha256 if normalizer else "",
+    )
     return Policy(layers, observation, action, provenance)
+
+
+def _network(weights: bytes, facts: Sb3Facts, where: str) -> Sb3Network:
+    """Return the actor in policy.pth; InputError for whatever is not supported."""
+    saved = load_torch(weights, f"{where} (policy.pth)")
+    if not isinstance(saved, Mapping) or not all(isinstance(key, str) for key in saved):
+        raise InputError(
+            f"{where} (policy.pth)",
+            "not a state_dict",
+            got=f"a {type(saved).__name__}",
+            limit="names and tensors",
+            fix="save the model again with model.save()",
+        )
+    refuse(facts, unsupported_parts(saved, facts), where)
+    return read_network(saved, facts, where)
 
 
 def _activation(
@@ -136,7 +145,7 @@ def _activation(
 
 
 def _squash(facts: Sb3Facts, options: ReadOptions, where: str) -> str:
-    """`tanh`, `clip` or `argmax`, by algorithm and action space.
+    """Return `tanh`, `clip` or `argmax`, by algorithm and action space.
 
     InputError where the caller says otherwise.
     """
@@ -210,3 +219,13 @@ def _mean_limit(network: Sb3Network, facts: Sb3Facts, assumptions: list[str]) ->
         )
         return GSDE_CLIP
     return facts.clip_mean
+
+
+def is_sb3_zip(content: FileContent) -> bool:
+    """Tell whether a file is a model's zip, of Stable-Baselines3 and not of its predecessor."""
+    members = zip_members(content)
+    predecessor = "parameters" in members or "parameter_list" in members
+    return "policy.pth" in members or ("data" in members and not predecessor)
+
+
+READER = Reader("a Stable-Baselines3 zip", is_sb3_zip, read_sb3_zip)

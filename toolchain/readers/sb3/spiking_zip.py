@@ -1,5 +1,6 @@
-"""Reader of the spiking actors that `spikeport train` makes: a Stable-Baselines3 zip with a member
-`spiking_policy.json`.
+"""Reader of the spiking actors that `spikeport train` makes.
+
+They are Stable-Baselines3 zips with a member `spiking_policy.json`:
 
     format                    1
     algorithm                 ProxyTargetTD3 | SpikingTD3
@@ -31,13 +32,13 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import bounded_action, limited_bounds
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
+from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation
 from spikeport.toolchain.readers.pickles.tensors import load_torch, to_float32
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.population_actor import (
     CURRENT_KEEP,
     VOLTAGE_KEEP,
     population_network,
-    refuse_activation,
 )
 
 MEMBER = "spiking_policy.json"
@@ -48,11 +49,8 @@ ALGORITHMS = ("ProxyTargetTD3", "SpikingTD3")
 NEURONS = ("lif", "clif", "dn")
 ACTOR = "actor.mu."
 EXTRACTOR = "actor.features_extractor."
-_UNUSED = (
-    "actor_target.",
-    "critic.",
-    "critic_target.",
-)  # the deterministic action does not depend on them
+# Tensors that the deterministic action does not depend on.
+_UNUSED = ("actor_target.", "critic.", "critic_target.")
 KEYS = (
     "format",
     "algorithm",
@@ -71,54 +69,27 @@ SAVE_AGAIN = "save the model again with model.save()"
 def read_spiking_zip(
     content: FileContent, member: bytes, weights: bytes, options: ReadOptions
 ) -> SpikingPolicy:
-    """The policy whose facts are `member` and whose policy.pth is `weights`.
+    """Read the policy of a zip with a `spiking_policy.json`.
 
-    Raises InputError that lists everything in them that is missing, unknown or out of range.
+    Args:
+        content: The zip.
+        member: The bytes of `spiking_policy.json`.
+        weights: The bytes of policy.pth.
+        options: What the caller says.
+
+    Raises:
+        InputError: With everything in them that is missing, unknown or out of range.
     """
     where = content.name
     facts = read_spiking_facts(member, f"{where} ({MEMBER})")
-    refuse_activation(options, where)
-    normalised = bool(facts.get("normalised"))
-    if not normalised and options.normalizer not in (None, "none"):
-        raise InputError(
-            where,
-            "the policy was trained without a normaliser",
-            got=f"--normalizer {options.normalizer}",
-            fix="leave --normalizer out",
-        )
-    if options.squash not in (None, "tanh"):
-        raise InputError(
-            where,
-            "--squash differs from what the policy does",
-            got=options.squash,
-            limit="tanh",
-            fix="leave --squash out",
-        )
+    _check_options(options, bool(facts.get("normalised")), where)
     tensors = _actor(weights, f"{where} (policy.pth)")
     mean, std, layers, _ = population_network(tensors, f"{where} (policy.pth)")
-    size = len(facts["action_low"])
-    features = mean.shape[0]
-    expected = options.environment.observation_size
-    if expected is not None and expected != features:
-        raise InputError(
-            where, "the policy's observations do not fit the environment", got=f"{features} features",
-            limit=f"{expected} observation channels of {options.environment.label}", fix=environment_fix((where,), options.environment),
-        )  # fmt: skip
-    observation = ObservationContract(features)
-    normalizer = None
-    if normalised:
-        observation, normalizer = read_observation(features, content, options, [], zoo=True)
-        if observation.mean is None:
-            raise InputError(
-                where, "the policy was trained on normalised observations, and their normaliser is missing", limit="vecnormalize.pkl beside it",
-                fix="--normalizer FILE with what VecNormalize.save wrote",
-            )  # fmt: skip
+    observation, normalizer = _observation(mean.shape[0], facts, content, options)
     bounds = (np.array(facts["action_low"]), np.array(facts["action_high"]))
+    size = len(facts["action_low"])
     action = bounded_action(size, "tanh", limited_bounds(size, bounds, options, where))
-    if facts["neuron"] == "lif":
-        keep = 0.0
-    else:
-        keep = CURRENT_KEEP
+    keep = {"lif": 0.0}.get(facts["neuron"], CURRENT_KEEP)
     return SpikingPolicy(
         tuple(
             SpikingLayer(weight, bias, facts["neuron"], keep, VOLTAGE_KEEP)
@@ -145,6 +116,52 @@ def read_spiking_zip(
     )
 
 
+def _check_options(options: ReadOptions, normalised: bool, where: str) -> None:
+    refuse_activation(options, where)
+    if not normalised and options.normalizer not in (None, "none"):
+        raise InputError(
+            where,
+            "the policy was trained without a normaliser",
+            got=f"--normalizer {options.normalizer}",
+            fix="leave --normalizer out",
+        )
+    if options.squash not in (None, "tanh"):
+        raise InputError(
+            where,
+            "--squash differs from what the policy does",
+            got=options.squash,
+            limit="tanh",
+            fix="leave --squash out",
+        )
+
+
+def _observation(
+    features: int, facts: dict[str, Any], content: FileContent, options: ReadOptions
+) -> tuple[ObservationContract, FileContent | None]:
+    """Return the contract and the normaliser's file, which a normalised policy needs."""
+    where = content.name
+    expected = options.environment.observation_size
+    if expected is not None and expected != features:
+        raise InputError(
+            where,
+            "the policy's observations do not fit the environment",
+            got=f"{features} features",
+            limit=f"{expected} observation channels of {options.environment.label}",
+            fix=environment_fix((where,), options.environment),
+        )
+    if not facts.get("normalised"):
+        return ObservationContract(features), None
+    observation, normalizer = read_observation(features, content, options, [], zoo=True)
+    if observation.mean is None:
+        raise InputError(
+            where,
+            "the policy was trained on normalised observations, and their normaliser is missing",
+            limit="vecnormalize.pkl beside it",
+            fix="--normalizer FILE with what VecNormalize.save wrote",
+        )
+    return observation, normalizer
+
+
 def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
     """The JSON object, every value checked."""
     try:
@@ -159,8 +176,12 @@ def read_spiking_facts(member: bytes, place: str) -> dict[str, Any]:
         if key not in KEYS
     ]
     choices: dict[str, tuple[object, ...]] = {
-        "format": (FORMAT,), "algorithm": ALGORITHMS, "neuron": NEURONS, "encoder": ("population",), "observation": ("tanh",)
-    }  # fmt: skip
+        "format": (FORMAT,),
+        "algorithm": ALGORITHMS,
+        "neuron": NEURONS,
+        "encoder": ("population",),
+        "observation": ("tanh",),
+    }
     for key, known in choices.items():
         if type(facts.get(key)) is not type(known[0]) or facts[key] not in known:
             problems.append(

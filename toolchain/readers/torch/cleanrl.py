@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.files.regular_file import FileContent
-from spikeport.toolchain.readers.detect import SAVE_AGAIN
+from spikeport.toolchain.readers.containers import SAVE_AGAIN
 from spikeport.toolchain.readers.pickles.tensors import to_float32
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.families import numbered_layers
@@ -44,9 +44,9 @@ NOT_SAVED = "CleanRL's NormalizeObservation keeps it in the environment and save
 
 
 def first_of_several(loaded: object, where: str) -> tuple[object, list[str]]:
-    """The actor of (actor, qf1, qf2) and a note, or what was given.
+    """Return the actor of (actor, qf1, qf2) and a note, or what was given.
 
-    InputError where the first is no state dict.
+    InputError where the first is not a state dict.
     """
     if (
         not isinstance(loaded, (tuple, list))
@@ -71,7 +71,7 @@ def first_of_several(loaded: object, where: str) -> tuple[object, list[str]]:
 
 
 def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
-    """The actor of a bare actor.N, critic.N, None for anything else.
+    """Return the actor of a bare actor.N, critic.N; None for anything else.
 
     Its activation and squash must be asked for.
     """
@@ -83,8 +83,9 @@ def actor_alone(tensors: Mapping[str, object]) -> dict[str, object] | None:
 
 
 def is_cleanrl_discrete(loaded: object, options: ReadOptions) -> bool:
-    """Whether a state dict has the layers of ppo.py's agent and nothing that is known speaks
-    against a discrete action.
+    """Tell whether a state dict has the layers of ppo.py's agent.
+
+    Nothing that is known may speak against a discrete action.
     """
     if (
         not isinstance(loaded, Mapping)
@@ -113,9 +114,9 @@ def is_cleanrl_discrete(loaded: object, options: ReadOptions) -> bool:
 
 
 def read_cleanrl_discrete(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a file that `is_cleanrl_discrete`.
+    """Read the actor of a file that `is_cleanrl_discrete`.
 
-    Ppo.py samples from its logits, the deterministic action is the largest.
+    ppo.py samples from its logits; the deterministic action is the largest.
     """
     problems: list[str] = []
     layers = numbered_layers(
@@ -145,13 +146,14 @@ def read_cleanrl_discrete(loaded: Mapping[str, object], content: FileContent) ->
 
 
 def is_cleanrl_ppo(loaded: object) -> bool:
+    """Tell whether a state dict has the mean actor of ppo_continuous_action.py."""
     return isinstance(loaded, Mapping) and any(
         isinstance(key, str) and key.startswith("actor_mean.") for key in loaded
     )
 
 
 def read_cleanrl_ppo(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a PPO agent.
+    """Read the actor of a PPO agent.
 
     InputError lists everything that is not supported or not understood.
     """

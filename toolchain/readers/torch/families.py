@@ -1,7 +1,4 @@
-"""Which keys of a state dict are which layer.
-
-The documented families and plain Sequential numbering.
-"""
+"""Which keys of a state dict are which layer: documented families, plain Sequential numbering."""
 
 from __future__ import annotations
 
@@ -61,10 +58,8 @@ FAMILIES = (
     ),
     Family("sequential", "", re.compile(r"([0-9]{1,4})"), strides=(1, 2)),
 )
-SCALES = (
-    "action_scale",
-    "action_bias",
-)  # buffers of some fc actors: action = tanh(y) * scale + bias
+# Buffers of some fc actors: action = tanh(y) * scale + bias.
+SCALES = ("action_scale", "action_bias")
 SEQUENTIAL_FIX = (
     "rename the layers like an nn.Sequential (0.weight, 0.bias, 2.weight, ...) and give"
     " --activation and --squash"
@@ -73,9 +68,7 @@ SEQUENTIAL_FIX = (
 
 @dataclass(frozen=True, eq=False)
 class ActorKeys:
-    """The layers in order as (name, weight [out, in], bias [out] or None), and what the family
-    tells.
-    """
+    """The layers in order as (name, weight [out, in], bias [out] or None), and their family."""
 
     family: Family
     layers: tuple[tuple[str, NDArray[np.float32], NDArray[np.float32] | None], ...]
@@ -84,9 +77,9 @@ class ActorKeys:
 
 
 def common_prefix(keys: Iterable[str]) -> str:
-    """The dotted prefix shared by all keys, such that `<layer>.weight` stays whole.
+    """Return the dotted prefix shared by all keys, such that `<layer>.weight` stays whole.
 
-    `` or with its dot.
+    It is empty or ends with its dot.
     """
     paths = [key.split(".") for key in keys]
     if not paths:
@@ -121,9 +114,12 @@ def match_family(tensors: Tensors, where: str) -> ActorKeys:
 def numbered_layers(
     tensors: Tensors, prefix: str, problems: list[str]
 ) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]:
-    """Layers `<prefix><0, 2, 4, ...>` of an nn.Sequential with one activation after each.
+    """Return layers `<prefix><0, 2, 4, ...>` of an nn.Sequential with one activation after each.
 
-    Appends problems.
+    Args:
+        tensors: By name.
+        prefix: Of the layers' names.
+        problems: Gets a line for whatever does not fit.
     """
     pattern = re.compile(re.escape(prefix) + r"([0-9]{1,4})\.(weight|bias)")
     numbers = sorted({int(found.group(1)) for key in tensors if (found := pattern.fullmatch(key))})
@@ -135,7 +131,14 @@ def numbered_layers(
 def layer(
     tensors: Tensors, name: str, problems: list[str], *, bias_needed: bool = True
 ) -> tuple[str, NDArray[np.float32], NDArray[np.float32] | None]:
-    """(name, weight, bias) of a linear layer; whatever does not fit is appended to `problems`."""
+    """Return (name, weight, bias) of a linear layer.
+
+    Args:
+        tensors: By name.
+        name: Of the layer.
+        problems: Gets a line for whatever does not fit.
+        bias_needed: Whether a missing bias is a problem.
+    """
     weight = tensors.get(f"{name}.weight")
     bias = tensors.get(f"{name}.bias")
     if weight is None:

@@ -27,20 +27,16 @@ from spikeport.toolchain.policies.leaky_policy import LeakyLayer, LeakyPolicy
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.sidecar import KEYS, Sidecar, read_sidecar
-from spikeport.toolchain.readers.missing_facts import SQUASH, missing_fact
+from spikeport.toolchain.readers.facts.spiking_facts import refuse_activation, with_sidecar_limit
 from spikeport.toolchain.readers.pickles.tensors import to_float32
-from spikeport.toolchain.readers.reading_options import ReadOptions
-from spikeport.toolchain.readers.torch.population_actor import refuse_activation, with_sidecar_limit
+from spikeport.toolchain.readers.reading_options import SQUASH, ReadOptions, missing_fact
 
 Tensors = Mapping[str, NDArray[np.float32]]
 NET = "preprocess.model."
 NEURON_PARTS = ("threshold", "beta", "graded_spikes_factor", "reset_mechanism_val")
 SPIKING_NET = ((NET + "layer_in", NET + "lif_in"), (NET + "layer_out", NET + "lif_out"))
 REFERENCE = "snnTorch's defaults"
-SIDECAR_KEYS = (
-    "action_limit",
-    "environment",
-)  # of the sidecar's keys those that say something here
+SIDECAR_KEYS = ("action_limit", "environment")  # those of a sidecar that say something here
 FIX = "save the actor alone: Linear and Leaky layers in turn, a Linear last"
 
 
@@ -56,30 +52,22 @@ def is_leaky_actor(entries: Mapping[str, object]) -> bool:
 def read_leaky_actor(
     entries: Mapping[str, object], content: FileContent, options: ReadOptions, kind: str
 ) -> LeakyPolicy:
-    """The policy.
+    """Read an actor of snnTorch's leaky neurons.
 
-    InputError lists every key that is missing or unknown, and asks for facts that nobody gives.
+    Args:
+        entries: The state dict.
+        content: Its file.
+        options: What the caller says.
+        kind: The provenance's format.
+
+    Raises:
+        InputError: With every key that is missing or unknown, and for facts that nobody gives.
     """
     where = content.name
     refuse_activation(options, where)
-    chosen = {
-        key.removeprefix("actor."): value
-        for key, value in entries.items()
-        if key.startswith("actor.")
-    } or dict(entries)
-    resets = {
-        key: int(value)
-        for key in list(chosen)
-        if key.endswith(".reset_mechanism_val") and (value := _whole(chosen.pop(key))) is not None
-    }
-    tensors = to_float32(chosen, where)
+    tensors, problems = _tensors(entries, where)
     net = any(key.startswith(NET) for key in tensors)
     pairs, head, ignored = _spiking_net(tensors) if net else _sequential(tensors, where)
-    problems = [
-        f"{key} is {value}: only reset by subtraction (0) is read"
-        for key, value in resets.items()
-        if value != 0
-    ]
     problems += _key_problems(tensors, pairs, head, ignored)
     if problems:
         raise violations(where, problems, why="a network is read whole or not at all", fix=FIX)
@@ -97,42 +85,45 @@ def read_leaky_actor(
         f" step late ({REFERENCE})"
     ]
     if sidecar.file:
-        assumptions.append(
-            f"{sidecar.file} gives"
-            f" {', '.join(key for key in SIDECAR_KEYS if getattr(sidecar, key)) or 'nothing'}"
-        )
+        given = ", ".join(key for key in SIDECAR_KEYS if getattr(sidecar, key))
+        assumptions.append(f"{sidecar.file} gives {given or 'nothing'}")
     if ignored:
         assumptions.append(
             f"assumed by family: {shorten(ignored, 4)} do not take part in the deterministic action"
         )
     layers, readout = _layers(tensors, pairs, head, assumptions)
     observation, normalizer = read_observation(layers[0].inputs, content, options, assumptions)
-    action = plain_action(
-        readout.outputs,
-        options,
-        "SpikingNet reference code" if net else "",
-        None,
-        None,
-        assumptions,
-        where,
-    )
-    if normalizer:
-        files = (normalizer.name, normalizer.sha256)
-    else:
-        files = ("", "")
+    reference = "SpikingNet reference code" if net else ""
+    action = plain_action(readout.outputs, options, reference, None, None, assumptions, where)
     provenance = Provenance(
         where,
         content.sha256,
         kind,
         "snnTorch SpikingNet" if net else "snnTorch Sequential",
         tuple(assumptions),
-        *files,
+        normalizer.name if normalizer else "",
+        normalizer.sha256 if normalizer else "",
     )
     return LeakyPolicy(layers, readout, observation, action, provenance, sidecar.environment or "")
 
 
+def _tensors(entries: Mapping[str, object], where: str) -> tuple[Tensors, list[str]]:
+    """Return the actor's tensors, and a problem for each reset that is not by subtraction."""
+    chosen = {
+        key.removeprefix("actor."): value
+        for key, value in entries.items()
+        if key.startswith("actor.")
+    } or dict(entries)
+    problems = []
+    for key in [key for key in chosen if key.endswith(".reset_mechanism_val")]:
+        reset = _whole(chosen.pop(key))
+        if reset:
+            problems.append(f"{key} is {reset}: only reset by subtraction (0) is read")
+    return to_float32(chosen, where), problems
+
+
 def _sidecar(content: FileContent) -> Sidecar:
-    """The sidecar beside the file.
+    """Return the sidecar beside the file.
 
     InputError names every key that says something about another kind of spiking network.
     """
@@ -152,10 +143,7 @@ def _sidecar(content: FileContent) -> Sidecar:
 
 
 def _whole(value: object) -> int | None:
-    """A scalar integer tensor's value.
-
-    None for anything else, which is then reported as a tensor of the wrong type.
-    """
+    """Return a scalar integer tensor's value, None for anything else."""
     import torch
 
     if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_floating_point():
@@ -185,14 +173,8 @@ def _sequential(tensors: Tensors, where: str) -> tuple[list[tuple[str, str]], st
     prefix = prefixes.pop()
     kinds = ["neuron" if "beta" in modules[number] else "linear" for number in order]
     if len(order) % 2 == 0 or kinds != ["linear", "neuron"] * (len(order) // 2) + ["linear"]:
-        raise violations(
-            where,
-            [
-                "modules"
-                f" {', '.join(f'{number} {kind}' for number, kind in zip(order, kinds, strict=True))[:200]}"
-            ],
-            fix=FIX,
-        )
+        modules_found = ", ".join(f"{n} {kind}" for n, kind in zip(order, kinds, strict=True))
+        raise violations(where, [f"modules {modules_found[:200]}"], fix=FIX)
     names = [f"{prefix}{number}" for number in order]
     return list(zip(names[:-1:2], names[1::2], strict=True)), names[-1], []
 

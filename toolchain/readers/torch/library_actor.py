@@ -22,8 +22,7 @@ from spikeport.toolchain.readers.facts.action_reader import (
 )
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
 from spikeport.toolchain.readers.facts.vec_normalize import Normalizer
-from spikeport.toolchain.readers.missing_facts import NORMALIZER, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import NORMALIZER, ReadOptions, missing_fact
 
 Layers = Sequence[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]]
 Unsupported = tuple[tuple[re.Pattern[str], str], ...]
@@ -63,7 +62,13 @@ def unsupported_keys(keys: Iterable[str], unsupported: Unsupported) -> list[str]
 
 
 def unknown_keys(keys: Iterable[str], layers: Layers, known: re.Pattern[str]) -> list[str]:
-    """One line per key that is neither a layer's nor `known`."""
+    """Return one line per key that is not understood.
+
+    Args:
+        keys: Of the state dict.
+        layers: The actor's, whose keys are known.
+        known: The other known keys.
+    """
     used = {f"{name}.{part}" for name, *_ in layers for part in ("weight", "bias")}
     return [
         f"unknown key {printable(key, 60)}"
@@ -82,7 +87,14 @@ def unknown_entries(loaded: Mapping[str, object], known: Iterable[str]) -> list[
 
 
 def refuse(where: str, problems: Sequence[str], library: str, fix: str | Sequence[str]) -> None:
-    """Raise InputError with all problems, if there are any."""
+    """Raise InputError with all problems, if there are any.
+
+    Args:
+        where: The file.
+        problems: One line each.
+        library: Whose checkpoint it is.
+        fix: What to do about them.
+    """
     if problems:
         raise violations(
             where,
@@ -96,7 +108,16 @@ def refuse(where: str, problems: Sequence[str], library: str, fix: str | Sequenc
 
 
 def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -> Policy:
-    """The policy; InputError where facts are missing or do not fit."""
+    """Return the policy of a library's actor.
+
+    Args:
+        actor: What the library's reader found.
+        content: The checkpoint.
+        options: What the caller says.
+
+    Raises:
+        InputError: Where facts are missing or do not fit.
+    """
     where = content.name
     assumptions = list(actor.notes)
     if actor.unused:
@@ -136,8 +157,14 @@ def policy_of(actor: LibraryActor, content: FileContent, options: ReadOptions) -
         layers[0].inputs, content, options, assumptions, own=actor.normalizer
     )
     provenance = Provenance(
-        where, content.sha256, actor.format, actor.family, tuple(assumptions), file.name if file else "", file.sha256 if file else ""
-    )  # fmt: skip
+        where,
+        content.sha256,
+        actor.format,
+        actor.family,
+        tuple(assumptions),
+        file.name if file else "",
+        file.sha256 if file else "",
+    )
     return Policy(layers, observation, action, provenance)
 
 

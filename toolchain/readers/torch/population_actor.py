@@ -1,9 +1,9 @@
-"""Spiking actors with population coding: PopSAN and Proxy Target, whose state dicts have the same
-keys.
+"""Spiking actors with population coding: PopSAN and Proxy Target.
 
-encoder.mean, encoder.std (1, obs, P); snn.hidden_layers.N.weight, .bias; snn.out_pop_layer.weight
-(act * P, hidden), .bias; decoder.decoder.weight (act, 1, P), .bias (act); in a fork
-snn.plifnodes.N.w (), which belong to plif alone.
+Their state dicts have the same keys: encoder.mean, encoder.std (1, obs, P);
+snn.hidden_layers.N.weight, .bias; snn.out_pop_layer.weight (act * P, hidden), .bias;
+decoder.decoder.weight (act, 1, P), .bias (act); in a fork snn.plifnodes.N.w (), which belong to
+plif alone.
 
 PopSAN normalises its observation and starts its encoder on [-3, 3]; Proxy Target takes its tanh and
 starts on [-1, 1]. Which it was is told by how wide the encoder's means lie, unless a sidecar or
@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +31,16 @@ from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPol
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.mean_var import CLIP, EPSILON, find_mean_var, read_mean_var
 from spikeport.toolchain.readers.facts.sidecar import Sidecar, read_sidecar, sidecar_path
+from spikeport.toolchain.readers.facts.spiking_facts import (
+    assumed_timesteps,
+    refuse_activation,
+    with_sidecar_limit,
+)
 from spikeport.toolchain.readers.reading_options import ReadOptions
 from spikeport.toolchain.readers.torch.families import layer
 
-Tensors = Mapping[str, NDArray[np.float32]]
-TIMESTEPS = 5
+Float32 = NDArray[np.float32]
+Tensors = Mapping[str, Float32]
 CURRENT_KEEP = 0.5
 VOLTAGE_KEEP = 0.75
 _HIDDEN = re.compile(r"snn\.hidden_layers\.([0-9]{1,4})\.(?:weight|bias)")
@@ -59,52 +64,33 @@ BETWEEN = math.sqrt(POPSAN.span * PROXY_TARGET.span)
 
 
 def is_population_actor(tensors: Tensors) -> bool:
+    """Tell whether a state dict has the encoder and the last layer of a population actor."""
     return "encoder.mean" in tensors and "snn.out_pop_layer.weight" in tensors
 
 
 def read_population_actor(
     tensors: Tensors, content: FileContent, options: ReadOptions, kind: str
 ) -> SpikingPolicy:
-    """The spiking policy.
+    """Read a spiking actor with a population encoder.
 
-    InputError lists every key that is missing or unknown, and asks for facts nobody gives.
+    Args:
+        tensors: The state dict.
+        content: Its file.
+        options: What the caller says.
+        kind: The provenance's format.
+
+    Raises:
+        InputError: With every key that is missing or unknown, and for facts that nobody gives.
     """
     where = content.name
     sidecar = read_sidecar(content.path)
     assumptions = list[str]()
     refuse_activation(options, where)
     mean, std, layers, keeps = population_network(tensors, where)
-    span = float(np.median(mean.max(1) - mean.min(1)))
-    if span > BETWEEN:
-        family = POPSAN
-    else:
-        family = PROXY_TARGET
-    assumptions.append(
-        f"assumed by family: {family.name} (the encoder's means span {span:.2f}; PopSAN's start"
-        " with 6, Proxy Target's with 2)"
-    )
-    if sidecar.file:
-        assumptions.append(
-            f"{sidecar.file} gives"
-            f" {', '.join(name for name in dataclasses.asdict(sidecar) if name != 'file' and getattr(sidecar, name))}"
-        )
-    if sidecar.encoder not in (None, "population"):
-        raise InputError(
-            sidecar.file,
-            "the checkpoint has a population encoder",
-            got=sidecar.encoder,
-            limit="population",
-            fix="correct the sidecar",
-        )
+    family = _family(mean, assumptions)
+    _check_encoder(sidecar, assumptions)
     neuron = _neuron(family, sidecar, content, assumptions)
-    if neuron == "plif" and len(keeps) != len(layers):
-        raise InputError(
-            where,
-            "plif needs one snn.plifnodes.N.w per layer",
-            got=len(keeps),
-            limit=len(layers),
-            fix="say the neuron that it was trained with",
-        )
+    spiking = _spiking_layers(layers, neuron, keeps, where)
     timesteps = assumed_timesteps(sidecar, assumptions, f"{family.name} reference code")
     transform, observation, normalizer = _observation(
         family, sidecar, content, options, mean.shape[0], assumptions
@@ -114,16 +100,6 @@ def read_population_actor(
     options = with_sidecar_limit(options, sidecar)
     action = plain_action(
         len(bias), options, f"{family.name} reference code", None, None, assumptions, where
-    )
-    spiking = tuple(
-        SpikingLayer(
-            w,
-            b,
-            neuron,
-            CURRENT_KEEP if neuron in ("clif", "dn") else 0.0,
-            keeps[index] if neuron == "plif" else VOLTAGE_KEEP,
-        )
-        for index, (w, b) in enumerate(layers)
     )
     provenance = Provenance(
         where,
@@ -149,34 +125,65 @@ def read_population_actor(
     )
 
 
-def refuse_activation(options: ReadOptions, where: str) -> None:
-    """Spiking layers have no activation to choose."""
-    if options.activation is not None:
+def _family(mean: Float32, assumptions: list[str]) -> PopulationFamily:
+    """Return the family that the width of the encoder's means [obs, P] tells."""
+    span = float(np.median(mean.max(1) - mean.min(1)))
+    family = POPSAN if span > BETWEEN else PROXY_TARGET
+    assumptions.append(
+        f"assumed by family: {family.name} (the encoder's means span {span:.2f}; PopSAN's start"
+        " with 6, Proxy Target's with 2)"
+    )
+    return family
+
+
+def _check_encoder(sidecar: Sidecar, assumptions: list[str]) -> None:
+    if sidecar.file:
+        given = [
+            name
+            for name in dataclasses.asdict(sidecar)
+            if name != "file" and getattr(sidecar, name)
+        ]
+        assumptions.append(f"{sidecar.file} gives {', '.join(given)}")
+    if sidecar.encoder not in (None, "population"):
         raise InputError(
-            where,
-            "a spiking checkpoint has neurons, no activation",
-            got=f"--activation {options.activation}",
-            fix="leave --activation out",
+            sidecar.file,
+            "the checkpoint has a population encoder",
+            got=sidecar.encoder,
+            limit="population",
+            fix="correct the sidecar",
         )
 
 
-def assumed_timesteps(sidecar: Sidecar, assumptions: list[str], reference: str) -> int:
-    """The sidecar's T, or the family's."""
-    if sidecar.timesteps is not None:
-        return sidecar.timesteps
-    assumptions.append(f"assumed by family: {TIMESTEPS} timesteps ({reference})")
-    return TIMESTEPS
+def _spiking_layers(
+    layers: Sequence[tuple[Float32, Float32]],
+    neuron: str,
+    keeps: Sequence[float],
+    where: str,
+) -> tuple[SpikingLayer, ...]:
+    """Return the layers with the neuron's decays; plif has one of its own per layer."""
+    if neuron != "plif":
+        voltage_keeps: Sequence[float] = [VOLTAGE_KEEP] * len(layers)
+    elif len(keeps) == len(layers):
+        voltage_keeps = keeps
+    else:
+        raise InputError(
+            where,
+            "plif needs one snn.plifnodes.N.w per layer",
+            got=len(keeps),
+            limit=len(layers),
+            fix="say the neuron that it was trained with",
+        )
+    current_keep = CURRENT_KEEP if neuron in ("clif", "dn") else 0.0
+    return tuple(
+        SpikingLayer(weight, bias, neuron, current_keep, keep)
+        for (weight, bias), keep in zip(layers, voltage_keeps, strict=True)
+    )
 
 
-def with_sidecar_limit(options: ReadOptions, sidecar: Sidecar) -> ReadOptions:
-    """The options, the action limit from the sidecar where they have none."""
-    if options.action_limit is not None:
-        return options
-    return dataclasses.replace(options, action_limit=sidecar.action_limit)
-
-
-def population_network(tensors: Tensors, where: str):  # noqa: ANN201 - mean, std [obs, P], layers, plif's keeps
-    """Encoder, layers and keeps among the published names.
+def population_network(
+    tensors: Tensors, where: str
+) -> tuple[Float32, Float32, list[tuple[Float32, Float32]], list[float]]:
+    """Return encoder mean and std [obs, P], (weight, bias) of each layer, and plif's keeps.
 
     InputError lists every key that is missing or unknown.
     """
@@ -189,32 +196,9 @@ def population_network(tensors: Tensors, where: str):  # noqa: ANN201 - mean, st
     layers = [
         (weight, np.zeros(0, np.float32) if bias is None else bias) for weight, bias in found_layers
     ]
-    encoder = []
-    for name in ("encoder.mean", "encoder.std"):
-        value = tensors.get(name, np.zeros(0, np.float32))
-        if value.ndim != 3 or value.shape[0] != 1 or value.size == 0:
-            problems.append(f"{name} has shape {value.shape}, (1, obs, P) expected")
-        elif not np.isfinite(value).all():
-            problems.append(f"{name} has non-finite values")
-        encoder.append(value[0] if value.ndim == 3 else value)
-    missing: NDArray[np.float32] = np.zeros(0, np.float32)
-    weight = tensors.get("decoder.decoder.weight", missing)
-    bias = tensors.get("decoder.decoder.bias", missing)
-    if weight.ndim != 3 or weight.shape[1] != 1 or bias.shape != weight.shape[:1]:
-        problems.append(
-            f"decoder.decoder has a weight of shape {weight.shape} and a bias of shape"
-            f" {bias.shape}, (act, 1, P) and (act) expected"
-        )
-    found = {
-        int(match.group(1)): tensors[key] for key in tensors if (match := _PLIF.fullmatch(key))
-    }
-    for number, value in sorted(found.items()):
-        if value.size != 1 or number >= len(names):
-            problems.append(
-                f"snn.plifnodes.{number}.w has shape {value.shape}; one number per layer expected"
-            )
-        elif not np.isfinite(value).all():
-            problems.append(f"snn.plifnodes.{number}.w is not finite")
+    mean, std = (_encoder(tensors, f"encoder.{part}", problems) for part in ("mean", "std"))
+    _check_decoder(tensors, problems)
+    keeps = _plif_keeps(tensors, len(names), problems)
     used = {
         f"{name}.{part}" for name in (*names, "decoder.decoder") for part in ("weight", "bias")
     } | {"encoder.mean", "encoder.std"}
@@ -233,11 +217,47 @@ def population_network(tensors: Tensors, where: str):  # noqa: ANN201 - mean, st
             ),
             fix="save the actor alone",
         )
-    keeps = [
-        1.0 / (1.0 + math.exp(-max(float(found[number].ravel()[0]), -700.0)))
-        for number in sorted(found)
-    ]
-    return encoder[0], encoder[1], layers, keeps
+    return mean, std, layers, keeps
+
+
+def _encoder(tensors: Tensors, name: str, problems: list[str]) -> Float32:
+    value = tensors.get(name, np.zeros(0, np.float32))
+    if value.ndim != 3 or value.shape[0] != 1 or value.size == 0:
+        problems.append(f"{name} has shape {value.shape}, (1, obs, P) expected")
+        return value
+    if not np.isfinite(value).all():
+        problems.append(f"{name} has non-finite values")
+    return value[0]
+
+
+def _check_decoder(tensors: Tensors, problems: list[str]) -> None:
+    missing = np.zeros(0, np.float32)
+    weight = tensors.get("decoder.decoder.weight", missing)
+    bias = tensors.get("decoder.decoder.bias", missing)
+    if weight.ndim != 3 or weight.shape[1] != 1 or bias.shape != weight.shape[:1]:
+        problems.append(
+            f"decoder.decoder has a weight of shape {weight.shape} and a bias of shape"
+            f" {bias.shape}, (act, 1, P) and (act) expected"
+        )
+
+
+def _plif_keeps(tensors: Tensors, layers: int, problems: list[str]) -> list[float]:
+    """Return what plif's voltages keep per step: the logistic function of `w`."""
+    found = {
+        int(match.group(1)): tensors[key] for key in tensors if (match := _PLIF.fullmatch(key))
+    }
+    keeps = []
+    for number, value in sorted(found.items()):
+        if value.size != 1 or number >= layers:
+            problems.append(
+                f"snn.plifnodes.{number}.w has shape {value.shape}; one number per layer expected"
+            )
+        elif not np.isfinite(value).all():
+            problems.append(f"snn.plifnodes.{number}.w is not finite")
+        else:
+            exponent = -max(float(value.ravel()[0]), -700.0)  # e^700 is still a float64
+            keeps.append(1.0 / (1.0 + math.exp(exponent)))
+    return keeps
 
 
 def _neuron(
@@ -278,9 +298,12 @@ def _observation(
     size = options.environment.observation_size
     if size is not None and size != features:
         raise InputError(
-            content.name, "the policy's observations do not fit the environment", got=f"{features} features",
-            limit=f"{size} observation channels of {options.environment.label}", fix=environment_fix((content.name,), options.environment),
-        )  # fmt: skip
+            content.name,
+            "the policy's observations do not fit the environment",
+            got=f"{features} features",
+            limit=f"{size} observation channels of {options.environment.label}",
+            fix=environment_fix((content.name,), options.environment),
+        )
     chosen = options.normalizer
     off = chosen is not None and str(chosen) == "none"
     if chosen is not None and not off:

@@ -41,7 +41,8 @@ ENTRIES = (
     " assymetric_vf_optimizer"
 ).split()
 _UNUSED = re.compile(
-    r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?|(value|reward|advantage)_mean_std\..*|running_mean_std\..*"
+    r"a2c_network\.(value|critic_mlp|critic_cnn|sigma)(\..*)?"
+    r"|(value|reward|advantage)_mean_std\..*|running_mean_std\..*"
 )
 _UNSUPPORTED = (
     (re.compile(r"a2c_network\.([ac]_)?rnn\..*"), "a recurrent policy"),
@@ -74,6 +75,15 @@ WAYS_OUT = (
 )
 
 
+# Family, action and note of the two kinds of actors.
+CONTINUOUS = (
+    "rl_games",
+    RESCALED,
+    "the output is clipped to +-1 and rescaled to the action bounds, no mu_activation",
+)
+CHOICES = ("rl_games, discrete", "argmax", "")
+
+
 def is_rl_games(loaded: object) -> bool:
     """Whether the content of a torch file has the names that rl_games gives, supported or not."""
     return isinstance(loaded, Mapping) and _entry(loaded) is not None
@@ -93,22 +103,14 @@ def _entry(loaded: Mapping[str, object]) -> str | None:
 
 
 def read_rl_games(loaded: Mapping[str, object], content: FileContent) -> LibraryActor:
-    """The actor of a checkpoint that `is_rl_games`.
+    """Read the actor of a checkpoint that `is_rl_games`.
 
     InputError lists everything that is not supported or not understood.
     """
     entry = _entry(loaded)
     assert entry is not None
-    model = loaded[entry]
-    assert isinstance(model, Mapping)
-    saved = {str(key).removeprefix(COMPILED): value for key, value in model.items()}
-    beside = loaded.get("running_mean_std")
-    if isinstance(beside, Mapping):
-        saved |= {_STATISTICS + str(key): value for key, value in beside.items()}
-    if entry == "actor":
-        problems = []
-    else:
-        problems = unknown_entries(loaded, ENTRIES)
+    saved = _saved(loaded, entry)
+    problems = [] if entry == "actor" else unknown_entries(loaded, ENTRIES)
     problems += unsupported_keys(saved, _UNSUPPORTED)
     place = f"{content.name} ({entry})"
     if entry == "actor":
@@ -130,43 +132,41 @@ def read_rl_games(loaded: Mapping[str, object], content: FileContent) -> Library
     problems += unknown_keys(supported, layers, _UNUSED)
     normalizer = _normalizer(tensors, content, problems)
     refuse(place, problems, LIBRARY, WAYS_OUT)
-    reference = "rl_games default"
     notes = ["observations are not normalised, the checkpoint holds no running_mean_std"]
     if normalizer is not None:
         notes = [
             f"assumed by family: normalised observations are clipped to +-{CLIP:g}, epsilon"
             f" {EPSILON:g} (rl_games RunningMeanStd)"
         ]
-    if discrete:
-        return LibraryActor(
-            "rl-games",
-            "rl_games, discrete",
-            reference,
-            layers,
-            "elu",
-            "argmax",
-            "",
-            normalizer,
-            notes=tuple(notes),
-        )
-    note = "the output is clipped to +-1 and rescaled to the action bounds, no mu_activation"
+    family, action, note = CHOICES if discrete else CONTINUOUS
     return LibraryActor(
         "rl-games",
-        "rl_games",
-        reference,
+        family,
+        "rl_games default",
         layers,
         "elu",
-        RESCALED,
+        action,
         note,
         normalizer,
         notes=tuple(notes),
     )
 
 
+def _saved(loaded: Mapping[str, object], entry: str) -> dict[str, object]:
+    """Return the model's tensors by name, with the statistics that lie beside it."""
+    model = loaded[entry]
+    assert isinstance(model, Mapping)
+    saved = {str(key).removeprefix(COMPILED): value for key, value in model.items()}
+    beside = loaded.get("running_mean_std")
+    if isinstance(beside, Mapping):
+        saved |= {_STATISTICS + str(key): value for key, value in beside.items()}
+    return saved
+
+
 def _normalizer(
     tensors: Mapping[str, np.ndarray], content: FileContent, problems: list[str]
 ) -> Normalizer | None:
-    """The observation's statistics, rounded to float32 as the library does.
+    """Return the observation's statistics, rounded to float32 as the library does.
 
     Problems are appended.
     """

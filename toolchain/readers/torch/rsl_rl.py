@@ -40,7 +40,8 @@ ENTRIES = (
 ).split()
 _STD = re.compile(r"(distribution\.)?(log_)?std(_param)?")
 _UNUSED = re.compile(
-    r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)|(distribution\.)?(log_)?std(_param)?"
+    r"(critic|teacher)(_obs_normalizer)?\..*|.*obs_normalizer\.(_mean|_var|_std|count)"
+    r"|(distribution\.)?(log_)?std(_param)?"
 )
 _UNSUPPORTED = (
     (re.compile(r"(memory_[a-z]+|rnn)\..*"), "a recurrent policy"),
@@ -149,7 +150,7 @@ def _normalizer(
     content: FileContent,
     problems: list[str],
 ) -> Normalizer | None:
-    """The statistics inside the actor, or beside the model as in version 2.
+    """Return the statistics inside the actor, or beside the model as in version 2.
 
     Problems are appended.
     """

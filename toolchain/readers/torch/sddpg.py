@@ -1,9 +1,9 @@
-"""SDDPG's spiking navigation actor: two raw pickles, `<name>_weights.p` and `<name>_bias.p`, each a
-list of arrays.
+"""SDDPG's spiking navigation actor: two raw pickles, `<name>_weights.p` and `<name>_bias.p`.
 
-Weights [out, in] and biases [out] of current-based LIF layers; rate-coded input in 0..1, output
-neuron k's rate is action k. Either file may be given, the other is found beside it. Nothing in them
-is executed. Source: Tang et al., IROS 2020 (arXiv 2003.01157) and its published code.
+Each is a list of arrays: weights [out, in] and biases [out] of current-based LIF layers; rate-coded
+input in 0..1, output neuron k's rate is action k. Either file may be given, the other is found
+beside it. Nothing in them is executed. Source: Tang et al., IROS 2020 (arXiv 2003.01157) and its
+published code.
 """
 
 from __future__ import annotations
@@ -18,19 +18,16 @@ from spikeport.toolchain.policies.ann_policy import Provenance
 from spikeport.toolchain.policies.spiking_policy import SpikingLayer, SpikingPolicy
 from spikeport.toolchain.readers.facts.action_reader import environment_bounds
 from spikeport.toolchain.readers.facts.sidecar import PAIR, Sidecar, read_sidecar
+from spikeport.toolchain.readers.facts.spiking_facts import assumed_timesteps, refuse_activation
 from spikeport.toolchain.readers.pickles.restricted_pickle import (
     NUMPY,
     PickleKind,
     load_records,
     to_float64,
 )
+from spikeport.toolchain.readers.reader import Reader
 from spikeport.toolchain.readers.reading_options import ReadOptions
-from spikeport.toolchain.readers.torch.population_actor import (
-    CURRENT_KEEP,
-    VOLTAGE_KEEP,
-    assumed_timesteps,
-    refuse_activation,
-)
+from spikeport.toolchain.readers.torch.population_actor import CURRENT_KEEP, VOLTAGE_KEEP
 
 LAYERS = 64
 FIX = "give both files as they were saved, NAME_weights.p beside NAME_bias.p"
@@ -38,18 +35,61 @@ PICKLE = PickleKind(NUMPY, "a list of numeric arrays", (FIX,))
 
 
 def is_sddpg(content: FileContent) -> bool:
-    """A raw pickle that carries one of the two names; every other pickle is refused elsewhere."""
+    """Tell whether a raw pickle has one of the two names; every other pickle is refused."""
     return content.data[:1] == b"\x80" and content.name.endswith(PAIR)
 
 
 def read_sddpg(content: FileContent, options: ReadOptions) -> SpikingPolicy:
-    """The spiking policy of both files.
+    """Read the spiking policy of both files.
 
     InputError for a missing sibling and whatever does not fit.
     """
+    refuse_activation(options, content.name)
+    files = _both_files(content)
+    weights, biases = (_arrays(file) for file in files)
+    problems = _pair_problems(weights, biases)
+    if problems:
+        raise violations(content.name, problems, fix=FIX)
+    sidecar = read_sidecar(content.path)
+    assumptions = [f"biases from {files[1].name} (SHA-256 {files[1].sha256[:16]}...)"]
+    _check_sidecar(sidecar)
+    neuron = sidecar.neuron or "clif"
+    if sidecar.neuron is None:
+        assumptions.append("assumed by family: clif neurons, threshold 0.5 (SDDPG reference code)")
+    timesteps = assumed_timesteps(sidecar, assumptions, "SDDPG reference code")
+    assumptions.append(
+        "assumed by family: rate coding of observations in 0..1, here by a deterministic soft-reset"
+        " neuron instead of Poisson spikes"
+    )
+    _check_observation(options, weights, content.name)
+    keep = {"clif": CURRENT_KEEP}.get(neuron, 0.0)
+    layers = tuple(
+        SpikingLayer(w, b, neuron, keep, VOLTAGE_KEEP) for w, b in zip(weights, biases, strict=True)
+    )
+    actions = weights[-1].shape[0]
+    return SpikingPolicy(
+        layers,
+        timesteps,
+        ObservationContract(weights[0].shape[1]),
+        _action(actions, options, sidecar, content.name),
+        Provenance(
+            files[0].name,
+            files[0].sha256,
+            "sddpg-pickles",
+            "SDDPG",
+            tuple(assumptions + _bounds_note(options)),
+        ),
+        np.ones((actions, 1), np.float32),
+        np.zeros(actions, np.float32),
+        transform=sidecar.observation or "none",
+        environment=sidecar.environment or "",
+    )
+
+
+def _both_files(content: FileContent) -> list[FileContent]:
+    """Return the weights' file and the biases' file, of which `content` is one."""
     end = next(end for end in PAIR if content.name.endswith(end))
     base = content.path.with_name(content.name.removesuffix(end))
-    refuse_activation(options, content.name)
     other = base.with_name(base.name + PAIR[end == PAIR[0]])
     if not other.is_file():
         raise InputError(
@@ -58,40 +98,34 @@ def read_sddpg(content: FileContent, options: ReadOptions) -> SpikingPolicy:
             why="weights and biases are two files",
             fix=FIX,
         )
-    files = [content if end == name else read_content(other) for name in PAIR]
-    weights, biases = (_arrays(file) for file in files)
-    problems = _pair_problems(weights, biases)
-    if problems:
-        raise violations(content.name, problems, fix=FIX)
-    sidecar = read_sidecar(content.path)
-    assumptions = [f"biases from {files[1].name} (SHA-256 {files[1].sha256[:16]}...)"]
-    neuron = sidecar.neuron or "clif"
+    return [content if end == name else read_content(other) for name in PAIR]
+
+
+def _check_sidecar(sidecar: Sidecar) -> None:
     if (
-        neuron not in ("lif", "clif")
+        sidecar.neuron not in (None, "lif", "clif")
         or sidecar.encoder not in (None, "rate")
         or sidecar.observation not in (None, "none", "tanh")
     ):
-        got = (
-            f"neuron {sidecar.neuron}, encoder {sidecar.encoder}, observation {sidecar.observation}"
-        )
         raise InputError(
             sidecar.file,
             "an SDDPG actor cannot be read that way",
-            got=got,
+            got=(
+                f"neuron {sidecar.neuron}, encoder {sidecar.encoder}, observation"
+                f" {sidecar.observation}"
+            ),
             limit="lif or clif, rate, none or tanh",
             fix="correct the sidecar",
         )
-    if sidecar.neuron is None:
-        assumptions.append("assumed by family: clif neurons, threshold 0.5 (SDDPG reference code)")
-    timesteps = assumed_timesteps(sidecar, assumptions, "SDDPG reference code")
-    assumptions.append(
-        "assumed by family: rate coding of observations in 0..1, here by a deterministic soft-reset"
-        " neuron instead of Poisson spikes"
-    )
+
+
+def _check_observation(
+    options: ReadOptions, weights: list[NDArray[np.float32]], where: str
+) -> None:
     size = options.environment.observation_size
-    if size is not None and weights and weights[0].ndim == 2 and size != weights[0].shape[1]:
+    if size is not None and size != weights[0].shape[1]:
         raise InputError(
-            content.name,
+            where,
             "the policy's observations do not fit",
             got=f"{weights[0].shape[1]} inputs",
             limit=f"{size} channels",
@@ -99,37 +133,11 @@ def read_sddpg(content: FileContent, options: ReadOptions) -> SpikingPolicy:
         )
     if options.normalizer is not None and str(options.normalizer) != "none":
         raise InputError(
-            content.name,
+            where,
             "SDDPG observations have no normaliser",
             got=f"--normalizer {options.normalizer}",
             fix="leave --normalizer out",
         )
-    if neuron == "clif":
-        keep = CURRENT_KEEP
-    else:
-        keep = 0.0
-    layers = tuple(
-        SpikingLayer(w, b, neuron, keep, VOLTAGE_KEEP) for w, b in zip(weights, biases, strict=True)
-    )
-    actions = weights[-1].shape[0]
-    provenance = Provenance(
-        files[0].name,
-        files[0].sha256,
-        "sddpg-pickles",
-        "SDDPG",
-        tuple(assumptions + _bounds_note(options)),
-    )
-    return SpikingPolicy(
-        layers,
-        timesteps,
-        ObservationContract(weights[0].shape[1] if weights[0].ndim == 2 else 0),
-        _action(actions, options, sidecar, content.name),
-        provenance,
-        np.ones((actions, 1), np.float32),
-        np.zeros(actions, np.float32),
-        transform="tanh" if sidecar.observation == "tanh" else "none",
-        environment=sidecar.environment or "",
-    )
 
 
 def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
@@ -164,7 +172,7 @@ def _arrays(file: FileContent) -> list[NDArray[np.float32]]:
 def _pair_problems(
     weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]]
 ) -> list[str]:
-    """Where the two lists are no chain of layers."""
+    """Return where the two lists are not a chain of layers."""
     if len(weights) == len(biases):
         problems = []
     else:
@@ -216,3 +224,6 @@ def _action(size: int, options: ReadOptions, sidecar: Sidecar, where: str) -> Ac
     else:
         scale = np.broadcast_to(np.asarray(limit, np.float64), (size,)).copy()
     return ActionContract(size, "none", scale, np.zeros(size))
+
+
+READER = Reader("an SDDPG actor's two pickles", is_sddpg, read_sddpg)

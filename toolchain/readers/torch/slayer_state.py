@@ -1,9 +1,8 @@
-"""State dicts of lava-dl's SLAYER blocks: known, and refused, as they do not say what the neurons
-are.
+"""State dicts of lava-dl's SLAYER blocks: known, and refused.
 
 `blocks.0.synapse.weight` (or `weight_g`, `weight_v`), `blocks.0.neuron.current_decay`,
-`.voltage_decay`: a threshold, the scale of the integers, delays' meaning and whether spikes are
-graded are attributes of the Python objects, not of the state dict.
+`.voltage_decay` do not say what the neurons are: a threshold, the scale of the integers, delays'
+meaning and whether spikes are graded are attributes of the Python objects, not of the state dict.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Reader of torch files:
-
-`torch.save(actor.state_dict(), FILE)`, safetensors, and the checkpoints of RL libraries.
-"""
+"""Reader of torch files: state dicts, safetensors, and the checkpoints of RL libraries."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,13 +13,24 @@ from spikeport.toolchain.errors import InputError, violations
 from spikeport.toolchain.files.display_text import printable, shorten
 from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
-from spikeport.toolchain.policies.policy import AnyPolicy
-from spikeport.toolchain.readers.detect import SAVE_AGAIN
+from spikeport.toolchain.policies.policy_interface import AnyPolicy
+from spikeport.toolchain.readers.containers import (
+    LEGACY_TORCH,
+    SAVE_AGAIN,
+    below_top,
+    is_safetensors,
+    zip_members,
+)
 from spikeport.toolchain.readers.facts.action_reader import plain_action
 from spikeport.toolchain.readers.facts.observation_reader import read_observation
-from spikeport.toolchain.readers.missing_facts import ACTIVATION, SQUASH, missing_fact
 from spikeport.toolchain.readers.pickles.tensors import load_safetensors, load_torch, to_float32
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reader import Reader
+from spikeport.toolchain.readers.reading_options import (
+    ACTIVATION,
+    SQUASH,
+    ReadOptions,
+    missing_fact,
+)
 from spikeport.toolchain.readers.torch.cleanrl import (
     actor_alone,
     first_of_several,
@@ -87,17 +96,24 @@ LIBRARIES: tuple[
 def read_state_dict(
     content: FileContent, options: ReadOptions, *, safetensors: bool = False
 ) -> AnyPolicy:
-    """The policy of a checkpoint of RSL-RL, rl_games or CleanRL, or of a plain state dict, at most
-    one level deep.
+    """Read a checkpoint of an RL library, or a plain state dict, at most one level deep.
 
-    Raises InputError for content that is not a state dict, for unknown keys (all at once), for
-    facts that neither the file, nor its documented family, nor the options give, and for shapes
-    that do not fit.
+    Args:
+        content: The file.
+        options: What the caller says.
+        safetensors: Whether it is a safetensors file, else one of torch.save.
+
+    Raises:
+        InputError: For content that is not a state dict, for unknown keys (all at once), for facts
+            that neither the file, nor its documented family, nor the options give, and for shapes
+            that do not fit.
     """
     where = content.name
     if safetensors:
+        kind = "safetensors"
         loaded = load_safetensors(content.data, where)
     else:
+        kind = "state-dict"
         loaded = load_torch(content.data, where)
     for recognises, read in LIBRARIES:
         if recognises(loaded):
@@ -108,18 +124,25 @@ def read_state_dict(
     entries = _actor_entries(loaded, where)
     refuse_slayer_state(entries, where)
     if is_leaky_actor(entries):
-        return read_leaky_actor(
-            entries, content, options, "safetensors" if safetensors else "state-dict"
-        )
+        return read_leaky_actor(entries, content, options, kind)
     tensors = to_float32(actor_alone(entries) or entries, where)
     prefix = common_prefix(tensors)
     tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
     if is_population_actor(tensors):
-        return read_population_actor(
-            tensors, content, options, "safetensors" if safetensors else "state-dict"
-        )
+        return read_population_actor(tensors, content, options, kind)
+    return _feed_forward(tensors, content, options, kind, notes)
+
+
+def _feed_forward(
+    tensors: Mapping[str, NDArray[np.float32]],
+    content: FileContent,
+    options: ReadOptions,
+    kind: str,
+    assumptions: list[str],
+) -> Policy:
+    """Read the actor of a documented family, or of a plain nn.Sequential."""
+    where = content.name
     actor = match_family(tensors, where)
-    assumptions: list[str] = notes
     layers = _layers(actor, _activation(actor, options, assumptions, where))
     scale, bias = (tensors.get(name) if actor.family.head else None for name in SCALES)
     if actor.unused:
@@ -138,9 +161,14 @@ def read_state_dict(
         where,
     )
     provenance = Provenance(
-        where, content.sha256, "safetensors" if safetensors else "state-dict", actor.family.name, tuple(assumptions),
-        normalizer.name if normalizer else "", normalizer.sha256 if normalizer else "",
-    )  # fmt: skip
+        where,
+        content.sha256,
+        kind,
+        actor.family.name,
+        tuple(assumptions),
+        normalizer.name if normalizer else "",
+        normalizer.sha256 if normalizer else "",
+    )
     return Policy(layers, observation, action, provenance)
 
 
@@ -151,9 +179,9 @@ def _flat(values: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
 
 
 def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
-    """The mapping of names to tensors, unwrapped from `{"actor".
+    """Return the mapping of names to tensors, unwrapped from `{"actor": {...}}` and the like.
 
-    {...}}` and the like; InputError otherwise.
+    InputError otherwise.
     """
     if not isinstance(loaded, Mapping) or len(loaded) == 0:
         raise InputError(
@@ -208,7 +236,7 @@ def _actor_entries(loaded: object, where: str) -> Mapping[str, object]:
 
 
 def _activation(actor: ActorKeys, options: ReadOptions, assumptions: list[str], where: str) -> str:
-    """The hidden layers' activation.
+    """Return the hidden layers' activation.
 
     InputError asks for the options where the family documents none.
     """
@@ -257,3 +285,14 @@ def _layers(actor: ActorKeys, activation: str) -> tuple[DenseLayer, ...]:
         )
         for index, (_, weight, bias) in enumerate(actor.layers)
     )
+
+
+def is_torch(content: FileContent) -> bool:
+    """Tell whether torch.save wrote a file; programs and TorchScript go before in the table."""
+    return content.data.startswith(LEGACY_TORCH) or "data.pkl" in below_top(zip_members(content))
+
+
+TORCH = Reader("a PyTorch checkpoint", is_torch, read_state_dict)
+SAFETENSORS = Reader(
+    "a safetensors file", is_safetensors, functools.partial(read_state_dict, safetensors=True)
+)

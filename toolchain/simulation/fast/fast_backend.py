@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -15,33 +17,73 @@ from spikeport.toolchain.host.observations import (
     checked_observations,
     non_finite,
 )
+from spikeport.toolchain.network.integer_network import Network
+from spikeport.toolchain.neurons import LeakyIntegrateAndFire
 from spikeport.toolchain.simulation.backend import Backend, LayerTrace, Trace
 from spikeport.toolchain.simulation.census import Census, Counters, host_macs
-from spikeport.toolchain.simulation.fast import kernels
-from spikeport.toolchain.simulation.fast.neurons import leaky_integrate_and_fire as spiking_kernels
-from spikeport.toolchain.simulation.fast.plan import pack, state_size
-from spikeport.toolchain.simulation.fast.spiking_plan import pack_spiking
+from spikeport.toolchain.simulation.fast.kernels import decide
+from spikeport.toolchain.simulation.fast.neurons.events import (
+    DECISIONS,
+    FRESH,
+    MESSAGES,
+    SATURATIONS,
+    STALE,
+    SYNOPS,
+)
+from spikeport.toolchain.simulation.fast.neurons.leaky_integrate_and_fire import (
+    IDLE_MESSAGES,
+    IDLE_SYNOPS,
+    decide_spiking,
+)
+from spikeport.toolchain.simulation.fast.plan import LAYOUTS, pack, state_size
+from spikeport.toolchain.simulation.fast.spiking_plan import pack_spiking, spiking_state_size
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs networks of one code.
+
+    Attributes:
+        kernel: Decides for all rows at once, compiled.
+        pack: Lays an artifact out as the kernel's first arguments.
+        state_size: Integers of state of one row.
+        buffers: Rows as wide as the widest layer that the kernel works in.
+    """
+
+    kernel: Any
+    pack: Callable[[Artifact], tuple[Any, ...]]
+    state_size: Callable[[Network], int]
+    buffers: int
+
+
+PROGRAMS = {
+    "value": Program(decide, pack, state_size, buffers=3),
+    "spikes": Program(decide_spiking, pack_spiking, spiking_state_size, buffers=4),
+}
 
 
 @final
 class FastBackend(Backend):
+    """Any number of environments, in one process on one core."""
+
     name = "fast"
+    counterparts = (*LAYOUTS, LeakyIntegrateAndFire.id)
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        """Lay the artifact out and allocate what the kernels write to."""
         network = artifact.network
-        inputs = artifact.network.widths[0]
-        spiking = network.spike_coding is not None
-        self._packed: tuple[Any, ...] = pack_spiking(artifact) if spiking else pack(artifact)
-        self._kernel: Any = spiking_kernels.decide_spiking if spiking else kernels.decide
+        self.refuse_foreign(network)
+        program = PROGRAMS[network.code.name]
+        inputs = network.widths[0]
         neurons = sum(network.widths[1:])
-        widest = max(network.widths)
+        stride = max(network.widths) + 1
+        self._packed = program.pack(artifact)
+        self._kernel = program.kernel
         self._rows = np.zeros((rows, 3), np.int64)
         self._announced = np.zeros((rows, 2, inputs), np.int32)
-        self._state = np.zeros(
-            (rows, inputs + 2 * neurons if spiking else state_size(network)), np.int32
-        )
-        self._scratch = np.zeros((4 if spiking else 3) * (widest + 1), np.int32)
-        self._sums = np.zeros(len(network.layers) * (widest + 1), np.int32)
+        self._state = np.zeros((rows, program.state_size(network)), np.int32)
+        self._scratch = np.zeros(program.buffers * stride, np.int32)
+        self._sums = np.zeros(len(network.layers) * stride, np.int32)
         self._counts = np.zeros((5, len(network.layers) + 1), np.int64)
         self._traced = (
             np.zeros(inputs, np.int32),
@@ -53,16 +95,18 @@ class FastBackend(Backend):
         super().__init__(artifact, rows)
 
     def reset(self, mask: Mask | None = None) -> None:
-        self._rows[
-            slice(None) if mask is None else checked_mask(mask, self.rows), kernels.FRESH
-        ] = 1
+        """Have the next decision of these rows start an episode."""
+        self._rows[self._chosen(mask), FRESH] = 1
 
     def resync(self, mask: Mask | None = None) -> None:
-        self._rows[
-            slice(None) if mask is None else checked_mask(mask, self.rows), kernels.STALE
-        ] = 1
+        """Have the next decision of these rows restart their state."""
+        self._rows[self._chosen(mask), STALE] = 1
+
+    def _chosen(self, mask: Mask | None) -> Mask | slice:
+        return slice(None) if mask is None else checked_mask(mask, self.rows)
 
     def decide(self, observations: Float, active: Mask | None = None) -> Float:
+        """Actions of the rows, as Backend says."""
         return self._decide(observations, active, False)
 
     def _decide(self, observations: Float, active: Mask | None, tracing: bool) -> Float:
@@ -94,16 +138,14 @@ class FastBackend(Backend):
         )
         if bad >= 0:
             row, channel = divmod(bad, self.network.widths[0])
-            if self._rows[row, kernels.FRESH]:
-                number = 0
-            else:
-                number = int(self._rows[row, kernels.DECISIONS])
+            number = 0 if self._rows[row, FRESH] else int(self._rows[row, DECISIONS])
             raise non_finite(
                 number, channel, float(observations[row, channel]), row if self.rows > 1 else None
             )
         return actions
 
     def trace(self, observations: Float, flags: NDArray[np.integer]) -> Trace:
+        """Run one stream on a backend of its own, every payload and state recorded."""
         values = checked_observations(self.artifact, observations)
         stream = FastBackend(self.artifact)
         inputs = []
@@ -126,20 +168,21 @@ class FastBackend(Backend):
         return Trace(np.stack(inputs), layers, np.stack(actions), stream.census())
 
     def census(self) -> Census:
+        """Counts of all decisions so far, from the kernels' tallies."""
+        layers = self.network.layers
         counts = self._counts
         counters = Counters(
-            counts[0, :-1], counts[1, :-1], counts[2, :-1], int(counts[0, -1]), int(counts[2, -1])
+            counts[MESSAGES, :-1],
+            counts[SYNOPS, :-1],
+            counts[SATURATIONS, :-1],
+            decisions=int(counts[MESSAGES, -1]),
+            encode_saturations=int(counts[SATURATIONS, -1]),
+            output_spikes=int(counts[SYNOPS, -1]),
         )
-        if (
-            self.network.spike_coding is not None
-        ):  # outside the windows each always-on neuron spikes once per step
-            idle_steps = len(self.network.layers) * counters.decisions
-            on = [layer.always_on for layer in self.network.layers]
-            counters.output_spikes = int(counts[1, -1])
-            counters.idle_spikes = int(
-                counts[spiking_kernels.IDLE_MESSAGES].sum()
-            ) + idle_steps * int(np.count_nonzero(on))
-            counters.idle_synops = int(
-                counts[spiking_kernels.IDLE_SYNOPS].sum()
-            ) + idle_steps * sum(on)
+        # outside the windows each always-on neuron spikes once per step
+        idle_steps = self.network.code.idle_steps(len(layers)) * counters.decisions
+        on = [layer.always_on for layer in layers]
+        always = idle_steps * np.count_nonzero(on)
+        counters.idle_spikes = int(counts[IDLE_MESSAGES].sum() + always)
+        counters.idle_synops = int(counts[IDLE_SYNOPS].sum()) + idle_steps * sum(on)
         return counters.census(self.network, self.artifact.macs, host_macs(self.artifact))

@@ -1,20 +1,31 @@
-"""Compiled kernels: the neurons' integer steps re-expressed for speed, never re-decided.
+"""The loop over rows, timesteps and layers of a decision; fast/neurons has the neurons' steps.
 
-Every rule stands in toolchain/neurons; the conformance suite holds these loops to it. int32 is
-enough: the range proof bounds every sum by 2^23, so a membrane plus one sum stays below 2^24 before
-it is clipped.
+Every rule stands in toolchain/neurons and is re-expressed here for speed, never re-decided; the
+conformance suite holds these loops to it. int32 is enough: the range proof bounds every sum by
+2^23, so a membrane plus one sum stays below 2^24 before it is clipped.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from spikeport.toolchain.compilation import njit
 from spikeport.toolchain.host.value_code import decode_row, encode_row
-from spikeport.toolchain.network.parameters import STATE_LIMIT
-from spikeport.toolchain.simulation.fast.plan import (
+from spikeport.toolchain.simulation.fast.neurons.differential_coding import (
+    carry_over_differential,
+    fire_differential,
+)
+from spikeport.toolchain.simulation.fast.neurons.events import (
+    CARRY,
+    START,
+    ZERO,
+    U,
+    add_graded,
+    add_spikes,
+    compiled,
+    gather,
+)
+from spikeport.toolchain.simulation.fast.neurons.integrate_and_fire import fire
+from spikeport.toolchain.simulation.fast.neurons.kernel_layout import (
     DC,
     IF,
     LEAKY,
@@ -25,397 +36,21 @@ from spikeport.toolchain.simulation.fast.plan import (
     SDN_RELU,
     SDN_TABLE,
     SNM,
-    unpack,
 )
-
-compiled: Any = njit(boundscheck=False, nogil=True)
-CARRY = 1
-START = 2
-BEYOND = 2**30  # outside every payload range, so it still counts as clipped
-# Columns of the host's record of a row, int64 [rows, 3].
-FRESH = 0
-STALE = 1
-DECISIONS = 2
-# Rows of the counts, int64 [3, L + 1]; the last column counts decisions (row 0) and encoder
-# saturations (row 2).
-MESSAGES = 0
-SYNOPS = 1
-SATURATIONS = 2
-
-
-# Arrays are passed whole with offsets: a slice costs compiled code two atomic counts, and there
-# would be hundreds of
-# them in a decision. Offsets are unsigned (U), so that no index needs a test for wrapping around
-# from the end.
-U = np.uintp
-ZERO = U(0)
-ONE = U(1)
-TWO = U(2)
-FOUR = U(4)
-
-
-@compiled
-def gather(scratch, payloads, inputs, fan_out, fans, counts, layer, events):
-    """Indices of the non-zero payloads to scratch[events:]; counts messages and synops. Returns
-    their number.
-
-    Which payloads are zero cannot be predicted, so the loop has no branch: (v | -v) has its sign
-    bit set unless v is 0, and a place that was written in vain is written again.
-    """
-    end = events
-    synops = np.int64(0)
-    for i in range(inputs):
-        value = scratch[payloads + i]
-        scratch[end] = np.int32(i)
-        end += U(np.uint32(value | -value) >> np.uint32(31))
-    found = end - events
-    for k in range(found):
-        synops += fan_out[fans + U(scratch[events + k])]
-    counts[0, layer] += np.int64(found)
-    counts[1, layer] += synops
-    return found
-
-
-@compiled
-def add_spikes(weights, matrix, scratch, events, found, target, total, outputs):
-    """target[total + j] += the columns of the events.
-
-    Four at a time, so that the sum stays in registers longer.
-    """
-    k = ZERO
-    while k + FOUR <= found:
-        at = events + k
-        a = matrix + U(scratch[at]) * outputs
-        b = matrix + U(scratch[at + ONE]) * outputs
-        c = matrix + U(scratch[at + TWO]) * outputs
-        d = matrix + U(scratch[at + TWO + ONE]) * outputs
-        for j in range(outputs):
-            low = np.int16(np.int16(weights[a + j]) + np.int16(weights[b + j]))
-            high = np.int16(np.int16(weights[c + j]) + np.int16(weights[d + j]))
-            target[total + j] += np.int32(np.int16(low + high))
-        k += FOUR
-    while k < found:
-        a = matrix + U(scratch[events + k]) * outputs
-        for j in range(outputs):
-            target[total + j] += np.int32(weights[a + j])
-        k += ONE
-
-
-@compiled
-def add_graded(weights, matrix, scratch, events, found, payloads, target, total, outputs):
-    """target[total + j] += the columns of the events, each times its payload."""
-    k = ZERO
-    while k + TWO <= found:
-        first = U(scratch[events + k])
-        second = U(scratch[events + k + ONE])
-        a = matrix + first * outputs
-        b = matrix + second * outputs
-        p = scratch[payloads + first]
-        q = scratch[payloads + second]
-        for j in range(outputs):
-            target[total + j] += np.int32(weights[a + j]) * p + np.int32(weights[b + j]) * q
-        k += TWO
-    if k < found:
-        first = U(scratch[events + k])
-        a = matrix + first * outputs
-        p = scratch[payloads + first]
-        for j in range(outputs):
-            target[total + j] += np.int32(weights[a + j]) * p
-
-
-@compiled
-def fire(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
-    """if@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
-    net = where + outputs + outputs
-    thresholds = first + count
-    for j in range(outputs):
-        raw = state[where + j] + sums[total + j] + neurons[first + j]
-        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(value != raw)
-        threshold = neurons[thresholds + j]
-        spike = np.int32(value > threshold)
-        state[where + j] = value - threshold * spike
-        state[net + j] += spike
-        scratch[leaving + j] = spike
-    return clipped
-
-
-@compiled
-def fire_signed(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
-    """snm@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
-    net = where + outputs + outputs
-    thresholds = first + count
-    for j in range(outputs):
-        raw = state[where + j] + sums[total + j] + neurons[first + j]
-        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(value != raw)
-        threshold = neurons[thresholds + j]
-        spike = np.int32(value >= threshold) - np.int32((value < 0) & (state[net + j] >= 1))
-        state[where + j] = value - threshold * spike
-        state[net + j] += spike
-        scratch[leaving + j] = spike
-    return clipped
-
-
-@compiled
-def fire_leaky(state, where, outputs, sums, total, neurons, first, count, shift, scratch, leaving):
-    """leaky@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
-    thresholds = first + count
-    keeps = first + FOUR * count
-    shift = np.int32(shift)
-    for j in range(outputs):
-        v = state[where + j]
-        threshold = neurons[thresholds + j]
-        kept = np.int32((np.int64(abs(v)) * np.int64(neurons[keeps + j])) >> 12)
-        raw = (kept if v >= 0 else -kept) + (sums[total + j] << shift) + neurons[first + j]
-        raw -= threshold if v > threshold else np.int32(0)
-        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(value != raw)
-        state[where + j] = value
-        scratch[leaving + j] = np.int32(threshold < value)
-    return clipped
-
-
-@compiled
-def graded_spike(value, unit, emitted, one):
-    """p of mt@1 and dc@1: the largest power of two that the membrane asks for, negative only where
-    `emitted` >= p * `one`.
-
-    Counting the thresholds passed leaves no branch: p = 2^(count - 1).
-    """
-    four = np.int32(4) * value
-    at = np.int32(3) * unit
-    up = (
-        np.int32(four >= at)
-        + np.int32(four >= 2 * at)
-        + np.int32(four >= 4 * at)
-        + np.int32(four >= 8 * at)
-    )
-    down = np.int32((four <= -at) & (emitted >= one)) + np.int32(
-        (four <= -2 * at) & (emitted >= 2 * one)
-    )
-    down += np.int32((four <= -4 * at) & (emitted >= 4 * one)) + np.int32(
-        (four <= -8 * at) & (emitted >= 8 * one)
-    )
-    return ((np.int32(1) << up) >> np.int32(1)) - ((np.int32(1) << down) >> np.int32(1))
-
-
-@compiled
-def fire_graded(state, where, outputs, sums, total, neurons, first, count, scratch, leaving):
-    """mt@1, one timestep of one layer. Returns how many membranes were clipped."""
-    clipped = np.int32(0)
-    net = where + outputs + outputs
-    thresholds = first + count
-    for j in range(outputs):
-        raw = state[where + j] + sums[total + j] + neurons[first + j]
-        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(value != raw)
-        unit = neurons[thresholds + j]
-        payload = graded_spike(value, unit, state[net + j], np.int32(1))
-        state[where + j] = value - unit * payload
-        state[net + j] += payload
-        scratch[leaving + j] = payload
-    return clipped
-
-
-@compiled
-def fire_differential(
-    state,
-    where,
-    outputs,
-    sums,
-    total,
-    neurons,
-    first,
-    count,
-    scratch,
-    leaving,
-    timestep,
-    denominator,
-):
-    """dc@1, one timestep of one layer, all state in units of 1/D.
-
-    Returns how many membranes were clipped.
-    """
-    clipped = np.int32(0)
-    thresholds = first + count
-    net = where + TWO * outputs
-    mean_in = where + (TWO + ONE) * outputs
-    mean_out = where + FOUR * outputs
-    units = np.int32(denominator)
-    share = np.int32(denominator // (timestep + 1))
-    for j in range(outputs):
-        synaptic = sums[total + j]
-        raw = state[where + j] + units * synaptic + state[mean_in + j] - state[mean_out + j]
-        value = min(max(raw, np.int32(-STATE_LIMIT)), np.int32(STATE_LIMIT))
-        clipped += np.int32(value != raw)
-        threshold = neurons[thresholds + j]
-        unit = units * threshold
-        emitted = state[net + j] + state[mean_out + j]
-        payload = graded_spike(value, unit, emitted, unit)
-        state[where + j] = value - unit * payload
-        state[net + j] = emitted + unit * payload
-        state[mean_in + j] += share * synaptic
-        state[mean_out + j] += share * payload * threshold
-        scratch[leaving + j] = payload
-    return clipped
-
-
-@compiled
-def carried_over(v, v_start, v_init, emitted, low, high, alpha):
-    """Where a window starts when the last one's residual is carried over (contract section 1.5).
-
-    64 bits: a long window may have emitted more than 2^31, and nothing of v_init + r is near the
-    limit.
-    """
-    residual = max(np.int64(v - v_start), -np.int64(emitted))
-    return np.int32(
-        min(max(v_init + ((alpha * residual + 32) >> 6), np.int64(low)), np.int64(high))
-    )
-
-
-@compiled
-def carry_over(state, where, outputs, neurons, first, count, control, alpha):
-    """if@1 and snm@1, a window's start."""
-    start_at = where + outputs
-    net = where + outputs + outputs
-    thresholds = first + count
-    for j in range(outputs):
-        threshold = neurons[thresholds + j]
-        start = threshold >> np.int32(1)
-        if control == CARRY:
-            start = carried_over(
-                state[where + j],
-                state[start_at + j],
-                start,
-                np.int64(state[net + j]) * threshold,
-                0,
-                threshold,
-                alpha,
-            )
-        state[where + j] = start
-        state[start_at + j] = start
-        state[net + j] = np.int32(0)
-
-
-@compiled
-def carry_over_graded(state, where, outputs, neurons, first, count, control, alpha):
-    """mt@1, a window's start."""
-    start_at = where + outputs
-    net = where + outputs + outputs
-    thresholds = first + count
-    for j in range(outputs):
-        unit = neurons[thresholds + j]
-        start = np.int32(0)
-        if control == CARRY:
-            start = carried_over(
-                state[where + j],
-                state[start_at + j],
-                0,
-                np.int64(state[net + j]) * unit,
-                -4 * unit,
-                4 * unit,
-                alpha,
-            )
-        state[where + j] = start
-        state[start_at + j] = start
-        state[net + j] = np.int32(0)
-
-
-@compiled
-def carry_over_differential(
-    state, where, outputs, neurons, first, count, control, alpha, denominator
-):
-    """dc@1, a window's start."""
-    start_at = where + outputs
-    thresholds = first + count
-    units = np.int32(denominator)
-    net = where + TWO * outputs
-    mean_in = where + (TWO + ONE) * outputs
-    mean_out = where + FOUR * outputs
-    for j in range(outputs):
-        half = 4 * units * neurons[thresholds + j]
-        start = np.int32(0)
-        if control == CARRY:
-            start = carried_over(
-                state[where + j],
-                state[start_at + j],
-                0,
-                np.int64(state[net + j]),
-                -half,
-                half,
-                alpha,
-            )
-        state[where + j] = start
-        state[start_at + j] = start
-        state[net + j] = np.int32(0)
-        state[mean_in + j] = units * neurons[first + j]
-        state[mean_out + j] = np.int32(0)
-
-
-@compiled
-def announce(state, reference, outputs, sums, q, neurons, lows, highs, trigger, scratch, leaving):
-    """sdn@1: what is sent when the activation is q. Returns how many q were clipped."""
-    clipped = np.int32(0)
-    trigger = np.int32(trigger)
-    for j in range(outputs):
-        unclipped = sums[q + j]
-        value = min(max(unclipped, neurons[lows + j]), neurons[highs + j])
-        clipped += np.int32(value != unclipped)
-        change = value - state[reference + j]
-        send = (change >= trigger) | (change <= -trigger) | (value == 0)
-        if send:
-            payload = change
-        else:
-            payload = np.int32(0)
-        scratch[leaving + j] = payload
-        state[reference + j] += payload
-    return clipped
-
-
-@compiled
-def quantise_relu(state, where, outputs, neurons, thresholds, magics, shifts, sums, q):
-    """floor((2 relu(acc) + theta) / (2 theta)) by multiplication."""
-    for j in range(outputs):
-        numerator = np.uint64(
-            np.uint32(np.int32(2) * max(state[where + j], np.int32(0)) + neurons[thresholds + j])
-        )
-        sums[q + j] = np.int32(
-            (numerator * np.uint64(np.uint32(neurons[magics + j])))
-            >> np.uint64(neurons[shifts + j])
-        )
-
-
-@compiled
-def quantise_identity(state, where, outputs, neurons, thresholds, sums, q):
-    for j in range(outputs):
-        theta = np.int64(neurons[thresholds + j])
-        sums[q + j] = np.int32((2 * np.int64(state[where + j]) + theta) // (2 * theta))
-
-
-@compiled
-def quantise_table(state, where, outputs, neurons, shifts, tables, table, segments, sums, q):
-    """The piecewise-linear map of ActivationTable; what no payload can be is cut to fit int32."""
-    for j in range(outputs):
-        base = table + np.int64(j) * segments
-        value = state[where + j]
-        low = 0
-        high = segments
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if tables[0, base + middle] <= value:
-                low = middle
-            else:
-                high = middle
-        k = base + low
-        bits = np.int64(neurons[shifts + j])
-        rounded = (
-            np.int64(value - tables[0, k]) * np.int64(tables[1, k]) + (np.int64(1) << (bits - 1))
-        ) >> bits
-        sums[q + j] = np.int32(min(max(np.int64(tables[2, k]) + rounded, -BEYOND), BEYOND))
+from spikeport.toolchain.simulation.fast.neurons.leaky import fire_leaky
+from spikeport.toolchain.simulation.fast.neurons.multi_threshold import (
+    carry_over_graded,
+    fire_graded,
+)
+from spikeport.toolchain.simulation.fast.neurons.sigma_delta import (
+    announce,
+    quantise_identity,
+    quantise_relu,
+    quantise_table,
+)
+from spikeport.toolchain.simulation.fast.neurons.signed_memory import fire_signed
+from spikeport.toolchain.simulation.fast.neurons.window_start import carry_over
+from spikeport.toolchain.simulation.fast.plan import unpack
 
 
 @compiled
@@ -464,8 +99,7 @@ def begin(view, state, control):
 
 @compiled
 def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_states):
-    """All timesteps of one decision of one row; the input's payloads wait at the start of
-    `scratch`.
+    """All timesteps of one decision of one row; `scratch` starts with the input's payloads.
 
     scratch int32 [3 * stride]: two payload buffers that layers use in turn, events. sums int32 [L *
     stride]. state int32: per layer v | v_start | net (if, snm, mt), v | v_start | c | ein | eout
@@ -487,9 +121,8 @@ def window(view, state, scratch, sums, counts, tracing, traced_payloads, traced_
             total = U(layer) * stride
             arriving, leaving = (ZERO, stride) if layer & 1 == 0 else (stride, ZERO)
             later = layer == 0 and timestep > 0  # the input comes once
-            held = (
-                later and kind != DC
-            )  # `sums` of layer 0 still holds it; in differential coding the running mean does
+            # `sums` of layer 0 still holds it; in differential coding the running mean does
+            held = later and kind != DC
             found = ZERO
             if not later:
                 found = gather(
@@ -634,12 +267,11 @@ def decide(
     traced,
     actions,
 ):
-    """One decision of every active row. Returns -1, or row * features + channel of a non-finite
-    observation.
+    """Decide for every active row.
 
-    Nothing has changed when an observation is refused: all rows are encoded before any runs.
-    rows int64 [n, 3]; announced int32 [n, 2, features]; state int32 [n, 3 neurons]; traced int32
-    [2, T, neurons].
+    Returns -1, or row * features + channel of a non-finite observation; nothing has changed then,
+    as all rows are encoded before any runs. rows int64 [n, 3]; announced int32 [n, 2, features];
+    state int32 [n, 3 neurons]; traced int32 [2, T, neurons].
     """
     view, host_constants = unpack(header, weights, constants, host)
     features = announced.shape[2]
@@ -647,10 +279,7 @@ def decide(
     encoded_saturations = 0
     for row in range(observations.shape[0]):
         if active[row]:
-            if rows[row, 0]:
-                number = 0
-            else:
-                number = rows[row, 2]
+            number = 0 if rows[row, 0] else rows[row, 2]
             saturated, bad = encode_row(
                 host_constants, observations[row], number, announced[row, 1]
             )
@@ -663,15 +292,9 @@ def decide(
         if not active[row]:
             actions[row, :] = np.nan
             continue
-        if rows[row, 0]:
-            number = 0
-        else:
-            number = rows[row, 2]
+        number = 0 if rows[row, 0] else rows[row, 2]
         due = view.resync_every > 0 and number > 0 and number % view.resync_every == 0
-        if rows[row, 0] or rows[row, 1] or due:
-            control = START
-        else:
-            control = CARRY
+        control = START if rows[row, 0] or rows[row, 1] or due else CARRY
         rows[row, 0] = 0
         rows[row, 1] = 0
         rows[row, 2] = number + 1

@@ -1,7 +1,4 @@
-"""A network of `lif@1` laid out flat for its kernel.
-
-The plan that plan.py makes for the other neurons.
-"""
+"""A network of `lif@1` laid out flat for its kernel, as plan.py does it for the other neurons."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.host.population_code import SpikeHost, spike_host
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.network.parameters import ACT_SHIFT
 from spikeport.toolchain.neurons.leaky_integrate_and_fire import dynamics_of
 
@@ -30,6 +28,11 @@ class SpikingPlan(NamedTuple):
     timesteps: int
     widest: int
     neurons: int
+
+
+def spiking_state_size(network: Network) -> int:
+    """Integers of state of one row: v of the encoder's neurons, then u and v of each layer."""
+    return network.widths[0] + 2 * sum(network.widths[1:])
 
 
 def pack_spiking(artifact: Artifact) -> tuple[SpikingPlan, SpikeHost]:
@@ -54,9 +57,9 @@ def pack_spiking(artifact: Artifact) -> tuple[SpikingPlan, SpikeHost]:
             threshold,
             dynamics.bias_in_current,
         )
-        at_weight = at_weight + layer.weights.size
-        at_neuron = at_neuron + layer.outputs
-        at_fan_out = at_fan_out + layer.inputs
+        at_weight += layer.weights.size
+        at_neuron += layer.outputs
+        at_fan_out += layer.inputs
     plan = SpikingPlan(
         table,
         np.concatenate([np.ascontiguousarray(layer.weights.T).ravel() for layer in network.layers]),

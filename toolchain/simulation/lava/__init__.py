@@ -1,3 +1,1 @@
-"""`lava`: the artifact in Lava's own runtime, in processes of its own."""
-
-from spikeport.toolchain.simulation.lava.runtime import LavaBackend as LavaBackend
+"""The two backends that run Lava's own process models."""

@@ -17,7 +17,7 @@ from spikeport.export.lava.lava_import import import_lava, install_command, lava
 from spikeport.export.lava.network_description import NEURONS, describe
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError
-from spikeport.toolchain.neurons import INACTIVE
+from spikeport.toolchain.neurons.neuron import INACTIVE
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 
@@ -25,7 +25,9 @@ from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 class LavaDirectBackend(RecordedBackend):
     """One environment.
 
-    Raises BackendError where Lava is missing, InputError for a neuron without a Lava process.
+    Raises:
+        BackendError: Where Lava is missing.
+        InputError: For a neuron without a Lava process.
     """
 
     name = "lava-direct"
@@ -34,12 +36,12 @@ class LavaDirectBackend(RecordedBackend):
 
     @classmethod
     def missing(cls) -> str:
+        """What of Lava is not installed, and the command that installs it."""
         problem = lava_problem()
-        if problem:
-            return f"{problem}; {install_command()}"
-        return ""
+        return f"{problem}; {install_command()}" if problem else ""
 
     def __init__(self, artifact: Artifact, rows: int = 1) -> None:
+        """Build Lava's processes and their models."""
         super().__init__(artifact, rows)
         description, arrays = describe(artifact.network)
         try:
@@ -52,9 +54,8 @@ class LavaDirectBackend(RecordedBackend):
 
         from spikeport.export.lava.network import lava_network
 
-        known = (
-            ProcessServer().processes
-        )  # Lava's list of every process there ever was keeps them alive
+        # Lava's list of every process there ever was keeps them alive
+        known = ProcessServer().processes
         count = len(known)
         self.lava = lava_network(
             description, arrays, decisions=1, allocate=np.zeros, read_membranes=False
@@ -68,8 +69,9 @@ class LavaDirectBackend(RecordedBackend):
         del known[count:]
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
+        """Step every model T + L times."""
         if control[0] == INACTIVE:
-            return silent_window(self)
+            return Window.silent(self.network)
         entries = self.lava.put(payloads, control)
         for _ in range(self.lava.period):
             for model in self.models:
@@ -86,18 +88,10 @@ class LavaDirectBackend(RecordedBackend):
         )
 
 
-def silent_window(backend: RecordedBackend) -> Window:
-    """What a row that is not active leaves: nothing."""
-    nothing: list[NDArray[Any]] = [
-        np.zeros((1, backend.network.timesteps, layer.outputs), np.int32)
-        for layer in backend.network.layers
-    ]
-    return Window(nothing, nothing, np.zeros(len(nothing), np.int64))
-
-
 def build_models(network: Any) -> dict[Any, Any]:
-    """Lava's process models of a `LavaNetwork` by their processes, connected by slots, in the order
-    in which they step.
+    """Lava's process models of a `LavaNetwork` by their processes, in the order in which they step.
+
+    Slots connect them.
     """
     from lava.magma.core.process.ports.ports import create_port_id
 
@@ -123,28 +117,30 @@ def build_models(network: Any) -> dict[Any, Any]:
 
 
 class SlotOutput:
-    """Takes the place of a CspSendPort.
+    """A stand-in for a CspSendPort.
 
     Like its shared memory, a slot has the type of the sending port.
     """
 
     def __init__(self, name: str, slot: list[NDArray[Any]], kind: np.dtype[Any]) -> None:
+        """Send to a slot that a SlotInput reads."""
         self.name = name
         self.slot = slot
         self.kind = kind
 
     def send(self, data: NDArray[Any]) -> None:
-        self.slot.append(
-            data.astype(self.kind, copy=False)
-        )  # every receiver adds to zeros, so nobody keeps `data`
+        """Put a message in; every receiver adds to zeros, so nobody keeps `data`."""
+        self.slot.append(data.astype(self.kind, copy=False))
 
 
 class SlotInput:
-    """Takes the place of a CspRecvPort."""
+    """A stand-in for a CspRecvPort."""
 
     def __init__(self, name: str, slot: list[NDArray[Any]]) -> None:
+        """Receive from a slot that a SlotOutput writes."""
         self.name = name
         self.slot = slot
 
     def recv(self) -> NDArray[Any]:
+        """Take the message out."""
         return self.slot.pop()

@@ -19,7 +19,7 @@ from spikeport.export.lava.network_description import NEURONS, describe
 from spikeport.export.lava.window import Recording
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.errors import BackendError, InputError
-from spikeport.toolchain.neurons import INACTIVE
+from spikeport.toolchain.neurons.neuron import INACTIVE
 from spikeport.toolchain.simulation.recorded import RecordedBackend, Window
 
 TIME_LIMIT_VARIABLE = "SPIKEPORT_LAVA_TIME_LIMIT"
@@ -29,10 +29,9 @@ TIME_LIMIT_VARIABLE = "SPIKEPORT_LAVA_TIME_LIMIT"
 class LavaBackend(RecordedBackend):
     """One environment. The runtime starts with the first decision.
 
-    `time_limit` in wall-clock seconds bounds each request to the runtime: its start, a decision, a
-    chunk of a stream (default 120, or the variable SPIKEPORT_LAVA_TIME_LIMIT). Raises BackendError
-    where Lava is missing, raises, dies or runs out of time; InputError for a neuron that has no
-    Lava process.
+    Raises:
+        BackendError: Where Lava is missing, raises, dies or runs out of time.
+        InputError: For a neuron without a Lava process.
     """
 
     name = "lava"
@@ -41,17 +40,21 @@ class LavaBackend(RecordedBackend):
 
     @classmethod
     def missing(cls) -> str:
+        """What of Lava is not installed, and the command that installs it."""
         problem = lava_problem()
-        if problem:
-            return f"{problem}; {install_command()}"
-        return ""
+        return f"{problem}; {install_command()}" if problem else ""
 
     def __init__(self, artifact: Artifact, rows: int = 1, time_limit: float | None = None) -> None:
+        """Describe the network for the runtime.
+
+        Args:
+            artifact: What to run.
+            rows: 1.
+            time_limit: Wall-clock seconds for each request to the runtime: its start, a decision, a
+                chunk of a stream. Without one the variable SPIKEPORT_LAVA_TIME_LIMIT, or 120.
+        """
         super().__init__(artifact, rows)
-        if time_limit is not None:
-            self.time_limit = time_limit
-        else:
-            self.time_limit = time_limit_from_environment()
+        self.time_limit = time_limit_from_environment() if time_limit is None else time_limit
         self.parts = describe(artifact.network)
         self.client: LavaClient | None = None
         self.closed = False
@@ -64,27 +67,28 @@ class LavaBackend(RecordedBackend):
             )
 
     def sibling(self) -> LavaBackend:
+        """A runtime of its own with the same time limit."""
         return LavaBackend(self.artifact, time_limit=self.time_limit)
 
     def run_window(self, payloads: NDArray[np.int64], control: NDArray[np.int64]) -> Window:
+        """Run one decision in the runtime."""
         return self.run_windows([payloads], [control])[0]
 
     def run_windows(
         self, payloads: list[NDArray[np.int64]], control: list[NDArray[np.int64]]
     ) -> list[Window]:
+        """Run a stream in the runtime, in chunks."""
         words = np.concatenate(control)
         active = words != INACTIVE
+        windows = [Window.silent(self.network) for _ in words]
         if active.any():
             recording = self._run(np.concatenate(payloads)[active], words[active])
-        else:
-            recording = None
-        place = np.cumsum(active) - 1
-        return [
-            self._window(recording, int(place[index]) if active[index] else None)
-            for index in range(len(words))
-        ]
+            for place, index in enumerate(np.flatnonzero(active)):
+                windows[index] = _window(recording, place)
+        return windows
 
     def close(self) -> None:
+        """End the runtime."""
         self.closed = True
         if self.client is not None:
             self.client.close()
@@ -102,13 +106,11 @@ class LavaBackend(RecordedBackend):
             return self.client.run(payloads, control)
         except LavaFailure as failure:
             self.closed = True
-            timed_out = failure.limit is not None
-            if timed_out:
+            fix: tuple[str, ...] = (
+                "--backend lava-direct shows whether the network or Lava's runtime is at fault",
+            )
+            if failure.limit is not None:
                 fix = (f"set {TIME_LIMIT_VARIABLE} to more seconds", "--backend lava-direct")
-            else:
-                fix = (
-                    "--backend lava-direct shows whether the network or Lava's runtime is at fault"
-                )
             raise BackendError(
                 "backend lava",
                 failure.what,
@@ -118,20 +120,16 @@ class LavaBackend(RecordedBackend):
                 fix=fix,
             ) from None
 
-    def _window(self, recording: Recording | None, place: int | None) -> Window:
-        if recording is None or place is None:  # not active: it left nothing
-            nothing = [
-                np.zeros((1, self.network.timesteps, layer.outputs), np.int32)
-                for layer in self.network.layers
-            ]
-            return Window([*nothing], [*nothing], np.zeros(len(nothing), np.int64))
-        row = slice(place, place + 1)
-        return Window(
-            [p[row] for p in recording.payloads],
-            [s[row] for s in recording.states],
-            recording.saturations[place],
-            *recording.idle[place].tolist(),
-        )
+
+def _window(recording: Recording, place: int) -> Window:
+    """The decision that lies at a place of a recording."""
+    row = slice(place, place + 1)
+    return Window(
+        [payloads[row] for payloads in recording.payloads],
+        [states[row] for states in recording.states],
+        recording.saturations[place],
+        *recording.idle[place].tolist(),
+    )
 
 
 def time_limit_from_environment() -> float:

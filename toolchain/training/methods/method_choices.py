@@ -61,8 +61,13 @@ def trainer_of(plan: TrainingPlan) -> TrainingMethod:
 
 def method_class(name: str) -> type[TrainingMethod]:
     """The class of a method in the table."""
-    found: type[TrainingMethod] = plugins.find(METHODS, name, "METHOD")
-    return found
+    return plugins.find(
+        METHODS,
+        name,
+        where="METHOD",
+        what="unknown training method",
+        usual="spikeport train --help",
+    )
 
 
 def own_choices(method: str) -> tuple[str, ...]:

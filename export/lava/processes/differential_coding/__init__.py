@@ -1,0 +1,1 @@
+"""`dc@1` as a Lava process."""

@@ -1,5 +1,6 @@
-"""`dc@1`: differential coding on the multi-threshold neuron, on integers; all state in units of
-1/D, D = lcm(1..T).
+"""`dc@1`: differential coding on the multi-threshold neuron, on integers.
+
+All state is in units of 1/D, D = lcm(1..T).
 
     at its window's start   v = 0                                                control word 2
                             v = clip(r, -4 * D * lambda, 4 * D * lambda)         control word 1
@@ -17,7 +18,8 @@ Outside its window the neuron is silent, its state does not change and what arri
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
 from __future__ import annotations
 
 import math
@@ -39,9 +41,10 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 class DifferentialCoding(AbstractProcess):
-    """bias, threshold (lambda) int32 [neurons], in the row's units.
+    """The neurons of one layer.
 
-    Alpha in 64ths; `window` says when the layer works.
+    Bias and threshold (lambda) are int32 [neurons] in the row's units, alpha is in 64ths;
+    `window` says when the layer works.
     """
 
     def __init__(self, *, bias: np.ndarray, threshold: np.ndarray, alpha: int, window) -> None:
@@ -63,6 +66,8 @@ class DifferentialCoding(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyDifferentialCodingModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=5)
@@ -81,6 +86,7 @@ class PyDifferentialCodingModel(PyLoihiProcessModel):
         self.units = math.lcm(*range(1, self.window.timesteps + 1))  # D
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
@@ -107,7 +113,7 @@ class PyDifferentialCodingModel(PyLoihiProcessModel):
         self.window.keep(timestep, payloads, self.v, np.count_nonzero(clipped != membrane))
 
     def open_window(self) -> None:
-        """Where the membrane starts this decision.
+        """Start the membrane of this decision.
 
         The running means start at the bias and at nothing.
         """

@@ -4,15 +4,16 @@
                             v = clip(theta // 2 + r, 0, theta)               control word 1
                             r = (alpha * max(v_end - v_start, -emitted) + 32) >> 6
     per timestep            v <- clip(v + a_in + bias, -2^23 + 1, 2^23 - 1)
-                            spike if v > theta (strict);  v <- v - theta;  emitted <- emitted +
-                                theta
+                            spike if v > theta (strict)
+                            v <- v - theta;  emitted <- emitted + theta       where it spiked
 
 With `hold_input` the input of the window's first timestep is latched and added in each of them.
 Outside its window the neuron is silent, its state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -27,16 +28,16 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 STATE_LIMIT = 2**23 - 1
-EMITTED_LIMIT = (
-    2**24
-)  # v_end - v_start is never below -2^24, so a larger debt than this changes nothing
+# v_end - v_start is never below -2^24, so a larger debt than this changes nothing
+EMITTED_LIMIT = 2**24
 CARRY = 1
 
 
 class IntegrateAndFire(AbstractProcess):
-    """bias, threshold int32 [neurons], in the row's units.
+    """The neurons of one layer.
 
-    Alpha in 64ths; `window` says when the layer works.
+    Bias and threshold are int32 [neurons] in the row's units, alpha is in 64ths; `window` says
+    when the layer works.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class IntegrateAndFire(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyIntegrateAndFireModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
@@ -76,6 +79,7 @@ class PyIntegrateAndFireModel(PyLoihiProcessModel):
         self.window = proc_params["window"]
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
@@ -94,7 +98,7 @@ class PyIntegrateAndFireModel(PyLoihiProcessModel):
         self.window.keep(timestep, spikes, self.v, np.count_nonzero(clipped != membrane))
 
     def open_window(self) -> None:
-        """Where the membrane starts this decision."""
+        """Start the membrane of this decision."""
         start = self.threshold >> 1
         if self.window.control == CARRY:
             residual = np.maximum(self.v - self.v_start, -self.emitted)

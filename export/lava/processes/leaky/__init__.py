@@ -1,0 +1,1 @@
+"""`leaky@1` as a Lava process."""

@@ -1,5 +1,6 @@
-"""`leaky@1`: snnTorch's leaky neuron with per-neuron decay and a reset that comes one step late, on
-integers.
+"""`leaky@1`: snnTorch's leaky neuron, on integers.
+
+The decay is each neuron's own and the reset comes one step late:
 
     v = 0                                                    control word 2
     in its window's one timestep
@@ -12,7 +13,8 @@ state does not change and what arrives is ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -31,9 +33,9 @@ START = 2
 
 
 class Leaky(AbstractProcess):
-    """bias, threshold, keep int32 [neurons].
+    """The neurons of one layer.
 
-    Keep in 4096ths; `window` says when the layer works.
+    Bias, threshold and keep (of 4096) are int32 [neurons]; `window` says when the layer works.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Leaky(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyLeakyModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
@@ -68,6 +72,7 @@ class PyLeakyModel(PyLoihiProcessModel):
         self.window = proc_params["window"]
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:

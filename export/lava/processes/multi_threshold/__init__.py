@@ -1,0 +1,1 @@
+"""`mt@1` as a Lava process."""

@@ -1,13 +1,12 @@
-"""`mt@1`: one neuron with the thresholds lambda, 2 lambda, 4 lambda and 8 lambda = theta, on
-integers.
+"""`mt@1`: one neuron with thresholds lambda, 2 lambda, 4 lambda and 8 lambda = theta, on integers.
 
     at its window's start   v = 0                                                control word 2
                             v = clip(r, -4 * lambda, 4 * lambda)                 control word 1
                             r = (alpha * max(v_end - v_start, -c * lambda) + 32) >> 6
     per timestep            v <- clip(v + a_in + bias, -2^23 + 1, 2^23 - 1)
                             p = the largest of {1, 2, 4, 8} with 4 v >= 3 p lambda;
-                                else the largest with 4 v <= -3 p lambda and c >= p, negative;  else
-                                    0
+                                else the largest with 4 v <= -3 p lambda and c >= p, negative;
+                                else 0
                             v <- v - p * lambda;  c <- c + p
 
 With `hold_input` the input of the window's first timestep is latched and added in each of them.
@@ -15,7 +14,8 @@ Outside its window the neuron is silent, its state does not change and what arri
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -35,9 +35,10 @@ PAYLOADS = (1, 2, 4, 8)
 
 
 class MultiThreshold(AbstractProcess):
-    """bias, threshold (lambda) int32 [neurons], in the row's units.
+    """The neurons of one layer.
 
-    Alpha in 64ths; `window` says when the layer works.
+    Bias and threshold (lambda) are int32 [neurons] in the row's units, alpha is in 64ths;
+    `window` says when the layer works.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class MultiThreshold(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyMultiThresholdModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=5)
@@ -77,6 +80,7 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
         self.window = proc_params["window"]
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
@@ -101,7 +105,7 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
         self.window.keep(timestep, payloads, self.v, np.count_nonzero(clipped != membrane))
 
     def open_window(self) -> None:
-        """Where the membrane starts this decision."""
+        """Start the membrane of this decision."""
         start = np.zeros_like(self.threshold)
         if self.window.control == CARRY:
             residual = np.maximum(

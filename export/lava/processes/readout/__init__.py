@@ -1,0 +1,1 @@
+"""`readout@1` as a Lava process."""

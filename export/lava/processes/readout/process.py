@@ -2,8 +2,8 @@
 
     at its window's start   acc = T * bias    "rate" (if, snm, mt): in each decision
                             acc = D * bias    "differential" (dc): in each decision; D = lcm(1..T)
-                            acc = bias        "across decisions" (sdn, T = 1): with control word 2
-                                only
+                            acc = bias        "across decisions" (sdn, T = 1): with control
+                                              word 2 only
     timestep t = 1..T       acc <- acc + a_in;  "differential": acc <- acc + (D / t) * a_in
 
 With `hold_input` (a policy without hidden layers) the input of the window's first timestep is
@@ -12,7 +12,8 @@ ignored.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false
 from __future__ import annotations
 
 import math
@@ -32,9 +33,10 @@ START = 2
 
 
 class Readout(AbstractProcess):
-    """bias int32 [neurons], in the row's units.
+    """The accumulators of the last layer.
 
-    `coding` as above; `window` says when the layer works.
+    Bias is int32 [neurons] in the row's units; `coding` is one of those above, `window` says when
+    the layer works.
     """
 
     def __init__(self, *, bias: np.ndarray, coding: str, hold_input: bool, window) -> None:
@@ -51,6 +53,8 @@ class Readout(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyReadoutModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     acc: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
@@ -68,6 +72,7 @@ class PyReadoutModel(PyLoihiProcessModel):
             self.units = self.window.timesteps
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:

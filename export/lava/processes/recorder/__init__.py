@@ -1,0 +1,1 @@
+"""What keeps the spikes and membranes of a stock LIF."""

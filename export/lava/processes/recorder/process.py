@@ -1,5 +1,4 @@
-"""What a layer of stock LIF neurons did: its spikes, its membranes after each step, and the
-activity outside windows.
+"""What a layer of stock LIF neurons did: spikes, membranes after each step, idle activity.
 
 A stock neuron does not know when its window is. The recorder counts steps from the network's start:
 layer l, counted from 0, works in steps l + 1 .. l + T of each decision's `period`; all else is
@@ -7,7 +6,8 @@ idle.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -22,9 +22,9 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Recorder(AbstractProcess):
-    """`senders` neurons, of which those in `record` are kept.
+    """Listens to `senders` neurons, of which those in `record` are kept.
 
-    Fan_out int64 [neurons]: synops that one spike causes.
+    `fan_out` int64 [neurons] counts the synops that one spike causes.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class Recorder(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyRecorderModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=1)
     v_in: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32, precision=24)
 
@@ -58,6 +60,7 @@ class PyRecorderModel(PyLoihiProcessModel):
         return self.step - self.layer - 1
 
     def run_spk(self) -> None:
+        """Run one step: receive the spikes and keep them."""
         self.step += 1
         if self.step == self.period:
             self.step = 0
@@ -72,15 +75,16 @@ class PyRecorderModel(PyLoihiProcessModel):
             self.record.idle[entry] += np.count_nonzero(spikes), spikes @ self.fan_out
 
     def keep_membranes(self, v) -> None:
-        """Membranes [senders] after the step."""
+        """Keep the membranes [senders] after the step."""
         if 0 <= self.timestep < self.timesteps:
             self.record.states[self.decision % len(self.record.idle), self.timestep] = v[
                 : self.neurons
             ]
 
     def post_guard(self) -> bool:
-        """Lava asks whether membranes are to be read in this step."""
+        """Tell Lava whether membranes are to be read in this step."""
         return 0 <= self.timestep < self.timesteps
 
     def run_post_mgmt(self) -> None:
+        """Read the membranes, where Lava's runtime serves them."""
         self.keep_membranes(self.v_in.read())

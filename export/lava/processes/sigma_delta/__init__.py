@@ -1,0 +1,1 @@
+"""`sdn@1` as a Lava process."""

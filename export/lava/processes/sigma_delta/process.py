@@ -14,7 +14,8 @@ Outside its window the neuron is silent, its state does not change and what arri
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -32,10 +33,11 @@ START = 2
 
 
 class SigmaDelta(AbstractProcess):
-    """bias, threshold, low, high int32 [neurons]; `window` says when the layer works.
+    """The neurons of one layer.
 
-    activation: "relu", "identity", or "table" with `table` = start, multiplier, offset [neurons,
-    segments], shift [neurons].
+    Bias, threshold, low and high are int32 [neurons]. The activation is "relu", "identity", or
+    "table" with `table` = start, multiplier, offset [neurons, segments], shift [neurons]. `window`
+    says when the layer works.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class SigmaDelta(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PySigmaDeltaModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
@@ -96,6 +100,7 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
         self.window = proc_params["window"]
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
@@ -114,7 +119,7 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
         self.window.keep(timestep, payloads, self.acc, np.count_nonzero(q != wanted))
 
     def quantised(self) -> np.ndarray:
-        """q before clipping."""
+        """Quantise the accumulator; clipping comes later."""
         if self.activation == "table":
             segment = (self.acc[:, None] >= self.segment_start).sum(1) - 1
             neuron = np.arange(len(segment))

@@ -1,0 +1,1 @@
+"""`snm@1` as a Lava process."""

@@ -1,4 +1,4 @@
-"""`snm@1`: signed integrate-and-fire with memory of what it net, on integers.
+"""`snm@1`: signed integrate-and-fire with a memory of what it sent, on integers.
 
     at its window's start   v = theta // 2                                   control word 2
                             v = clip(theta // 2 + r, 0, theta)               control word 1
@@ -12,7 +12,8 @@ Outside its window the neuron is silent, its state does not change and what arri
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -31,9 +32,10 @@ CARRY = 1
 
 
 class SignedMemory(AbstractProcess):
-    """bias, threshold int32 [neurons], in the row's units.
+    """The neurons of one layer.
 
-    Alpha in 64ths; `window` says when the layer works.
+    Bias and threshold are int32 [neurons] in the row's units, alpha is in 64ths; `window` says
+    when the layer works.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class SignedMemory(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PySignedMemoryModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=2)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=2)
@@ -73,6 +77,7 @@ class PySignedMemoryModel(PyLoihiProcessModel):
         self.window = proc_params["window"]
 
     def run_spk(self) -> None:
+        """Run one step: receive, compute if the layer is in its window, send."""
         arrived = self.a_in.recv()
         timestep = self.window.advance(int(self.c_in.recv()[0]))
         if timestep < 0:
@@ -92,7 +97,7 @@ class PySignedMemoryModel(PyLoihiProcessModel):
         self.window.keep(timestep, spikes, self.v, np.count_nonzero(clipped != membrane))
 
     def open_window(self) -> None:
-        """Where the membrane starts this decision."""
+        """Start the membrane of this decision."""
         start = self.threshold >> 1
         if self.window.control == CARRY:
             residual = np.maximum(

@@ -1,0 +1,1 @@
+"""The input of a network of graded payloads."""

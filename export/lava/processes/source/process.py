@@ -1,12 +1,13 @@
 """The source: the host's payloads and control words enter the network here.
 
 With the first of the `period` steps of decision k it sends payloads[k] and control[k], with the
-others nothing. The arrays are rings over decisions; who runs the network writes them before each
-run.
+others nothing. The arrays are rings over decisions; whoever runs the network writes them before
+each run.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -21,9 +22,9 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Source(AbstractProcess):
-    """payloads int32 [decisions, features]; control int32 [decisions, 1]:
+    """Sends payloads int32 [decisions, features] and control words int32 [decisions, 1].
 
-    1 carries state over, 2 starts afresh.
+    Control word 1 carries state over, 2 starts afresh.
     """
 
     def __init__(self, *, payloads: np.ndarray, control: np.ndarray, period: int) -> None:
@@ -36,6 +37,8 @@ class Source(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PySourceModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     c_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=2)
 
@@ -52,6 +55,7 @@ class PySourceModel(PyLoihiProcessModel):
         self.step = 0
 
     def run_spk(self) -> None:
+        """Run one step: send what belongs to it."""
         if self.step == 0:
             entry = self.decision % len(self.control)
             self.s_out.send(self.payloads[entry])

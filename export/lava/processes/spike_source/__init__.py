@@ -1,0 +1,1 @@
+"""The input of a network that was trained as spiking."""

@@ -1,17 +1,17 @@
-"""The source of a spiking network: the encoder's neurons, soft-reset integrate-and-fire on
-integers.
+"""The source of a spiking network: the encoder's soft-reset neurons, on integers.
 
     at a decision's first step     v = 0
-    in its first T steps           v <- v + payload;  spike if v > threshold (strict);  v <- v -
-        threshold
+    in its first T steps           v <- v + payload;  spike if v > threshold (strict)
+                                   v <- v - threshold                     where it spiked
 
 With `always_on` there is one channel more, last, that spikes in every step: the bias of a layer
-whose bias goes to the current. The payloads are a ring over decisions; who runs the network writes
-them before each run.
+whose bias goes to the current. The payloads are a ring over decisions; whoever runs the network
+writes them before each run.
 """
 
 # Lava replaces the LavaPyType of a model's attributes by arrays and ports when it builds the model.
-# pyright: reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
+# pyright: reportAssignmentType=false, reportOptionalSubscript=false
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import numpy as np
@@ -26,9 +26,9 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class SpikeSource(AbstractProcess):
-    """payloads int32 [decisions, inputs].
+    """Sends the spikes of payloads int32 [decisions, inputs].
 
-    `threshold` in their units; a decision takes `period` steps, its first T send.
+    `threshold` is in their units; a decision takes `period` steps, of which the first T send.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class SpikeSource(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PySpikeSourceModel(PyLoihiProcessModel):
+    """The integer model of the process on the CPU."""
+
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
 
     def __init__(self, proc_params) -> None:
@@ -64,6 +66,7 @@ class PySpikeSourceModel(PyLoihiProcessModel):
         self.step = 0
 
     def run_spk(self) -> None:
+        """Run one step: send what belongs to it."""
         spikes = self.nothing.copy()
         if self.step == 0:
             self.v = np.zeros_like(self.v)

@@ -1,5 +1,4 @@
-"""Compiled kernels of `lif@1`: toolchain/neurons/leaky_integrate_and_fire.py re-expressed for
-speed, never re-decided.
+"""Compiled decision of `lif@1`; toolchain/neurons/leaky_integrate_and_fire.py has the rule.
 
 A decision runs T timesteps and then the L steps that pass on a chip until the next reset, for the
 census of idle activity. Nothing is carried over, so `state` is room to work in: the encoder's v
@@ -11,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.host.population_code import decode_counts, encode_spiking
-from spikeport.toolchain.simulation.fast.kernels import (
+from spikeport.toolchain.simulation.fast.neurons.events import (
     DECISIONS,
     FRESH,
     STALE,
@@ -22,16 +21,15 @@ from spikeport.toolchain.simulation.fast.kernels import (
     gather,
 )
 
-# Rows of the counts beside kernels.py's, int64 [5, L + 1]: of the steps outside the windows; the
-# last column counts the
-# last layer's spikes, in row 1 (windows) and row 3 (idle).
+# Rows of the counts beside those of events.py, int64 [5, L + 1]: of the steps outside the windows.
+# The last column counts the last layer's spikes, in row 1 (windows) and row 3 (idle).
 IDLE_MESSAGES = 3
 IDLE_SYNOPS = 4
 
 
 @compiled
 def decayed(value, kept):
-    """kept / 4096 of `value`, rounded towards zero."""
+    """Keep kept / 4096 of a value, rounded towards zero."""
     part = np.int32((np.int64(abs(value)) * kept) >> 12)
     if value < 0:
         return -part
@@ -71,14 +69,8 @@ def fire_leaky(
 ):
     """lif@1, one timestep of one layer."""
     for j in range(outputs):
-        if in_current:
-            to_current = bias[first + j]
-        else:
-            to_current = np.int32(0)
-        if in_current:
-            to_voltage = np.int32(0)
-        else:
-            to_voltage = bias[first + j]
+        to_current = bias[first + j] if in_current else np.int32(0)
+        to_voltage = np.int32(0) if in_current else bias[first + j]
         u = decayed(state[at_u + j], kept_u) + ((sums[total + j] + to_current) << np.int32(shift))
         v = decayed(state[at_v + j], kept_v) + u + to_voltage
         spike = np.int32(v > threshold)
@@ -133,9 +125,22 @@ def run(plan, state, scratch, sums, counts, tracing, traced_payloads, traced_sta
             )
             at_u = inputs + first + first
             fire_leaky(
-                state, at_u, at_u + outputs, outputs, sums, ZERO, plan.bias, first,
-                plan.layers[5, layer], plan.layers[6, layer], plan.layers[7, layer], plan.layers[8, layer], plan.layers[9, layer], scratch, leaving,
-            )  # fmt: skip
+                state,
+                at_u,
+                at_u + outputs,
+                outputs,
+                sums,
+                ZERO,
+                plan.bias,
+                first,
+                plan.layers[5, layer],
+                plan.layers[6, layer],
+                plan.layers[7, layer],
+                plan.layers[8, layer],
+                plan.layers[9, layer],
+                scratch,
+                leaving,
+            )
             if inside and tracing:
                 for j in range(outputs):
                     traced_payloads[step, first + j] = scratch[leaving + j]
@@ -166,10 +171,9 @@ def decide_spiking(
     traced,
     actions,
 ):
-    """One decision of every active row. Returns -1, or row * inputs + channel of a non-finite
-    observation.
+    """Decide for every active row; the arguments are those of kernels.decide.
 
-    The arguments are those of kernels.decide; nothing has changed when an observation is refused.
+    Returns -1, or row * inputs + channel of a non-finite observation; nothing has changed then.
     """
     inputs = announced.shape[2]
     last = plan.layers.shape[1] - 1
@@ -177,10 +181,7 @@ def decide_spiking(
     activation = U(3 * (plan.widest + 1))
     for row in range(observations.shape[0]):
         if active[row]:
-            if rows[row, FRESH]:
-                number = 0
-            else:
-                number = rows[row, DECISIONS]
+            number = 0 if rows[row, FRESH] else rows[row, DECISIONS]
             found, bad = encode_spiking(host, observations[row], number, announced[row, 1])
             if bad >= 0:
                 return row * inputs + bad
@@ -191,10 +192,7 @@ def decide_spiking(
         if not active[row]:
             actions[row, :] = np.nan
             continue
-        if rows[row, FRESH]:
-            number = 0
-        else:
-            number = rows[row, DECISIONS]
+        number = 0 if rows[row, FRESH] else rows[row, DECISIONS]
         rows[row, FRESH] = 0
         rows[row, STALE] = 0
         rows[row, DECISIONS] = number + 1

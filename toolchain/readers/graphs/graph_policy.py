@@ -1,7 +1,4 @@
-"""The Policy of a graph.
-
-Its chain, and what the caller says about the environment and the action.
-"""
+"""The policy of a graph: its chain, and what the caller says about environment and action."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from spikeport.toolchain.files.regular_file import FileContent
 from spikeport.toolchain.policies.ann_policy import DenseLayer, Policy, Provenance
 from spikeport.toolchain.readers.facts.action_reader import (
     TOLERANCE,
+    Bounds,
     environment_bounds,
     plain_action,
 )
@@ -32,20 +30,27 @@ from spikeport.toolchain.readers.graphs.signal import (
     WidthNeeded,
     whole,
 )
-from spikeport.toolchain.readers.missing_facts import LIMIT, missing_fact
-from spikeport.toolchain.readers.reading_options import ReadOptions
+from spikeport.toolchain.readers.reading_options import LIMIT, ReadOptions, missing_fact
 
 ACTION_NAMES = (
-    "action", "actions", "deterministic_action", "deterministic_actions", "continuous_actions", "deterministic_continuous_actions",
-    "mu", "mean", "action_mean", "mean_actions",
-)  # fmt: skip
+    "action",
+    "actions",
+    "deterministic_action",
+    "deterministic_actions",
+    "continuous_actions",
+    "deterministic_continuous_actions",
+    "mu",
+    "mean",
+    "action_mean",
+    "mean_actions",
+)
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a graph.
+    """An input of a graph and its axes, None where the file does not say them.
 
-    Its axes, None where the file does not say them; a leading axis of two or more is the batch.
+    A leading axis of two or more is the batch.
     """
 
     name: str
@@ -53,21 +58,12 @@ class Input:
 
 
 def input_signals(inputs: tuple[Input, ...], widths: dict[str, int]) -> dict[str, Signal]:
-    """The inputs as signals; together, in the file's order, they are the observation.
+    """Return the inputs as signals; together, in the file's order, they are the observation.
 
     `widths` holds what was learned about inputs without axes. Each stands alone until all are
     known.
     """
-    shapes = {
-        one.name: (
-            one.shape
-            if one.shape is not None
-            else (BATCH, widths[one.name])
-            if one.name in widths
-            else None
-        )
-        for one in inputs
-    }
+    shapes = {one.name: _shape(one, widths) for one in inputs}
     if any(shape is None for shape in shapes.values()):
         return {
             name: (
@@ -88,6 +84,14 @@ def input_signals(inputs: tuple[Input, ...], widths: dict[str, int]) -> dict[str
     return signals
 
 
+def _shape(one: Input, widths: dict[str, int]) -> tuple[int, ...] | None:
+    if one.shape is not None:
+        return one.shape
+    if one.name in widths:
+        return (BATCH, widths[one.name])
+    return None
+
+
 def _size(shape: tuple[int, ...]) -> int:
     return int(np.prod([size for size in shape if size != BATCH], dtype=np.int64))
 
@@ -95,9 +99,18 @@ def _size(shape: tuple[int, ...]) -> int:
 def choose_output(
     names: list[str], options: ReadOptions, where: str, assumptions: list[str]
 ) -> int:
-    """Which output is the action.
+    """Return the number of the output that is the action.
 
-    The only one, the one asked for, or the one with a known name; InputError otherwise.
+    It is the only one, the one asked for, or the one with a known name.
+
+    Args:
+        names: Of the outputs.
+        options: What the caller says.
+        where: The file, for errors.
+        assumptions: Gets a line where the name told.
+
+    Raises:
+        InputError: Where none or several could be it.
     """
     if options.action_output is not None:
         if names.count(options.action_output) != 1:
@@ -146,7 +159,13 @@ def finish(machine: Machine, action: object) -> Chain:
 def learn(needed: WidthNeeded, widths: dict[str, int], where: str) -> None:
     """Note an input's width that the reading told.
 
-    InputError where it is no width or told before.
+    Args:
+        needed: What an operation told.
+        widths: By input; gets one more.
+        where: The file, for errors.
+
+    Raises:
+        InputError: Where it is not a width or was told before.
     """
     if needed.name in widths or not 0 < needed.width <= 2**20:
         fix = "export the policy to ONNX with its input's shape"
@@ -167,7 +186,19 @@ def build_policy(
     options: ReadOptions,
     assumptions: list[str],
 ) -> Policy:
-    """The policy of a chain; InputError where file, options and environment disagree."""
+    """Return the policy of a chain.
+
+    Args:
+        chain: Layers, normaliser and action.
+        content: The checkpoint.
+        kind: The provenance's format.
+        family: The provenance's family.
+        options: What the caller says.
+        assumptions: What was assumed so far.
+
+    Raises:
+        InputError: Where file, options and environment disagree.
+    """
     where = content.name
     with np.errstate(over="ignore"):  # a Policy refuses what is not finite
         layers = tuple(
@@ -233,27 +264,9 @@ def _action(
     chain: Chain, options: ReadOptions, assumptions: list[str], where: str
 ) -> ActionContract:
     size = len(chain.scale)
-    if chain.squash == "tanh":
-        squash = "tanh"
-    elif chain.low is not None:
-        squash = "clip"
-    else:
-        squash = None
-    if squash is None:
-        if options.squash is None:
-            assumptions.append(
-                "the graph's output is the action as it is; where the environment's bounds clip it,"
-                " give --squash clip"
-            )
-        return plain_action(
-            size,
-            replace(options, squash=options.squash or "none"),
-            "",
-            None,
-            None,
-            assumptions,
-            where,
-        )
+    if chain.squash != "tanh" and chain.low is None:
+        return _output_itself(size, options, assumptions, where)
+    squash = "tanh" if chain.squash == "tanh" else "clip"
     if options.squash not in (None, squash):
         raise InputError(
             where,
@@ -262,9 +275,8 @@ def _action(
             limit=squash,
             fix="leave --squash out",
         )
-    if options.action_limit is None:
-        limit = None
-    else:
+    limit = None
+    if options.action_limit is not None:
         limit = flat_bounds(options.action_limit, size, where, "--action-limit")
     if (
         squash == "tanh"
@@ -274,52 +286,68 @@ def _action(
     ):
         return _unscaled(size, limit, options, assumptions, where)
     if chain.low is None or chain.high is None:
-        reach = chain.scale
-    else:
-        reach = np.maximum(chain.high, -chain.low)
-    if squash == "tanh":
+        low = chain.offset - chain.scale
+        high = chain.offset + chain.scale
         carried = chain.scale
     else:
-        carried = reach
+        low = chain.low
+        high = chain.high
+        carried = chain.scale if squash == "tanh" else np.maximum(high, -low)
     if limit is not None and not np.allclose(limit, carried, rtol=TOLERANCE):
-        fix = "leave --action-limit out"
         raise InputError(
             where,
             "--action-limit differs from the file's own",
             got=options.action_limit,
             limit=carried.tolist()[:6],
-            fix=fix,
+            fix="leave --action-limit out",
         )
-    low, high = (
-        (chain.offset - chain.scale, chain.offset + chain.scale)
-        if chain.low is None or chain.high is None
-        else (chain.low, chain.high)
-    )
-    bounds = environment_bounds(size, options.environment, where)
-    if bounds is not None:
-        slack = TOLERANCE * np.maximum(1.0, np.abs([low, high])).max()
-        if (low < bounds[0] - slack).any() or (high > bounds[1] + slack).any():
-            raise InputError(
-                where,
-                f"the file's actions reach beyond the bounds of {options.environment.label}",
-                got=f"low {low.tolist()[:6]}, high {high.tolist()[:6]}",
-                limit=f"low {bounds[0].tolist()[:6]}, high {bounds[1].tolist()[:6]}",
-                fix=environment_fix((where,), options.environment),
-            )
-        if np.isfinite(bounds).all() and (
-            (low > bounds[0] + slack).any() or (high < bounds[1] - slack).any()
-        ):
-            assumptions.append(
-                f"the file's actions, {low.min():g} to {high.max():g}, do not reach the bounds of"
-                f" {options.environment.label}"
-            )
+    _check_reach(size, (low, high), options, assumptions, where)
     return ActionContract(size, chain.squash, chain.scale, chain.offset, chain.low, chain.high)
+
+
+def _output_itself(
+    size: int, options: ReadOptions, assumptions: list[str], where: str
+) -> ActionContract:
+    """Return the contract of a graph without a squash: its output as the options take it."""
+    if options.squash is None:
+        assumptions.append(
+            "the graph's output is the action as it is; where the environment's bounds clip it,"
+            " give --squash clip"
+        )
+    given = replace(options, squash=options.squash or "none")
+    return plain_action(size, given, "", None, None, assumptions, where)
+
+
+def _check_reach(
+    size: int, ends: Bounds, options: ReadOptions, assumptions: list[str], where: str
+) -> None:
+    """Compare the ends of the file's actions with the environment's bounds."""
+    low, high = ends
+    bounds = environment_bounds(size, options.environment, where)
+    if bounds is None:
+        return
+    slack = TOLERANCE * np.maximum(1.0, np.abs([low, high])).max()
+    if (low < bounds[0] - slack).any() or (high > bounds[1] + slack).any():
+        raise InputError(
+            where,
+            f"the file's actions reach beyond the bounds of {options.environment.label}",
+            got=f"low {low.tolist()[:6]}, high {high.tolist()[:6]}",
+            limit=f"low {bounds[0].tolist()[:6]}, high {bounds[1].tolist()[:6]}",
+            fix=environment_fix((where,), options.environment),
+        )
+    if np.isfinite(bounds).all() and (
+        (low > bounds[0] + slack).any() or (high < bounds[1] - slack).any()
+    ):
+        assumptions.append(
+            f"the file's actions, {low.min():g} to {high.max():g}, do not reach the bounds of"
+            f" {options.environment.label}"
+        )
 
 
 def _unscaled(
     size: int, limit: np.ndarray | None, options: ReadOptions, assumptions: list[str], where: str
 ) -> ActionContract:
-    """A bare tanh.
+    """Return the contract of a bare tanh.
 
     Exporters leave the scale to the environment's bounds to the code around the graph.
     """

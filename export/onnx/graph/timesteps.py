@@ -11,16 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Body, Graph
+from spikeport.export.onnx.graph.onnx_graph import Body, Graph
 
 UNROLLED = 32
 
 
 @dataclass(frozen=True)
 class Size:
-    """Neurons of a layer, timesteps of a window, and how many steps of it the sequence holds.
+    """Sizes of a window.
 
-    All, or 1 that is held.
+    Attributes:
+        neurons: Of the layer.
+        timesteps: T.
+        count: How many of them the sequence holds: all, or one that is held.
     """
 
     neurons: int
@@ -34,11 +37,18 @@ Step = Callable[[Graph, list[str], str], tuple[list[str], list[str]]]
 def run_timesteps(
     graph: Graph, step: Step, state: list[str], sequence: str, size: Size
 ) -> tuple[list[str], list[list[str]]]:
-    """The state after T timesteps, and each result of `step` as tensors [n, T in all, neurons] one
-    behind another.
+    """Add T timesteps of one layer.
 
-    `step` maps state and what arrives, int32 [n, 1, neurons] each, to state and results. `sequence`
-    [n, count, neurons] has what arrives in each timestep.
+    Args:
+        graph: Takes the nodes.
+        step: Maps state and what arrives, int32 [n, 1, neurons] each, to state and results.
+        state: Before the first timestep.
+        sequence: What arrives in each timestep, [n, count, neurons].
+        size: Of the layer, the window and the sequence.
+
+    Returns:
+        The state after T timesteps, and each result as tensors [n, T in all, neurons] one behind
+        another.
     """
     if size.timesteps > UNROLLED:
         return _scanned(graph, step, state, sequence, size)

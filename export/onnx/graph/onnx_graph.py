@@ -1,5 +1,4 @@
-"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once,
-for inner graphs too.
+"""A list of ONNX nodes under construction. Tensors are their names; equal constants are kept once.
 
 Opset 12 is the oldest in which Min, Max and Clip take integers and GreaterOrEqual exists.
 """
@@ -17,19 +16,33 @@ IR_VERSION = 7
 ELEMENT_TYPES = {"int8": 3, "int32": 6, "int64": 7, "bool": 9}  # TensorProto.DataType of onnx.proto
 
 
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the whole graph.
+
+    Attributes:
+        name: Its name.
+        kind: The type of its entries.
+        shape: The axes behind the first, which is n.
+    """
+
+    name: str
+    kind: type[np.generic]
+    shape: tuple[int, ...]
+
+
 class Graph:
     """Nodes in the order in which they were added, which is an order in which they can run."""
 
     def __init__(self, outer: Graph | None = None) -> None:
+        """Start an empty graph, or one inside another."""
         self.nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
-        self.constants: dict[str, NDArray[Any]] = {} if outer is None else outer.constants
-        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = (
-            {} if outer is None else outer._known
-        )
-        # an inner graph sees the outer one's tensors
-        if outer is None:
-            self.prefix = ""
-        else:
+        self.constants: dict[str, NDArray[Any]] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self.prefix = ""
+        if outer is not None:  # an inner graph sees the outer one's tensors
+            self.constants = outer.constants
+            self._known = outer._known
             self.prefix = f"{outer.prefix}inner_{len(outer.nodes)}_"
 
     def node(
@@ -46,7 +59,7 @@ class Graph:
         return output
 
     def split(self, tensor: str, parts: int, axis: int = 1) -> list[str]:
-        """Equal parts of a tensor along `axis`."""
+        """Cut a tensor into equal parts along `axis`."""
         if parts == 1:
             return [tensor]
         outputs = [f"{self.prefix}split_{len(self.nodes)}_{part}" for part in range(parts)]
@@ -56,7 +69,8 @@ class Graph:
     def scan(self, body: Body, state: list[str], sequence: str) -> list[str]:
         """Run `body` along axis 1 of `sequence`.
 
-        The last state, then what the body puts out, along axis 1 again.
+        Returns:
+            The last state, then what the body puts out, along axis 1 again.
         """
         outputs = [
             f"{self.prefix}scan_{len(self.nodes)}_{part}" for part in range(len(body.outputs))
@@ -68,13 +82,13 @@ class Graph:
         return outputs
 
     def concat(self, tensors: list[str], axis: int = 1) -> str:
-        """Tensors behind one another along `axis`."""
+        """Put tensors behind one another along `axis`."""
         if len(tensors) == 1:
             return tensors[0]
         return self.node("Concat", *tensors, axis=axis)
 
     def cast(self, tensor: str | NDArray[Any], kind: type[np.generic]) -> str:
-        """The same numbers in another type."""
+        """Keep the numbers and change their type."""
         return self.node("Cast", tensor, to=element_type(np.dtype(kind)))
 
     def _tensor(self, value: str | NDArray[Any]) -> str:

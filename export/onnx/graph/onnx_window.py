@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikeport.export.onnx.onnx_graph import Graph
+from spikeport.export.onnx.graph.onnx_graph import Graph
 from spikeport.toolchain.network.integer_network import Layer, Network
 
 
@@ -28,11 +28,13 @@ class Control:
 
 @dataclass(frozen=True)
 class Sums:
-    """Synaptic sums without bias, int32 [n, count, neurons]; count is T, or 1 where only the host's
-    input arrives.
+    """Synaptic sums without bias.
 
-    `idle` [n, L, neurons] are those of the L steps after a window of lif, None where nothing
-    arrives then.
+    Attributes:
+        tensor: int32 [n, count, neurons].
+        count: T, or 1 where only the host's input arrives.
+        idle: Sums of the L steps after a window of lif, [n, L, neurons]; None where nothing arrives
+            then.
     """
 
     tensor: str
@@ -42,11 +44,14 @@ class Sums:
 
 @dataclass(frozen=True)
 class Window:
-    """Payloads and states of T timesteps, tensors [n, T in all, neurons] one behind another; no
-    payloads for a readout.
+    """What a layer did in T timesteps.
 
-    `idle` are the payloads after a window of lif, [n, L, neurons]. `saturated` bool [n, T, neurons]
-    says where something was clipped, `state` has the next decision's state by name.
+    Attributes:
+        payloads: Tensors [n, T in all, neurons] one behind another; none for a readout.
+        states: The same of its states.
+        state: The next decision's state by name.
+        saturated: Where something was clipped, bool [n, T, neurons].
+        idle: Payloads after a window of lif, [n, L, neurons].
     """
 
     payloads: list[str]
@@ -74,21 +79,29 @@ class NeuronGraph(ABC):
         state: Mapping[str, str],
         sums: Sums,
     ) -> Window:
-        """Add the nodes of one window; `state` has int32 tensors [n, 1, neurons].
+        """Add the nodes of one window; rows that are not active may hold anything.
 
-        Rows that are not active may hold anything.
+        Args:
+            graph: Takes the nodes.
+            network: For T, alpha and what payloads mean.
+            layer: The layer's parameters.
+            control: What happens to each row.
+            state: Tensors int32 [n, 1, neurons] by the names in `state`.
+            sums: What arrives.
+
+        Returns:
+            What the layer did.
         """
 
 
 def synaptic_sums(
     graph: Graph, layer: Layer, payloads: str, count: int, idle: str | None = None
 ) -> Sums:
-    """W x payloads [n, count, inputs], kept as 8-bit weights and widened once when the graph is
-    loaded.
+    """Add W x payloads [n, count, inputs].
+
+    Weights are kept in 8 bits and widened once, when the graph is loaded.
     """
     weights = graph.cast(layer.weights.T, np.int32)
-    return Sums(
-        graph.node("MatMul", payloads, weights),
-        count,
-        None if idle is None else graph.node("MatMul", idle, weights),
-    )
+    sums = graph.node("MatMul", payloads, weights)
+    idle_sums = None if idle is None else graph.node("MatMul", idle, weights)
+    return Sums(sums, count, idle_sums)

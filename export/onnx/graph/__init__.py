@@ -1,0 +1,1 @@
+"""What graphs are made of: nodes, integer arithmetic, windows of timesteps, carry-over."""
