@@ -83,3 +83,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {' or '.join(repr(item) for item in near)}?"
     return ""
+
+
+def refuse_faults(where: str, faults: Sequence[InputError]) -> None:
+    """Raise the one fault, or an error at `where` that names all of them."""
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        texts = [str(fault).split(" Fix: ")[0].rstrip(".") for fault in faults]
+        fixes = dict.fromkeys(fault.fix.rstrip(".") for fault in faults)
+        raise violations(where, texts, fix="; ".join(fixes))

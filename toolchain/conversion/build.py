@@ -8,9 +8,9 @@ from spikeport.toolchain.conversion.calibration.calibrated_policy import Calibra
 from spikeport.toolchain.conversion.calibration.signal_statistics import PolicyStatistics
 from spikeport.toolchain.conversion.calibration.states import Calibration
 from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
-from spikeport.toolchain.conversion.schemes.scheme import refuse
 from spikeport.toolchain.conversion.schemes.scheme_table import scheme_of
 from spikeport.toolchain.environments.environment_record import EnvironmentRecord
+from spikeport.toolchain.errors import refuse_faults
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 
@@ -22,7 +22,7 @@ def build(subject: CalibratedPolicy[P], options: ConversionChoices) -> Artifact:
     """
     policy = subject.policy
     scheme = scheme_of(policy, options.neuron)
-    refuse(list(scheme.refusals(policy, options)))
+    refuse_faults("convert", list(scheme.refusals(policy, options)))
     network = scheme.network(subject, options)
     recipe = common_recipe(subject.calibration, network, subject.seed)
     recipe |= scheme.recipe(subject, options, network)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
-from spikeport.toolchain.conversion.schemes.scheme import refuse
 from spikeport.toolchain.conversion.schemes.scheme_table import SCHEMES
-from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.errors import InputError, did_you_mean, refuse_faults, violations
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class ConversionOptions(ConversionChoices):
                 limit=", ".join(SCHEMES),
                 fix=did_you_mean(self.neuron, SCHEMES) or "--neuron sdn",
             )
-        refuse([*common_problems(self), *SCHEMES[self.neuron].problems(self)])
+        refuse_faults("convert", [*common_problems(self), *SCHEMES[self.neuron].problems(self)])
 
 
 def common_problems(options: ConversionOptions) -> Iterator[InputError]:

@@ -35,8 +35,9 @@ from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.distillation.distillation_states import States
 from spikeport.toolchain.conversion.distillation.fake_quantised import pytorch
 from spikeport.toolchain.conversion.distillation.finetune import finetune
-from spikeport.toolchain.conversion.schemes.scheme import Scheme, refuse
+from spikeport.toolchain.conversion.schemes.scheme import Scheme
 from spikeport.toolchain.conversion.schemes.scheme_table import scheme_of
+from spikeport.toolchain.errors import refuse_faults
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
@@ -79,7 +80,7 @@ def convert_from_source(
 def check_before_states(policy: AnyPolicy, options: ConversionOptions) -> Scheme[Any]:
     """The scheme that will convert; raises InputError where the policy or PyTorch forbids it."""
     scheme = scheme_of(policy, options.neuron)
-    refuse(list(scheme.refusals(policy, options)))
+    refuse_faults("convert", list(scheme.refusals(policy, options)))
     if options.finetune:
         pytorch()
     return scheme

@@ -9,7 +9,7 @@ from typing import Any
 
 from spikeport.hardware_profiles import load_profile, profile_names
 from spikeport.toolchain.conversion.calibration.reset_seeds import LARGEST_SEED
-from spikeport.toolchain.errors import InputError, did_you_mean, violations
+from spikeport.toolchain.errors import InputError, did_you_mean, refuse_faults
 from spikeport.toolchain.neurons import SHORT_NAMES
 from spikeport.toolchain.policies.ann_policy import Policy
 
@@ -39,12 +39,7 @@ class TuningOptions:
     keep_source: bool = True
 
     def __post_init__(self) -> None:
-        faults = [*self._cost_faults(), *self._search_faults()]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            problems = [str(fault).split(" Fix: ")[0].rstrip(".") for fault in faults]
-            raise violations("tune", problems, fix="; ".join(fault.fix for fault in faults))
+        refuse_faults("tune", [*self._cost_faults(), *self._search_faults()])
 
     def _cost_faults(self) -> Iterator[InputError]:
         """What is wrong with the target, the cost and its profile."""

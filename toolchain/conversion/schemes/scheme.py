@@ -7,7 +7,7 @@ of them the closed loop should try, and for the network. A scheme knows no envir
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from spikeport.toolchain.artifact.artifact import Artifact
@@ -18,7 +18,7 @@ from spikeport.toolchain.conversion.schemes.conversion_choices import (
     SEARCHED_FROM,
     ConversionChoices,
 )
-from spikeport.toolchain.errors import InputError, violations
+from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.neurons import BY_NAME
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
@@ -96,16 +96,6 @@ class Scheme(ABC, Generic[P]):
     @abstractmethod
     def notes(self, subject: CalibratedPolicy[P], artifact: Artifact) -> dict[str, Any]:
         """What the artifact records of a measurement of itself, as JSON data."""
-
-
-def refuse(faults: Sequence[InputError]) -> None:
-    """Raise the one fault, or an error that names all of them; nothing where there is none."""
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        texts = [str(fault).split(" Fix: ")[0].rstrip(".") for fault in faults]
-        fixes = dict.fromkeys(fault.fix.rstrip(".") for fault in faults)
-        raise violations("convert", texts, fix="; ".join(fixes))
 
 
 def time_problems(choices: ConversionChoices) -> Iterator[InputError]:
