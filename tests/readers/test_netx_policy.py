@@ -161,15 +161,13 @@ def windows_of(artifact: Artifact, inputs: np.ndarray) -> np.ndarray:
     backend = ReferenceBackend(artifact)
     found = []
     one = np.ones(1, bool)
-    parts = list(
-        zip(backend.neurons, backend.network.layers, backend.states, backend.weights, strict=True)
-    )
+    parts = list(zip(backend.neurons, backend.network.layers, backend.states, strict=True))
     for window in inputs:
-        for neuron, layer, state, _ in parts:
+        for neuron, layer, state in parts:
             neuron.begin(layer, state, np.ones(1, np.int64), len(window), 0)
         for sent in window[:, None]:
-            for neuron, layer, state, weights in parts:
-                sent = neuron.step(layer, state, sent @ weights, one)
+            for neuron, layer, state in parts:
+                sent = neuron.step(layer, state, layer.synapses.sum(sent), one)
             found.append(sent[0])
     return np.array(found).reshape(len(inputs), T, -1)
 
