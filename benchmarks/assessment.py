@@ -193,28 +193,10 @@ def delay_in(artifact: Artifact, latency: float) -> float:
     return round(applied, 9)
 
 
-def document(episodes: int, progress: Any = lambda name: None) -> str:
-    """The generated part."""
-    chosen = case()
-    policy = chosen.load()
-    results = {}
-    first: Artifact | None = None
-    for name, options in NETWORKS.items():
-        artifact = api.convert(policy, env=chosen.environment, action_error=ACTION_ERROR, **options)
-        results[name] = assessed(artifact, episodes)
-        first = first or artifact
-        progress(name)
+def compared(results: dict[str, Any]) -> list[str]:
+    """The sections that hold all networks side by side."""
     some = results["sdn"]
-    what = (
-        f"{chosen.name}, {policy.macs} multiply-adds a decision, control period"
-        f" {seconds(some.control_period_s)}"
-    )
-    parts = [f"{what}; {episodes} episodes each, {max(episodes // 2, 1)} per latency."]
-    for name, result in results.items():
-        parts += [
-            f"### {name}: {result.verdicts[0].answer}",
-            "\n".join(f"- {verdict.sentence}" for verdict in result.verdicts),
-        ]
+    parts: list[str] = []
     lines = [line for name, result in results.items() for line in rows(name, result, headline=True)]
     parts += ["### The table", table(COLUMNS, lines + source_rows(some))]
     inherited = [
@@ -250,6 +232,32 @@ def document(episodes: int, progress: Any = lambda name: None) -> str:
             ]
         ),
     ]
+    return parts
+
+
+def document(episodes: int, progress: Any = lambda name: None) -> str:
+    """The generated part."""
+    chosen = case()
+    policy = chosen.load()
+    results = {}
+    first: Artifact | None = None
+    for name, options in NETWORKS.items():
+        artifact = api.convert(policy, env=chosen.environment, action_error=ACTION_ERROR, **options)
+        results[name] = assessed(artifact, episodes)
+        first = first or artifact
+        progress(name)
+    some = results["sdn"]
+    what = (
+        f"{chosen.name}, {policy.macs} multiply-adds a decision, control period"
+        f" {seconds(some.control_period_s)}"
+    )
+    parts = [f"{what}; {episodes} episodes each, {max(episodes // 2, 1)} per latency."]
+    for name, result in results.items():
+        parts += [
+            f"### {name}: {result.verdicts[0].answer}",
+            "\n".join(f"- {verdict.sentence}" for verdict in result.verdicts),
+        ]
+    parts += compared(results)
     if first is not None:
         late = table(
             ("latency of", "latency", "applied as", "mean return", "minimum"),

@@ -38,7 +38,10 @@ from benchmarks.policies import ROOT, Case, found  # noqa: E402
 from benchmarks.results import EPISODES, enough_episodes  # noqa: E402
 from spikeport.toolchain.artifact.artifact import Artifact  # noqa: E402
 from spikeport.toolchain.conversion.build import convert  # noqa: E402
-from spikeport.toolchain.conversion.calibration.states import Calibration, from_environment  # noqa: E402
+from spikeport.toolchain.conversion.calibration.states import (  # noqa: E402
+    Calibration,
+    from_environment,
+)
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions  # noqa: E402
 from spikeport.toolchain.conversion.pipeline import convert_in_environment  # noqa: E402
 from spikeport.toolchain.environments import gymnasium_bridge  # noqa: E402

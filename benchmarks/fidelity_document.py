@@ -138,57 +138,30 @@ def oracle(results: list[dict[str, Any]]) -> str:
     return table(ORACLE_COLUMNS, rows)
 
 
+MARKERS = {"sdn": "*", "if": "o", "snm": "s", "mt": "^", "dc": "D"}
+Point = tuple[float, float, str, str]  # synops per MAC, return ratio, neuron, plain or carried
+
+
 def plot(results: list[dict[str, Any]]) -> None:
     """Return against synops, one panel per policy, with the Pareto front; deterministic SVG."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams |= {"svg.hashsalt": "spikeport", "svg.fonttype": "none", "font.size": 8}
-    from matplotlib import pyplot, ticker
+    from matplotlib import pyplot
 
     columns = 3
     rows = -(-len(results) // columns)
     figure, axes = pyplot.subplots(rows, columns, figsize=(11, 2.6 * rows), squeeze=False)
-    markers = {"sdn": "*", "if": "o", "snm": "s", "mt": "^", "dc": "D"}
     for axis, result in zip(axes.flat, results, strict=False):
-        points = []
-        for cell in result["cells"].values():
-            for part in ("plain", "carried"):
-                if part in cell:
-                    points.append(
-                        (cell[part]["synops_per_mac"], cell[part]["ratio"], cell["neuron"], part)
-                    )
-        for neuron, marker in markers.items():
-            for part, filled in (("plain", True), ("carried", False)):
-                own = [(x, y) for x, y, n, p in points if n == neuron and p == part]
-                if own:
-                    if filled:
-                        label = neuron
-                    else:
-                        label = None
-                    axis.scatter(
-                        *zip(*own, strict=True),
-                        marker=marker,
-                        s=30,
-                        label=label,
-                        facecolors=None if filled else "none",
-                        edgecolors=f"C{list(markers).index(neuron)}",
-                        color=f"C{list(markers).index(neuron)}" if filled else None,
-                    )
-        front = []
-        best = -np.inf
-        for x, y, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
-            if y > best:
-                front.append((x, y))
-                best = y
-        axis.step(*zip(*front, strict=True), where="post", color="0.6", linewidth=0.8, zorder=0)
-        axis.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
-        axis.set_title(result["name"])
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
-        axis.set_ylim(bottom=max(-0.1, min(y for _, y, *_ in points) - 0.05))
+        points: list[Point] = [
+            (cell[part]["synops_per_mac"], cell[part]["ratio"], cell["neuron"], part)
+            for cell in result["cells"].values()
+            for part in ("plain", "carried")
+            if part in cell
+        ]
+        scatter(axis, points)
+        finish_panel(axis, result["name"], points)
     for axis in list(axes.flat)[len(results) :]:
         axis.set_axis_off()
     axes[0, 0].legend(fontsize=6)
@@ -199,6 +172,43 @@ def plot(results: list[dict[str, Any]]) -> None:
     figure.tight_layout()
     figure.savefig(PLOT, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def scatter(axis: Any, points: list[Point]) -> None:
+    """A marker for each neuron, filled without residual carry-over."""
+    for number, (neuron, marker) in enumerate(MARKERS.items()):
+        for part, filled in (("plain", True), ("carried", False)):
+            own = [(x, y) for x, y, n, p in points if n == neuron and p == part]
+            if own:
+                axis.scatter(
+                    *zip(*own, strict=True),
+                    marker=marker,
+                    s=30,
+                    label=neuron if filled else None,
+                    facecolors=None if filled else "none",
+                    edgecolors=f"C{number}",
+                    color=f"C{number}" if filled else None,
+                )
+
+
+def finish_panel(axis: Any, name: str, points: list[Point]) -> None:
+    """The Pareto front, the source's return, title and scales of a panel."""
+    from matplotlib import ticker
+
+    front = []
+    best = -np.inf
+    for x, y, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
+        if y > best:
+            front.append((x, y))
+            best = y
+    axis.step(*zip(*front, strict=True), where="post", color="0.6", linewidth=0.8, zorder=0)
+    axis.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
+    axis.set_title(name)
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axis.set_ylim(bottom=max(-0.1, min(y for _, y, *_ in points) - 0.05))
 
 
 def write(results: list[dict[str, Any]]) -> str:

@@ -1,5 +1,4 @@
-"""Spikeport: a trained robot policy in, an integer spiking network out, proven, simulated and
-priced.
+"""Spikeport: a trained robot policy in, an integer spiking network out, proven and priced.
 
     import spikeport
 
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
     from spikeport.api import ConversionOptions as ConversionOptions
     from spikeport.api import Tuned as Tuned
     from spikeport.api import TuningOptions as TuningOptions
-    from spikeport.api import assess as assess
     from spikeport.api import convert as convert
     from spikeport.api import diagnose as diagnose
-    from spikeport.api import estimate_energy as estimate_energy
     from spikeport.api import export as export
     from spikeport.api import load_nir as load_nir
-    from spikeport.api import load_policy as load_policy
     from spikeport.api import simulate as simulate
     from spikeport.api import train as train
     from spikeport.api import tune as tune
     from spikeport.api import verify as verify
     from spikeport.artifact_loading import load as load
+    from spikeport.energy_estimates import assess as assess
+    from spikeport.energy_estimates import estimate_energy as estimate_energy
+    from spikeport.policy_loading import load_policy as load_policy
     from spikeport.toolchain.artifact.artifact import Artifact as Artifact
     from spikeport.toolchain.artifact.artifact_file import save as save
     from spikeport.toolchain.checkers import CheckReport as CheckReport

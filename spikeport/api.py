@@ -10,37 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from spikeport.former_names import named, public, staged
+from spikeport.energy_estimates import assess as assess
+from spikeport.energy_estimates import estimate_energy as estimate_energy
+from spikeport.former_names import Progress, named, public, silent, staged
+from spikeport.policy_loading import load_policy as load_policy
+from spikeport.policy_loading import load_source as load_source
 from spikeport.toolchain import plugins
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.artifact.artifact_file import is_artifact
 from spikeport.toolchain.conversion.calibration.state_source import StateSource
 from spikeport.toolchain.conversion.closed_loop_conversion import Attempt
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions as ConversionOptions
 from spikeport.toolchain.conversion.conversion_request import convert_as_asked
 from spikeport.toolchain.conversion.neuron_choice import AutomaticAttempt
-from spikeport.toolchain.energy import (
-    ASSESS_PROFILES,
-    DEFAULT_PROFILES,
-    Assessment,
-    Estimate,
-)
-from spikeport.toolchain.energy import assess as judge
-from spikeport.toolchain.energy import estimate_energy as price
-from spikeport.toolchain.energy.estimate_result import check_period
 from spikeport.toolchain.energy.measure import EPISODES as EPISODES
-from spikeport.toolchain.energy.measure import counted_on, measure_ann_work, measure_census
+from spikeport.toolchain.energy.measure import counted_on as counted_on
+from spikeport.toolchain.energy.measure import measure_census as measure_census
 from spikeport.toolchain.energy.measure import modelled_latency as modelled_latency
 from spikeport.toolchain.energy.measure import probe_census as probe_census
-from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
+from spikeport.toolchain.environments.gymnasium_bridge import environment_facts as environment_facts
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.neurons import trained_as_spiking
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
-from spikeport.toolchain.readers.facts.sidecar import environment_in_sidecar
-from spikeport.toolchain.readers.load import load_policy as read_policy
 from spikeport.toolchain.simulation import closed_loop, verification
 from spikeport.toolchain.simulation.backends import BACKENDS
-from spikeport.toolchain.simulation.census import Census
 from spikeport.toolchain.simulation.closed_loop import Simulation
 from spikeport.toolchain.simulation.verification import Verification
 from spikeport.toolchain.tuning import Tuned as Tuned
@@ -51,99 +42,7 @@ from spikeport.toolchain.tuning.tuner import Report
 if TYPE_CHECKING:
     from spikeport.toolchain.diagnosis import Diagnosis
 
-Progress = Callable[[str, int, int], None]
 FORMATS = plugins.names("exporters")
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
-@public()
-def load_policy(
-    path: str | os.PathLike[str],
-    *,
-    env: str | None = None,
-    action_low: float | Sequence[float] | None = None,
-    action_high: float | Sequence[float] | None = None,
-    observation_size: int | None = None,
-    activation: str | None = None,
-    squash: str | None = None,
-    action_limit: float | None = None,
-    normalizer: str | Path | None = None,
-    action_output: str | None = None,
-) -> AnyPolicy:
-    """Read a trained policy (contract section 8's options).
-
-    `env` is a Gymnasium id; without it the action's bounds and, for a time feature, the
-    observation's size must be given, or the checkpoint's sidecar names an environment.
-    `action_output` names the output of a graph that holds the action. Raises InputError for a file
-    or option that cannot be used.
-    """
-    _refuse_artifact(path)
-    if env is None and action_low is None and action_high is None and observation_size is None:
-        env = environment_in_sidecar(path)
-    facts = environment_facts(env, action_low, action_high, observation_size)
-    return read_policy(
-        path,
-        activation=activation,
-        squash=squash,
-        action_limit=action_limit,
-        normalizer=normalizer,
-        environment=facts,
-        action_output=action_output,
-    )
-
-
-def _refuse_artifact(path: str | os.PathLike[str]) -> None:
-    if is_artifact(path):
-        raise InputError(
-            Path(path).name,
-            "this is already an artifact",
-            limit="a checkpoint",
-            fix=(
-                "use it as it is: `spikeport simulate FILE`, `verify FILE`, `inspect FILE`",
-                "give the checkpoint that it was converted from",
-            ),
-        )
-
-
-def load_source(
-    artifact: Artifact, path: str | os.PathLike[str], *, env: str | None = None
-) -> AnyPolicy:
-    """The checkpoint that an artifact without a source came from, for `simulate(..., source=...)`.
-
-    What the file leaves open (activation, squash, limit, normaliser) was said when it was
-    converted, so the artifact's contracts stand around its layers. Raises InputError for a file
-    that does not fit them.
-    """
-    _refuse_artifact(path)
-    action = artifact.action
-    layers = artifact.network.layers
-    spiking = trained_as_spiking(artifact.network)
-    if action.squash == "none" and action.low is not None:
-        squash = "clip"
-    else:
-        squash = action.squash
-    if env is not None:
-        identifier = env
-    elif artifact.environment is not None:
-        identifier = artifact.environment.id
-    else:
-        identifier = None
-    low, high = (
-        (action.low, action.high) if identifier is None and squash == "clip" else (None, None)
-    )
-    facts = environment_facts(identifier, low, high)
-    read = read_policy(
-        path,
-        activation=layers[0].activation if len(layers) > 1 and not spiking else None,
-        squash=squash,
-        action_limit=action.scale if squash == "tanh" and not action.offset.any() else None,
-        normalizer="none",
-        environment=facts,
-    )
-    return read.with_contracts(artifact.observation, artifact.action)
 
 
 def convert(
@@ -155,7 +54,7 @@ def convert(
     options: ConversionOptions | None = None,
     calibration_steps: int = 10_000,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     attempts: list[Attempt | AutomaticAttempt] | None = None,
     **choices: Any,
 ) -> Artifact:
@@ -205,7 +104,7 @@ def simulate(
     source: AnyPolicy | None = None,
     video: str | Path | None = None,
     latency_s: float | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Simulation:
     """Run episodes in the environment, closed loop.
 
@@ -250,7 +149,7 @@ def verify(
     backends: Sequence[str] = BACKENDS,
     decisions: int = 256,
     env: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Verification:
     """Prove that backends compute the same integers, every neuron, every timestep.
 
@@ -286,7 +185,7 @@ def diagnose(
     episodes: int = 10,
     seed: int = 1000,
     source: AnyPolicy | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Diagnosis:
     """Say why a converted policy does or does not do what its source does.
 
@@ -348,91 +247,6 @@ def tune(
     return search(policy, env, options or TuningOptions(), study=study, report=report, note=note)
 
 
-@public()
-def estimate_energy(
-    artifact: Artifact,
-    *,
-    profiles: Sequence[str] = DEFAULT_PROFILES,
-    census: Census | None = None,
-    env: str | None = None,
-    episodes: int | None = None,
-    seed: int = 1000,
-    control_period_s: float | None = None,
-    progress: Progress = _silent,
-) -> list[Estimate]:
-    """Estimate joules and seconds per decision on each profile.
-
-    The census is the given one, or that of `episodes` episodes (10) in the environment; an artifact
-    without an environment is counted on its probe (`counted_on`). The control period is the
-    environment's unless given.
-
-    Args:
-        artifact: The policy.
-        profiles: Names of hardware profiles.
-        census: Counts of a run; None counts episodes first.
-        env: Gymnasium id to count in; None takes the artifact's own.
-        episodes: How many are counted.
-        seed: Episode i starts from reset(seed=seed+i).
-        control_period_s: Seconds between two decisions.
-        progress: Called as progress(stage, done, total) when episodes end.
-
-    Returns:
-        One estimate per profile, in their order.
-
-    Raises:
-        InputError: For an unknown profile, episodes without an environment, seeds of calibration.
-    """
-    check_period(control_period_s)
-    if census is None:
-        finished = staged(progress, "episodes", episodes or EPISODES)
-        census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
-    if control_period_s is None and artifact.environment is not None:
-        control_period_s = artifact.environment.control_period_s
-    return price(census, artifact, tuple(profiles), control_period_s)
-
-
-@public()
-def assess(
-    artifact: Artifact,
-    *,
-    profiles: Sequence[str] = ASSESS_PROFILES,
-    env: str | None = None,
-    episodes: int | None = None,
-    seed: int = 1000,
-    control_period_s: float | None = None,
-    progress: Progress = _silent,
-) -> Assessment:
-    """Judge whether the spiking policy pays against the same policy as an int8 network.
-
-    Counts `episodes` episodes (10) of the artifact and as many of its source policy on the same
-    seeds; without an environment both on the probe (`counted_on`).
-
-    Args:
-        artifact: The policy.
-        profiles: Names of hardware profiles.
-        env: Gymnasium id to count in; None takes the artifact's own.
-        episodes: How many are counted of each policy.
-        seed: Episode i starts from reset(seed=seed+i).
-        control_period_s: Seconds between two decisions.
-        progress: Called as progress(stage, done, total) when episodes of either policy end.
-
-    Returns:
-        The verdict and what decides it.
-
-    Raises:
-        InputError: For an unknown profile, episodes without an environment, seeds of calibration.
-    """
-    check_period(control_period_s)
-    finished = staged(progress, "episodes", 2 * (episodes or EPISODES))
-    census = measure_census(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
-    work = measure_ann_work(artifact, env=env, episodes=episodes, seed=seed, progress=finished)
-    if control_period_s is None and artifact.environment is not None:
-        control_period_s = artifact.environment.control_period_s
-    return judge(
-        census, artifact, work, tuple(profiles), control_period_s, counted_on(artifact, census, env)
-    )
-
-
 def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
     """Write the artifact in somebody else's format (docs/exports.md).
 
@@ -452,8 +266,9 @@ def export(artifact: Artifact, to: str, path: str | os.PathLike[str]) -> None:
 
 
 def load_nir(path: str | os.PathLike[str]) -> Artifact:
-    """The artifact in a NIR file that `export(artifact, "nir", path)` wrote, equal in every field
-    and array (docs/nir.md).
+    """Read the artifact in a NIR file that `export(artifact, "nir", path)` wrote (docs/nir.md).
+
+    It equals the exported one in every field and array.
     """
     from spikeport.export.nir.nir_reading import load_nir as read
 

@@ -1,7 +1,7 @@
 """How the public functions take their arguments.
 
-A misspelt keyword is an InputError with a suggestion. What was called otherwise in 0.1 works for one
-more version, with a DeprecationWarning.
+A misspelt keyword is an InputError with a suggestion. What was called otherwise in 0.1 works for
+one more version, with a DeprecationWarning.
 """
 
 from __future__ import annotations
@@ -91,3 +91,10 @@ def takes_one_argument(progress: Callable[..., Any]) -> bool:
 
 def _warn(text: str) -> None:
     warnings.warn(f"{text} since Spikeport 0.2", DeprecationWarning, stacklevel=4)
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""

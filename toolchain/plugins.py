@@ -46,6 +46,22 @@ TABLES: dict[str, dict[str, str]] = {
         "spiking-td3": "spikeport.toolchain.training.methods.spiking_td3:SpikingTD3Method",
         "td3": "spikeport.toolchain.training.methods.td3:TD3Method",
     },
+    "commands": {
+        "assess": "spikeport.commands.energy:assess",
+        "check": "spikeport.commands.checkers:check",
+        "convert": "spikeport.commands.convert:convert",
+        "demo": "spikeport.commands.demo:demo",
+        "diagnose": "spikeport.commands.simulate:diagnose",
+        "doctor": "spikeport.commands.doctor:doctor",
+        "energy": "spikeport.commands.energy:energy",
+        "export": "spikeport.commands.files:export",
+        "golden": "spikeport.commands.checkers:golden",
+        "inspect": "spikeport.commands.files:inspect",
+        "simulate": "spikeport.commands.simulate:simulate",
+        "train": "spikeport.commands.train:train",
+        "tune": "spikeport.commands.tune:tune",
+        "verify": "spikeport.commands.simulate:verify",
+    },
 }
 
 

@@ -109,7 +109,7 @@ def _refuse_foreign(is_file: bool) -> None:
             "check",
             f"these options do not belong to a {'file' if is_file else 'backend'}",
             got=names,
-            fix="leave them away",
+            fix="omit them",
         )
 
 
@@ -126,7 +126,7 @@ def _check_file(file: Path, env: str | None, given: dict[str, Any]) -> Any:
         if options:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in options)
             raise InputError(
-                file.name, "an artifact says everything itself", got=names, fix="leave them away"
+                file.name, "an artifact says everything itself", got=names, fix="omit them"
             )
         return check_artifact(file)
     choices = read_options(given)

@@ -80,6 +80,7 @@ SHARES = ("error_shares", "threshold_shares")  # never negative
 def numbers(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> list[float] | None:
+    """Read a list of numbers such as 1,0.8,0.6."""
     if value is None:
         return None
     try:
@@ -94,6 +95,7 @@ def numbers(
 def whole_numbers(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> list[int] | None:
+    """Read a list of whole numbers such as 2,3."""
     found = numbers(context, parameter, value)
     if found is not None and not all(number.is_integer() for number in found):
         raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 2,3")

@@ -71,9 +71,14 @@ from spikeport.commands.terminal import emit, staged_bar
     help="Symmetric weights of 2 to 8 bits.",
 )
 @click.option(
-    "--action-error", type=float, metavar="E",
-    help="Wanted RMS action error in half ranges.  [default: 0.1; finer where 64 episodes lose over 2 % of the return, or over 3 % more of them are weak]",
-)  # fmt: skip
+    "--action-error",
+    type=float,
+    metavar="E",
+    help=(
+        "Wanted RMS action error in half ranges.  [default: 0.1; finer where 64 episodes lose over"
+        " 2 % of the return, or over 3 % more of them are weak]"
+    ),
+)
 @click.option(
     "--calibration-steps",
     default=10_000,
@@ -108,9 +113,14 @@ from spikeport.commands.terminal import emit, staged_bar
     help="Squared action error that a synop per MAC saved is worth; drops synapses.",
 )
 @click.option(
-    "--threshold-shares", metavar="X[,X...]", callback=numbers,
-    help="dc, T >= 3: shares (0.05..20) of a neuron's largest activation to choose its threshold from.  [default: 1,0.8,0.6; others if the loop asks for it]",
-)  # fmt: skip
+    "--threshold-shares",
+    metavar="X[,X...]",
+    callback=numbers,
+    help=(
+        "dc, T >= 3: shares (0.05..20) of a neuron's largest activation to choose its threshold"
+        " from.  [default: 1,0.8,0.6; others if the loop asks for it]"
+    ),
+)
 @click.option(
     "--resync-every",
     default=0,

@@ -10,14 +10,21 @@ import click
 
 from spikeport.commands.command_options import as_json, checkpoint_options, read_options
 from spikeport.commands.terminal import emit
+from spikeport.toolchain import plugins
 
 
 @click.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "to", required=True, metavar="lava|netx|nir|onnx",
-    help="lava: a folder that runs by itself. netx, nir, onnx: one file (docs/exports.md, docs/nir.md).",
-)  # fmt: skip
+    "--to",
+    "to",
+    required=True,
+    metavar="|".join(plugins.names("exporters")),
+    help=(
+        "lava: a folder that runs by itself. netx, nir, onnx: one file (docs/exports.md,"
+        " docs/nir.md)."
+    ),
+)
 @click.option(
     "-o",
     "--output",
@@ -40,8 +47,9 @@ def export(artifact: Path, to: str, output: Path) -> None:
 @checkpoint_options
 @as_json
 def inspect(file: Path, env: str | None, as_json: bool, **given: Any) -> None:
-    """Show what an artifact or a checkpoint holds, and which options a checkpoint still needs
-    (`missing`).
+    """Show what an artifact or a checkpoint holds.
+
+    Of a checkpoint also which options it still needs (`missing`).
     """
     from spikeport import api
     from spikeport.artifact_loading import load

@@ -184,8 +184,9 @@ def _fork() -> Check:
 
 
 def _numba_cache() -> Check:
-    """Compiled kernels are kept in NUMBA_CACHE_DIR, else beside the source, else in the user's
-    cache.
+    """Look for a place where compiled kernels can be kept.
+
+    NUMBA_CACHE_DIR, else beside the source, else the user's cache.
     """
     beside = [
         Path(__file__).resolve().parents[1] / "toolchain",
@@ -232,7 +233,7 @@ def _gpu() -> Check:
 
 
 def _version(distribution: str) -> str:
-    """The installed version, or the empty string where the distribution or its metadata is missing."""
+    """The installed version; empty where the distribution or its metadata is missing."""
     try:
         found = metadata.distribution(distribution).metadata
         if "Version" in found:
@@ -243,8 +244,9 @@ def _version(distribution: str) -> str:
 
 
 def _trouble(distribution: str, located: bool) -> str:
-    """What is wrong with an installed distribution whose module was `located` or not, or the empty
-    string.
+    """Say what is wrong with an installed distribution whose module was `located` or not.
+
+    The empty string says that nothing is.
     """
     version = _version(distribution)
     if version and located:

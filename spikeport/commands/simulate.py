@@ -1,4 +1,4 @@
-"""`simulate`, `diagnose` and `verify`: what an artifact does, why, and that every backend agrees."""
+"""`simulate`, `diagnose` and `verify`: what an artifact does, and that all backends agree."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def simulate(
             "--source",
             "is what --compare compares with",
             got="no --compare",
-            fix=("--compare --source FILE", "leave --source away"),
+            fix=("--compare --source FILE", "omit --source"),
         )
     if latency_io is not None and latency_from is None:
         raise InputError(

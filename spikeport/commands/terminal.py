@@ -10,21 +10,7 @@ from typing import Any
 
 import click
 
-
-class Group(click.Group):
-    """Turns Spikeport's errors into one line on stderr and their exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from spikeport.toolchain.errors import SpikeportError
-
-        try:
-            return super().invoke(ctx)
-        except SpikeportError as error:
-            click.echo(plain(f"{type(error).__name__}: {error}"), err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)  # as shells count SIGINT; click's own 1 would read as a failed check
+from spikeport.toolchain.files.display_text import plain
 
 
 @contextmanager
@@ -66,13 +52,3 @@ def staged_bar() -> Iterator[Callable[[str, int, int], None]]:
 def emit(machine: bool, facts: dict[str, Any], text: str) -> None:
     """Print a result for a program or for a person."""
     click.echo(json.dumps(facts, allow_nan=False) if machine else plain(text))
-
-
-def plain(text: str) -> str:
-    """A text without control characters.
-
-    Names that a file carries must not reach the terminal's escape codes.
-    """
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
-    )

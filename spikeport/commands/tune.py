@@ -15,7 +15,8 @@ from spikeport.commands.command_options import (
     refuse_overwriting,
     whole_numbers,
 )
-from spikeport.commands.terminal import emit, plain
+from spikeport.commands.terminal import emit
+from spikeport.toolchain.files.display_text import plain
 
 
 @click.command()

@@ -178,7 +178,8 @@ FLOW = (
         ),
         (
             "fast: rows that are not active wait",
-            "        if not active[row]:\n            actions[row, :] = np.nan\n            continue\n",
+            "        if not active[row]:\n            actions[row, :] = np.nan\n"
+            "            continue\n",
             "        if not active[row]:\n            actions[row, :] = np.nan\n",
         ),
         (

@@ -45,7 +45,10 @@ OPENED = """, alpha)
         state[start_at + j] = start
         state[net + j] = np.int32(0)
 """
-CARRIED = "        if control == CARRY:\n            start = carried_over(state[where + j], state[start_at + j], "
+CARRIED = (
+    "        if control == CARRY:\n"
+    "            start = carried_over(state[where + j], state[start_at + j], "
+)
 OPENINGS = {
     "if": CARRIED + "start, np.int64(state[net + j]) * threshold, 0, threshold" + OPENED,
     "mt": CARRIED + "0, np.int64(state[net + j]) * unit, -4 * unit, 4 * unit" + OPENED,

@@ -142,7 +142,8 @@ FLOW = (
         (
             "onnx census: rows that are not active do not count",
             '"Where", control.active, graph.concat(counts)',
-            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.concat(counts)',
+            '"Where", graph.node("Or", control.active, graph.node("Not", control.active)),'
+            " graph.concat(counts)",
         ),
     ),
     *mutants(

@@ -200,7 +200,8 @@ SPIKING = (
         (
             "onnx lif census: idle activity of active rows",
             'graph.node("Where", control.active, graph.node("ReduceSum", graph.concat(parts)',
-            'graph.node("Where", graph.node("Or", control.active, graph.node("Not", control.active)), graph.node("ReduceSum", graph.concat(parts)',
+            'graph.node("Where", graph.node("Or", control.active, graph.node("Not",'
+            ' control.active)), graph.node("ReduceSum", graph.concat(parts)',
         ),
     ),
     *mutants(

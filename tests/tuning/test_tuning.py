@@ -170,9 +170,7 @@ def test_nothing_holds(policy: Policy, change: dict[str, float], reason: str) ->
 def test_what_is_dearer_than_the_plain_conversion_is_taken_only_where_that_does_not_hold(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module(
-        "spikeport.toolchain.tuning.tuner"
-    )  # the package's `tune` is the function
+    module = importlib.import_module("spikeport.toolchain.tuning.tuner")
     dear = Point("if", 8, timesteps=16, alpha=0.0), Evidence(216, 1.0, 1.0, 1e9, 9.0, True, "held")
     monkeypatch.setattr(module, "judge", lambda *_: (dear, 1))
     found = tune(policy, TOY_ENV, dataclasses.replace(QUICK, trials=2))

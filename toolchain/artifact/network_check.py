@@ -56,7 +56,7 @@ def _encoder_problems(network: Network, inputs: int) -> list[str]:
     scale = network.encoder.scale
     limit = network.encoder.limit
     if scale.shape != (inputs,) or limit.shape != (inputs,):
-        what = "features" if network.spike_coding is None else "inputs"
+        what = "features" if network.coding.graded else "inputs"
         return [f"encoder has shapes {scale.shape}, {limit.shape} for {inputs} {what}"]
     if not usable(scale) or (limit < 1).any() or (limit > STATE_LIMIT).any():
         return [f"encoder scales must be within 1e-60..1e30, limits 1..{STATE_LIMIT}"]
@@ -108,10 +108,10 @@ def _place_problems(network: Network, index: int) -> list[str]:
     spiking = [
         identifier
         for identifier, neuron in HIDDEN_NEURONS.items()
-        if neuron.traits.coding == Coding.SPIKES
+        if not neuron.traits.coding.graded
     ]
     problems = []
-    if (layer.neuron in spiking) != (network.spike_coding is not None):
+    if (layer.neuron in spiking) != (network.code is network.spike_coding):
         has = "without" if layer.neuron in spiking else "with"
         problems.append(
             f"neuron {layer.neuron} {has} a spike coding, which belongs to {', '.join(spiking)} and"

@@ -103,7 +103,7 @@ def _layer_arrays(layer: Layer, prefix: str) -> Tensors:
     tensors |= given(layer, prefix, LAYER_ARRAYS)
     if layer.table is not None:
         tensors |= given(layer.table, f"{prefix}.table", TABLE_ARRAYS)
-    if layer.leak is not None:
+    if layer.leak:
         tensors[f"{prefix}.leak_keep"] = layer.leak.keep.astype(np.int32)
     return tensors | {f"{prefix}.extra.{name}": values for name, values in layer.extra.items()}
 
@@ -116,9 +116,9 @@ def _layer_facts(layer: Layer) -> dict[str, Any]:
         "hold_input": layer.hold_input,
         "table": layer.table is not None,
     }
-    if layer.dynamics is not None:
+    if layer.dynamics:
         facts["dynamics"] = {name: getattr(layer.dynamics, name) for name in DYNAMICS}
-    if layer.leak is not None:
+    if layer.leak:
         facts["leak_shift"] = layer.leak.shift
     return facts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikeport.hardware_profiles import Profile
-from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.neurons import neuron_of
 from spikeport.toolchain.simulation.census import Census
 
@@ -21,7 +21,7 @@ def not_expressible(network: Network, profile: Profile) -> tuple[str, ...]:
     traits = neuron_of(network, network.layers[0]).traits
     if not profile.programmable_neurons and traits.programmable:
         found.append(f"{network.neuron} needs programmable neurons")
-    if not profile.graded_payloads and network.coding != Coding.SPIKES:
+    if not profile.graded_payloads and network.coding.graded:
         found.append("graded input payloads")
     if not profile.programmable_neurons and traits.late_reset:
         found.append("a reset by subtraction that comes one step late")
@@ -53,9 +53,9 @@ def chip_unpriced(
             " the chip's static power while it waits; the time stands apart, as a band (response_s)"
         ),
         (
-            "the reset of every neuron's current and membrane at each decision"
-            if network.coding == Coding.SPIKES
-            else "the control word of each decision, one message per core"
+            "the control word of each decision, one message per core"
+            if network.coding.graded
+            else "the reset of every neuron's current and membrane at each decision"
         ),
     ]
     if any(layer.always_on for layer in network.layers):

@@ -41,7 +41,7 @@ from spikeport.toolchain.energy.estimate_result import (
 )
 from spikeport.toolchain.energy.pricing import Joules, total
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.neurons import neuron_of
 from spikeport.toolchain.neurons.traits import ADDITION, MULTIPLY_ADD
 from spikeport.toolchain.simulation.census import Census
@@ -167,7 +167,7 @@ def operation_of(network: Network, layer: int) -> tuple[str, ...]:
     """What one payload times one weight takes in `layer`: it depends on who sends."""
     if layer:
         return neuron_of(network, network.layers[layer - 1]).traits.synop
-    return ADDITION if network.coding == Coding.SPIKES else MULTIPLY_ADD
+    return MULTIPLY_ADD if network.coding.graded else ADDITION
 
 
 def spiking_terms(census: Census, network: Network, profile: Profile) -> dict[str, Joules]:

@@ -35,3 +35,13 @@ def short_reason(error: BaseException, length: int = 140) -> str:
     return f"{type(error).__name__}: {printable(lines[0], length) if lines else ''}"[
         :length
     ].rstrip(": ")
+
+
+def plain(text: str) -> str:
+    """Return a text without control characters.
+
+    Names that a file carries must not reach the terminal's escape codes.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )

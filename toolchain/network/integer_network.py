@@ -35,6 +35,11 @@ class Coding(Enum):
     ACROSS = "across decisions"  # sdn
     SPIKES = "spikes"  # lif: the input is spikes too, and the last layer's are counted
 
+    @property
+    def graded(self) -> bool:
+        """Whether the host sends graded payloads and reads an accumulator, not spikes."""
+        return self.value != "spikes"
+
 
 def denominator(timesteps: int) -> int:
     """D = lcm(1..T): the state of differential coding is kept in units of 1/D."""
@@ -116,9 +121,8 @@ class Layer:
     @property
     def always_on(self) -> int:
         """Synapses from the neuron that always spikes: one synop each in every step."""
-        if self.dynamics is not None and self.dynamics.bias_in_current:
-            return int(np.count_nonzero(self.bias))
-        return 0
+        in_current = bool(self.dynamics and self.dynamics.bias_in_current)
+        return int(np.count_nonzero(self.bias)) if in_current else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,7 @@ def coding_of(layers: Sequence[Layer], timesteps: int, spike_coding: SpikeCoding
     Its hidden neurons decide. Without a hidden layer, or with neurons that are not known, a
     readout with one timestep reads changes and one with more reads values.
     """
-    if spike_coding is not None:
+    if spike_coding:
         return Coding.SPIKES
     if len(layers) > 1 and layers[0].neuron in HIDDEN_NEURONS:
         return HIDDEN_NEURONS[layers[0].neuron].traits.coding

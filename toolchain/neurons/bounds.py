@@ -31,13 +31,7 @@ class LayerProof:
 def payload_ranges(network: Network) -> list[tuple[Long, Long]]:
     """Per layer the declared range [low, high] of the values its inputs announce, [in] each."""
     limit = network.encoder.limit.astype(np.int64)
-    ranges = [
-        (
-            (-limit, limit)
-            if network.coding != Coding.SPIKES
-            else (np.zeros_like(limit), np.ones_like(limit))
-        )
-    ]
+    ranges = [network.code.input_range(limit)]
     ranges += [
         (layer.payload_low.astype(np.int64), layer.payload_high.astype(np.int64))
         for layer in network.layers[:-1]

@@ -112,7 +112,7 @@ class Leaky(Neuron):
         """Bound the synaptic sum times 2^shift, bias added; the membrane saturates."""
         layer = network.layers[index]
         proof = super().bound(network, index)
-        shift = layer.leak.shift if layer.leak is not None else 0  # `problems` tells of none
+        shift = layer.leak.shift if layer.leak else 0  # `problems` tells of none
         bias = np.abs(layer.bias.astype(np.int64))
         synaptic = ((proof.synaptic - bias) << shift) + bias
         return LayerProof(synaptic, proof.accumulator)

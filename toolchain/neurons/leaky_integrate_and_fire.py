@@ -97,7 +97,7 @@ class LeakyIntegrateAndFire(Neuron):
 
     def problems(self, layer: Layer, network: Network) -> list[str]:
         """Rules of the registers that a stock LIF has, and of spikes with the unit 1."""
-        if layer.dynamics is None:
+        if not layer.dynamics:
             return [f"{self.id} needs dynamics"]
         problems = decay_problems(layer.dynamics)
         problems += register_problems(layer, layer.dynamics)

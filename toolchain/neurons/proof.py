@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikeport.toolchain.errors import violations
-from spikeport.toolchain.network.integer_network import Coding, Network
+from spikeport.toolchain.network.integer_network import Network
 from spikeport.toolchain.network.parameters import STATE_LIMIT
 from spikeport.toolchain.neurons import neuron_of
 from spikeport.toolchain.neurons.bounds import LayerProof
@@ -56,13 +56,13 @@ def prove(network: Network, where: str = "range proof") -> list[LayerProof]:
             problems,
             why="24-bit state must hold for every input within the declared widths",
             fix=(
-                "lower --weight-bits"
-                if network.coding == Coding.SPIKES
-                else (
+                (
                     "raise --action-error (narrower payloads)",
                     "lower --weight-bits",
                     "lower --timesteps",
                 )
+                if network.coding.graded
+                else "lower --weight-bits"
             ),
         )
     return proofs

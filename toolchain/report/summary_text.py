@@ -32,9 +32,9 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
             "largest_payload": int(max(layer.payload_high.max(), -layer.payload_low.min())),
             "proven_bits": proof.bits,
             "dynamics": (
-                None
-                if layer.dynamics is None
-                else dataclasses.asdict(layer.dynamics) | {"threshold": int(layer.threshold[0])}
+                dataclasses.asdict(layer.dynamics) | {"threshold": int(layer.threshold[0])}
+                if layer.dynamics
+                else None
             ),
             "table_error_bound": (
                 None if layer.table is None else float(layer.table.error_bound.max())
