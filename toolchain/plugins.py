@@ -100,7 +100,7 @@ def find(kind: str, name: str, *, where: str, what: str, usual: str) -> Any:
         raise InputError(where, what, got=name, limit=", ".join(known), fix=fix)
     try:
         return resolve(known[name])
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a stranger's module raises when it is imported
         if name in TABLES[kind]:
             raise
         raise InputError(

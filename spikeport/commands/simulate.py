@@ -10,6 +10,7 @@ import click
 
 from spikeport.commands.command_options import as_json, environment_option, seed_option
 from spikeport.commands.terminal import emit, progress_bar
+from spikeport.toolchain import plugins
 
 
 @click.command()
@@ -20,7 +21,7 @@ from spikeport.commands.terminal import emit, progress_bar
     default="fast",
     show_default=True,
     metavar="NAME",
-    help="reference, fast, lava-direct, lava or onnx.",
+    help=f"One of {', '.join(plugins.names('backends'))}.",
 )
 @click.option("--episodes", default=10, show_default=True, metavar="N")
 @seed_option
@@ -136,7 +137,7 @@ def given_source(loaded: Any, source: Path | None, env: str | None) -> Any:
     default="fast",
     show_default=True,
     metavar="NAME",
-    help="reference, fast, lava-direct, lava or onnx.",
+    help=f"One of {', '.join(plugins.names('backends'))}.",
 )
 @click.option("--episodes", default=10, show_default=True, metavar="N")
 @seed_option
@@ -178,7 +179,7 @@ def diagnose(
 @click.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
-    "--backends", default="reference,fast,lava-direct,lava,onnx", show_default=True, metavar="a,b,c"
+    "--backends", default=",".join(plugins.TABLES["backends"]), show_default=True, metavar="a,b,c"
 )
 @click.option(
     "--decisions",

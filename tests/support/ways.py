@@ -18,10 +18,11 @@ import numpy as np
 
 import spikeport
 from spikeport import api
+from spikeport.toolchain import plugins
 from spikeport.toolchain.checkers import golden
 from spikeport.toolchain.checkers.integer_check import Integers, differences
 from spikeport.toolchain.errors import InputError
-from spikeport.toolchain.simulation.backends import BACKENDS, backend_class
+from spikeport.toolchain.simulation.backends import backend_class
 from spikeport.toolchain.simulation.reference import ReferenceBackend
 from tests.support import hostile_seeds
 from tests.support.hostile_seeds import KINDS
@@ -72,8 +73,8 @@ def cells() -> list[tuple[str, str, str]]:
     """(direction, format or backend, neuron) of every cell of docs/support.md."""
     rows = (
         [(IN, name) for name in (*SEEDS, EXPORTED)]
-        + [(OUT, name) for name in api.FORMATS]
-        + [(ON, name) for name in BACKENDS]
+        + [(OUT, name) for name in plugins.names("exporters")]
+        + [(ON, name) for name in plugins.names("backends")]
     )
     return [(direction, name, neuron) for direction, name in rows for neuron in NEURONS]
 
