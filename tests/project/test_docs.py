@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import spikeport
+from spikeport.toolchain import plugins
 from tests.support import architecture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,10 +56,8 @@ def test_the_index_leads_to_every_page() -> None:
 
 
 def test_the_command_line_has_a_row_for_every_command() -> None:
-    from spikeport.cli import main
-
     rows = set(re.findall(r"^\| `spikeport (\w+)", (DOCS / "commands.md").read_text(), re.M))
-    assert rows == set(main.commands)
+    assert rows == set(plugins.names("commands"))
 
 
 def test_what_contributing_names_is_there() -> None:
