@@ -24,6 +24,7 @@ from spikeport.toolchain.conversion.conversion_request import convert_as_asked
 from spikeport.toolchain.conversion.neuron_choice import AutomaticAttempt
 from spikeport.toolchain.energy.measure import EPISODES as EPISODES
 from spikeport.toolchain.energy.measure import counted_on as counted_on
+from spikeport.toolchain.energy.measure import measure_ann_work as measure_ann_work
 from spikeport.toolchain.energy.measure import measure_census as measure_census
 from spikeport.toolchain.energy.measure import modelled_latency as modelled_latency
 from spikeport.toolchain.energy.measure import probe_census as probe_census

@@ -13,6 +13,7 @@ import pytest
 
 import spikeport
 from spikeport import api
+from spikeport.toolchain.energy import estimate_energy
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.simulation.latency import Delayed, delay_of, substeps_of
@@ -165,7 +166,7 @@ def test_return_against_latency() -> None:
 def test_the_latency_of_a_profile() -> None:
     """Chip and host, or the dense policy on a microcontroller."""
     artifact = pendulum()
-    chip = api.price(api.probe_census(artifact), artifact, ("loihi1-davies",), None)[0]
+    chip = estimate_energy(api.probe_census(artifact), artifact, ("loihi1-davies",), None)[0]
     assert chip.latency_s is not None and chip.io_s == pytest.approx((16.5e-6, 4.26e-3))
     assert api.modelled_latency(artifact, "loihi1-davies") == pytest.approx(
         chip.latency_s + 16.5e-6
