@@ -119,7 +119,7 @@ def simulate(
         source: That policy, where the artifact has none inside.
         video: The first episode is filmed into this file, .mp4 or .gif.
         latency_s: Seconds that the spiking policy's actions reach the environment later.
-        progress: Called as progress(stage, done, total) when episodes end.
+        progress: progress(stage, done, total) as episodes end; `done` is new since the last call.
 
     Returns:
         Returns of every episode, counts and times.

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from spikeport.toolchain.errors import InputError, did_you_mean
 
+OWN_FILES = os.path.dirname(os.path.abspath(__file__)) + os.sep
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -33,6 +36,14 @@ def public(**former: str) -> Callable[[Function], Function]:
         @functools.wraps(function)
         def checked(*arguments: Any, **options: Any) -> Any:
             for old, new in former.items():
+                if old in options and new in options:
+                    raise InputError(
+                        function.__name__,
+                        f"`{old}` is the former name of `{new}`",
+                        got="both",
+                        limit="one of them",
+                        fix=f"omit {old}",
+                    )
                 if old in options:
                     _warn(f"{function.__name__}: `{old}` is called `{new}`")
                     options[new] = options.pop(old)
@@ -53,7 +64,9 @@ def public(**former: str) -> Callable[[Function], Function]:
 
 
 def staged(progress: Callable[..., Any], stage: str, total: int) -> Callable[[int], None]:
-    """A callback of one number, the steps done, that reports to `progress(stage, done, total)`.
+    """A callback of one number that reports to `progress(stage, done, total)`.
+
+    `done` is what has been done since the last call, as for progress bars that add up.
 
     A callback of one argument, as 0.1 had it for all but `convert`, is called as it was.
 
@@ -90,7 +103,13 @@ def takes_one_argument(progress: Callable[..., Any]) -> bool:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"{text} since Spikeport 0.2", DeprecationWarning, stacklevel=4)
+    """Warn at the caller's line: Python shows a DeprecationWarning only in the script itself."""
+    level = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OWN_FILES):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(f"{text} since Spikeport 0.2", DeprecationWarning, stacklevel=level)
 
 
 Progress = Callable[[str, int, int], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.support.front_door import TOY_ENV, toy
 def test_a_former_keyword_works_and_warns() -> None:
     with pytest.warns(DeprecationWarning, match="simulate: `environment` is called `env` since"):
         former = spikeport.simulate(toy(), environment=TOY_ENV, episodes=1)
+    with pytest.raises(InputError, match="`environment` is the former name of `env` .got both"):
+        spikeport.simulate(toy(), env=TOY_ENV, environment=TOY_ENV)
     assert (former.returns == spikeport.simulate(toy(), env=TOY_ENV, episodes=1).returns).all()
 
 
@@ -23,6 +26,16 @@ def test_a_former_progress_callback_works_and_warns() -> None:
     with pytest.warns(DeprecationWarning, match=r"progress\(stage, done, total\) since"):
         spikeport.simulate(toy(), env=TOY_ENV, episodes=2, progress=done.append)
     assert sum(done) == 2
+
+
+def test_the_warnings_are_those_of_the_callers_line() -> None:
+    """Python's default filter shows a DeprecationWarning only where a script itself caused it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        spikeport.simulate(toy(), environment=TOY_ENV, episodes=1, progress=[].append)
+        spikeport.verify(toy(), backends=["reference"], decisions=4, progress=[].append)
+    files = [w.filename for w in told if issubclass(w.category, DeprecationWarning)]
+    assert files == [__file__] * 3
 
 
 def test_progress_says_stage_done_and_total() -> None:
