@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikeport.energy_estimates import assess as assess
 from spikeport.energy_estimates import estimate_energy as estimate_energy
-from spikeport.former_names import Progress, named, public, silent, staged
+from spikeport.former_names import named, public, staged
 from spikeport.policy_loading import load_policy as load_policy
 from spikeport.policy_loading import load_source as load_source
 from spikeport.toolchain import plugins
@@ -31,6 +31,7 @@ from spikeport.toolchain.energy.measure import probe_census as probe_census
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts as environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
+from spikeport.toolchain.progress import Progress, silent
 from spikeport.toolchain.simulation import closed_loop, verification
 from spikeport.toolchain.simulation.backends import BACKENDS
 from spikeport.toolchain.simulation.closed_loop import Simulation

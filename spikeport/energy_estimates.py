@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spikeport.former_names import Progress, public, silent, staged
+from spikeport.former_names import public, staged
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.energy import ASSESS_PROFILES, DEFAULT_PROFILES, Assessment, Estimate
 from spikeport.toolchain.energy import assess as judge
@@ -12,6 +12,7 @@ from spikeport.toolchain.energy import estimate_energy as price
 from spikeport.toolchain.energy.estimate_result import check_period
 from spikeport.toolchain.energy.measure import EPISODES as EPISODES
 from spikeport.toolchain.energy.measure import counted_on, measure_ann_work, measure_census
+from spikeport.toolchain.progress import Progress, silent
 from spikeport.toolchain.simulation.census import Census
 
 

@@ -110,10 +110,3 @@ def _warn(text: str) -> None:
         frame = frame.f_back
         level += 1
     warnings.warn(f"{text} since Spikeport 0.2", DeprecationWarning, stacklevel=level)
-
-
-Progress = Callable[[str, int, int], None]
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""

@@ -74,6 +74,21 @@ def checkpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def conversion_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """CHECKPOINT, `-o FILE` and the checkpoint's options, of what makes an artifact of a policy."""
+    output = click.option(
+        "-o",
+        "--output",
+        "output",
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The artifact to write (.spk).",
+    )
+    checkpoint = click.argument("checkpoint", type=click.Path(path_type=Path))
+    return checkpoint(output(checkpoint_options(command)))
+
+
 SHARES = ("error_shares", "threshold_shares")  # never negative
 
 

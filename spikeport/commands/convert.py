@@ -9,7 +9,7 @@ import click
 
 from spikeport.commands.command_options import (
     as_json,
-    checkpoint_options,
+    conversion_files,
     numbers,
     read_array,
     read_options,
@@ -20,17 +20,7 @@ from spikeport.commands.terminal import emit, staged_bar
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The artifact to write (.spk).",
-)
-@checkpoint_options
+@conversion_files
 @click.option(
     "--observations",
     type=click.Path(path_type=Path),

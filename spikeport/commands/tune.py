@@ -10,7 +10,7 @@ import click
 
 from spikeport.commands.command_options import (
     as_json,
-    checkpoint_options,
+    conversion_files,
     read_options,
     refuse_overwriting,
     whole_numbers,
@@ -20,17 +20,7 @@ from spikeport.toolchain.files.display_text import plain
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The artifact to write (.spk).",
-)
-@checkpoint_options
+@conversion_files
 @click.option(
     "--target", default=0.99, show_default=True, metavar="R", help="Return ratio to hold."
 )

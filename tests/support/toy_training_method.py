@@ -17,7 +17,6 @@ class ToyMethod(TrainingMethod):
     """DDPG with `batch` replayed steps per training step."""
 
     name: ClassVar[str] = "toy"
-    title: ClassVar[str] = "a toy"
 
     batch: int = 16
 

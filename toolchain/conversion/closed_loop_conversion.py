@@ -19,7 +19,6 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.build import build
 from spikeport.toolchain.conversion.calibration.calibrated_policy import CalibratedPolicy
 from spikeport.toolchain.conversion.calibration.reset_seeds import calibration_seed
-from spikeport.toolchain.conversion.calibration.state_source import Progress
 from spikeport.toolchain.conversion.distillation.distillation_states import Recorder, States
 from spikeport.toolchain.conversion.schemes.action_error import open_loop_error
 from spikeport.toolchain.conversion.schemes.conversion_choices import ConversionChoices
@@ -27,6 +26,7 @@ from spikeport.toolchain.conversion.schemes.scheme import Choices
 from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.policies.actor import Actor
 from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.progress import Progress
 from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.return_statistics import return_ratio
 from spikeport.toolchain.simulation.rollout import roll_out

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spikeport.toolchain.artifact.artifact import Artifact
-from spikeport.toolchain.conversion.calibration.state_source import Progress, StateSource
+from spikeport.toolchain.conversion.calibration.state_source import StateSource
 from spikeport.toolchain.conversion.closed_loop_conversion import Attempt
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions, options_of
 from spikeport.toolchain.conversion.neuron_choice import (
@@ -19,6 +19,7 @@ from spikeport.toolchain.conversion.pipeline import convert_from_source
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.ann_policy import is_feed_forward
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
+from spikeport.toolchain.progress import Progress
 
 AUTOMATIC = "auto"
 

@@ -13,7 +13,7 @@ from typing import Any
 from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.calibration.calibrated_policy import CalibratedPolicy
 from spikeport.toolchain.conversion.calibration.reset_seeds import search_seeds
-from spikeport.toolchain.conversion.calibration.state_source import Progress, StateSource, visited
+from spikeport.toolchain.conversion.calibration.state_source import StateSource, visited
 from spikeport.toolchain.conversion.closed_loop_conversion import Loop
 from spikeport.toolchain.conversion.conversion_options import ConversionOptions
 from spikeport.toolchain.conversion.pipeline import (
@@ -27,6 +27,7 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.actor import Actor
 from spikeport.toolchain.policies.ann_policy import Policy
+from spikeport.toolchain.progress import Progress
 from spikeport.toolchain.simulation.fast.fast_backend import FastBackend
 from spikeport.toolchain.simulation.return_statistics import Verdict, holds_target
 from spikeport.toolchain.simulation.rollout import Rollout, roll_out

@@ -20,7 +20,6 @@ from spikeport.toolchain.artifact.artifact import Artifact
 from spikeport.toolchain.conversion.build import build
 from spikeport.toolchain.conversion.calibration.calibrated_policy import CalibratedPolicy
 from spikeport.toolchain.conversion.calibration.state_source import (
-    Progress,
     StateSource,
     recorded,
     visited,
@@ -40,12 +39,9 @@ from spikeport.toolchain.conversion.schemes.scheme_table import scheme_of
 from spikeport.toolchain.errors import refuse_faults
 from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
+from spikeport.toolchain.progress import Progress, silent
 
 DEFAULTS = ConversionOptions()
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Take progress and say nothing."""
 
 
 def convert_from_source(

@@ -121,7 +121,6 @@ def _error_bound(
     )
     difference = np.abs(line - ACTIVATIONS[activation].value(x) / unit[:, None, None]).max((1, 2))
     spacing = np.diff(x, axis=-1)
-    second = np.abs(
-        np.diff(ACTIVATIONS[activation].derivative(x), axis=-1)
-    )  # integral of |f''| where it keeps its sign
+    # integral of |f''| where it keeps its sign
+    second = np.abs(np.diff(ACTIVATIONS[activation].derivative(x), axis=-1))
     return difference + (spacing * second / 4).max((1, 2)) / unit + 0.5

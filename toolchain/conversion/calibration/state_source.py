@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,7 @@ from spikeport.toolchain.environments import gymnasium_bridge
 from spikeport.toolchain.environments.gymnasium_bridge import environment_facts
 from spikeport.toolchain.errors import InputError
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
-
-Progress = Callable[[str, int, int], None]  # is called with a stage, what is done of it, its total
+from spikeport.toolchain.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)

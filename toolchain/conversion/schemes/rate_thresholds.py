@@ -25,12 +25,12 @@ from spikeport.toolchain.neurons import HIDDEN_NEURONS, START
 
 Float = NDArray[np.float64]
 Payloads = NDArray[np.int8]
-SHARES = (
+SHARES = (  # of the largest activation
     (1.0, 0.8, 0.6),
     (0.8, 0.7, 0.6, 0.5),
     (1.3, 1.0, 0.8, 0.6),
     (1.0,),
-)  # of the largest activation
+)
 STATES = 1500
 CHUNK = 256  # states at a time: their membranes stay in the cache
 

@@ -27,12 +27,8 @@ from spikeport.toolchain.policies.ann_policy import Policy
 from spikeport.toolchain.policies.policy_interface import AnyPolicy
 
 ALLOCATIONS = ("sensitivity", "events")
-ERRORS = (
-    DEFAULT_ACTION_ERROR,
-    0.05,
-    0.025,
-    0.0125,
-)  # that the closed loop tries, coarse ones first
+# What the closed loop tries, coarse errors first.
+ERRORS = (DEFAULT_ACTION_ERROR, 0.05, 0.025, 0.0125)
 
 
 class SigmaDeltaScheme(AnnScheme):

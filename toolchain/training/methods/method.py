@@ -26,7 +26,6 @@ class TrainingMethod(ABC):
     """
 
     name: ClassVar[str]  # as in the table
-    title: ClassVar[str]  # what it trains, in a few words
     neurons: ClassVar[tuple[str, ...]] = NEURONS  # that its actor may have
 
     def problems(self, plan: TrainingPlan) -> list[str]:

@@ -114,7 +114,6 @@ class ProxyTarget(TD3Family):
     """A spiking actor with a proxy for its target, of the paper's shape for the neuron."""
 
     name: ClassVar[str] = "proxy-target"
-    title: ClassVar[str] = "a spiking actor with a proxy target"
 
     def make(
         self, plan: TrainingPlan, env: Any, device: str, tensorboard: Path | None

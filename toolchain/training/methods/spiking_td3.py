@@ -190,7 +190,6 @@ class SpikingTD3Method(TD3Family):
     """A spiking actor; `proxy_iterations` is recorded and not used."""
 
     name: ClassVar[str] = "spiking-td3"
-    title: ClassVar[str] = "a plain spiking actor"
 
     def make(
         self, plan: TrainingPlan, env: Any, device: str, tensorboard: Path | None

@@ -21,7 +21,6 @@ class TD3Method(TD3Family):
     """ReLU actor and critics; `neuron` and `proxy_iterations` are recorded and not used."""
 
     name: ClassVar[str] = "td3"
-    title: ClassVar[str] = "an ANN"
 
     def problems(self, plan: TrainingPlan) -> list[str]:
         """Refuse bfloat16, for which Stable-Baselines3 has no place."""

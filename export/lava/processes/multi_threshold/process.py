@@ -108,9 +108,10 @@ class PyMultiThresholdModel(PyLoihiProcessModel):
         """Start the membrane of this decision."""
         start = np.zeros_like(self.threshold)
         if self.window.control == CARRY:
+            # 64 bits: a long window may emit more than 2^31
             residual = np.maximum(
                 self.v - self.v_start, -self.net.astype(np.int64) * self.threshold
-            )  # a long window may emit more than 2^31
+            )
             start = np.clip(
                 (self.alpha * residual + 32) >> 6, -4 * self.threshold, 4 * self.threshold
             ).astype(np.int32)

@@ -123,9 +123,8 @@ class PySigmaDeltaModel(PyLoihiProcessModel):
         if self.activation == "table":
             segment = (self.acc[:, None] >= self.segment_start).sum(1) - 1
             neuron = np.arange(len(segment))
-            distance = (self.acc - self.segment_start[neuron, segment]).astype(
-                np.int64
-            )  # the product needs up to 40 bits
+            # 64 bits: the product needs up to 40
+            distance = (self.acc - self.segment_start[neuron, segment]).astype(np.int64)
             half = np.int64(1) << (self.shift.astype(np.int64) - 1)
             return self.offset[neuron, segment] + (
                 (distance * self.multiplier[neuron, segment] + half) >> self.shift

@@ -100,9 +100,10 @@ class PySignedMemoryModel(PyLoihiProcessModel):
         """Start the membrane of this decision."""
         start = self.threshold >> 1
         if self.window.control == CARRY:
+            # 64 bits: a long window may emit more than 2^31
             residual = np.maximum(
                 self.v - self.v_start, -self.net.astype(np.int64) * self.threshold
-            )  # a long window may emit more than 2^31
+            )
             start = np.clip(start + ((self.alpha * residual + 32) >> 6), 0, self.threshold).astype(
                 np.int32
             )
